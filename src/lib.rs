@@ -1,0 +1,4 @@
+//! confkit: conferencing and transfer utilities on one library.
+
+pub mod clock;
+pub mod sip;

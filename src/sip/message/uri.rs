@@ -1,0 +1,401 @@
+//! SIP and SIPS URIs (RFC 3261 §19.1, §25.1), and any other scheme kept as text.
+//!
+//! Escapes are kept as they came, so that what is forwarded is what was received; comparison and look-up decode them.
+//! Out of scope: `tel:` numbers are carried (RFC 3966) but not interpreted.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    str::FromStr,
+};
+
+use super::scan;
+
+/// Longest URI accepted, in bytes. RFC 4475 §3.1.1.7 shows valid ones of about 500.
+pub const MAX_URI: usize = 4096;
+
+/// Why a text is not a URI. The peer's fault, or the user's who typed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UriError {
+    /// No `scheme:` in front.
+    #[error("a URI needs a scheme such as sip:")]
+    NoScheme,
+    /// The host is empty or has characters that a host cannot have.
+    #[error("the host of the URI is malformed")]
+    Host,
+    /// The port is not a number from 0 to 65535.
+    #[error("the port of the URI is not a number from 0 to 65535")]
+    Port,
+    /// A character that must be escaped, or an escape that is not `%` and two hex digits.
+    #[error("the URI holds a character that must be escaped")]
+    Character,
+    /// Longer than [`MAX_URI`].
+    #[error("the URI is longer than {MAX_URI} bytes")]
+    TooLong,
+}
+
+/// A URI of any scheme.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Uri {
+    /// `sip:` or `sips:`.
+    Sip(SipUri),
+    /// Any other scheme, in lower case, and what follows its colon.
+    Other {
+        /// Scheme without the colon, in lower case.
+        scheme: String,
+        /// Everything behind the colon, as received.
+        rest: String,
+    },
+}
+
+/// A SIP or SIPS URI.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SipUri {
+    /// True for `sips:`.
+    pub secure: bool,
+    /// User part, escaped as received, without a password.
+    pub user: Option<String>,
+    /// Password part (deprecated), as received.
+    pub password: Option<String>,
+    /// Host.
+    pub host: Host,
+    /// Port, when written.
+    pub port: Option<u16>,
+    /// Parameters in order, names in lower case, both sides escaped as received.
+    pub params: Vec<(String, Option<String>)>,
+    /// The text behind `?`, as received.
+    pub headers: Option<String>,
+}
+
+/// A host: a name or an address.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Host {
+    /// A domain name in lower case.
+    Name(String),
+    /// An IPv4 or IPv6 address.
+    Ip(IpAddr),
+}
+
+impl Uri {
+    /// The SIP or SIPS URI, if it is one.
+    pub fn sip(&self) -> Option<&SipUri> {
+        match self {
+            Self::Sip(uri) => Some(uri),
+            Self::Other { .. } => None,
+        }
+    }
+
+    /// The decoded user part of a SIP URI.
+    pub fn user(&self) -> Option<String> {
+        self.sip().and_then(SipUri::decoded_user)
+    }
+}
+
+impl SipUri {
+    /// `sip:user@host:port`, with what a user part cannot hold escaped.
+    pub fn new(user: Option<&str>, host: Host, port: Option<u16>) -> Self {
+        Self { secure: false, user: user.map(escape_user), password: None, host, port, params: Vec::new(), headers: None }
+    }
+
+    /// `sip:user@address:port` for a socket address.
+    pub fn at(user: Option<&str>, addr: SocketAddr) -> Self {
+        Self::new(user, Host::Ip(addr.ip()), Some(addr.port()))
+    }
+
+    /// The same URI with a parameter more.
+    #[must_use]
+    pub fn with_param(mut self, name: &str, value: Option<&str>) -> Self {
+        self.params.retain(|(n, _)| n != name);
+        self.params.push((name.to_owned(), value.map(str::to_owned)));
+        self
+    }
+
+    /// A parameter's value: `Some("")` when it stands without one. `name` in lower case.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.params.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_deref().unwrap_or(""))
+    }
+
+    /// The user part with its escapes decoded; bytes that are not UTF-8 are replaced.
+    pub fn decoded_user(&self) -> Option<String> {
+        self.user.as_deref().map(decode)
+    }
+
+    /// RFC 3261 §19.1.4 equality: escapes decoded, hosts without case, parameters by their rules.
+    pub fn equivalent(&self, other: &Self) -> bool {
+        const MUST_MATCH: [&str; 4] = ["user", "ttl", "method", "maddr"];
+        let decoded = |v: &Option<String>| v.as_deref().map(decode);
+        let value = |uri: &Self, name: &str| {
+            uri.params.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_deref().unwrap_or("").to_ascii_lowercase())
+        };
+        self.secure == other.secure
+            && decoded(&self.user) == decoded(&other.user)
+            && decoded(&self.password) == decoded(&other.password)
+            && self.host == other.host
+            && self.port == other.port
+            && self.headers == other.headers
+            && MUST_MATCH.iter().chain(&["transport"]).all(|name| value(self, name) == value(other, name))
+            && self.params.iter().all(|(n, _)| value(other, n).is_none_or(|v| Some(v) == value(self, n)))
+    }
+}
+
+impl FromStr for Uri {
+    type Err = UriError;
+
+    fn from_str(text: &str) -> Result<Self, UriError> {
+        if text.len() > MAX_URI {
+            return Err(UriError::TooLong);
+        }
+        let (scheme, rest) = text.split_once(':').ok_or(UriError::NoScheme)?;
+        let mut letters = scheme.bytes();
+        if !letters.next().is_some_and(|b| b.is_ascii_alphabetic()) || !letters.all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) {
+            return Err(UriError::NoScheme);
+        }
+        if !rest.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"".contains(&b)) {
+            return Err(UriError::Character);
+        }
+        check_escapes(rest)?;
+        let scheme = scheme.to_ascii_lowercase();
+        match scheme.as_str() {
+            "sip" | "sips" => sip(scheme == "sips", rest).map(Self::Sip),
+            _ if rest.is_empty() => Err(UriError::Host),
+            _ => Ok(Self::Other { scheme, rest: rest.to_owned() }),
+        }
+    }
+}
+
+impl FromStr for SipUri {
+    type Err = UriError;
+
+    fn from_str(text: &str) -> Result<Self, UriError> {
+        match text.parse()? {
+            Uri::Sip(uri) => Ok(uri),
+            Uri::Other { .. } => Err(UriError::NoScheme),
+        }
+    }
+}
+
+fn sip(secure: bool, rest: &str) -> Result<SipUri, UriError> {
+    // `;` and `?` may stand in a user part, so the user part is cut off first; an unescaped `@` can stand nowhere else.
+    let (userinfo, rest) = match rest.split_once('@') {
+        Some((userinfo, rest)) => (Some(userinfo), rest),
+        None => (None, rest),
+    };
+    if rest.contains('@') || userinfo == Some("") {
+        return Err(UriError::Character);
+    }
+    let (user, password) = match userinfo.map(|u| u.split_once(':').map_or((u, None), |(u, p)| (u, Some(p)))) {
+        Some((user, password)) => {
+            let allowed = |text: &str, extra: &[u8]| {
+                text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.!~*'()%&=+$,".contains(&b) || extra.contains(&b))
+            };
+            if user.is_empty() || !allowed(user, b";?/#[]") || !password.is_none_or(|p| allowed(p, b"")) {
+                return Err(UriError::Character);
+            }
+            (Some(user.to_owned()), password.map(str::to_owned))
+        }
+        None => (None, None),
+    };
+    let (rest, headers) = match rest.split_once('?') {
+        Some((rest, headers)) => (rest, Some(headers.to_owned())),
+        None => (rest, None),
+    };
+    let (hostport, params) = match rest.split_once(';') {
+        Some((hostport, params)) => (hostport, Some(params)),
+        None => (rest, None),
+    };
+    let (host, port) = host_port(hostport)?;
+    let params = params.map_or_else(Vec::new, |params| {
+        params
+            .split(';')
+            .filter(|p| !p.is_empty())
+            .map(|p| p.split_once('=').map_or((p.to_ascii_lowercase(), None), |(n, v)| (n.to_ascii_lowercase(), Some(v.to_owned()))))
+            .collect()
+    });
+    Ok(SipUri { secure, user, password, host, port, params, headers })
+}
+
+/// `host`, `host:port`, `[v6]`, `[v6]:port`.
+pub fn host_port(text: &str) -> Result<(Host, Option<u16>), UriError> {
+    let (host, port) = if text.starts_with('[') {
+        let end = text.find(']').ok_or(UriError::Host)?;
+        let (host, rest) = text.split_at(end + 1);
+        match rest.strip_prefix(':') {
+            Some(port) => (host, Some(port)),
+            None if rest.is_empty() => (host, None),
+            None => return Err(UriError::Host),
+        }
+    } else {
+        text.split_once(':').map_or((text, None), |(h, p)| (h, Some(p)))
+    };
+    let port = match port {
+        Some(p) if p.is_empty() || !p.bytes().all(|b| b.is_ascii_digit()) => return Err(UriError::Port),
+        Some(p) => Some(p.parse().map_err(|_| UriError::Port)?),
+        None => None,
+    };
+    Ok((host.parse()?, port))
+}
+
+impl Host {
+    /// The address, when the host is one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(ip) => Some(*ip),
+            Self::Name(_) => None,
+        }
+    }
+}
+
+impl FromStr for Host {
+    type Err = UriError;
+
+    fn from_str(text: &str) -> Result<Self, UriError> {
+        if let Some(inner) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
+            return inner.parse::<Ipv6Addr>().map(|ip| Self::Ip(ip.into())).map_err(|_| UriError::Host);
+        }
+        if let Ok(ip) = text.parse::<std::net::Ipv4Addr>() {
+            return Ok(Self::Ip(ip.into()));
+        }
+        // Labels as RFC 3261's hostname has them, with the underscore that real networks use.
+        let label = |l: &str| {
+            !l.is_empty() && !l.starts_with('-') && !l.ends_with('-') && l.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        };
+        if text.len() > 253 || !text.strip_suffix('.').unwrap_or(text).split('.').all(label) {
+            return Err(UriError::Host);
+        }
+        Ok(Self::Name(text.to_ascii_lowercase()))
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Ip(IpAddr::V4(ip)) => ip.fmt(f),
+            Self::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]"),
+        }
+    }
+}
+
+impl fmt::Display for SipUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.secure { "sips:" } else { "sip:" })?;
+        if let Some(user) = &self.user {
+            f.write_str(user)?;
+            if let Some(password) = &self.password {
+                write!(f, ":{password}")?;
+            }
+            f.write_str("@")?;
+        }
+        self.host.fmt(f)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        scan::write_params(f, &self.params)?;
+        if let Some(headers) = &self.headers {
+            write!(f, "?{headers}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sip(uri) => uri.fmt(f),
+            Self::Other { scheme, rest } => write!(f, "{scheme}:{rest}"),
+        }
+    }
+}
+
+impl From<SipUri> for Uri {
+    fn from(uri: SipUri) -> Self {
+        Self::Sip(uri)
+    }
+}
+
+fn check_escapes(text: &str) -> Result<(), UriError> {
+    let mut bytes = text.bytes();
+    while let Some(b) = bytes.next() {
+        if b == b'%' && !(bytes.next().is_some_and(|b| b.is_ascii_hexdigit()) && bytes.next().is_some_and(|b| b.is_ascii_hexdigit())) {
+            return Err(UriError::Character);
+        }
+    }
+    Ok(())
+}
+
+fn decode(text: &str) -> String {
+    let (mut out, mut bytes) = (Vec::with_capacity(text.len()), text.as_bytes());
+    while let [first, rest @ ..] = bytes {
+        match (first, rest) {
+            (b'%', [a, b, rest @ ..]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => {
+                let hex = |d: u8| (d as char).to_digit(16).unwrap_or(0) as u8;
+                out.push(hex(*a) << 4 | hex(*b));
+                bytes = rest;
+            }
+            _ => {
+                out.push(*first);
+                bytes = rest;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn escape_user(user: &str) -> String {
+    use fmt::Write as _;
+    user.bytes().fold(String::new(), |mut out, b| {
+        if b.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&b) {
+            out.push(b as char);
+        } else {
+            let _ = write!(out, "%{b:02X}");
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uris_print_as_they_were_read() {
+        for text in [
+            "sip:vivekg@chair-dnrc.example.com;unknownparam",
+            "sip:user;par=u%40example.net@example.com",
+            "sip:[2001:db8::10]:5070;transport=tcp",
+            "sips:alice:secret@example.com?subject=x",
+            "sip:a@b.example;gr=urn:uuid:f81d4fae",
+            "tel:+1-201-555-0123",
+        ] {
+            assert_eq!(text.parse::<Uri>().expect(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_uri_says_why() {
+        for (text, why) in [
+            ("bob", UriError::NoScheme),
+            ("sip:", UriError::Host),
+            ("sip:user@", UriError::Host),
+            ("sip:user@host:99999", UriError::Port),
+            ("sip:2001:db8::10", UriError::Port),
+            ("sip:user@example.com; lr", UriError::Character),
+            ("sip:us%er@example.com", UriError::Character),
+            ("sip:a b@example.com", UriError::Character),
+        ] {
+            assert_eq!(text.parse::<Uri>(), Err(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn equality_follows_rfc3261_19_1_4() {
+        let same = |a: &str, b: &str| a.parse::<SipUri>().expect(a).equivalent(&b.parse().expect(b));
+        assert!(same("sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtLanTa.CoM;Transport=tcp"));
+        assert!(same("sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5"));
+        assert!(!same("SIP:ALICE@AtLanTa.CoM", "sip:alice@atlanta.com"));
+        assert!(!same("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"));
+        assert!(!same("sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp"));
+        assert!(!same("sip:carol@chicago.com;newparam=6", "sip:carol@chicago.com;newparam=5"));
+    }
+}
