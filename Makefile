@@ -1,0 +1,55 @@
+# The commands of this project. `make demo` and `make test` need a Rust toolchain and a C compiler; `make test` installs the
+# Debian packages that it is missing (scripts/setup.sh).
+CARGO ?= cargo
+FUZZ_SECONDS ?= 60
+export CARGO
+
+.PHONY: help demo test lint fmt doc deny bench fuzz man setup install
+
+help:
+	@echo 'make demo     an ephemeral server and three terminals with real audio: what each one heard, and the SIP ladder'
+	@echo 'make test     the whole test suite; the last line is the sum'
+	@echo 'make lint     formatting, clippy and documentation, as CI checks them'
+	@echo 'make bench    the measurements of docs/ (takes minutes; wants a quiet machine)'
+	@echo 'make fuzz     every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) (needs a nightly toolchain and cargo-fuzz)'
+	@echo 'make man      write man/ and completions/ anew from the argument types'
+	@echo 'make deny     licences, bans, sources and advisories (needs cargo-deny)'
+	@echo 'make setup    install the Debian packages that the tests need'
+	@echo 'make install  the three programs into ~/.cargo/bin'
+
+demo:
+	@$(CARGO) run --locked --bin confctl -- demo
+
+test:
+	@scripts/test.sh
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --locked --lib --no-default-features -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --all-features --document-private-items
+
+fmt:
+	$(CARGO) fmt --all
+
+doc:
+	$(CARGO) doc --locked --no-deps --all-features --open
+
+deny:
+	cargo deny --locked --all-features check
+
+bench:
+	$(CARGO) bench --locked --all-features
+
+fuzz:
+	@cd fuzz && for target in $$(cargo +nightly fuzz list); do \
+	  echo "== $$target"; cargo +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
+man:
+	BLESS=1 $(CARGO) test --locked --all-features --test manpages
+
+setup:
+	@scripts/setup.sh
+
+install:
+	$(CARGO) install --locked --path .
