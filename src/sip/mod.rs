@@ -1,6 +1,9 @@
 //! Session Initiation Protocol (RFC 3261): messages, transactions, dialogs, endpoints, transports.
 
+pub mod digest;
+pub mod framing;
 pub mod hop;
 pub mod message;
+pub mod registrar;
 
 pub use hop::{Address, FlowId, Hop, Transport};

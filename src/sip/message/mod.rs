@@ -6,6 +6,7 @@
 mod headers;
 mod method;
 mod name_addr;
+pub mod parse;
 pub(crate) mod scan;
 mod uri;
 mod via;
@@ -13,6 +14,7 @@ mod via;
 pub use headers::Headers;
 pub use method::Method;
 pub use name_addr::{NameAddr, NameAddrError};
+pub use parse::{Fault, Framing, MAX_MESSAGE, Malformed, parse};
 pub use uri::{Host, MAX_URI, SipUri, Uri, UriError, host_port};
 pub use via::{MAGIC_COOKIE, Via, ViaError};
 

@@ -1,0 +1,19 @@
+//! Digest authentication (RFC 3261 §22, RFC 7616, RFC 8760): SHA-256 before MD5, `qop=auth`, stale nonces, nonce counts.
+//!
+//! | file | what |
+//! |---|---|
+//! | `hash` | algorithms, H(A1) and the response itself |
+//! | `wire` | challenges and answers to them, text ⇄ values |
+//! | `client` | answers the challenges of a 401 or 407 |
+//! | `server` | challenges, and judges the answers |
+//! | `nonce` | nonces that prove themselves, and the counts seen of each |
+//!
+//! Out of scope: `-sess` algorithms, `userhash`, mutual authentication (`Authentication-Info`).
+
+mod client;
+mod hash;
+mod server;
+
+pub use client::{Client, Credentials, Refused};
+pub use hash::{Algorithm, Ha1};
+pub use server::{Denied, Server, ServerConfig, Verdict};
