@@ -1,6 +1,7 @@
 //! Session Initiation Protocol (RFC 3261): messages, transactions, dialogs, endpoints, transports.
 
 pub mod digest;
+pub mod endpoint;
 pub mod framing;
 pub mod hop;
 pub mod message;
