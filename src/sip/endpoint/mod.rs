@@ -27,20 +27,12 @@ pub use handle::{
 };
 pub use reason::{Reason, ReasonError};
 
+pub use crate::sip::digest::Credentials;
+
 use crate::sip::{
     Hop, Transport,
     message::{Method, NameAddr},
 };
-
-/// Placeholder until `sip::digest` lands: a user and a password.
-#[derive(Clone)]
-pub struct Credentials;
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Credentials")
-    }
-}
 
 /// A message to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
