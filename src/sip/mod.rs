@@ -6,5 +6,6 @@ pub mod framing;
 pub mod hop;
 pub mod message;
 pub mod registrar;
+pub mod transaction;
 
 pub use hop::{Address, FlowId, Hop, Transport};
