@@ -1,5 +1,7 @@
 //! confkit: conferencing and transfer utilities on one library.
 
 pub mod clock;
+pub mod conference;
 pub mod id;
+pub mod media;
 pub mod sip;
