@@ -2,10 +2,11 @@
 
 use std::time::{Instant, SystemTime};
 
-/// The monotonic clock.
+/// The monotonic clock. It is tokio's, so that a test that pauses time governs shells and timers alike; elsewhere the two
+/// are one.
 #[expect(clippy::disallowed_methods, reason = "the one place that samples the monotonic clock")]
 pub fn now() -> Instant {
-    Instant::now()
+    tokio::time::Instant::now().into_std()
 }
 
 /// The wall clock, for time stamps that people or other machines read.

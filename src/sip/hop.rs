@@ -2,6 +2,8 @@
 
 use std::{fmt, net::SocketAddr};
 
+use bytes::Bytes;
+
 /// A transport (RFC 3261 §18), and the in-process one that carries the same bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transport {
@@ -92,6 +94,15 @@ impl Hop {
             Address::Name { .. } => None,
         }
     }
+}
+
+/// A message ready to leave: what every machine's `poll_transmit` yields and a transport takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transmit {
+    /// The whole message.
+    pub bytes: Bytes,
+    /// Where to.
+    pub hop: Hop,
 }
 
 impl fmt::Display for Hop {

@@ -5,7 +5,9 @@ pub mod endpoint;
 pub mod framing;
 pub mod hop;
 pub mod message;
+pub mod node;
 pub mod registrar;
 pub mod transaction;
+pub mod transport;
 
-pub use hop::{Address, FlowId, Hop, Transport};
+pub use hop::{Address, FlowId, Hop, Transmit, Transport};
