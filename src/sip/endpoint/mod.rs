@@ -27,21 +27,12 @@ pub use handle::{
 };
 pub use reason::{Reason, ReasonError};
 
-pub use crate::sip::digest::Credentials;
+pub use crate::sip::{digest::Credentials, hop::Transmit};
 
 use crate::sip::{
     Hop, Transport,
     message::{Method, NameAddr},
 };
-
-/// A message to send.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transmit {
-    /// One whole message.
-    pub bytes: Bytes,
-    /// Where it goes.
-    pub hop: Hop,
-}
 
 /// A user agent: see the [module](self).
 #[derive(Debug)]
