@@ -1,0 +1,97 @@
+//! What is stored, as values.
+
+use std::time::{Duration, SystemTime};
+
+use crate::id::{ConferenceName, UserName};
+
+/// An account.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccountRecord {
+    /// Name.
+    pub name: UserName,
+    /// Role, as `account` prints it.
+    pub role: String,
+    /// H(A1) for SHA-256, sealed.
+    pub a1_sha256: Vec<u8>,
+    /// H(A1) for MD5, sealed.
+    pub a1_md5: Vec<u8>,
+    /// True while the password is the one that the first start made up.
+    pub initial_password: bool,
+    /// When it was made; to the millisecond.
+    pub created: SystemTime,
+}
+
+impl std::fmt::Debug for AccountRecord {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccountRecord").field("name", &self.name).field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+/// One contact of a registered account (RFC 3261 §10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContactRecord {
+    /// Whose it is.
+    pub user: UserName,
+    /// What tells it from the user's other contacts: the URI in canonical form, or an instance.
+    pub key: String,
+    /// The Contact value as it is given to others: address and parameters.
+    pub contact: String,
+    /// The Call-ID it was registered with.
+    pub call_id: String,
+    /// The CSeq it was registered with.
+    pub cseq: u32,
+    /// When it ends; to the millisecond.
+    pub expires: SystemTime,
+    /// Where requests to it go: the source that the REGISTER came from, as a hop prints itself.
+    pub received: String,
+    /// The User-Agent, empty if it told none.
+    pub user_agent: String,
+}
+
+/// The definition of a conference: what `confctl create` made, not who is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConferenceRecord {
+    /// Name.
+    pub name: ConferenceName,
+    /// Title, empty if it has none.
+    pub title: String,
+    /// The sealed verifier of its PIN.
+    pub pin: Option<Vec<u8>>,
+    /// Whether guests are let in: `None` as the configuration says.
+    pub guests: Option<bool>,
+    /// Most participants: `None` as the configuration says.
+    pub max_participants: Option<u32>,
+    /// How long it lives after it was made: `None` for as long as it is wanted. To the millisecond.
+    pub ttl: Option<Duration>,
+    /// True if it ends when the chair leaves.
+    pub ends_with_chair: bool,
+    /// True if it ends (and the definition goes) when the last participant leaves.
+    pub ends_when_empty: bool,
+    /// True if nobody further is let in.
+    pub locked: bool,
+    /// Who made it; `None` for one born of a guest's dial-in.
+    pub creator: Option<UserName>,
+    /// When it was made; to the millisecond.
+    pub created: SystemTime,
+    /// Raised with every change; what compare-and-set compares.
+    pub revision: u64,
+}
+
+/// A fact about this server, settled once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fact {
+    /// The realm of digest authentication: the stored H(A1) hold for this one only.
+    Realm,
+    /// A random name of this data directory.
+    ServerId,
+}
+
+impl Fact {
+    /// The name it is stored under.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Realm => "realm",
+            Self::ServerId => "server-id",
+        }
+    }
+}
