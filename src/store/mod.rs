@@ -25,8 +25,8 @@ pub use sqlite::Sqlite;
 
 use crate::id::{ConferenceName, UserName};
 
-/// Most contacts of one account; a registrar allows fewer.
-pub const MAX_CONTACTS_PER_USER: usize = 64;
+/// Most contacts of one address of record; a registrar allows fewer.
+pub const MAX_CONTACTS: usize = 64;
 /// Most bytes of any text or sealed value in a record.
 pub const MAX_FIELD: usize = 8 * 1024;
 
@@ -109,12 +109,12 @@ pub trait Store: Send + Sync {
     /// Deletes an account and its contacts: `Missing` if there is none of that name.
     fn delete_account<'a>(&'a self, user: &'a UserName) -> Stored<'a, ()>;
 
-    /// All contacts, by user.
+    /// All contacts, by user and domain.
     fn contacts(&self) -> Stored<'_, Vec<ContactRecord>>;
 
-    /// Replaces the contacts of a user as a whole (RFC 3261 §10.3: a REGISTER takes effect wholly or not at all). Every record must be
-    /// this user's; an empty list removes them.
-    fn replace_contacts<'a>(&'a self, user: &'a UserName, contacts: &'a [ContactRecord]) -> Stored<'a, ()>;
+    /// Replaces the contacts of an address of record as a whole (RFC 3261 §10.3: a REGISTER takes effect wholly or not at all). User and
+    /// domain of the records are not looked at: all are of this address. An empty list removes them.
+    fn replace_contacts<'a>(&'a self, user: &'a UserName, domain: &'a str, contacts: &'a [ContactRecord]) -> Stored<'a, ()>;
 
     /// All conference definitions, by name.
     fn conferences(&self) -> Stored<'_, Vec<ConferenceRecord>>;

@@ -30,22 +30,24 @@ impl std::fmt::Debug for AccountRecord {
 /// One contact of a registered account (RFC 3261 §10).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContactRecord {
-    /// Whose it is.
+    /// Whose it is: the user part of the address of record.
     pub user: UserName,
-    /// What tells it from the user's other contacts: the URI in canonical form, or an instance.
-    pub key: String,
-    /// The Contact value as it is given to others: address and parameters.
+    /// The domain of the address of record.
+    pub domain: String,
+    /// The Contact value; what tells it from the others of the same address of record.
     pub contact: String,
-    /// The Call-ID it was registered with.
-    pub call_id: String,
-    /// The CSeq it was registered with.
-    pub cseq: u32,
+    /// Preference in thousandths.
+    pub q: u16,
     /// When it ends; to the millisecond.
     pub expires: SystemTime,
-    /// Where requests to it go: the source that the REGISTER came from, as a hop prints itself.
-    pub received: String,
-    /// The User-Agent, empty if it told none.
-    pub user_agent: String,
+    /// The Call-ID of the REGISTER that made or refreshed it.
+    pub call_id: String,
+    /// The CSeq number of that REGISTER.
+    pub cseq: u32,
+    /// Where that REGISTER came from, as a hop prints itself.
+    pub hop: String,
+    /// Path values, topmost first (RFC 3327); none may hold a line end.
+    pub path: Vec<String>,
 }
 
 /// The definition of a conference: what `confctl create` made, not who is in it.

@@ -98,8 +98,8 @@ impl Store for Sqlite {
         Box::pin(contacts::all(&self.pool))
     }
 
-    fn replace_contacts<'a>(&'a self, user: &'a UserName, contacts: &'a [ContactRecord]) -> Stored<'a, ()> {
-        Box::pin(contacts::replace(&self.pool, user, contacts))
+    fn replace_contacts<'a>(&'a self, user: &'a UserName, domain: &'a str, contacts: &'a [ContactRecord]) -> Stored<'a, ()> {
+        Box::pin(contacts::replace(&self.pool, user, domain, contacts))
     }
 
     fn conferences(&self) -> Stored<'_, Vec<ConferenceRecord>> {
@@ -145,7 +145,7 @@ impl From<sqlx::Error> for StoreError {
 }
 
 /// The error of an INSERT, where a row of that name may exist already.
-fn on_insert(error: sqlx::Error, what: &'static str, name: impl ToString) -> StoreError {
+fn on_insert(error: sqlx::Error, what: &'static str, name: &impl ToString) -> StoreError {
     match error.as_database_error().map(sqlx::error::DatabaseError::kind) {
         Some(ErrorKind::UniqueViolation) => StoreError::Exists { what, name: name.to_string() },
         _ => error.into(),
@@ -153,7 +153,7 @@ fn on_insert(error: sqlx::Error, what: &'static str, name: impl ToString) -> Sto
 }
 
 /// `Missing` if a statement that was to change one row changed none.
-fn changed_one(rows: u64, what: &'static str, name: impl ToString) -> Result<(), StoreError> {
+fn changed_one(rows: u64, what: &'static str, name: &impl ToString) -> Result<(), StoreError> {
     if rows == 0 { Err(StoreError::Missing { what, name: name.to_string() }) } else { Ok(()) }
 }
 
@@ -170,7 +170,7 @@ fn to_millis(at: SystemTime) -> i64 {
 }
 
 fn from_millis(what: &'static str, millis: i64) -> Result<SystemTime, StoreError> {
-    SystemTime::UNIX_EPOCH.checked_add(millis_duration(what, millis)?).ok_or_else(|| damaged(what, format!("time {millis}")))
+    SystemTime::UNIX_EPOCH.checked_add(millis_duration(what, millis)?).ok_or_else(|| damaged(what, &format!("time {millis}")))
 }
 
 fn duration_millis(duration: Duration) -> i64 {
@@ -178,10 +178,10 @@ fn duration_millis(duration: Duration) -> i64 {
 }
 
 fn millis_duration(what: &'static str, millis: i64) -> Result<Duration, StoreError> {
-    u64::try_from(millis).map(Duration::from_millis).map_err(|_| damaged(what, format!("negative time {millis}")))
+    u64::try_from(millis).map(Duration::from_millis).map_err(|_| damaged(what, &format!("negative time {millis}")))
 }
 
-fn damaged(what: &'static str, why: impl ToString) -> StoreError {
+fn damaged(what: &'static str, why: &impl ToString) -> StoreError {
     StoreError::Damaged { what, why: why.to_string() }
 }
 

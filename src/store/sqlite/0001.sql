@@ -9,15 +9,16 @@ CREATE TABLE account (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE contact (
-    user       TEXT    NOT NULL REFERENCES account (name) ON DELETE CASCADE,
-    key        TEXT    NOT NULL,
-    contact    TEXT    NOT NULL,
-    call_id    TEXT    NOT NULL,
-    cseq       INTEGER NOT NULL,
-    expires    INTEGER NOT NULL,
-    received   TEXT    NOT NULL,
-    user_agent TEXT    NOT NULL,
-    PRIMARY KEY (user, key)
+    user    TEXT    NOT NULL REFERENCES account (name) ON DELETE CASCADE,
+    domain  TEXT    NOT NULL,
+    contact TEXT    NOT NULL,
+    q       INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    call_id TEXT    NOT NULL,
+    cseq    INTEGER NOT NULL,
+    hop     TEXT    NOT NULL,
+    path    TEXT    NOT NULL, -- one value a line
+    PRIMARY KEY (user, domain, contact)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE conference (

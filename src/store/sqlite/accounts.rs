@@ -57,7 +57,7 @@ fn check(account: &AccountRecord) -> Result<(), StoreError> {
 
 fn read(row: &SqliteRow) -> Result<AccountRecord, StoreError> {
     Ok(AccountRecord {
-        name: row.try_get::<String, _>(0)?.parse().map_err(|error| damaged(WHAT, error))?,
+        name: row.try_get::<String, _>(0)?.parse().map_err(|error| damaged(WHAT, &error))?,
         role: row.try_get(1)?,
         a1_sha256: row.try_get(2)?,
         a1_md5: row.try_get(3)?,

@@ -87,7 +87,7 @@ fn check(conference: &ConferenceRecord) -> Result<(), StoreError> {
 }
 
 fn read(row: &SqliteRow) -> Result<ConferenceRecord, StoreError> {
-    let name = |text: String| text.parse().map_err(|error| damaged(WHAT, error));
+    let name = |text: String| text.parse().map_err(|error| damaged(WHAT, &error));
     Ok(ConferenceRecord {
         name: name(row.try_get(0)?)?,
         title: row.try_get(1)?,
@@ -98,8 +98,8 @@ fn read(row: &SqliteRow) -> Result<ConferenceRecord, StoreError> {
         ends_with_chair: row.try_get(6)?,
         ends_when_empty: row.try_get(7)?,
         locked: row.try_get(8)?,
-        creator: row.try_get::<Option<String>, _>(9)?.map(|text| text.parse().map_err(|error| damaged(WHAT, error))).transpose()?,
+        creator: row.try_get::<Option<String>, _>(9)?.map(|text| text.parse().map_err(|error| damaged(WHAT, &error))).transpose()?,
         created: from_millis(WHAT, row.try_get(10)?)?,
-        revision: row.try_get::<i64, _>(11)?.try_into().map_err(|_| damaged(WHAT, "negative revision"))?,
+        revision: row.try_get::<i64, _>(11)?.try_into().map_err(|_| damaged(WHAT, &"negative revision"))?,
     })
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use tempfile::TempDir;
 
 use super::*;
-use crate::{clock, store::MAX_CONTACTS_PER_USER};
+use crate::{clock, store::MAX_CONTACTS};
 
 struct Disk {
     directory: TempDir,
@@ -64,16 +64,17 @@ fn account(name: &str) -> AccountRecord {
     }
 }
 
-fn contact(name: &str, key: &str) -> ContactRecord {
+fn contact(name: &str, contact: &str) -> ContactRecord {
     ContactRecord {
         user: user(name),
-        key: key.into(),
-        contact: format!("<{key}>;q=0.5"),
+        domain: "conf.example".into(),
+        contact: contact.into(),
+        q: 500,
+        expires: millis(clock::wall() + Duration::from_secs(60)),
         call_id: "1@x".into(),
         cseq: u32::MAX,
-        expires: millis(clock::wall() + Duration::from_secs(60)),
-        received: "udp:127.0.0.1:5080".into(),
-        user_agent: "baresip".into(),
+        hop: "udp:127.0.0.1:5080".into(),
+        path: vec!["<sip:p1;lr>".into(), "<sip:p2;lr>".into()],
     }
 }
 
@@ -99,7 +100,7 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
     let disk = Disk::new();
     let store = disk.open().await;
     store.add_account(&account("alice")).await.expect("added");
-    store.replace_contacts(&user("alice"), &[contact("alice", "sip:a@127.0.0.1:5080")]).await.expect("registered");
+    store.replace_contacts(&user("alice"), "conf.example", &[contact("alice", "sip:a@127.0.0.1:5080")]).await.expect("registered");
     store.add_conference(&conference("standup")).await.expect("defined");
     assert_eq!(store.settle_fact(Fact::Realm, "conf.example").await.expect("settled"), "conf.example");
 
@@ -125,7 +126,7 @@ async fn every_field_comes_back_as_it_was_given() {
     store.add_account(&alice).await.expect("added");
     assert_eq!(store.accounts().await.expect("read"), [alice]);
     let contacts = [contact("alice", "sip:a@[::1]:5080"), contact("alice", "sip:b@127.0.0.1")];
-    store.replace_contacts(&user("alice"), &contacts).await.expect("registered");
+    store.replace_contacts(&user("alice"), "conf.example", &contacts).await.expect("registered");
     assert_eq!(store.contacts().await.expect("read"), contacts);
     let full = conference("full");
     let bare = ConferenceRecord {
@@ -159,11 +160,11 @@ async fn with_an_account_go_its_contacts() {
     let disk = Disk::new();
     let store = disk.open().await;
     store.add_account(&account("alice")).await.expect("added");
-    store.replace_contacts(&user("alice"), &[contact("alice", "sip:a@h")]).await.expect("registered");
+    store.replace_contacts(&user("alice"), "conf.example", &[contact("alice", "sip:a@h")]).await.expect("registered");
     store.delete_account(&user("alice")).await.expect("deleted");
     assert_eq!(store.contacts().await.expect("read"), []);
     assert!(matches!(store.delete_account(&user("alice")).await, Err(StoreError::Missing { .. })));
-    let none = store.replace_contacts(&user("alice"), &[contact("alice", "sip:a@h")]).await;
+    let none = store.replace_contacts(&user("alice"), "conf.example", &[contact("alice", "sip:a@h")]).await;
     assert!(matches!(none, Err(StoreError::Missing { what: "account", .. })), "{none:?}");
 }
 
@@ -172,12 +173,12 @@ async fn a_register_that_fails_leaves_the_contacts_as_they_were() {
     let disk = Disk::new();
     let store = disk.open().await;
     store.add_account(&account("alice")).await.expect("added");
-    store.replace_contacts(&user("alice"), &[contact("alice", "sip:old@h")]).await.expect("registered");
+    store.replace_contacts(&user("alice"), "conf.example", &[contact("alice", "sip:old@h")]).await.expect("registered");
     let twice = [contact("alice", "sip:new@h"), contact("alice", "sip:new@h")];
-    assert!(matches!(store.replace_contacts(&user("alice"), &twice).await, Err(StoreError::Exists { .. })));
-    assert_eq!(store.contacts().await.expect("read")[0].key, "sip:old@h");
-    let many = vec![contact("alice", "sip:x@h"); MAX_CONTACTS_PER_USER + 1];
-    assert!(matches!(store.replace_contacts(&user("alice"), &many).await, Err(StoreError::TooLarge { .. })));
+    assert!(matches!(store.replace_contacts(&user("alice"), "conf.example", &twice).await, Err(StoreError::Exists { .. })));
+    assert_eq!(store.contacts().await.expect("read")[0].contact, "sip:old@h");
+    let many = vec![contact("alice", "sip:x@h"); MAX_CONTACTS + 1];
+    assert!(matches!(store.replace_contacts(&user("alice"), "conf.example", &many).await, Err(StoreError::TooLarge { .. })));
 }
 
 #[tokio::test]
