@@ -129,6 +129,17 @@ impl Headers {
         self.0 = kept.into();
     }
 
+    /// Puts a value in place of the first value of a field, and leaves the others; where the field was missing, at the end.
+    pub fn set_first(&mut self, name: &str, value: impl Into<String>) {
+        let new = header(name, value.into());
+        let mut all: Vec<rsip::Header> = std::mem::take(&mut self.0).into();
+        match all.iter_mut().find(|old| parts(old).0.eq_ignore_ascii_case(name)) {
+            Some(old) => *old = new,
+            None => all.push(new),
+        }
+        self.0 = all.into();
+    }
+
     /// Takes all values of a field away.
     pub fn remove(&mut self, name: &str) {
         self.0.retain(|h| !parts(h).0.eq_ignore_ascii_case(name));

@@ -15,16 +15,27 @@
 //! | `timer.rs` | the timers as a table |
 //! | `key.rs` | matching of messages to transactions, §17.1.3 and §17.2.3, with RFC 2543's rules for branches without the cookie |
 //! | `source.rs` | `received` and `rport`, and where responses go (§18.2, RFC 3581) |
-//! | `layer.rs` | the table of all transactions, its bounds, its deadlines |
+//! | `table.rs` | the table of one side: by key, by deadline, by hop |
+//! | `layer.rs` | the two tables, and which message goes to which machine |
+//! | `overload.rs` | the 503 of a full table, and its ACK |
 //!
 //! What the user of this layer does itself: the ACK to a 2xx and the retransmission of a 2xx until its ACK (§13.3.1.4), giving up on
 //! an INVITE that rings for ever ([`TransactionLayer::abandon`], §9.1), switching to TCP for large requests (§18.1.1), fail-over.
 //! Out of scope: timer C, which only proxies have.
 
+mod invite_client;
+mod invite_server;
 mod key;
 mod layer;
+mod non_invite_client;
+mod non_invite_server;
+mod overload;
 mod source;
+mod table;
 mod timer;
+
+#[cfg(test)]
+mod tests;
 
 pub use key::{ClientKey, ServerKey};
 pub use layer::TransactionLayer;

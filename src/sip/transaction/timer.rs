@@ -109,36 +109,90 @@ impl Timers {
         self.t1.saturating_mul(64)
     }
 
-    /// When a timer that begins now fires.
-    pub(super) fn deadline(&self, now: Instant, timer: Timer, reliable: bool) -> Option<Instant> {
-        self.of(timer, reliable).map(|value| now + value)
+    /// When a timer that begins now fires: at once where it does not run.
+    pub(super) fn deadline(&self, now: Instant, timer: Timer, reliable: bool) -> Instant {
+        now + self.of(timer, reliable).unwrap_or_default()
     }
 }
+
+/// The shortest interval between retransmissions, whatever the configuration says: it is what keeps a zero from becoming a storm.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
 /// A running retransmission timer (A, E, G).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Repeat {
     /// When it fires.
     pub at: Instant,
-    /// How long it has been running by then.
-    pub interval: Duration,
+    /// How long it will have been running by then.
+    interval: Duration,
 }
 
 impl Repeat {
-    /// Begins; `None` where the timer does not run.
-    pub fn begin(now: Instant, interval: Option<Duration>) -> Option<Self> {
-        interval.map(|interval| Self { at: now + interval, interval })
+    /// Begins a timer; `None` where it does not run.
+    pub fn begin(now: Instant, timers: &Timers, timer: Timer, reliable: bool) -> Option<Self> {
+        timers.of(timer, reliable).map(|interval| Self::again(now, interval))
     }
 
     /// The next round, twice as long.
     pub fn doubled(self, now: Instant) -> Self {
-        let interval = self.interval.saturating_mul(2);
-        Self { at: now + interval, interval }
+        Self::again(now, self.interval.saturating_mul(2))
     }
 
     /// The next round, twice as long but no longer than `cap`.
     pub fn doubled_up_to(self, now: Instant, cap: Duration) -> Self {
-        let interval = self.interval.saturating_mul(2).min(cap);
+        Self::again(now, self.interval.saturating_mul(2).min(cap))
+    }
+
+    /// The next round, of a given length.
+    pub fn again(now: Instant, interval: Duration) -> Self {
+        let interval = interval.max(SHORTEST_INTERVAL);
         Self { at: now + interval, interval }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_table_4() {
+        let timers = Timers::default();
+        let ms = |timer, reliable| timers.of(timer, reliable).map(|value| value.as_millis());
+        let table: Vec<_> = Timer::ALL.iter().map(|t| (t.to_string(), ms(*t, false), ms(*t, true))).collect();
+        let row = |name: &str, udp, stream| (name.to_owned(), Some(udp), stream);
+        assert_eq!(
+            table,
+            [
+                row("A", 500, None),
+                row("B", 32_000, Some(32_000)),
+                row("D", 32_000, Some(0)),
+                row("E", 500, None),
+                row("F", 32_000, Some(32_000)),
+                row("G", 500, None),
+                row("H", 32_000, Some(32_000)),
+                row("I", 5_000, Some(0)),
+                row("J", 32_000, Some(0)),
+                row("K", 5_000, Some(0)),
+                row("L", 32_000, Some(32_000)),
+                row("M", 32_000, Some(32_000)),
+                row("100", 200, Some(200)),
+            ]
+        );
+    }
+
+    #[test]
+    fn another_t1_moves_everything_that_is_made_of_it_and_nothing_else() {
+        let (old, new) = (Timers::default(), Timers { t1: Duration::from_secs(1), ..Timers::default() });
+        let moved: String = Timer::ALL.iter().filter(|t| old.of(**t, false) != new.of(**t, false)).map(Timer::to_string).collect();
+        assert_eq!(moved, "ABEFGHJLM");
+    }
+
+    #[test]
+    fn a_timer_set_by_itself_moves_no_other() {
+        let mut timers = Timers::default();
+        timers.own.insert((Timer::H, false), Duration::from_secs(1));
+        assert_eq!(timers.of(Timer::H, false), Some(Duration::from_secs(1)));
+        assert_eq!(timers.of(Timer::H, true), Some(Duration::from_secs(32)));
+        assert_eq!(timers.of(Timer::B, false), Some(Duration::from_secs(32)));
     }
 }
