@@ -5,5 +5,6 @@ pub mod clock;
 pub mod conference;
 pub mod id;
 pub mod media;
+pub mod sdp;
 pub mod sip;
 pub mod store;

@@ -1,3 +1,5 @@
-//! Conferences: the focus with its roster and policy (AS), the media server (MS), terminals.
+//! Conferences: the focus with its roster and policy (AS), the media server (MS), terminals, and the bodies they exchange
+//! (CN101272266A, steps S301–S313).
 
 pub mod media_server;
+pub mod wire;

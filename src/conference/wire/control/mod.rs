@@ -1,0 +1,627 @@
+//! Control of conferences by a shell: `application/vnd.confkit.conference+xml`, namespace `urn:confkit:conference:1`.
+//!
+//! `confctl` opens a dialog with `sip:control@as`, sends one [`Request`] in an INFO and receives its [`Reply`], with the
+//! request's id, in an INFO of the other direction; a long reply comes in several INFOs ([`Reply::more`]). A caller that
+//! must show a PIN puts a [`Join`] beside its SDP. Element tables and examples: `docs/protocols/conference.md`.
+
+mod read;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{Timestamp, XmlError};
+
+/// Content type of these bodies.
+pub const CONTENT_TYPE: &str = "application/vnd.confkit.conference+xml";
+/// The INFO package (RFC 6086) that they travel in.
+pub const INFO_PACKAGE: &str = "vnd.confkit.conference";
+/// XML namespace of every element.
+pub const NAMESPACE: &str = "urn:confkit:conference:1";
+/// Most URIs in one `invite`. More are refused as [`ErrorCode::Usage`].
+pub const MAX_URIS: usize = 64;
+/// Longest name, title, URI, reason or id, in bytes. Longer ones are refused when read.
+pub const MAX_TEXT: usize = 1024;
+
+/// Any body of this type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// What a shell asks.
+    Request(Request),
+    /// What the server answers.
+    Reply(Reply),
+    /// What a caller shows to be let in.
+    Join(Join),
+}
+
+/// What a caller shows to be let in, in a body part beside its SDP.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Join {
+    /// The conference's PIN.
+    pub pin: Option<Pin>,
+}
+
+/// A PIN: [`Pin::MIN`] to [`Pin::MAX`] digits, so that it can be typed on any telephone. Debug shows nothing of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pin(String);
+
+/// A PIN that is no row of 4 to 12 digits. The user's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a PIN has {} to {} digits and nothing else", Pin::MIN, Pin::MAX)]
+pub struct PinError;
+
+/// A command with the id that its reply will carry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Made by the shell, unique in its dialog.
+    pub id: String,
+    /// What to do.
+    pub command: Command,
+}
+
+/// What a shell can ask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Make a conference. Reply: [`Data::Created`].
+    Create(Create),
+    /// All conferences that the caller may see. Reply: [`Data::Conferences`].
+    List,
+    /// One conference with its participants. Reply: [`Data::Conference`].
+    Show {
+        /// Conference.
+        conference: String,
+    },
+    /// End a conference: everybody gets BYE. Reply: [`Data::Done`].
+    End {
+        /// Conference.
+        conference: String,
+        /// Text for the Reason header.
+        reason: Option<String>,
+    },
+    /// Call people into a conference. The reply comes when each has answered, refused or not been reached:
+    /// [`Data::Invited`].
+    Invite {
+        /// Conference.
+        conference: String,
+        /// Whom to call: URIs, or users of this server.
+        uris: Vec<String>,
+    },
+    /// Put somebody out. Reply: [`Data::Participants`] with those who left.
+    Kick {
+        /// Conference.
+        conference: String,
+        /// Whom.
+        who: Who,
+        /// Text for the Reason header.
+        reason: Option<String>,
+    },
+    /// Stop or let the conference hear somebody. Reply: [`Data::Participants`] with those changed.
+    Mute {
+        /// Conference.
+        conference: String,
+        /// Whom.
+        who: Who,
+        /// True mutes, false unmutes.
+        on: bool,
+    },
+    /// Stop or let somebody hear the conference. Reply: [`Data::Participants`] with those changed.
+    Deaf {
+        /// Conference.
+        conference: String,
+        /// Whom.
+        who: Who,
+        /// True deafens, false undeafens.
+        on: bool,
+    },
+    /// Make somebody louder or softer. Reply: [`Data::Participants`] with those changed.
+    Volume {
+        /// Conference.
+        conference: String,
+        /// Whom.
+        who: Who,
+        /// Which way.
+        direction: VolumeDirection,
+        /// Gain in dB, −[`MAX_GAIN_DB`] to [`MAX_GAIN_DB`]; 0 changes nothing.
+        gain_db: i8,
+    },
+    /// Close or open the conference to newcomers. Reply: [`Data::Conference`] without participants.
+    Lock {
+        /// Conference.
+        conference: String,
+        /// True locks, false unlocks.
+        on: bool,
+    },
+    /// Set or clear the PIN. Reply: [`Data::Conference`] without participants.
+    Pin {
+        /// Conference.
+        conference: String,
+        /// The new PIN; `None` clears it.
+        pin: Option<Pin>,
+    },
+    /// Give somebody a role. Reply: [`Data::Participants`] with those changed.
+    Role {
+        /// Conference.
+        conference: String,
+        /// Whom.
+        who: Who,
+        /// The role.
+        role: Role,
+    },
+    /// How the server does. Reply: [`Data::Status`].
+    Status,
+}
+
+/// Largest gain either way, in dB. Larger ones are refused when read.
+pub const MAX_GAIN_DB: i8 = 40;
+
+/// The facts of a new conference. What is `None` is taken from the server's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Create {
+    /// Name: the user part of the conference's URI.
+    pub name: String,
+    /// Title for people.
+    pub title: Option<String>,
+    /// PIN that callers must show.
+    pub pin: Option<Pin>,
+    /// Whether callers without an account may come in.
+    pub guests: Option<bool>,
+    /// Most participants.
+    pub max: Option<u32>,
+    /// Seconds after which the conference ends.
+    pub ttl_seconds: Option<u64>,
+    /// Codecs by their SDP names, in order of preference; empty for the server's own.
+    pub codecs: Vec<String>,
+}
+
+/// Who is meant: in `WHO` a user, a participant id or a URI.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Who {
+    /// Everybody.
+    All,
+    /// One, by user, participant id or URI. What fits several is an error that lists them.
+    One(String),
+}
+
+/// Which way a volume works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VolumeDirection {
+    /// How loud the others hear this participant.
+    #[default]
+    In,
+    /// How loud this participant hears the others.
+    Out,
+}
+
+/// A participant's role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// May control the conference.
+    Chair,
+    /// Has an account.
+    Member,
+    /// Was let in without one.
+    Guest,
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The request's id.
+    pub id: String,
+    /// True when another INFO with more of the same list follows; see [`Reply::join`].
+    pub more: bool,
+    /// What came of it.
+    pub outcome: Result<Data, Failure>,
+}
+
+/// What a command that was carried out has to say. Serialises as what `confctl --json` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Data {
+    /// Nothing more than that it is done.
+    Done {},
+    /// The new conference.
+    Created(Box<Summary>),
+    /// Conferences.
+    Conferences {
+        /// By name.
+        conferences: Vec<Summary>,
+    },
+    /// One conference.
+    Conference(Box<Details>),
+    /// What became of each invitation, in the order of the request.
+    Invited {
+        /// One for each URI.
+        invited: Vec<Invitee>,
+    },
+    /// The participants that a command changed, as they now are.
+    Participants {
+        /// By id.
+        participants: Vec<Participant>,
+    },
+    /// How the server does.
+    Status(Box<Status>),
+}
+
+/// One conference in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Name: the user part of the URI.
+    pub name: String,
+    /// Title for people.
+    pub title: Option<String>,
+    /// Where to call.
+    pub uri: String,
+    /// Participants now in it.
+    pub participants: u32,
+    /// Most participants.
+    pub max: Option<u32>,
+    /// Closed to newcomers.
+    pub locked: bool,
+    /// Asks for a PIN.
+    pub pin: bool,
+    /// Lets callers without an account in.
+    pub guests: bool,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it ends by itself.
+    pub ends: Option<Timestamp>,
+    /// The account that made it.
+    pub owner: Option<String>,
+    /// The media server that mixes it; `None` before anybody came.
+    pub media_server: Option<String>,
+}
+
+/// One conference with its participants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Details {
+    /// The conference.
+    #[serde(flatten)]
+    pub summary: Summary,
+    /// Participants by id; in a long reply, those of this part.
+    pub roster: Vec<Participant>,
+}
+
+/// One participant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Participant {
+    /// Id, unique in the conference, never used again.
+    pub id: String,
+    /// Address.
+    pub uri: String,
+    /// Name shown to people, as the caller gave it: not yet safe for a terminal.
+    pub name: Option<String>,
+    /// Account; `None` for guests and strangers.
+    pub user: Option<String>,
+    /// Role.
+    pub role: Role,
+    /// Where the call stands.
+    pub state: CallState,
+    /// True when the conference called, false when the participant did.
+    pub dialed_out: bool,
+    /// When the participant came in.
+    pub joined: Option<Timestamp>,
+    /// The conference does not hear this participant.
+    pub muted: bool,
+    /// This participant does not hear the conference.
+    pub deaf: bool,
+    /// Speaking now.
+    pub talking: bool,
+    /// Gain in dB on what the participant says.
+    pub gain_in_db: i8,
+    /// Gain in dB on what the participant hears.
+    pub gain_out_db: i8,
+    /// Codec by its SDP name.
+    pub codec: Option<String>,
+    /// User-Agent of the participant's terminal, as it gave it.
+    pub agent: Option<String>,
+}
+
+/// Where a participant's call stands: the words of RFC 4575 §5.7.3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallState {
+    /// Expected, not called yet.
+    Pending,
+    /// Being called.
+    DialingOut,
+    /// Ringing.
+    Alerting,
+    /// Calling in, not yet admitted.
+    DialingIn,
+    /// In the conference.
+    Connected,
+    /// In the conference, holding.
+    OnHold,
+    /// Being put out.
+    Disconnecting,
+    /// Gone.
+    Disconnected,
+}
+
+/// What became of one invitation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Invitee {
+    /// Whom the request named.
+    pub uri: String,
+    /// The participant, when the call was answered.
+    pub participant: Option<String>,
+    /// Why it was not.
+    #[serde(flatten)]
+    pub failure: Option<Failure>,
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{text}")]
+pub struct Failure {
+    /// The kind: decides the shell's exit code.
+    pub code: ErrorCode,
+    /// For people; lower case, fit for "failed to …".
+    pub text: String,
+    /// What an ambiguous `WHO` fits.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<String>,
+}
+
+/// The kinds of failure: the exit table of the programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ErrorCode {
+    /// For a reason not below (exit 1).
+    Failed,
+    /// The request was malformed or out of range (exit 2).
+    Usage,
+    /// Not authenticated or not permitted (exit 3).
+    Forbidden,
+    /// No such conference, participant or user (exit 4).
+    NotFound,
+    /// Exists already, locked, full (exit 5).
+    Conflict,
+    /// The other side declined or hung up (exit 6).
+    Declined,
+    /// Unreachable or timed out (exit 7).
+    Unreachable,
+}
+
+/// How the server does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// Version of the program.
+    pub version: String,
+    /// Seconds since its start.
+    pub uptime_seconds: u64,
+    /// Roles that run in this process.
+    pub roles: Vec<String>,
+    /// No new calls are taken.
+    pub draining: bool,
+    /// Conferences.
+    pub conferences: u32,
+    /// Participants over all conferences.
+    pub participants: u32,
+    /// Registered contacts.
+    pub contacts: u32,
+    /// Media servers known to the AS.
+    pub media_servers: Vec<MediaServer>,
+}
+
+/// A media server as the AS sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MediaServer {
+    /// URI.
+    pub uri: String,
+    /// It answers.
+    pub reachable: bool,
+    /// Legs in use.
+    pub legs: u32,
+    /// Most legs.
+    pub capacity: u32,
+    /// Load of its busiest media thread, in thousandths of a core.
+    pub load: u32,
+}
+
+/// Why a body is not one of these. The sender's fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControlError {
+    /// Not XML within the limits.
+    #[error(transparent)]
+    Xml(#[from] XmlError),
+    /// XML of another kind.
+    #[error("the body holds no {NAMESPACE} request, result or join")]
+    OtherDocument,
+    /// A request whose id could be read and whose content could not: answer it with this text as [`ErrorCode::Usage`].
+    #[error("{text}")]
+    Refused {
+        /// The request's id.
+        id: String,
+        /// Why.
+        text: String,
+    },
+    /// A result or join that lacks something or has something odd.
+    #[error("the body is malformed: {0}")]
+    Malformed(String),
+}
+
+impl Body {
+    /// Reads a body of this content type.
+    ///
+    /// # Errors
+    /// [`ControlError`] says what is wrong; with [`ControlError::Refused`] the sender can be told by a [`Reply`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, ControlError> {
+        read::body(bytes)
+    }
+
+    /// The body as XML.
+    pub fn to_xml(&self) -> String {
+        write::body(self)
+    }
+}
+
+impl Reply {
+    /// A reply that the command was carried out.
+    pub fn ok(id: impl Into<String>, data: Data) -> Self {
+        Self { id: id.into(), more: false, outcome: Ok(data) }
+    }
+
+    /// A reply that it was not.
+    pub fn failed(id: impl Into<String>, failure: Failure) -> Self {
+        Self { id: id.into(), more: false, outcome: Err(failure) }
+    }
+
+    /// Cuts a reply into parts of at most `items` list members each, all but the last with [`Reply::more`]; what has no
+    /// list, or a short one, stays one part. `items` of 0 counts as 1.
+    pub fn split(self, items: usize) -> Vec<Self> {
+        let items = items.max(1);
+        let (id, more) = (self.id, self.more);
+        let parts: Vec<Data> = match self.outcome {
+            Err(failure) => return vec![Self { id, more, outcome: Err(failure) }],
+            Ok(Data::Conferences { conferences }) => {
+                chunks(conferences, items).map(|conferences| Data::Conferences { conferences }).collect()
+            }
+            Ok(Data::Participants { participants }) => {
+                chunks(participants, items).map(|participants| Data::Participants { participants }).collect()
+            }
+            Ok(Data::Invited { invited }) => chunks(invited, items).map(|invited| Data::Invited { invited }).collect(),
+            Ok(Data::Conference(details)) => {
+                let summary = details.summary;
+                chunks(details.roster, items)
+                    .map(|roster| Data::Conference(Box::new(Details { summary: summary.clone(), roster })))
+                    .collect()
+            }
+            Ok(data @ (Data::Done {} | Data::Created(_) | Data::Status(_))) => vec![data],
+        };
+        let last = parts.len().saturating_sub(1);
+        parts.into_iter().enumerate().map(|(at, data)| Self { id: id.clone(), more: more || at < last, outcome: Ok(data) }).collect()
+    }
+
+    /// Adds the next part of the same reply. A failure replaces what came before it; a part of another kind is ignored.
+    pub fn join(&mut self, next: Self) {
+        self.more = next.more;
+        match (&mut self.outcome, next.outcome) {
+            (outcome, Err(failure)) => *outcome = Err(failure),
+            (Ok(Data::Conferences { conferences }), Ok(Data::Conferences { conferences: more })) => conferences.extend(more),
+            (Ok(Data::Participants { participants }), Ok(Data::Participants { participants: more })) => participants.extend(more),
+            (Ok(Data::Invited { invited }), Ok(Data::Invited { invited: more })) => invited.extend(more),
+            (Ok(Data::Conference(details)), Ok(Data::Conference(more))) => details.roster.extend(more.roster),
+            (Ok(_) | Err(_), Ok(_)) => {}
+        }
+    }
+}
+
+/// At least one chunk, so that an empty list is still answered.
+fn chunks<T>(list: Vec<T>, size: usize) -> impl Iterator<Item = Vec<T>> {
+    let (mut list, mut first) = (list.into_iter().peekable(), true);
+    std::iter::from_fn(move || {
+        let some = std::mem::take(&mut first) || list.peek().is_some();
+        some.then(|| list.by_ref().take(size).collect())
+    })
+}
+
+impl Failure {
+    /// A failure without candidates.
+    pub fn new(code: ErrorCode, text: impl Into<String>) -> Self {
+        Self { code, text: text.into(), candidates: Vec::new() }
+    }
+}
+
+impl Command {
+    /// The command's element name.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "create",
+            Self::List => "list",
+            Self::Show { .. } => "show",
+            Self::End { .. } => "end",
+            Self::Invite { .. } => "invite",
+            Self::Kick { .. } => "kick",
+            Self::Mute { .. } => "mute",
+            Self::Deaf { .. } => "deaf",
+            Self::Volume { .. } => "volume",
+            Self::Lock { .. } => "lock",
+            Self::Pin { .. } => "pin",
+            Self::Role { .. } => "role",
+            Self::Status => "status",
+        }
+    }
+
+    /// The conference that the command is about.
+    pub fn conference(&self) -> Option<&str> {
+        match self {
+            Self::Create(create) => Some(&create.name),
+            Self::Show { conference }
+            | Self::End { conference, .. }
+            | Self::Invite { conference, .. }
+            | Self::Kick { conference, .. }
+            | Self::Mute { conference, .. }
+            | Self::Deaf { conference, .. }
+            | Self::Volume { conference, .. }
+            | Self::Lock { conference, .. }
+            | Self::Pin { conference, .. }
+            | Self::Role { conference, .. } => Some(conference),
+            Self::List | Self::Status => None,
+        }
+    }
+}
+
+impl Pin {
+    /// Fewest digits.
+    pub const MIN: usize = 4;
+    /// Most digits.
+    pub const MAX: usize = 12;
+
+    /// A PIN.
+    ///
+    /// # Errors
+    /// When it is not a row of 4 to 12 digits.
+    pub fn new(digits: &str) -> Result<Self, PinError> {
+        let valid = (Self::MIN..=Self::MAX).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+        valid.then(|| Self(digits.to_owned())).ok_or(PinError)
+    }
+
+    /// The digits.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `shown` is this PIN, taking the same time wherever they differ.
+    pub fn matches(&self, shown: &str) -> bool {
+        let (mine, shown) = (self.0.as_bytes(), shown.as_bytes());
+        let different = mine.iter().enumerate().fold(0, |acc, (at, b)| acc | (b ^ shown.get(at).copied().unwrap_or(0)));
+        different == 0 && mine.len() == shown.len()
+    }
+}
+
+impl fmt::Debug for Pin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pin(…)")
+    }
+}
+
+words!(Role { Chair = "chair", Member = "member", Guest = "guest" });
+words!(VolumeDirection { In = "in", Out = "out" });
+words!(CallState {
+    Pending = "pending",
+    DialingOut = "dialing-out",
+    Alerting = "alerting",
+    DialingIn = "dialing-in",
+    Connected = "connected",
+    OnHold = "on-hold",
+    Disconnecting = "disconnecting",
+    Disconnected = "disconnected",
+});
+words!(ErrorCode {
+    Failed = "failed",
+    Usage = "usage",
+    Forbidden = "forbidden",
+    NotFound = "not-found",
+    Conflict = "conflict",
+    Declined = "declined",
+    Unreachable = "unreachable",
+});
