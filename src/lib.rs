@@ -1,6 +1,8 @@
 //! confkit: conferencing and transfer utilities on one library.
 
 pub mod account;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod clock;
 pub mod conference;
 pub mod id;

@@ -1,1 +1,5 @@
-fn main() {}
+//! `confctl`: see [`confkit::cli::confctl`].
+
+fn main() -> std::process::ExitCode {
+    confkit::cli::confctl::main()
+}

@@ -1,1 +1,5 @@
-fn main() {}
+//! `fshare`: see [`confkit::cli::fshare`].
+
+fn main() -> std::process::ExitCode {
+    confkit::cli::fshare::main()
+}

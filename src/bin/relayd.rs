@@ -1,1 +1,5 @@
-fn main() {}
+//! `relayd`: see [`confkit::cli::relayd`].
+
+fn main() -> std::process::ExitCode {
+    confkit::cli::relayd::main()
+}

@@ -1,0 +1,137 @@
+//! What `confctl` accepts.
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    cli::{
+        confctl::{create, deaf, demo, end, invite, join, kick, list, lock, message, mute, pin, run, show, status, volume, watch},
+        global::{Completions, Global, Server},
+        values::Who,
+    },
+    id::ConferenceName,
+};
+
+/// Conference control from the shell
+///
+/// confctl makes and steers conferences on a relayd, or any server that speaks its control messages: every command is a SIP call
+/// with an INVITE, INFO requests and a BYE. It joins conferences as a real participant with real audio, watches what happens in
+/// them, and runs scenario files that say what must hold.
+#[derive(Debug, Clone, Parser)]
+#[command(
+    name = "confctl",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Examples:\n  \
+        confctl demo                                  a server, three terminals, what each one heard\n  \
+        confctl create standup --title 'Daily standup'\n  \
+        confctl invite standup sip:bob@192.0.2.7\n  \
+        confctl join standup --mic talk.wav --record heard.wav --for 1m\n  \
+        confctl --json list"
+)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+
+    /// Flags of all programs.
+    #[command(flatten)]
+    pub global: Global,
+
+    /// Where the server is and who we are.
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// The commands, each in a file of its name.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Create a conference
+    #[command(after_help = create::EXAMPLES)]
+    Create(create::Args),
+    /// List the conferences
+    #[command(after_help = list::EXAMPLES)]
+    List(list::Args),
+    /// Show a conference and who is in it
+    #[command(after_help = show::EXAMPLES)]
+    Show(show::Args),
+    /// End a conference: everybody gets a BYE
+    #[command(after_help = end::EXAMPLES)]
+    End(end::Args),
+    /// Call somebody into a conference
+    #[command(after_help = invite::EXAMPLES)]
+    Invite(invite::Args),
+    /// Remove somebody from a conference
+    #[command(after_help = kick::EXAMPLES)]
+    Kick(kick::Args),
+    /// Let nobody hear a participant
+    #[command(after_help = mute::EXAMPLES)]
+    Mute(Members),
+    /// Let a participant be heard again
+    #[command(after_help = mute::UNDO_EXAMPLES)]
+    Unmute(Members),
+    /// Let a participant hear nobody
+    #[command(after_help = deaf::EXAMPLES)]
+    Deaf(Members),
+    /// Let a participant hear again
+    #[command(after_help = deaf::UNDO_EXAMPLES)]
+    Undeaf(Members),
+    /// Make a participant louder or quieter
+    #[command(after_help = volume::EXAMPLES)]
+    Volume(volume::Args),
+    /// Let nobody else in
+    #[command(after_help = lock::EXAMPLES)]
+    Lock(lock::Args),
+    /// Let people in again
+    #[command(after_help = lock::UNDO_EXAMPLES)]
+    Unlock(lock::Args),
+    /// Set or clear the PIN of a conference
+    #[command(after_help = pin::EXAMPLES)]
+    Pin(pin::Args),
+    /// Print what happens, as it happens
+    #[command(after_help = watch::EXAMPLES)]
+    Watch(watch::Args),
+    /// Take part, with audio
+    #[command(after_help = join::EXAMPLES)]
+    Join(join::Args),
+    /// Send an instant message
+    #[command(after_help = message::EXAMPLES)]
+    Message(message::Args),
+    /// Show the state of the server
+    #[command(after_help = status::EXAMPLES)]
+    Status(status::Args),
+    /// Run a scenario file: several terminals, steps, expectations
+    #[command(after_help = run::EXAMPLES)]
+    Run(run::Args),
+    /// A server, three terminals with real audio, and what each one heard
+    #[command(after_help = demo::EXAMPLES)]
+    Demo(demo::Args),
+    /// Print the completion script of a shell
+    #[command(after_help = "Examples:\n  confctl completions bash > /etc/bash_completion.d/confctl")]
+    Completions(Completions),
+}
+
+/// Some or all of the people in a conference.
+#[derive(Debug, Clone, clap::Args)]
+#[group(id = "whom", required = true, multiple = false, args = ["who", "all"])]
+pub struct Members {
+    /// Conference
+    pub name: ConferenceName,
+
+    /// Participant: a user, a participant id or a URI
+    pub who: Option<Who>,
+
+    /// Everybody
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Which way a pair of commands turns something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    /// `mute`, `deaf`, `lock`.
+    On,
+    /// `unmute`, `undeaf`, `unlock`.
+    Off,
+}

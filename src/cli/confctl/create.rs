@@ -1,0 +1,56 @@
+//! `confctl create`: a conference, with its policy.
+
+use std::time::Duration;
+
+use crate::{
+    account::GuestPolicy,
+    cli::{Failure, secret::PinFile, settings::Context, values},
+    id::ConferenceName,
+    media::Codec,
+};
+
+/// Shown under the help.
+pub const EXAMPLES: &str = "Examples:\n  \
+    confctl create standup --title 'Daily standup' --max 20\n  \
+    confctl create board --pin-file pin.txt --guests no --ttl 2h";
+
+/// A new conference.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Name: the user part of its address (sip:NAME@server)
+    pub name: ConferenceName,
+
+    /// Title that people see
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+
+    /// The PIN to enter it with
+    #[command(flatten)]
+    pub pin: PinFile,
+
+    /// Whether callers without an account may enter: yes, no, or auto (only while the server listens on loopback)
+    #[arg(long, value_name = "yes|no")]
+    pub guests: Option<GuestPolicy>,
+
+    /// Most participants
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max: Option<u32>,
+
+    /// Codecs to offer and accept, best first: PCMU, PCMA
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::codec)]
+    pub codecs: Vec<Codec>,
+
+    /// End it after this time
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    pub ttl: Option<Duration>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// With the exit code that says why.
+#[expect(clippy::unused_async, reason = "the call to the server arrives with the control client")]
+pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    let _ = (args, context);
+    Err(Failure::not_built_yet("confctl create", "the control client"))
+}

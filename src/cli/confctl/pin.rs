@@ -1,0 +1,45 @@
+//! `confctl pin`: the PIN of a conference.
+
+use crate::{
+    cli::{Failure, secret::PinFile, settings::Context},
+    id::ConferenceName,
+};
+
+/// Shown under the help.
+pub const EXAMPLES: &str = "Examples:\n  \
+    confctl pin standup set --pin-file pin.txt\n  \
+    confctl pin standup clear";
+
+/// What to do with the PIN.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Conference
+    pub name: ConferenceName,
+
+    /// Set the PIN (from --pin-file, CONFKIT_PIN or a prompt) or clear it
+    #[arg(value_enum)]
+    pub action: Action,
+
+    /// The PIN to set
+    #[command(flatten)]
+    pub pin: PinFile,
+}
+
+/// Set or clear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Action {
+    /// Those who enter must know it.
+    Set,
+    /// No PIN.
+    Clear,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// With the exit code that says why.
+#[expect(clippy::unused_async, reason = "the call to the server arrives with the control client")]
+pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    let _ = (args, context);
+    Err(Failure::not_built_yet("confctl pin", "the control client"))
+}

@@ -1,0 +1,65 @@
+//! Progress on standard error, for people only: ten redraws a second at most, nothing where there is no terminal.
+
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::safe;
+
+/// Redraws a second, at most.
+const REDRAWS: u8 = 10;
+
+/// The place where bars are drawn.
+pub(super) fn bars(lively: bool) -> MultiProgress {
+    let target = if lively { ProgressDrawTarget::stderr_with_hz(REDRAWS) } else { ProgressDrawTarget::hidden() };
+    MultiProgress::with_draw_target(target)
+}
+
+/// A running bar or spinner; it goes away when dropped.
+#[derive(Debug)]
+pub struct Progress {
+    bar: ProgressBar,
+    all: MultiProgress,
+}
+
+impl Progress {
+    pub(super) fn spinner(all: &MultiProgress, what: &str) -> Self {
+        let progress = Self::shown(all, ProgressBar::new_spinner(), "{spinner} {msg} ({elapsed})", what);
+        // Only a bar that is seen needs its ticking thread.
+        if !all.is_hidden() {
+            progress.bar.enable_steady_tick(Duration::from_millis(1000 / u64::from(REDRAWS)));
+        }
+        progress
+    }
+
+    pub(super) fn steps(all: &MultiProgress, what: &str, steps: u64) -> Self {
+        Self::shown(all, ProgressBar::new(steps), "{bar:24} {pos}/{len} {msg} ({elapsed})", what)
+    }
+
+    fn shown(all: &MultiProgress, bar: ProgressBar, template: &str, what: &str) -> Self {
+        let bar = all.add(bar);
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        let progress = Self { bar, all: all.clone() };
+        progress.says(what);
+        progress
+    }
+
+    /// What is going on now.
+    pub fn says(&self, what: &str) {
+        self.bar.set_message(safe::line(what).into_owned());
+    }
+
+    /// One step done.
+    pub fn step(&self) {
+        self.bar.inc(1);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+        self.all.remove(&self.bar);
+    }
+}
