@@ -13,11 +13,15 @@ pub struct Headers(rsip::Headers);
 macro_rules! known_headers {
     ($($variant:ident = $name:literal,)*) => {
         fn header(name: &str, value: String) -> rsip::Header {
+            let value = if value.contains(['\r', '\n']) { value.replace(['\r', '\n'], " ") } else { value };
             $(if name.eq_ignore_ascii_case($name) {
                 return rsip::headers::$variant::new(value).into();
             })*
             rsip::Header::Other(name.to_owned(), value)
         }
+
+        #[cfg(test)]
+        const KNOWN: &[&str] = &[$($name),*];
 
         fn parts(header: &rsip::Header) -> (&str, &str) {
             match header {
@@ -52,7 +56,7 @@ known_headers! {
     From = "From",
     InReplyTo = "In-Reply-To",
     MaxForwards = "Max-Forwards",
-    MimeVersion = "MIME-Version",
+    MimeVersion = "Mime-Version",
     MinExpires = "Min-Expires",
     Organization = "Organization",
     Priority = "Priority",
@@ -98,7 +102,8 @@ impl Headers {
         self.0.iter().map(parts)
     }
 
-    /// Adds a field at the end.
+    /// Adds a field at the end. A line break in the value becomes a space, here and in the methods below, so that a value
+    /// never ends its line.
     pub fn push(&mut self, name: &str, value: impl Into<String>) {
         self.0.push(header(name, value.into()));
     }
@@ -152,7 +157,7 @@ impl Headers {
 
     /// The members of a comma-separated field of tokens, over all its lines.
     pub fn tokens(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.all(name).flat_map(|v| v.split(',')).map(str::trim).filter(|t| !t.is_empty())
+        self.all(name).flat_map(|v| v.split(',')).map(super::scan::trim).filter(|t| !t.is_empty())
     }
 
     /// Number of fields.
@@ -166,8 +171,48 @@ impl Headers {
     }
 }
 
+/// Every field on its line, as rsip prints it, without Content-Length: that one is made from the body.
 impl std::fmt::Display for Headers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|h| write!(f, "{h}\r\n"))
+        self.0.iter().filter(|h| !matches!(h, rsip::Header::ContentLength(_))).try_for_each(|h| write!(f, "{h}\r\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_without_case_and_printed_as_the_rfc_writes_them() {
+        let mut headers = Headers::new();
+        for (name, value) in [("cseq", "1 BYE"), ("MIME-version", "1.0"), ("www-authenticate", "Digest"), ("x-MINE", "y"), ("CALL-ID", "z")]
+        {
+            headers.push(name, value);
+        }
+        assert_eq!(headers.get("X-Mine"), Some("y"));
+        let printed = headers.to_string();
+        for (name, _) in headers.iter() {
+            assert!(printed.contains(&format!("{name}: ")), "rsip prints {name} otherwise: {printed}");
+        }
+    }
+
+    #[test]
+    fn every_name_that_we_know_is_printed_the_same_by_rsip() {
+        for name in KNOWN {
+            assert_eq!(header(name, "v".into()).to_string(), format!("{name}: v"));
+        }
+    }
+
+    #[test]
+    fn set_keeps_the_place_and_push_front_goes_before_all() {
+        let mut headers = Headers::new();
+        for (name, value) in [("Via", "1"), ("To", "a"), ("Via", "2")] {
+            headers.push(name, value);
+        }
+        headers.set("via", "3");
+        headers.push_front("Via", "0");
+        headers.set("Subject", "s");
+        headers.remove("TO");
+        assert_eq!(headers.iter().collect::<Vec<_>>(), [("Via", "0"), ("Via", "3"), ("Subject", "s")]);
     }
 }

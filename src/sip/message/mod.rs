@@ -1,13 +1,24 @@
 //! SIP messages (RFC 3261 §7): values, typed readers, printing, and the front-end that makes them from bytes.
 //!
-//! rsip is the model underneath: its header list, its status phrases and its printing. What its types cannot hold —
-//! Request-URIs and hosts with IPv6, unknown methods, Contact — is read by the files beside this one.
+//! rsip is the model underneath: its header list, its printing, its typed Via, From, To and CSeq. Input
+//! never passes through its parsers, which refuse valid messages and accept broken ones.
+//!
+//! | file | what |
+//! |---|---|
+//! | `parse/` | the front-end: bytes to a message, or RFC 4475's verdict |
+//! | `headers` | the ordered fields, on rsip's list |
+//! | `method`, `uri`, `via`, `name_addr` | values and their readers |
+//! | `status` | reason phrases, which rsip prints as the names of its variants |
+//! | `typed` | the same values as rsip's typed headers, which print them |
+//! | `scan` | tokens, quoted strings, parameters |
 
 mod headers;
 mod method;
 mod name_addr;
 pub mod parse;
 pub(crate) mod scan;
+mod status;
+mod typed;
 mod uri;
 mod via;
 
@@ -15,6 +26,7 @@ pub use headers::Headers;
 pub use method::Method;
 pub use name_addr::{NameAddr, NameAddrError};
 pub use parse::{Fault, Framing, MAX_MESSAGE, Malformed, parse};
+pub use status::reason_phrase;
 pub use uri::{Host, MAX_URI, SipUri, Uri, UriError, host_port};
 pub use via::{MAGIC_COOKIE, Via, ViaError};
 
@@ -65,9 +77,9 @@ pub struct CSeq {
 }
 
 impl CSeq {
-    /// Reads `4711 INVITE`.
+    /// Reads `4711 INVITE`; `None` beyond 2³¹ - 1 (RFC 3261 §8.1.1.5).
     pub fn parse(text: &str) -> Option<Self> {
-        let mut words = text.split_ascii_whitespace();
+        let mut words = text.split([' ', '\t']).filter(|w| !w.is_empty());
         let (seq, method) = (words.next()?, words.next()?);
         let valid = words.next().is_none() && seq.bytes().all(|b| b.is_ascii_digit()) && scan::is_token(method);
         let seq = seq.parse::<u32>().ok().filter(|seq| valid && *seq < 1 << 31)?;
@@ -77,7 +89,10 @@ impl CSeq {
 
 impl std::fmt::Display for CSeq {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.seq, self.method)
+        match self.to_rsip() {
+            Some(typed) => typed.fmt(f),
+            None => write!(f, "{} {}", self.seq, self.method),
+        }
     }
 }
 
@@ -115,9 +130,15 @@ macro_rules! typed_readers {
                 self.headers.all("Contact").filter_map(|v| v.parse().ok())
             }
 
+            /// Seconds in Expires; `None` where it is missing or no number that means something, so that the default holds
+            /// (RFC 4475 §3.1.2.4).
+            pub fn expires(&self) -> Option<u32> {
+                self.headers.get("Expires").and_then(scan::delta_seconds)
+            }
+
             /// Content-Type without its parameters, in lower case.
             pub fn content_type(&self) -> Option<String> {
-                self.headers.get("Content-Type").map(|v| v.split(';').next().unwrap_or("").trim().to_ascii_lowercase())
+                self.headers.get("Content-Type").map(|v| v.split(';').next().map_or("", scan::trim).to_ascii_lowercase())
             }
 
             /// Sets body and Content-Type.
@@ -156,7 +177,12 @@ impl Request {
                 _ => {}
             }
         }
-        Response { status, reason: reason_phrase(status), headers, body: Bytes::new() }
+        Response { status, reason: reason_phrase(status).to_owned(), headers, body: Bytes::new() }
+    }
+
+    /// Max-Forwards; `None` where it is missing or beyond 255, which counts as missing (RFC 4475 §3.1.2.4).
+    pub fn max_forwards(&self) -> Option<u8> {
+        self.headers.get("Max-Forwards").and_then(|v| v.parse().ok())
     }
 
     /// The bytes of the request, with Content-Length made from the body.
@@ -190,28 +216,41 @@ impl Message {
     }
 }
 
-/// The reason phrase that goes with a status.
-pub fn reason_phrase(status: u16) -> String {
-    match status {
-        422 => "Session Interval Too Small".into(),
-        469 => "Bad Info Package".into(),
-        489 => "Bad Event".into(),
-        other => match rsip::StatusCode::from(other) {
-            rsip::StatusCode::Other(..) => "Unspecified".into(),
-            known => known.to_string().split_once(' ').map_or_else(String::new, |(_, phrase)| phrase.to_owned()),
-        },
-    }
-}
-
 fn print(start: std::fmt::Arguments<'_>, headers: &Headers, body: &Bytes) -> Bytes {
     use std::fmt::Write as _;
-    let mut text = String::with_capacity(512 + body.len());
-    let _ = write!(text, "{start}\r\n");
-    for (name, value) in headers.iter().filter(|(n, _)| *n != "Content-Length") {
-        let _ = write!(text, "{name}: {value}\r\n");
-    }
-    let _ = write!(text, "Content-Length: {}\r\n\r\n", body.len());
+    let mut text = String::with_capacity(1024 + body.len());
+    // Writing to a String cannot fail.
+    let _ = write!(text, "{start}\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
     let mut bytes = text.into_bytes();
     bytes.extend_from_slice(body);
     bytes.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_prints_its_fields_in_order_and_the_length_of_its_body() {
+        let uri: Uri = "sip:bob@[::1];transport=tcp".parse().expect("uri");
+        let mut headers = Headers::new();
+        headers.push("X-Odd", "a\r\nVia: forged");
+        headers.push("Content-Length", "999");
+        headers.push("call-id", "1@h");
+        let request = Request { method: Method::Message, uri, headers, body: Bytes::new() }.with_body("text/plain", "hi");
+        assert_eq!(
+            request.to_bytes(),
+            "MESSAGE sip:bob@[::1];transport=tcp SIP/2.0\r\nX-Odd: a  Via: forged\r\nCall-ID: 1@h\r\nContent-Type: text/plain\r\n\
+             Content-Length: 2\r\n\r\nhi"
+        );
+    }
+
+    #[test]
+    fn sequence_numbers_end_below_2_to_the_31() {
+        assert_eq!(CSeq::parse("0009   INVITE"), Some(CSeq { seq: 9, method: Method::Invite }));
+        assert!(CSeq::parse("2147483647 OPTIONS").is_some());
+        for text in ["2147483648 OPTIONS", "36893488147419103232 REGISTER", "-1 BYE", "+1 BYE", "1", "BYE", "1 BYE x", "1 B:E", ""] {
+            assert_eq!(CSeq::parse(text), None, "{text}");
+        }
+    }
 }

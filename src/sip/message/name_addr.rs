@@ -66,27 +66,23 @@ impl FromStr for NameAddr {
     type Err = NameAddrError;
 
     fn from_str(text: &str) -> Result<Self, NameAddrError> {
-        let text = text.trim();
+        let text = scan::trim(text);
         let (display, rest) = if text.starts_with('"') {
             let end = closing_quote(text).ok_or(NameAddrError::Form)?;
             let (quoted, rest) = text.split_at(end + 1);
-            (Some(scan::unquote(quoted).ok_or(NameAddrError::Form)?), rest.trim_start())
-        } else if let Some((words, _)) = text.split_once('<') {
-            let rest = &text[words.len()..];
-            let words = words.trim();
-            if words.bytes().any(|b| b"\",;:@>".contains(&b)) {
+            (Some(scan::unquote(quoted).ok_or(NameAddrError::Form)?), scan::trim(rest))
+        } else {
+            // A colon or a quotation mark in front of the bracket cannot be part of a name: there, the bracket stands in a
+            // parameter of an address without brackets.
+            let Some(at) = text.find('<').filter(|at| !text[..*at].contains([':', '"'])) else {
+                return addr_spec(text);
+            };
+            let (words, rest) = text.split_at(at);
+            let words = scan::trim(words);
+            if words.bytes().any(|b| b",;@>".contains(&b) || (b.is_ascii_control() && b != b'\t')) {
                 return Err(NameAddrError::Form);
             }
             ((!words.is_empty()).then(|| words.to_owned()), rest)
-        } else {
-            // addr-spec: what follows a semicolon belongs to the header, not to the URI (RFC 3261 §20.10). A question mark
-            // or a comma would need the brackets.
-            let (uri, params) = text.split_at(text.find(';').unwrap_or(text.len()));
-            let uri = uri.trim_end();
-            if uri.contains(['?', ',']) {
-                return Err(NameAddrError::Form);
-            }
-            return Ok(Self { display: None, uri: uri.parse()?, params: header_params(params)? });
         };
         let inner = rest.strip_prefix('<').ok_or(NameAddrError::Form)?;
         let (uri, params) = inner.split_once('>').ok_or(NameAddrError::Form)?;
@@ -94,8 +90,22 @@ impl FromStr for NameAddr {
     }
 }
 
+/// An address without brackets: what follows a semicolon belongs to the header, not to the URI (RFC 3261 §20.10). A
+/// question mark or a comma would need the brackets.
+fn addr_spec(text: &str) -> Result<NameAddr, NameAddrError> {
+    let (uri, params) = text.split_at(text.find(';').unwrap_or(text.len()));
+    let uri = scan::trim(uri);
+    if uri.contains(['?', ',']) {
+        return Err(NameAddrError::Form);
+    }
+    Ok(NameAddr { display: None, uri: uri.parse()?, params: header_params(params)? })
+}
+
 impl fmt::Display for NameAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(typed) = self.to_rsip() {
+            return typed.fmt(f);
+        }
         if let Some(display) = &self.display {
             write!(f, "{} ", scan::quote(display))?;
         }
@@ -105,7 +115,7 @@ impl fmt::Display for NameAddr {
 }
 
 fn header_params(text: &str) -> Result<Vec<(String, Option<String>)>, NameAddrError> {
-    let text = text.trim();
+    let text = scan::trim(text);
     if text.is_empty() { Ok(Vec::new()) } else { scan::params(text).ok_or(NameAddrError::Param) }
 }
 
@@ -138,16 +148,37 @@ mod tests {
         assert_eq!((b.tag(), b.uri.sip().map(|u| u.params.len())), (Some("1918181833n"), Some(0)));
         let c: NameAddr = "<sip:127.0.0.1:5090;transport=udp>;+sip.instance=\"<urn:uuid:x>\"".parse().expect("linphone's Contact");
         assert_eq!(c.param("+sip.instance"), Some("<urn:uuid:x>"));
-        let d: NameAddr = "Bell, Alexander <sip:a.g.bell@bell-tel.com>;tag=43"
-            .parse()
-            .map_err(|_| ())
-            .unwrap_or_else(|()| NameAddr::new("sip:none@x".parse::<Uri>().expect("uri")));
-        assert_eq!(d.tag(), None, "an unquoted comma in a name is malformed (RFC 4475 quotbal's kin)");
+        let d: NameAddr = "sip:a@b.example;+sip.instance=\"<urn:uuid:x>\"".parse().expect("a bracket in a parameter");
+        assert_eq!((d.display.as_deref(), d.param("+sip.instance")), (None, Some("<urn:uuid:x>")));
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in [
+            "Bell, Alexander <sip:bell@x.example>",
+            "\"Mr. J. User <sip:j.user@example.com>",
+            "\"Watson\" < sip:t.watson@example.org >",
+            "sip:user@example.com?Route=%3Csip:sip.example.com%3E",
+            "\"Joe\" <sip:joe@example.org>;;;;",
+            "<sip:joe@example.org>;tag=1;tag=2",
+            "<sip:joe@example.org> x",
+            "<sip:joe@example.org",
+            "*",
+            "",
+        ] {
+            assert!(text.parse::<NameAddr>().is_err(), "{text}");
+        }
     }
 
     #[test]
     fn printing_and_reading_agree() {
-        for text in ["\"a \\\"b\\\"\" <sip:x@y.example;lr>;tag=1", "<sip:x@[::1]:5060>;q=0.5", "<tel:+1>"] {
+        for text in [
+            "\"a \\\"b\\\"\" <sip:x@y.example;lr;transport=udp>;tag=1",
+            "<sip:x@[::1]:5060>;q=0.5",
+            "<sips:a;b=c:pw@h.example:1;x>",
+            "\"\" <sip:x@y.example?subject=z>;+sip.instance=\"<urn:uuid:x>\"",
+            "<tel:+1>",
+        ] {
             assert_eq!(text.parse::<NameAddr>().expect(text).to_string(), text);
         }
     }

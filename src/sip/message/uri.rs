@@ -30,6 +30,9 @@ pub enum UriError {
     /// A character that must be escaped, or an escape that is not `%` and two hex digits.
     #[error("the URI holds a character that must be escaped")]
     Character,
+    /// A parameter without a name or with an empty value, twice the same, or more of them than anybody needs.
+    #[error("a parameter of the URI is malformed")]
+    Param,
     /// Longer than [`MAX_URI`].
     #[error("the URI is longer than {MAX_URI} bytes")]
     TooLong,
@@ -111,9 +114,11 @@ impl SipUri {
         self
     }
 
-    /// A parameter's value: `Some("")` when it stands without one. `name` in lower case.
+    /// A parameter's value as received: `Some("")` when it stands without one. `name` in lower case; a name that came with
+    /// escapes is found as well (RFC 4475 §3.1.1.3).
     pub fn param(&self, name: &str) -> Option<&str> {
-        self.params.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_deref().unwrap_or(""))
+        let is = |n: &str| n == name || (n.contains('%') && decode(n).eq_ignore_ascii_case(name));
+        self.params.iter().find(|(n, _)| is(n)).map(|(_, v)| v.as_deref().unwrap_or(""))
     }
 
     /// The user part with its escapes decoded; bytes that are not UTF-8 are replaced.
@@ -123,10 +128,12 @@ impl SipUri {
 
     /// RFC 3261 §19.1.4 equality: escapes decoded, hosts without case, parameters by their rules.
     pub fn equivalent(&self, other: &Self) -> bool {
-        const MUST_MATCH: [&str; 4] = ["user", "ttl", "method", "maddr"];
+        const MUST_MATCH: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];
         let decoded = |v: &Option<String>| v.as_deref().map(decode);
-        let value = |uri: &Self, name: &str| {
-            uri.params.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_deref().unwrap_or("").to_ascii_lowercase())
+        let value = |uri: &Self, name: &str| uri.param(name).map(|v| decode(v).to_ascii_lowercase());
+        let common = |(name, _): &(String, Option<String>)| {
+            let name = decode(name).to_ascii_lowercase();
+            value(other, &name).is_none_or(|v| Some(v) == value(self, &name))
         };
         self.secure == other.secure
             && decoded(&self.user) == decoded(&other.user)
@@ -134,8 +141,8 @@ impl SipUri {
             && self.host == other.host
             && self.port == other.port
             && self.headers == other.headers
-            && MUST_MATCH.iter().chain(&["transport"]).all(|name| value(self, name) == value(other, name))
-            && self.params.iter().all(|(n, _)| value(other, n).is_none_or(|v| Some(v) == value(self, n)))
+            && MUST_MATCH.iter().all(|name| value(self, name) == value(other, name))
+            && self.params.iter().all(common)
     }
 }
 
@@ -189,7 +196,8 @@ fn sip(secure: bool, rest: &str) -> Result<SipUri, UriError> {
             let allowed = |text: &str, extra: &[u8]| {
                 text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.!~*'()%&=+$,".contains(&b) || extra.contains(&b))
             };
-            if user.is_empty() || !allowed(user, b";?/#[]") || !password.is_none_or(|p| allowed(p, b"")) {
+            // `#` should be escaped, but the service codes of telephones hold it as it is.
+            if user.is_empty() || !allowed(user, b";?/#") || !password.is_none_or(|p| allowed(p, b"")) {
                 return Err(UriError::Character);
             }
             (Some(user.to_owned()), password.map(str::to_owned))
@@ -205,14 +213,23 @@ fn sip(secure: bool, rest: &str) -> Result<SipUri, UriError> {
         None => (rest, None),
     };
     let (host, port) = host_port(hostport)?;
-    let params = params.map_or_else(Vec::new, |params| {
-        params
-            .split(';')
-            .filter(|p| !p.is_empty())
-            .map(|p| p.split_once('=').map_or((p.to_ascii_lowercase(), None), |(n, v)| (n.to_ascii_lowercase(), Some(v.to_owned()))))
-            .collect()
-    });
+    let params = params.map_or_else(|| Ok(Vec::new()), uri_params)?;
     Ok(SipUri { secure, user, password, host, port, params, headers })
+}
+
+/// URI parameters: names in lower case, each at most once (RFC 3261 §19.1.1), empty ones passed over.
+fn uri_params(text: &str) -> Result<Vec<(String, Option<String>)>, UriError> {
+    let mut params: Vec<(String, Option<String>)> = Vec::new();
+    for part in text.split(';').filter(|p| !p.is_empty()) {
+        let (name, value) = part.split_once('=').map_or((part, None), |(n, v)| (n, Some(v)));
+        let name = name.to_ascii_lowercase();
+        let known = params.iter().any(|(n, _)| *n == name);
+        if name.is_empty() || value == Some("") || known || part.contains([',', '@']) || params.len() == scan::MAX_PARAMS {
+            return Err(UriError::Param);
+        }
+        params.push((name, value.map(str::to_owned)));
+    }
+    Ok(params)
 }
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port`.
@@ -251,6 +268,8 @@ impl FromStr for Host {
 
     fn from_str(text: &str) -> Result<Self, UriError> {
         if let Some(inner) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
+            // RFC 3261's grammar allows a third colon in front of an IPv4 part (RFC 5118 §4.10).
+            let inner = inner.replacen(":::", "::", 1);
             return inner.parse::<Ipv6Addr>().map(|ip| Self::Ip(ip.into())).map_err(|_| UriError::Host);
         }
         if let Ok(ip) = text.parse::<std::net::Ipv4Addr>() {
@@ -260,7 +279,10 @@ impl FromStr for Host {
         let label = |l: &str| {
             !l.is_empty() && !l.starts_with('-') && !l.ends_with('-') && l.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
         };
-        if text.len() > 253 || !text.strip_suffix('.').unwrap_or(text).split('.').all(label) {
+        let labels = text.strip_suffix('.').unwrap_or(text);
+        // An all-numeric last label is an IPv4 address gone wrong, not a name.
+        let numeric = labels.rsplit('.').next().is_some_and(|l| l.bytes().all(|b| b.is_ascii_digit()));
+        if text.len() > 253 || numeric || !labels.split('.').all(label) {
             return Err(UriError::Host);
         }
         Ok(Self::Name(text.to_ascii_lowercase()))
@@ -383,9 +405,30 @@ mod tests {
             ("sip:user@example.com; lr", UriError::Character),
             ("sip:us%er@example.com", UriError::Character),
             ("sip:a b@example.com", UriError::Character),
+            ("sip:a@b@example.com", UriError::Character),
+            ("sip:@example.com", UriError::Character),
+            ("sip:user@300.0.2.1", UriError::Host),
+            ("sip:user@-a.example", UriError::Host),
+            ("sip:user@[2001:db8:::1:::2]", UriError::Host),
+            ("sip:user@example.com;lr;LR", UriError::Param),
+            ("sip:user@example.com;=x", UriError::Param),
         ] {
             assert_eq!(text.parse::<Uri>(), Err(why), "{text}");
         }
+    }
+
+    #[test]
+    fn a_third_colon_is_forgiven_in_front_of_an_ipv4_part() {
+        let (odd, right) = ("sip:user@[2001:db8:::192.0.2.1]", "sip:user@[2001:db8::192.0.2.1]");
+        assert_eq!(odd.parse::<Uri>().expect(odd), right.parse().expect(right));
+    }
+
+    #[test]
+    fn escapes_in_the_name_of_a_parameter_are_seen_through() {
+        let uri: SipUri = "sip:cal%6Cer@host5.example.net;%6C%72;n%61me=v%61lue%25%34%31".parse().expect("RFC 4475 esc01");
+        assert_eq!((uri.param("lr"), uri.decoded_user().as_deref()), (Some(""), Some("caller")));
+        assert!(uri.equivalent(&"sip:caller@HOST5.example.net;name=value%2541;lr".parse().expect("uri")));
+        assert!(!uri.equivalent(&"sip:caller@host5.example.net;name=valueA;lr".parse().expect("uri")), "never decoded twice");
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Via (RFC 3261 §20.42, RFC 3581).
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
 
 use super::{Host, scan, uri};
 
@@ -49,6 +53,19 @@ impl Via {
         self.param("received").and_then(|r| r.trim_start_matches('[').trim_end_matches(']').parse().ok())
     }
 
+    /// Notes where the request came from, as the receiver of a request does with its topmost Via (RFC 3261 §18.2.1, RFC 3581
+    /// §4): `received` where sent-by says another address or `rport` is asked for, and the value of `rport`.
+    pub fn note_source(&mut self, source: SocketAddr) {
+        let asks = self.param("rport").is_some();
+        let ip = source.ip().to_canonical();
+        if asks {
+            self.set_param("rport", Some(source.port().to_string()));
+        }
+        if asks || self.host.ip().map(|ip| ip.to_canonical()) != Some(ip) {
+            self.set_param("received", Some(ip.to_string()));
+        }
+    }
+
     /// The sent-by port, or the transport's default: 5061 for TLS, else 5060.
     pub fn port_or_default(&self) -> u16 {
         self.port.unwrap_or(if self.transport == "TLS" { 5061 } else { 5060 })
@@ -61,10 +78,10 @@ impl FromStr for Via {
     fn from_str(text: &str) -> Result<Self, ViaError> {
         let mut slashes = text.splitn(3, '/');
         let (name, version, rest) = (slashes.next().ok_or(ViaError)?, slashes.next().ok_or(ViaError)?, slashes.next().ok_or(ViaError)?);
-        if !name.trim().eq_ignore_ascii_case("SIP") || version.trim() != "2.0" {
+        if !scan::trim(name).eq_ignore_ascii_case("SIP") || scan::trim(version) != "2.0" {
             return Err(ViaError);
         }
-        let rest = rest.trim_start();
+        let rest = scan::trim(rest);
         let (transport, rest) = rest.split_at(rest.find([' ', '\t']).ok_or(ViaError)?);
         if !scan::is_token(transport) {
             return Err(ViaError);
@@ -80,6 +97,9 @@ impl FromStr for Via {
 
 impl fmt::Display for Via {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(typed) = self.to_rsip() {
+            return typed.fmt(f);
+        }
         write!(f, "SIP/2.0/{} {}", self.transport, self.host)?;
         if let Some(port) = self.port {
             write!(f, ":{port}")?;
@@ -100,5 +120,35 @@ mod tests {
         assert_eq!((via.port, via.received()), (Some(5070), "2001:db8::9:255".parse().ok()));
         assert!("SIP/7.0/UDP c.example.com;branch=z9hG4bKkdjuw".parse::<Via>().is_err());
         assert!("SIP/2.0/UDP 192.0.2.15:".parse::<Via>().is_err());
+    }
+    #[test]
+    fn the_source_of_a_request_is_noted_as_rfc3581_asks() {
+        let noted = |text: &str, source: &str| {
+            let mut via: Via = text.parse().expect(text);
+            via.note_source(source.parse().expect(source));
+            via.to_string()
+        };
+        assert_eq!(
+            noted("SIP/2.0/UDP 10.1.1.1:4540;rport;branch=z9hG4bKkjshdyff", "192.0.2.1:9988"),
+            "SIP/2.0/UDP 10.1.1.1:4540;rport=9988;branch=z9hG4bKkjshdyff;received=192.0.2.1"
+        );
+        assert_eq!(
+            noted("SIP/2.0/UDP 192.0.2.1:9988;rport;branch=z9hG4bK1", "192.0.2.1:9988"),
+            "SIP/2.0/UDP 192.0.2.1:9988;rport=9988;branch=z9hG4bK1;received=192.0.2.1",
+            "filled even when it tells nothing new"
+        );
+        assert_eq!(noted("SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK1", "192.0.2.1:9988"), "SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK1");
+        assert_eq!(
+            noted("SIP/2.0/UDP h.example;branch=z9hG4bK1", "[2001:db8::7]:5060"),
+            "SIP/2.0/UDP h.example;branch=z9hG4bK1;received=2001:db8::7",
+            "an address in received has no brackets (RFC 5118 §4.5)"
+        );
+    }
+
+    #[test]
+    fn transports_that_rsip_does_not_know_print_as_well() {
+        for text in ["SIP/2.0/UNKNOWN t4.example;branch=z9hG4bKa", "SIP/2.0/SCTP [::1]:9;ttl=3;maddr=224.0.0.1", "SIP/2.0/WSS as.invalid"] {
+            assert_eq!(text.parse::<Via>().expect(text).to_string(), text);
+        }
     }
 }
