@@ -190,6 +190,7 @@ impl Attribute {
     }
 
     /// An attribute with a value.
+    #[expect(clippy::needless_pass_by_value, reason = "callers give numbers, words and references alike")]
     pub fn with_value(name: &str, value: impl ToString) -> Self {
         Self { name: name.to_owned(), value: Some(value.to_string()) }
     }

@@ -164,11 +164,13 @@ impl Element {
     }
 
     /// An element that holds a text.
+    #[expect(clippy::needless_pass_by_value, reason = "callers give numbers, words and references alike")]
     pub(crate) fn of_text(name: &'static str, text: impl ToString) -> Self {
         Self { content: vec![Content::Text(text.to_string())], ..Self::new(name) }
     }
 
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "callers give numbers, words and references alike")]
     pub(crate) fn attr(mut self, name: &'static str, value: impl ToString) -> Self {
         self.attributes.push((name, value.to_string()));
         self

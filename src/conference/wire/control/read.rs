@@ -1,5 +1,262 @@
-#![expect(clippy::unimplemented, reason = "first landing")]
-use super::{Body, ControlError};
-pub(super) fn body(_: &[u8]) -> Result<Body, ControlError> {
-    unimplemented!()
+//! XML → values.
+
+use roxmltree::Node;
+
+use super::{
+    Body, CallState, Command, ControlError, Create, Data, Details, ErrorCode, Failure, Invitee, Join, MAX_GAIN_DB, MAX_TEXT, MAX_URIS,
+    MediaServer, NAMESPACE, Participant, Pin, Reply, Request, Role, Status, Summary, VolumeDirection, Who,
+};
+use crate::conference::wire::{Timestamp, xml};
+
+/// Why an element cannot be used; the caller knows whether its sender can be told.
+type Why<T> = Result<T, String>;
+
+pub(super) fn body(bytes: &[u8]) -> Result<Body, ControlError> {
+    let document = xml::read(bytes)?;
+    let root = document.root_element();
+    if root.tag_name().namespace() != Some(NAMESPACE) {
+        return Err(ControlError::OtherDocument);
+    }
+    match root.tag_name().name() {
+        "request" => {
+            let id = text(root, "id").map_err(ControlError::Malformed)?;
+            match command(root) {
+                Ok(command) => Ok(Body::Request(Request { id, command })),
+                Err(text) => Err(ControlError::Refused { id, text }),
+            }
+        }
+        "result" => reply(root).map(Body::Reply).map_err(ControlError::Malformed),
+        "join" => pin(root).map(|pin| Body::Join(Join { pin })).map_err(ControlError::Malformed),
+        _ => Err(ControlError::OtherDocument),
+    }
+}
+
+fn command(request: Node<'_, '_>) -> Why<Command> {
+    let mut commands = xml::children(request, NAMESPACE);
+    let node = commands.next().ok_or("the request holds no command")?;
+    if commands.next().is_some() {
+        return Err("a request holds one command".to_owned());
+    }
+    let conference = || text(node, "conference");
+    Ok(match node.tag_name().name() {
+        "create" => Command::Create(create(node)?),
+        "list" => Command::List,
+        "show" => Command::Show { conference: conference()? },
+        "end" => Command::End { conference: conference()?, reason: maybe_text(node, "reason")? },
+        "invite" => {
+            let uris: Vec<String> = list(node, "uri")?;
+            match uris.len() {
+                0 => return Err("an invitation needs at least one uri".to_owned()),
+                n if n > MAX_URIS => return Err(format!("an invitation takes at most {MAX_URIS} uris")),
+                _ => Command::Invite { conference: conference()?, uris },
+            }
+        }
+        "kick" => Command::Kick { conference: conference()?, who: who(node)?, reason: maybe_text(node, "reason")? },
+        "mute" => Command::Mute { conference: conference()?, who: who(node)?, on: flag(node, "on")? },
+        "deaf" => Command::Deaf { conference: conference()?, who: who(node)?, on: flag(node, "on")? },
+        "volume" => Command::Volume {
+            conference: conference()?,
+            who: who(node)?,
+            direction: maybe_word(node, "direction", VolumeDirection::from_word)?.unwrap_or_default(),
+            gain_db: gain(node, "gain")?,
+        },
+        "lock" => Command::Lock { conference: conference()?, on: flag(node, "on")? },
+        "pin" => Command::Pin { conference: conference()?, pin: pin(node)? },
+        "role" => Command::Role { conference: conference()?, who: who(node)?, role: word(node, "role", Role::from_word)? },
+        "status" => Command::Status,
+        other => return Err(format!("there is no command {}", shown(other))),
+    })
+}
+
+fn create(node: Node<'_, '_>) -> Why<Create> {
+    Ok(Create {
+        name: text(node, "name")?,
+        title: maybe_text(node, "title")?,
+        pin: pin(node)?,
+        guests: maybe_flag(node, "guests")?,
+        max: maybe_number(node, "max")?,
+        ttl_seconds: maybe_number(node, "ttl")?,
+        codecs: list(node, "codec")?,
+    })
+}
+
+fn reply(root: Node<'_, '_>) -> Why<Reply> {
+    let id = text(root, "id")?;
+    let more = maybe_flag(root, "more")?.unwrap_or(false);
+    let outcome = match root.attribute("status") {
+        Some("ok") => Ok(data(root)?),
+        Some("error") => Err(failure(xml::child(root, NAMESPACE, "error").ok_or("the result has no error")?)?),
+        _ => return Err("the result's status is neither ok nor error".to_owned()),
+    };
+    Ok(Reply { id, more, outcome })
+}
+
+fn data(result: Node<'_, '_>) -> Why<Data> {
+    let Some(node) = xml::children(result, NAMESPACE).next() else { return Ok(Data::Done {}) };
+    let all = |name: &'static str| xml::children(node, NAMESPACE).filter(move |n| n.tag_name().name() == name);
+    Ok(match node.tag_name().name() {
+        "created" => Data::Created(Box::new(summary(xml::child(node, NAMESPACE, "conference").ok_or("the result has no conference")?)?)),
+        "conferences" => Data::Conferences { conferences: all("conference").map(summary).collect::<Why<_>>()? },
+        "conference" => Data::Conference(Box::new(Details {
+            summary: summary(node)?,
+            roster: all("participant").map(participant).collect::<Why<_>>()?,
+        })),
+        "invited" => Data::Invited { invited: all("invitee").map(invitee).collect::<Why<_>>()? },
+        "participants" => Data::Participants { participants: all("participant").map(participant).collect::<Why<_>>()? },
+        "status" => Data::Status(Box::new(status(node)?)),
+        other => return Err(format!("the result holds an unknown {}", shown(other))),
+    })
+}
+
+fn summary(node: Node<'_, '_>) -> Why<Summary> {
+    Ok(Summary {
+        name: text(node, "name")?,
+        title: maybe_text(node, "title")?,
+        uri: text(node, "uri")?,
+        participants: number(node, "participants")?,
+        max: maybe_number(node, "max")?,
+        locked: flag(node, "locked")?,
+        pin: flag(node, "pin")?,
+        guests: flag(node, "guests")?,
+        created: time(node, "created")?.ok_or_else(|| missing("created"))?,
+        ends: time(node, "ends")?,
+        owner: maybe_text(node, "owner")?,
+        media_server: maybe_text(node, "media-server")?,
+    })
+}
+
+fn participant(node: Node<'_, '_>) -> Why<Participant> {
+    Ok(Participant {
+        id: text(node, "id")?,
+        uri: text(node, "uri")?,
+        name: maybe_text(node, "name")?,
+        user: maybe_text(node, "user")?,
+        role: word(node, "role", Role::from_word)?,
+        state: word(node, "state", CallState::from_word)?,
+        dialed_out: flag(node, "dialed-out")?,
+        joined: time(node, "joined")?,
+        muted: flag(node, "muted")?,
+        deaf: flag(node, "deaf")?,
+        talking: flag(node, "talking")?,
+        gain_in_db: gain(node, "gain-in")?,
+        gain_out_db: gain(node, "gain-out")?,
+        codec: maybe_text(node, "codec")?,
+        agent: maybe_text(node, "agent")?,
+    })
+}
+
+fn invitee(node: Node<'_, '_>) -> Why<Invitee> {
+    Ok(Invitee {
+        uri: text(node, "uri")?,
+        participant: maybe_text(node, "participant")?,
+        failure: xml::child(node, NAMESPACE, "error").map(failure).transpose()?,
+    })
+}
+
+fn failure(node: Node<'_, '_>) -> Why<Failure> {
+    Ok(Failure {
+        code: word(node, "code", ErrorCode::from_word)?,
+        text: maybe_text(node, "text")?.unwrap_or_default(),
+        candidates: list(node, "candidate")?,
+    })
+}
+
+fn status(node: Node<'_, '_>) -> Why<Status> {
+    let servers = xml::children(node, NAMESPACE).filter(|n| n.tag_name().name() == "media-server");
+    Ok(Status {
+        version: text(node, "version")?,
+        uptime_seconds: number(node, "uptime")?,
+        roles: list(node, "role")?,
+        draining: flag(node, "draining")?,
+        conferences: number(node, "conferences")?,
+        participants: number(node, "participants")?,
+        contacts: number(node, "contacts")?,
+        media_servers: servers.map(media_server).collect::<Why<_>>()?,
+    })
+}
+
+fn media_server(node: Node<'_, '_>) -> Why<MediaServer> {
+    Ok(MediaServer {
+        uri: text(node, "uri")?,
+        reachable: flag(node, "reachable")?,
+        legs: number(node, "legs")?,
+        capacity: number(node, "capacity")?,
+        load: number(node, "load")?,
+    })
+}
+
+fn pin(node: Node<'_, '_>) -> Why<Option<Pin>> {
+    xml::child_text(node, NAMESPACE, "pin").map(|digits| Pin::new(&digits).map_err(|e| e.to_string())).transpose()
+}
+
+fn who(node: Node<'_, '_>) -> Why<Who> {
+    match (maybe_text(node, "who")?, maybe_flag(node, "all")?) {
+        (Some(who), None | Some(false)) => Ok(Who::One(who)),
+        (None, Some(true)) => Ok(Who::All),
+        (None | Some(_), _) => Err("say either who or all".to_owned()),
+    }
+}
+
+/// The texts of all children of a name.
+fn list(node: Node<'_, '_>, name: &'static str) -> Why<Vec<String>> {
+    xml::children(node, NAMESPACE).filter(|n| n.tag_name().name() == name).map(|n| bounded(name, xml::text(n))).collect()
+}
+
+fn text(node: Node<'_, '_>, name: &'static str) -> Why<String> {
+    maybe_text(node, name)?.ok_or_else(|| missing(name))
+}
+
+/// An empty text says no more than an absent one.
+fn maybe_text(node: Node<'_, '_>, name: &'static str) -> Why<Option<String>> {
+    node.attribute(name).filter(|value| !value.is_empty()).map(|value| bounded(name, value.to_owned())).transpose()
+}
+
+fn bounded(name: &'static str, value: String) -> Why<String> {
+    if value.len() > MAX_TEXT { Err(format!("the {name} is longer than {MAX_TEXT} bytes")) } else { Ok(value) }
+}
+
+fn flag(node: Node<'_, '_>, name: &'static str) -> Why<bool> {
+    maybe_flag(node, name)?.ok_or_else(|| missing(name))
+}
+
+fn maybe_flag(node: Node<'_, '_>, name: &'static str) -> Why<Option<bool>> {
+    maybe_word(node, name, xml::yes_no)
+}
+
+fn word<T>(node: Node<'_, '_>, name: &'static str, of: fn(&str) -> Option<T>) -> Why<T> {
+    maybe_word(node, name, of)?.ok_or_else(|| missing(name))
+}
+
+fn maybe_word<T>(node: Node<'_, '_>, name: &'static str, of: fn(&str) -> Option<T>) -> Why<Option<T>> {
+    node.attribute(name).map(|value| of(value).ok_or_else(|| format!("{} is no {name}", shown(value)))).transpose()
+}
+
+fn number<T: std::str::FromStr>(node: Node<'_, '_>, name: &'static str) -> Why<T> {
+    maybe_number(node, name)?.ok_or_else(|| missing(name))
+}
+
+fn maybe_number<T: std::str::FromStr>(node: Node<'_, '_>, name: &'static str) -> Why<Option<T>> {
+    node.attribute(name).map(|value| value.parse().map_err(|_| format!("{} is no {name}", shown(value)))).transpose()
+}
+
+fn gain(node: Node<'_, '_>, name: &'static str) -> Why<i8> {
+    let gain: i8 = number(node, name)?;
+    if (-MAX_GAIN_DB..=MAX_GAIN_DB).contains(&gain) {
+        Ok(gain)
+    } else {
+        Err(format!("the {name} goes from -{MAX_GAIN_DB} to {MAX_GAIN_DB} dB"))
+    }
+}
+
+fn time(node: Node<'_, '_>, name: &'static str) -> Why<Option<Timestamp>> {
+    node.attribute(name).map(|value| value.parse().map_err(|e| format!("{name}: {e}"))).transpose()
+}
+
+fn missing(name: &str) -> String {
+    format!("the {name} is missing")
+}
+
+/// A word of the sender as it may stand in a message: short, and nothing that a terminal would obey.
+fn shown(word: &str) -> String {
+    format!("\"{}\"", word.chars().take(40).flat_map(char::escape_default).collect::<String>())
 }
