@@ -8,12 +8,18 @@
 //! | `server` | challenges, and judges the answers |
 //! | `nonce` | nonces that prove themselves, and the counts seen of each |
 //!
-//! Out of scope: `-sess` algorithms, `userhash`, mutual authentication (`Authentication-Info`).
+//! Out of scope: `-sess` algorithms and SHA-512/256 (nobody among the clients seen has them), `userhash`, mutual
+//! authentication (`Authentication-Info`).
 
 mod client;
 mod hash;
+mod nonce;
 mod server;
+#[cfg(test)]
+mod tests;
+mod wire;
 
 pub use client::{Client, Credentials, Refused};
 pub use hash::{Algorithm, Ha1};
 pub use server::{Denied, Server, ServerConfig, Verdict};
+pub use wire::{Answer, Challenge, DigestError, Proof, Qop};
