@@ -54,14 +54,15 @@ impl Via {
     }
 
     /// Notes where the request came from, as the receiver of a request does with its topmost Via (RFC 3261 §18.2.1, RFC 3581
-    /// §4): `received` where sent-by says another address or `rport` is asked for, and the value of `rport`.
+    /// §4): `received` where sent-by says another address or `rport` is asked for, and the value of `rport`. What the sender
+    /// wrote into these two itself is overwritten.
     pub fn note_source(&mut self, source: SocketAddr) {
         let asks = self.param("rport").is_some();
         let ip = source.ip().to_canonical();
         if asks {
             self.set_param("rport", Some(source.port().to_string()));
         }
-        if asks || self.host.ip().map(|ip| ip.to_canonical()) != Some(ip) {
+        if asks || self.param("received").is_some() || self.host.ip().map(|ip| ip.to_canonical()) != Some(ip) {
             self.set_param("received", Some(ip.to_string()));
         }
     }
@@ -138,6 +139,7 @@ mod tests {
             "filled even when it tells nothing new"
         );
         assert_eq!(noted("SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK1", "192.0.2.1:9988"), "SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK1");
+        assert_eq!(noted("SIP/2.0/UDP 192.0.2.1;received=10.9.9.9", "192.0.2.1:5060"), "SIP/2.0/UDP 192.0.2.1;received=192.0.2.1");
         assert_eq!(
             noted("SIP/2.0/UDP h.example;branch=z9hG4bK1", "[2001:db8::7]:5060"),
             "SIP/2.0/UDP h.example;branch=z9hG4bK1;received=2001:db8::7",

@@ -1,27 +1,20 @@
 //! Where a request came from, and where its responses go (RFC 3261 §18.2, RFC 3581 §4).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use crate::sip::{
     hop::{Address, Hop, Transport},
-    message::{Host, Request, Via},
+    message::{Request, Via},
 };
 
-/// Writes into the top Via where the request came from: `received` where sent-by does not say so itself or `rport` asks for it, and the
-/// value of `rport` where that stands (§18.2.1, RFC 3581 §4). What the sender wrote into these two itself is overwritten.
-/// A request of this process has no address to write.
+/// Writes into the top Via where the request came from (§18.2.1, RFC 3581 §4). A request of this process has no address to write.
 pub fn stamp_source(request: &mut Request, from: &Hop) {
-    let (Some(addr), Some(mut via)) = (from.socket(), request.via()) else { return };
-    let wants_port = via.param("rport").is_some();
-    if wants_port {
-        via.set_param("rport", Some(addr.port().to_string()));
+    let (Some(addr), Some(via)) = (from.socket(), request.via()) else { return };
+    let mut stamped = via.clone();
+    stamped.note_source(addr);
+    if stamped != via {
+        request.headers.set_first("Via", stamped.to_string());
     }
-    if wants_port || via.param("received").is_some() || !names(&via.host, addr) {
-        via.set_param("received", Some(addr.ip().to_canonical().to_string()));
-    } else {
-        return;
-    }
-    request.headers.set_first("Via", via.to_string());
 }
 
 /// Where a response goes, by the top Via of request or response and where the request came from (§18.2.2, RFC 3581 §4).
@@ -46,10 +39,6 @@ pub(super) fn fallback_hop(via: &Via, from: &Hop) -> Option<Hop> {
         }
         (Transport::Udp | Transport::Tcp | Transport::Tls | Transport::Local, _) => None,
     }
-}
-
-fn names(host: &Host, addr: SocketAddr) -> bool {
-    host.ip().is_some_and(|ip: IpAddr| ip.to_canonical() == addr.ip().to_canonical())
 }
 
 /// The same address with another port; an IPv6 scope stays.

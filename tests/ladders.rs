@@ -1,0 +1,25 @@
+//! Golden ladders of the machines, on virtual time, and the proof that they pin every timer and every message.
+//!
+//! Rewrite them with `BLESS=1 cargo test --test ladders`, and read what changed.
+
+#[path = "support/ladder.rs"]
+mod ladder;
+#[path = "support/scripted.rs"]
+mod scripted;
+#[path = "support/transaction_user.rs"]
+mod transaction_user;
+
+#[path = "ladders/timer_mutations.rs"]
+mod timer_mutations;
+
+use confkit::sip::transaction::Timers;
+
+/// The folders whose ladders are of transactions.
+const TRANSACTIONS: [&str; 4] = ["rfc3261", "rfc6026", "rfc3581", "bounds"];
+
+#[test]
+fn transactions_do_what_their_ladders_say() {
+    for folder in TRANSACTIONS {
+        ladder::check(folder, |script| transaction_user::columns(script, &Timers::default()));
+    }
+}

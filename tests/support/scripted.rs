@@ -1,0 +1,156 @@
+//! A column that the script plays: makes whole messages from `180 Ringing`, `ACK`, `INVITE again`, out of what the column has seen.
+
+use confkit::sip::{
+    hop::{Address, Hop},
+    message::{CSeq, Headers, MAGIC_COOKIE, Message, Method, Request, Response, Uri},
+};
+
+/// The memory of one played column.
+pub struct Scripted {
+    name: &'static str,
+    /// What reached it.
+    pub received: Vec<Message>,
+    sent: Vec<Request>,
+}
+
+impl Scripted {
+    /// A column that has seen nothing yet.
+    pub fn new(name: &'static str) -> Self {
+        Self { name, received: Vec::new(), sent: Vec::new() }
+    }
+
+    /// Makes a message.
+    ///
+    /// * `486 Busy Here`, `200 OK CANCEL`: the response to the newest request it received, of that method where one is named.
+    /// * `INVITE again`: the newest INVITE it sent, byte for byte.
+    /// * `ACK`: to the newest response to its INVITE, by the rules for its class. `CANCEL`: of its newest INVITE.
+    /// * Any other method: a new request.
+    ///
+    /// Details: `To-tag: x` (responses), `branch: x` (requests), `body: text`, any header with its value, and `+Via: x` for one more of it.
+    ///
+    /// # Errors
+    /// What is missing for it, as when there is nothing to answer.
+    pub fn make(&mut self, text: &str, details: &[String], here: &Hop, there: &Hop) -> Result<Message, String> {
+        let words: Vec<_> = text.split(' ').collect();
+        match words[0].parse::<u16>() {
+            Ok(status) => self.response(status, &words[1..], details).map(Message::Response),
+            Err(_) => {
+                let request = self.request(Method::from_token(words[0]), words.get(1) == Some(&"again"), details, here, there)?;
+                self.sent.push(request.clone());
+                Ok(Message::Request(request))
+            }
+        }
+    }
+
+    fn response(&self, status: u16, words: &[&str], details: &[String]) -> Result<Response, String> {
+        let method = words.last().map(|w| Method::from_token(w)).filter(|m| !matches!(m, Method::Other(_)));
+        let phrase = if method.is_some() { &words[..words.len() - 1] } else { words };
+        let request = self.newest_received(method.as_ref())?;
+        let tag = value_of(details, "To-tag").unwrap_or(self.name);
+        let mut response = request.response(status, tag);
+        if !phrase.is_empty() {
+            response.reason = phrase.join(" ");
+        }
+        for (name, value) in details.iter().filter_map(|d| d.split_once(": ")) {
+            match name {
+                "To-tag" => {}
+                "body" => response.body = value.to_owned().into(),
+                _ => response.headers.set(name, value),
+            }
+        }
+        Ok(response)
+    }
+
+    fn request(&self, method: Method, again: bool, details: &[String], here: &Hop, there: &Hop) -> Result<Request, String> {
+        let mut request = match method {
+            _ if again => self.newest_sent(&method)?.clone(),
+            Method::Ack => self.ack()?,
+            Method::Cancel => follow_up(self.newest_sent(&Method::Invite)?, Method::Cancel),
+            method => self.new_request(method, here, there),
+        };
+        for (name, value) in details.iter().filter_map(|d| d.split_once(": ")) {
+            match name {
+                "branch" => {
+                    let mut via = request.via().expect("a Via");
+                    via.set_param("branch", Some(value.to_owned()));
+                    request.headers.set_first("Via", via.to_string());
+                }
+                "body" => request.body = value.to_owned().into(),
+                _ => match name.strip_prefix('+') {
+                    Some(more) => request.headers.push(more, value),
+                    None => request.headers.set(name, value),
+                },
+            }
+        }
+        Ok(request)
+    }
+
+    fn new_request(&self, method: Method, here: &Hop, there: &Hop) -> Request {
+        let (name, n) = (self.name, self.sent.len() + 1);
+        let (me, you) = (place(here), place(there));
+        let mut headers = Headers::new();
+        headers.push("Via", format!("SIP/2.0/{} {me};branch={MAGIC_COOKIE}{name}{n}", here.transport.via_name()));
+        headers.push("Max-Forwards", "70");
+        headers.push("From", format!("<sip:{name}@{me}>;tag={name}"));
+        headers.push("To", format!("<sip:{you}>"));
+        headers.push("Call-ID", format!("{name}-{n}"));
+        headers.push("CSeq", CSeq { seq: n as u32, method: method.clone() }.to_string());
+        headers.push("Contact", format!("<sip:{name}@{me}>"));
+        let uri: Uri = format!("sip:{you}").parse().expect("a URI");
+        Request { method, uri, headers, body: bytes::Bytes::new() }
+    }
+
+    /// The ACK to the newest response to our INVITE: for a 2xx a request of its own, else one with the INVITE's branch.
+    fn ack(&self) -> Result<Request, String> {
+        let invite = self.newest_sent(&Method::Invite)?;
+        let mut ack = follow_up(invite, Method::Ack);
+        let answer = self.received.iter().rev().find_map(|m| match m {
+            Message::Response(r) if r.status >= 200 && r.cseq().is_some_and(|c| c.method == Method::Invite) => Some(r),
+            _ => None,
+        });
+        if let Some(answer) = answer {
+            ack.headers.set("To", answer.headers.get("To").expect("a To"));
+            if answer.status < 300 {
+                let mut via = ack.via().expect("a Via");
+                via.set_param("branch", Some(format!("{MAGIC_COOKIE}{}ack{}", self.name, self.sent.len())));
+                ack.headers.set_first("Via", via.to_string());
+            }
+        }
+        Ok(ack)
+    }
+
+    fn newest_received(&self, method: Option<&Method>) -> Result<&Request, String> {
+        let fits = |r: &&Request| r.method != Method::Ack && method.is_none_or(|m| r.method == *m);
+        let requests = self.received.iter().rev().filter_map(|m| match m {
+            Message::Request(r) => Some(r),
+            Message::Response(_) => None,
+        });
+        requests.into_iter().find(fits).ok_or_else(|| format!("{} has received no such request", self.name))
+    }
+
+    fn newest_sent(&self, method: &Method) -> Result<&Request, String> {
+        self.sent.iter().rev().find(|r| r.method == *method).ok_or_else(|| format!("{} has sent no {method}", self.name))
+    }
+}
+
+/// ACK and CANCEL share everything that identifies their INVITE.
+fn follow_up(invite: &Request, method: Method) -> Request {
+    let mut headers = Headers::new();
+    for name in ["Via", "Max-Forwards", "From", "To", "Call-ID"] {
+        headers.push(name, invite.headers.get(name).expect("a header of every INVITE"));
+    }
+    let seq = invite.cseq().expect("a CSeq").seq;
+    headers.push("CSeq", CSeq { seq, method: method.clone() }.to_string());
+    Request { method, uri: invite.uri.clone(), headers, body: bytes::Bytes::new() }
+}
+
+fn value_of<'a>(details: &'a [String], name: &str) -> Option<&'a str> {
+    details.iter().filter_map(|d| d.split_once(": ")).find(|(n, _)| *n == name).map(|(_, v)| v)
+}
+
+fn place(hop: &Hop) -> String {
+    match &hop.address {
+        Address::Socket(addr) => addr.to_string(),
+        Address::Name { host, port } => format!("{host}:{port}"),
+    }
+}
