@@ -5,6 +5,7 @@ pub mod account;
 pub mod cli;
 pub mod clock;
 pub mod conference;
+pub mod config;
 pub mod id;
 pub mod media;
 pub mod sdp;

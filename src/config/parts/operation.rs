@@ -1,0 +1,54 @@
+//! Bounds, log, trace, stopping.
+
+use std::path::PathBuf;
+
+use crate::config::{
+    schema::section,
+    value::{Count, LogFormat, Span, Text},
+};
+
+section! {
+    /// Bounds. What exceeds one is refused with an answer that says so (503 with Retry-After for calls); what is running goes on.
+    pub struct Limits {
+        /// Calls at once, in any state.
+        calls: Count<1, 1_000_000> = Count::of(20_000),
+        /// Subscriptions at once.
+        subscriptions: Count<1, 1_000_000> = Count::of(20_000),
+        /// Registered contacts of one user.
+        contacts_per_user: Count<1, 64> = Count::of(10),
+        /// Registered contacts in all.
+        contacts: Count<1, 1_000_000> = Count::of(10_000),
+        /// SIP connections at once.
+        connections: Count<1, 100_000> = Count::of(4096),
+        /// SIP connections from one address (of IPv6: one /64).
+        connections_per_address: Count<1, 100_000> = Count::of(1024),
+    }
+}
+
+section! {
+    /// The log, on standard error.
+    pub struct Log {
+        /// What is logged: a level (error, warn, info, debug, trace), or levels per part such as `info,confkit::sip=debug`.
+        filter: Text = Text("info".to_owned()),
+        /// How: human on a terminal and json otherwise (auto), or always the one.
+        format: LogFormat = LogFormat::Auto,
+    }
+}
+
+section! {
+    /// A record of every SIP message.
+    pub struct TraceSip {
+        /// File for a ladder that people read; a capture for Wireshark is written beside it, with .pcap behind its name.
+        file: Option<PathBuf> = None,
+        /// Leave digests, PINs and keys readable instead of masking them.
+        secrets: bool = false,
+    }
+}
+
+section! {
+    /// Stopping on SIGTERM.
+    pub struct Stop {
+        /// How long calls get to end after their BYE, and transfers to finish.
+        grace: Span<0, 3_600_000> = Span::of_millis(10_000),
+    }
+}

@@ -1,0 +1,170 @@
+//! Domains, realms, networks.
+
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use super::{ValueError, wrong};
+use crate::sip::message::{Host, host_port};
+
+/// A domain of addresses of record, or an address, in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Domain(pub Host);
+
+impl FromStr for Domain {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        text.to_ascii_lowercase().parse().map(Self).or_else(|why| wrong(format!("{why}")))
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A realm of digest authentication: it stands in quotes in a header, and in every stored H(A1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Realm(String);
+
+impl Realm {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Realm {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let sound = text.bytes().all(|b| b.is_ascii_graphic() || b == b' ') && !text.contains(['"', '\\', ':']);
+        if text.is_empty() || text.len() > 128 || !sound {
+            return wrong("it has 1 to 128 printable ASCII characters without \" \\ and :");
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Realm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What peers are told to reach us by, instead of the address listened on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advertised {
+    /// Host.
+    pub host: Host,
+    /// Port; that of the listener if there is none.
+    pub port: Option<u16>,
+}
+
+impl FromStr for Advertised {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        host_port(text).map(|(host, port)| Self { host, port }).or_else(|why| wrong(format!("{why}")))
+    }
+}
+
+impl fmt::Display for Advertised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => write!(f, "{}:{port}", self.host),
+            None => write!(f, "{}", self.host),
+        }
+    }
+}
+
+/// An address, or all that share its first bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    bits: u8,
+}
+
+impl Network {
+    /// True if the address lies in it. An IPv4 address mapped into IPv6 is the IPv4 address.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(net), IpAddr::V4(other)) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.bits)).unwrap_or(0);
+                net.to_bits() & mask == other.to_bits() & mask
+            }
+            (IpAddr::V6(net), IpAddr::V6(other)) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.bits)).unwrap_or(0);
+                net.to_bits() & mask == other.to_bits() & mask
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
+        }
+    }
+
+    /// True if it holds loopback addresses only.
+    pub fn is_loopback(&self) -> bool {
+        match self.address {
+            IpAddr::V4(v4) => v4.is_loopback() && self.bits >= 8,
+            IpAddr::V6(v6) => v6.is_loopback() && self.bits == 128,
+        }
+    }
+}
+
+impl FromStr for Network {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let Ok(address) = address.parse::<IpAddr>() else { return wrong(format!("\"{address}\" is no IP address")) };
+        let most = if address.is_ipv4() { 32 } else { 128 };
+        let bits = match bits.map(str::parse::<u8>) {
+            None => most,
+            Some(Ok(bits)) if bits <= most => bits,
+            Some(_) => return wrong(format!("behind the / stands a number from 0 to {most}")),
+        };
+        Ok(Self { address, bits })
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let most = if self.address.is_ipv4() { 32 } else { 128 };
+        if self.bits == most { write!(f, "{}", self.address) } else { write!(f, "{}/{}", self.address, self.bits) }
+    }
+}
+
+/// Who may control a media server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Controller {
+    /// Whoever calls from here; on loopback only.
+    Address(Network),
+    /// Whoever shows a certificate of this name.
+    Certificate(String),
+}
+
+impl FromStr for Controller {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if let Ok(network) = text.parse::<Network>() {
+            return if network.is_loopback() {
+                Ok(Self::Address(network))
+            } else {
+                wrong("it is not on this machine; name its certificate instead")
+            };
+        }
+        match text.to_ascii_lowercase().parse() {
+            Ok(Host::Name(name)) => Ok(Self::Certificate(name)),
+            Ok(Host::Ip(_)) | Err(_) => wrong("it is neither an address nor a name"),
+        }
+    }
+}
+
+impl fmt::Display for Controller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(network) => network.fmt(f),
+            Self::Certificate(name) => f.pad(name),
+        }
+    }
+}
