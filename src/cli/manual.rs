@@ -1,7 +1,7 @@
 //! Man pages and completion scripts, made from the argument types, so that neither can say what the program does not do.
 //!
 //! `man/` and `completions/` hold what this makes; `tests/manpages.rs` compares. One page a program: every command with its own options and
-//! examples, then the options that all commands share, exit codes, environment, files.
+//! examples, then the options that all commands share, examples, exit codes, environment, files.
 
 use std::io;
 
@@ -56,23 +56,24 @@ pub fn page(command: &Command, notes: &Notes) -> io::Result<String> {
     let version = format!("confkit {}", command.get_version().unwrap_or_default());
     page.control("TH", [name.to_uppercase().as_str(), "1", "", version.as_str(), "confkit"]);
     page.control("SH", ["NAME"]);
-    page.text([roman(format!("{name} \\- {}", about(command)).replace("\\-", "-"))]);
+    page.text([roman(format!("{name} - {}", about(command)))]);
     page.control("SH", ["SYNOPSIS"]);
     page.text(usage(command, name));
     page.control("SH", ["DESCRIPTION"]);
-    paragraphs(&mut page, &command.get_long_about().or_else(|| command.get_about()).map(ToString::to_string).unwrap_or_default());
+    let long = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+    paragraphs(&mut page, long.strip_prefix(&about(command)).unwrap_or(&long).trim_start());
 
     let mut text = page.render();
     let own = |arg: &Arg| !arg.is_global_set() && arg.get_help_heading().is_none();
+    let above: Vec<&Arg> = command.get_arguments().filter(|arg| own(arg)).collect();
     if command.get_arguments().any(own) {
         text.push_str(&section("SH", "OPTIONS"));
         text.push_str(&options(command, own)?);
     }
-    text.push_str(&examples(command));
     if command.has_subcommands() {
         text.push_str(&section("SH", "COMMANDS"));
         for sub in shown(command) {
-            text.push_str(&entry(sub, name)?);
+            text.push_str(&entry(sub, name, &above)?);
         }
     }
     for heading in headings(command) {
@@ -81,6 +82,10 @@ pub fn page(command: &Command, notes: &Notes) -> io::Result<String> {
     }
 
     let mut tail = Roff::new();
+    item(&mut tail, "-h, --help", "Print help: -h in short, --help with examples.");
+    item(&mut tail, "-V, --version", "Print the version.");
+    tail.control("SH", ["EXAMPLES"]);
+    kept_lines(&mut tail, &command.get_after_help().map(ToString::to_string).unwrap_or_default().replacen("Examples:\n", "", 1));
     tail.control("SH", ["EXIT STATUS"]);
     for code in ExitCode::ALL {
         item(&mut tail, &code.number().to_string(), code.meaning());
@@ -104,11 +109,11 @@ pub fn page(command: &Command, notes: &Notes) -> io::Result<String> {
     Ok(text)
 }
 
-/// A command and those below it.
-fn entry(command: &Command, parent: &str) -> io::Result<String> {
+/// A command and those below it. The options that stand above already are named, not told again.
+fn entry(command: &Command, parent: &str, above: &[&Arg]) -> io::Result<String> {
     let path = format!("{parent} {}", command.get_name());
     if command.has_subcommands() {
-        return shown(command).map(|sub| entry(sub, &path)).collect();
+        return shown(command).map(|sub| entry(sub, &path, above)).collect();
     }
     let mut head = Roff::new();
     head.control("SS", [path.as_str()]);
@@ -116,8 +121,17 @@ fn entry(command: &Command, parent: &str) -> io::Result<String> {
     head.control("PP", []);
     paragraphs(&mut head, &command.get_long_about().or_else(|| command.get_about()).map(ToString::to_string).unwrap_or_default());
     let mut text = head.to_roff();
-    if command.get_arguments().any(|arg| !arg.is_hide_set()) {
-        text.push_str(&options(command, |_| true)?);
+    let told = |arg: &Arg| above.iter().any(|known| known.get_id() == arg.get_id());
+    if command.get_arguments().any(|arg| !arg.is_hide_set() && !told(arg)) {
+        text.push_str(&options(command, |arg| !told(arg))?);
+    }
+    let again: Vec<String> =
+        command.get_arguments().filter(|arg| told(arg)).filter_map(Arg::get_long).map(|long| format!("--{long}")).collect();
+    if !again.is_empty() {
+        let mut roff = Roff::new();
+        roff.control("PP", []);
+        roff.text([roman(format!("Takes, as above: {}.", again.join(", ")))]);
+        text.push_str(&roff.to_roff());
     }
     text.push_str(&examples(command));
     Ok(text)
@@ -179,17 +193,23 @@ fn variables(command: &Command) -> Vec<(String, String)> {
     command.get_arguments().filter_map(named).collect()
 }
 
-/// What stands under the help: kept line by line.
+/// What stands under the help.
 fn examples(command: &Command) -> String {
-    let Some(text) = command.get_after_help() else { return String::new() };
     let mut roff = Roff::new();
-    roff.control("PP", []);
+    if let Some(text) = command.get_after_help() {
+        roff.control("PP", []);
+        kept_lines(&mut roff, &text.to_string());
+    }
+    roff.to_roff()
+}
+
+/// A text line by line.
+fn kept_lines(roff: &mut Roff, text: &str) {
     roff.control("nf", []);
-    for line in text.to_string().lines() {
+    for line in text.lines() {
         roff.text([roman(line)]);
     }
     roff.control("fi", []);
-    roff.to_roff()
 }
 
 fn section(kind: &str, title: &str) -> String {

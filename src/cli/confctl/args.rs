@@ -66,16 +66,16 @@ pub enum Command {
     #[command(after_help = kick::EXAMPLES)]
     Kick(kick::Args),
     /// Let nobody hear a participant
-    #[command(after_help = mute::EXAMPLES)]
+    #[command(after_help = mute::EXAMPLES, override_usage = "confctl mute [OPTIONS] <NAME> <WHO|--all>")]
     Mute(Members),
     /// Let a participant be heard again
-    #[command(after_help = mute::UNDO_EXAMPLES)]
+    #[command(after_help = mute::UNDO_EXAMPLES, override_usage = "confctl unmute [OPTIONS] <NAME> <WHO|--all>")]
     Unmute(Members),
     /// Let a participant hear nobody
-    #[command(after_help = deaf::EXAMPLES)]
+    #[command(after_help = deaf::EXAMPLES, override_usage = "confctl deaf [OPTIONS] <NAME> <WHO|--all>")]
     Deaf(Members),
     /// Let a participant hear again
-    #[command(after_help = deaf::UNDO_EXAMPLES)]
+    #[command(after_help = deaf::UNDO_EXAMPLES, override_usage = "confctl undeaf [OPTIONS] <NAME> <WHO|--all>")]
     Undeaf(Members),
     /// Make a participant louder or quieter
     #[command(after_help = volume::EXAMPLES)]
@@ -114,11 +114,19 @@ pub enum Command {
 
 /// Some or all of the people in a conference.
 #[derive(Debug, Clone, clap::Args)]
-#[group(id = "whom", required = true, multiple = false, args = ["who", "all"])]
 pub struct Members {
     /// Conference
     pub name: ConferenceName,
 
+    /// Whom
+    #[command(flatten)]
+    pub whom: Whom,
+}
+
+/// One participant, or all of them.
+#[derive(Debug, Clone, clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct Whom {
     /// Participant: a user, a participant id or a URI
     pub who: Option<Who>,
 

@@ -11,8 +11,8 @@ use crate::{
 
 /// Shown under the help.
 pub const EXAMPLES: &str = "Examples:\n  \
-    confctl volume standup bob -6         what others hear of bob\n  \
-    confctl volume standup bob +3 --of heard    what bob hears";
+    confctl volume standup bob -6                   what others hear of bob\n  \
+    confctl volume standup bob +3 --direction out   what bob hears";
 
 /// Whose volume, and how loud.
 #[derive(Debug, Clone, clap::Args)]
@@ -27,9 +27,9 @@ pub struct Args {
     #[arg(value_name = "DB", allow_negative_numbers = true)]
     pub gain: Decibels,
 
-    /// Volume of what the participant says, or of what it hears
-    #[arg(long, value_name = "said|heard", value_enum, default_value_t, hide_possible_values = true)]
-    pub of: Direction,
+    /// Which way: in (what others hear of it) or out (what it hears)
+    #[arg(long, value_name = "in|out", value_enum, default_value_t, hide_possible_values = true)]
+    pub direction: Direction,
 }
 
 /// Which of a participant's volumes.
@@ -37,9 +37,9 @@ pub struct Args {
 pub enum Direction {
     /// What others hear of it.
     #[default]
-    Said,
-    /// What it hears of others.
-    Heard,
+    In,
+    /// What it hears.
+    Out,
 }
 
 /// Runs it.

@@ -12,20 +12,28 @@ pub const EXAMPLES: &str = "Examples:\n  \
     confctl watch standup\n  \
     confctl --json watch --all --for 10m | jq -c 'select(.event == \"joined\")'";
 
-/// What to watch.
+/// What to watch, and how long.
 #[derive(Debug, Clone, clap::Args)]
-#[group(id = "which", required = true, multiple = false, args = ["name", "all"])]
 pub struct Args {
+    /// What
+    #[command(flatten)]
+    pub which: Which,
+
+    /// Stop after this time
+    #[arg(long = "for", value_name = "DURATION", value_parser = values::duration)]
+    pub length: Option<Duration>,
+}
+
+/// One conference, or all of them.
+#[derive(Debug, Clone, clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct Which {
     /// Conference
     pub name: Option<ConferenceName>,
 
     /// Every conference of the server
     #[arg(long)]
     pub all: bool,
-
-    /// Stop after this time
-    #[arg(long = "for", value_name = "DURATION", value_parser = values::duration)]
-    pub length: Option<Duration>,
 }
 
 /// Runs it.

@@ -47,8 +47,8 @@ macro_rules! verbs {
         #[derive(Debug, Clone, Subcommand)]
         pub enum Command {
             $(
-                #[doc = concat!($($doc,)* " (not built yet)")]
-                #[command(after_help = concat!("Not built yet: arrives with ", $with, "."))]
+                $(#[doc = $doc])*
+                #[command(about = concat!($($doc,)* " (not built yet)").trim_start(), after_help = concat!("Not built yet: arrives with ", $with, "."))]
                 $verb(Unbuilt),
             )*
             /// Print the completion script of a shell

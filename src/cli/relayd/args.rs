@@ -72,7 +72,7 @@ pub enum Command {
     CheckConfig(CheckArgs),
     /// Print the effective configuration, and where each value comes from
     #[command(after_help = "Examples:\n  relayd print-config\n  relayd print-config --config relayd.yaml --roles as")]
-    PrintConfig(RunArgs),
+    PrintConfig(Overrides),
     /// Manage accounts
     #[command(subcommand)]
     User(user::Command),
@@ -81,9 +81,9 @@ pub enum Command {
     Completions(Completions),
 }
 
-/// The flags of `run`.
+/// Flags that win over the configuration file.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub struct RunArgs {
+pub struct Overrides {
     /// Roles to run: as (application server, focus), ms (media server) [default: all of them]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub roles: Vec<Role>,
@@ -91,6 +91,14 @@ pub struct RunArgs {
     /// Listen here instead of on loopback: an IP address, with or without a port
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<ListenAddress>,
+}
+
+/// The flags of `run`.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct RunArgs {
+    /// Over the configuration
+    #[command(flatten)]
+    pub overrides: Overrides,
 
     /// For scripts: ports chosen by the system, data in a temporary folder that goes with the process, and one JSON line on
     /// standard output when ready

@@ -1,0 +1,408 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_confctl_global_optspecs
+    string join \n json q/quiet v/verbose color= config= timeout= server= as= credentials= password-file= ca= h/help V/version
+end
+
+function __fish_confctl_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_confctl_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_confctl_using_subcommand
+    set -l cmd (__fish_confctl_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c confctl -n "__fish_confctl_needs_command" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_needs_command" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_needs_command" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_needs_command" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_needs_command" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_needs_command" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_needs_command" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_needs_command" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_needs_command" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_needs_command" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_needs_command" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c confctl -n "__fish_confctl_needs_command" -s V -l version -d 'Print version'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "create" -d 'Create a conference'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "list" -d 'List the conferences'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "show" -d 'Show a conference and who is in it'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "end" -d 'End a conference: everybody gets a BYE'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "invite" -d 'Call somebody into a conference'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "kick" -d 'Remove somebody from a conference'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "mute" -d 'Let nobody hear a participant'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "unmute" -d 'Let a participant be heard again'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "deaf" -d 'Let a participant hear nobody'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "undeaf" -d 'Let a participant hear again'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "volume" -d 'Make a participant louder or quieter'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "lock" -d 'Let nobody else in'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "unlock" -d 'Let people in again'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "pin" -d 'Set or clear the PIN of a conference'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "watch" -d 'Print what happens, as it happens'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "join" -d 'Take part, with audio'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "message" -d 'Send an instant message'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "status" -d 'Show the state of the server'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "run" -d 'Run a scenario file: several terminals, steps, expectations'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "demo" -d 'A server, three terminals with real audio, and what each one heard'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c confctl -n "__fish_confctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c confctl -n "__fish_confctl_using_subcommand create" -l title -d 'Title that people see' -r
+complete -c confctl -n "__fish_confctl_using_subcommand create" -l pin-file -d 'Read the PIN from the first line of this file (or set CONFKIT_PIN)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand create" -l guests -d 'Whether callers without an account may enter: yes, no, or auto (only while the server listens on loopback)' -r
+complete -c confctl -n "__fish_confctl_using_subcommand create" -l max -d 'Most participants' -r
+complete -c confctl -n "__fish_confctl_using_subcommand create" -l codecs -d 'Codecs to offer and accept, best first: PCMU, PCMA' -r
+complete -c confctl -n "__fish_confctl_using_subcommand create" -l ttl -d 'End it after this time' -r
+complete -c confctl -n "__fish_confctl_using_subcommand create" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand create" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand create" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand create" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand create" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand create" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand create" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand create" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand create" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand create" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand create" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand create" -s h -l help -d 'Print help'
+complete -c confctl -n "__fish_confctl_using_subcommand list" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand list" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand list" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand list" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand list" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand list" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand list" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand list" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand list" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand list" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand list" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand list" -s h -l help -d 'Print help'
+complete -c confctl -n "__fish_confctl_using_subcommand show" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand show" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand show" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand show" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand show" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand show" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand show" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand show" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand show" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand show" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand show" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand show" -s h -l help -d 'Print help'
+complete -c confctl -n "__fish_confctl_using_subcommand end" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand end" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand end" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand end" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand end" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand end" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand end" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand end" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand end" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand end" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand end" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand end" -s h -l help -d 'Print help'
+complete -c confctl -n "__fish_confctl_using_subcommand invite" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand invite" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand invite" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand invite" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand invite" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand invite" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand invite" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand invite" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand invite" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand invite" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand invite" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand invite" -s h -l help -d 'Print help'
+complete -c confctl -n "__fish_confctl_using_subcommand kick" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand kick" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand kick" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand kick" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand kick" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand kick" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand kick" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand kick" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand kick" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand kick" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand kick" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand kick" -s h -l help -d 'Print help'
+complete -c confctl -n "__fish_confctl_using_subcommand mute" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand mute" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand mute" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand mute" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand mute" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand mute" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand mute" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand mute" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand mute" -l all -d 'Everybody'
+complete -c confctl -n "__fish_confctl_using_subcommand mute" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand mute" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand mute" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand mute" -s h -l help -d 'Print help'
+complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l all -d 'Everybody'
+complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand unmute" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand unmute" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand unmute" -s h -l help -d 'Print help'
+complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l all -d 'Everybody'
+complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand deaf" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand deaf" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand deaf" -s h -l help -d 'Print help'
+complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l all -d 'Everybody'
+complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -s h -l help -d 'Print help'
+complete -c confctl -n "__fish_confctl_using_subcommand volume" -l direction -d 'Which way: in (what others hear of it) or out (what it hears)' -r -f -a "in\t'What others hear of it'
+out\t'What it hears'"
+complete -c confctl -n "__fish_confctl_using_subcommand volume" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand volume" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand volume" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand volume" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand volume" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand volume" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand volume" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand volume" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand volume" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand volume" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand volume" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand volume" -s h -l help -d 'Print help'
+complete -c confctl -n "__fish_confctl_using_subcommand lock" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand lock" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand lock" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand lock" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand lock" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand lock" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand lock" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand lock" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand lock" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand lock" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand lock" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand lock" -s h -l help -d 'Print help'
+complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand unlock" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand unlock" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand unlock" -s h -l help -d 'Print help'
+complete -c confctl -n "__fish_confctl_using_subcommand pin" -l pin-file -d 'Read the PIN from the first line of this file (or set CONFKIT_PIN)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand pin" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand pin" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand pin" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand pin" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand pin" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand pin" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand pin" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand pin" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand pin" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand pin" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand pin" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand pin" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c confctl -n "__fish_confctl_using_subcommand watch" -l for -d 'Stop after this time' -r
+complete -c confctl -n "__fish_confctl_using_subcommand watch" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand watch" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand watch" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand watch" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand watch" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand watch" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand watch" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand watch" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand watch" -l all -d 'Every conference of the server'
+complete -c confctl -n "__fish_confctl_using_subcommand watch" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand watch" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand watch" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand watch" -s h -l help -d 'Print help'
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l mic -d 'What to say: a WAV file, a tone of HZ hertz, or silence' -r
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l record -d 'Record what is heard (16-bit WAV)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l for -d 'Leave after this time' -r
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l dtmf -d 'Keys to press once in: 0-9 * # A-D, a comma for a pause of a second' -r
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l display-name -d 'Name that others see' -r
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l codecs -d 'Codecs to offer, best first: PCMU, PCMA' -r
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l pin-file -d 'Read the PIN from the first line of this file (or set CONFKIT_PIN)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l stats -d 'Say what was heard: packets, loss, jitter, level, strongest frequencies'
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand join" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand join" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand join" -s h -l help -d 'Print help'
+complete -c confctl -n "__fish_confctl_using_subcommand message" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand message" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand message" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand message" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand message" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand message" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand message" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand message" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand message" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand message" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand message" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand message" -s h -l help -d 'Print help'
+complete -c confctl -n "__fish_confctl_using_subcommand status" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand status" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand status" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand status" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand status" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand status" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand status" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand status" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand status" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand status" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand status" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand status" -s h -l help -d 'Print help'
+complete -c confctl -n "__fish_confctl_using_subcommand run" -l junit -d 'Write a JUnit report' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand run" -l report -d 'Write a report for people: one HTML page that needs nothing else' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand run" -l var -d 'Set a variable of the scenario; repeatable' -r
+complete -c confctl -n "__fish_confctl_using_subcommand run" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand run" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand run" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand run" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand run" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand run" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand run" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand run" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand run" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand run" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand run" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand run" -s h -l help -d 'Print help'
+complete -c confctl -n "__fish_confctl_using_subcommand demo" -l keep -d 'Keep the recordings, the SIP trace and the report in this folder' -r -f -a "(__fish_complete_directories)"
+complete -c confctl -n "__fish_confctl_using_subcommand demo" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand demo" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand demo" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand demo" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand demo" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand demo" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand demo" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand demo" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand demo" -l apart -d 'Run the media server in a process of its own'
+complete -c confctl -n "__fish_confctl_using_subcommand demo" -l print -d 'Print the scenario instead of running it'
+complete -c confctl -n "__fish_confctl_using_subcommand demo" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand demo" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand demo" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand demo" -s h -l help -d 'Print help'
+complete -c confctl -n "__fish_confctl_using_subcommand completions" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c confctl -n "__fish_confctl_using_subcommand completions" -l config -d 'Read the configuration from this file' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand completions" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand completions" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand completions" -l as -d 'Account to act as' -r
+complete -c confctl -n "__fish_confctl_using_subcommand completions" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand completions" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand completions" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand completions" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c confctl -n "__fish_confctl_using_subcommand completions" -s q -l quiet -d 'Print only results and errors'
+complete -c confctl -n "__fish_confctl_using_subcommand completions" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c confctl -n "__fish_confctl_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "create" -d 'Create a conference'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "list" -d 'List the conferences'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "show" -d 'Show a conference and who is in it'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "end" -d 'End a conference: everybody gets a BYE'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "invite" -d 'Call somebody into a conference'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "kick" -d 'Remove somebody from a conference'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "mute" -d 'Let nobody hear a participant'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "unmute" -d 'Let a participant be heard again'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "deaf" -d 'Let a participant hear nobody'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "undeaf" -d 'Let a participant hear again'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "volume" -d 'Make a participant louder or quieter'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "lock" -d 'Let nobody else in'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "unlock" -d 'Let people in again'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "pin" -d 'Set or clear the PIN of a conference'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "watch" -d 'Print what happens, as it happens'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "join" -d 'Take part, with audio'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "message" -d 'Send an instant message'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "status" -d 'Show the state of the server'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "run" -d 'Run a scenario file: several terminals, steps, expectations'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "demo" -d 'A server, three terminals with real audio, and what each one heard'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and not __fish_seen_subcommand_from create list show end invite kick mute unmute deaf undeaf volume lock unlock pin watch join message status run demo completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -1,0 +1,443 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_fshare_global_optspecs
+    string join \n json q/quiet v/verbose color= config= timeout= server= as= credentials= password-file= ca= h/help V/version
+end
+
+function __fish_fshare_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_fshare_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_fshare_using_subcommand
+    set -l cmd (__fish_fshare_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c fshare -n "__fish_fshare_needs_command" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_needs_command" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_needs_command" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_needs_command" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_needs_command" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_needs_command" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_needs_command" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_needs_command" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_needs_command" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_needs_command" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_needs_command" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fshare -n "__fish_fshare_needs_command" -s V -l version -d 'Print version'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "send" -d 'Send files to somebody, in real time (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "recv" -d 'Receive files that somebody sends (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "share" -d 'Share files in a conference (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "get" -d 'Get files that are shared in a conference (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "shares" -d 'List what is shared in a conference (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "unshare" -d 'Stop sharing in a conference (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "upload" -d 'Upload files to the library (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "download" -d 'Download an item of the library (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "ls" -d 'List the items of the library (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "rm" -d 'Delete an item of the library (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "mv" -d 'Move or rename an item of the library (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "link" -d 'Make a link to an item of the library (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "search" -d 'Search the library (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "page" -d 'Show or change a personal page (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "record" -d 'Record into the library (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "seed" -d 'Offer files to the swarm (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "fetch" -d 'Fetch a file from the swarm (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "play" -d 'Play a file while it is fetched (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "info" -d 'Show what is known of a file in the swarm (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "list" -d 'List the files of the swarm (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "fav" -d 'Remember files of the swarm (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "status" -d 'Show transfers (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "resume" -d 'Go on with a transfer that was broken off (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "cancel" -d 'Cancel a transfer (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand send" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand send" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand send" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand share" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand share" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand share" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand share" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand share" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand share" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand share" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand share" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand share" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand share" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand share" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand share" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand get" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand get" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand get" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand get" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand get" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand get" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand get" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand get" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand get" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand get" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand get" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand get" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand shares" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand shares" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand shares" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand shares" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand shares" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand shares" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand shares" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand shares" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand shares" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand shares" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand shares" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand shares" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand unshare" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand unshare" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand unshare" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand unshare" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand unshare" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand unshare" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand unshare" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand unshare" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand unshare" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand unshare" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand unshare" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand unshare" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand upload" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand upload" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand upload" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand upload" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand upload" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand upload" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand upload" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand upload" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand upload" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand upload" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand upload" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand upload" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand download" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand download" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand download" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand download" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand download" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand download" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand download" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand download" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand download" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand download" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand download" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand download" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand ls" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand ls" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand ls" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand ls" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand ls" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand ls" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand ls" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand ls" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand ls" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand ls" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand ls" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand ls" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand rm" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand rm" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand rm" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand rm" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand rm" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand rm" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand rm" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand rm" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand rm" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand rm" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand rm" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand rm" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand mv" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand mv" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand mv" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand mv" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand mv" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand mv" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand mv" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand mv" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand mv" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand mv" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand mv" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand mv" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand link" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand link" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand link" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand link" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand link" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand link" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand link" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand link" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand link" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand link" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand link" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand link" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand search" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand search" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand search" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand search" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand search" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand search" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand search" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand search" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand search" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand search" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand search" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand search" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand page" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand page" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand page" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand page" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand page" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand page" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand page" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand page" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand page" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand page" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand page" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand page" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand record" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand record" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand record" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand record" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand record" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand record" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand record" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand record" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand record" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand record" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand record" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand record" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand seed" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand seed" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand seed" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand seed" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand seed" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand seed" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand seed" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand seed" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand seed" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand seed" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand seed" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand seed" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand fetch" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand fetch" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand fetch" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand fetch" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand fetch" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand fetch" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand fetch" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand fetch" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand fetch" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand fetch" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand fetch" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand fetch" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand play" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand play" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand play" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand play" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand play" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand play" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand play" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand play" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand play" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand play" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand play" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand play" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand info" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand info" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand info" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand info" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand info" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand info" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand info" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand info" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand info" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand info" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand info" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand info" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand list" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand list" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand list" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand list" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand list" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand list" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand list" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand list" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand list" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand list" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand list" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand list" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand fav" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand fav" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand fav" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand fav" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand fav" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand fav" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand fav" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand fav" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand fav" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand fav" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand fav" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand fav" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand status" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand status" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand status" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand status" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand status" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand status" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand status" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand status" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand status" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand status" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand status" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand status" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand resume" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand resume" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand resume" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand resume" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand resume" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand resume" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand resume" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand resume" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand resume" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand resume" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand resume" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand resume" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand cancel" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand cancel" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand cancel" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand completions" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+always\t'Also into files and pipes'
+never\t'Not at all'"
+complete -c fshare -n "__fish_fshare_using_subcommand completions" -l config -d 'Read the configuration from this file' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand completions" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand completions" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand completions" -l as -d 'Account to act as' -r
+complete -c fshare -n "__fish_fshare_using_subcommand completions" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand completions" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand completions" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand completions" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
+complete -c fshare -n "__fish_fshare_using_subcommand completions" -s q -l quiet -d 'Print only results and errors'
+complete -c fshare -n "__fish_fshare_using_subcommand completions" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
+complete -c fshare -n "__fish_fshare_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "send" -d 'Send files to somebody, in real time (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "recv" -d 'Receive files that somebody sends (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "share" -d 'Share files in a conference (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "get" -d 'Get files that are shared in a conference (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "shares" -d 'List what is shared in a conference (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "unshare" -d 'Stop sharing in a conference (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "upload" -d 'Upload files to the library (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "download" -d 'Download an item of the library (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "ls" -d 'List the items of the library (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "rm" -d 'Delete an item of the library (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "mv" -d 'Move or rename an item of the library (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "link" -d 'Make a link to an item of the library (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "search" -d 'Search the library (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "page" -d 'Show or change a personal page (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "record" -d 'Record into the library (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "seed" -d 'Offer files to the swarm (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "fetch" -d 'Fetch a file from the swarm (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "play" -d 'Play a file while it is fetched (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "info" -d 'Show what is known of a file in the swarm (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "list" -d 'List the files of the swarm (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "fav" -d 'Remember files of the swarm (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "status" -d 'Show transfers (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "resume" -d 'Go on with a transfer that was broken off (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "cancel" -d 'Cancel a transfer (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -1,0 +1,201 @@
+//! The programs as a shell sees them: help, versions, exit codes, what goes to which stream.
+
+#![cfg(feature = "cli")]
+
+use std::{
+    fs::File,
+    process::{Command, Output, Stdio},
+};
+
+const CONFCTL: &str = env!("CARGO_BIN_EXE_confctl");
+const FSHARE: &str = env!("CARGO_BIN_EXE_fshare");
+const RELAYD: &str = env!("CARGO_BIN_EXE_relayd");
+const ALL: [&str; 3] = [CONFCTL, FSHARE, RELAYD];
+
+/// A program that sees nothing of the environment of whoever runs the tests.
+fn program(path: &str) -> Command {
+    let mut command = Command::new(path);
+    for variable in ["SERVER", "USER", "CREDENTIALS", "CA", "HTTP", "RELAY", "CONFIG", "DATA_DIR", "PASSWORD", "PIN", "LOG"] {
+        command.env_remove(format!("CONFKIT_{variable}"));
+    }
+    let nowhere = env!("CARGO_TARGET_TMPDIR");
+    command.env("XDG_CONFIG_HOME", nowhere).env("HOME", nowhere).env_remove("NO_COLOR").stdin(Stdio::null());
+    command
+}
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn ran(output: Output) -> Ran {
+    let text = |bytes| String::from_utf8(bytes).expect("the programs print UTF-8");
+    Ran { code: output.status.code().expect("no signal ended it"), out: text(output.stdout), err: text(output.stderr) }
+}
+
+fn run(path: &str, args: &[&str]) -> Ran {
+    ran(program(path).args(args).output().expect("the program starts"))
+}
+
+fn error_of(err: &str) -> serde_json::Value {
+    let value: serde_json::Value = serde_json::from_str(err.lines().last().unwrap_or_default()).unwrap_or_else(|e| panic!("{e}: {err}"));
+    value["error"].clone()
+}
+
+#[test]
+fn help_and_version_are_results() {
+    for path in ALL {
+        for args in [["--help"], ["-h"], ["--version"], ["-V"]] {
+            let ran = run(path, &args);
+            assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{path} {args:?}");
+            assert!(!ran.out.is_empty() && !ran.out.contains('\u{1b}'), "{path} {args:?}: {:?}", ran.out);
+        }
+        assert!(run(path, &["--version"]).out.ends_with(concat!(" ", env!("CARGO_PKG_VERSION"), "\n")));
+        assert!(run(path, &["--help"]).out.contains("Examples:\n"));
+    }
+}
+
+#[test]
+fn help_does_not_show_what_stands_in_the_environment() {
+    let help = ran(program(CONFCTL).arg("--help").env("CONFKIT_USER", "mallory").output().expect("it starts")).out;
+    assert!(help.contains("CONFKIT_USER") && !help.contains("mallory"));
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_says_what_is_right() {
+    for (path, args, told) in [
+        (CONFCTL, &["creat", "standup"][..], "'create'"),
+        (FSHARE, &["sned"], "'send'"),
+        (RELAYD, &["check-conf"], "'check-config'"),
+        (CONFCTL, &["create"], "<NAME>"),
+        (CONFCTL, &["create", "no such name"], "letters, digits"),
+        (CONFCTL, &["create", "standup", "--max", "0"], "--max"),
+        (CONFCTL, &["create", "standup", "--codecs", "opus"], "PCMU, PCMA"),
+        (CONFCTL, &["mute", "standup"], "<WHO|--all"),
+        (CONFCTL, &["mute", "standup", "bob", "--all"], "cannot be used with"),
+        (CONFCTL, &["volume", "standup", "bob", "-41"], "from -40 to 40"),
+        (CONFCTL, &["join", "standup", "--mic", "tone:loud"], "hertz"),
+        (CONFCTL, &["join", "standup", "--for", "soon"], "such as 90s"),
+        (CONFCTL, &["watch"], "<NAME|--all"),
+        (CONFCTL, &["list", "--server", "http://x"], "sip:127.0.0.1:5060"),
+        (CONFCTL, &["list", "--quiet", "--verbose"], "cannot be used with"),
+        (RELAYD, &["--roles", "fs"], "not built yet"),
+        (RELAYD, &["--listen", "localhost"], "127.0.0.1:5060"),
+        (RELAYD, &["--ephemeral", "user", "list"], "behind \"relayd run\""),
+        (RELAYD, &["run", "--trace-secrets"], "--trace-sip"),
+    ] {
+        let ran = run(path, args);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{path} {args:?}: {}", ran.err);
+        assert!(ran.err.contains(told), "{path} {args:?} does not say {told:?}: {}", ran.err);
+        assert!(!ran.err.contains('\u{1b}'), "{path} {args:?}: colour in a pipe");
+    }
+}
+
+#[test]
+fn wrong_usage_is_json_for_those_who_asked_for_json() {
+    let ran = run(CONFCTL, &["--json", "creat", "standup"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    let error = error_of(&ran.err);
+    assert_eq!(error["code"], 2);
+    assert_eq!(error["kind"], "usage");
+    assert_eq!(error["message"], "unrecognized subcommand 'creat'");
+    assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("create")), "{error}");
+}
+
+#[test]
+fn colour_follows_the_flag() {
+    let colour = |args: &[&str]| run(CONFCTL, args).err.contains('\u{1b}');
+    assert!(colour(&["list", "--color", "always", "--config", "/nonexistent"]));
+    assert!(!colour(&["list", "--color", "never", "--config", "/nonexistent"]));
+    assert!(!colour(&["list", "--config", "/nonexistent"]), "a pipe is no terminal");
+}
+
+#[test]
+fn no_command_shows_the_help_and_is_wrong_usage() {
+    for path in [CONFCTL, FSHARE] {
+        let ran = run(path, &[]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+        assert!(ran.err.contains("Usage:"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn completions_are_made_for_every_shell() {
+    for path in ALL {
+        for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+            let ran = run(path, &["completions", shell]);
+            assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{path} {shell}");
+            assert!(ran.out.len() > 1000, "{path} {shell}: {}", ran.out);
+        }
+    }
+}
+
+#[test]
+fn bash_takes_the_completion_scripts() {
+    for path in ALL {
+        let name = path.rsplit('/').next().expect("a path");
+        let script = format!("source completions/{name}.bash && complete -p {name}");
+        let ran = ran(Command::new("bash").args(["-c", &script]).current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("bash"));
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        assert!(ran.out.contains(&format!("_{name}")), "{}", ran.out);
+    }
+}
+
+#[test]
+fn fshare_says_with_what_its_verbs_arrive() {
+    for (verb, with) in
+        [("send", "relay channels"), ("share", "inside conferences"), ("upload", "the media library"), ("fetch", "the swarm")]
+    {
+        let told = run(FSHARE, &[verb, "notes.pdf", "--to", "sip:bob@example.com"]);
+        assert_eq!((told.code, told.out.as_str()), (1, ""), "{verb}");
+        assert!(told.err.contains(&format!("fshare {verb} is not built yet: arrives with ")) && told.err.contains(with), "{}", told.err);
+        let json = error_of(&run(FSHARE, &[verb, "notes.pdf", "--json"]).err);
+        assert_eq!((json["code"].as_u64(), json["kind"].as_str()), (Some(1), Some("failed")));
+        let help = run(FSHARE, &[verb, "--help"]);
+        assert_eq!(help.code, 0);
+        assert!(help.out.contains("not built yet") && help.out.contains(with), "{}", help.out);
+    }
+}
+
+#[test]
+fn a_configuration_with_a_slip_names_the_nearest_key() {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("slip.yaml");
+    std::fs::write(&file, "sevrer: sip:127.0.0.1\n").expect("a file");
+    let ran = ran(program(CONFCTL).args(["list", "--config"]).arg(&file).output().expect("it starts"));
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("unknown key \"sevrer\"; did you mean \"server\"?"), "{}", ran.err);
+    assert!(ran.err.contains("slip.yaml"), "{}", ran.err);
+}
+
+#[test]
+fn a_missing_configuration_file_is_wrong_usage() {
+    let ran = run(CONFCTL, &["list", "--config", "/nonexistent/client.yaml"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("/nonexistent/client.yaml does not exist"), "{}", ran.err);
+}
+
+#[test]
+fn a_bad_log_filter_is_wrong_usage() {
+    let ran = ran(program(CONFCTL).arg("list").env("CONFKIT_LOG", "confkit=loud").output().expect("it starts"));
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("CONFKIT_LOG"), "{}", ran.err);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let mut child =
+        program(CONFCTL).args(["completions", "bash"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    // Closed before the program has written: its first write meets a broken pipe.
+    drop(child.stdout.take());
+    let ran = ran(child.wait_with_output().expect("it ends"));
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+}
+
+#[test]
+fn a_full_disk_is_a_failure() {
+    let full = File::options().write(true).open("/dev/full").expect("/dev/full");
+    let ran = ran(program(CONFCTL).args(["completions", "bash"]).stdout(full).output().expect("it starts"));
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("failed to write to standard output"), "{}", ran.err);
+}
