@@ -1,19 +1,24 @@
 //! The one loop between a node and the world.
 
-use tokio::sync::mpsc::Receiver;
+use std::time::Instant;
+
+use tokio::{
+    sync::mpsc::Receiver,
+    time::{Sleep, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
 
-use super::{Arrival, Node, SendFault};
-use crate::{
-    clock,
-    sip::{Hop, transport::Transports},
-};
+use super::{Arrival, Node};
+use crate::{clock, sip::transport::Transports};
 
 /// Most arrivals taken before commands and timers get their turn.
 pub const BATCH: usize = 64;
 
 /// Runs `node` until it has finished, `token` is cancelled, or the transports are gone, and gives it back. What the node had
 /// to send when the end came has been handed to the transports, which deliver it as they shut down.
+///
+/// After everything handed to the node, all it wants to send is taken from it; a message that cannot be sent comes back to it
+/// as [`Arrival::Failed`] before anything else. When all senders of commands are gone the loop goes on without.
 pub async fn drive<N: Node>(
     mut node: N,
     transports: Transports,
@@ -21,7 +26,78 @@ pub async fn drive<N: Node>(
     mut commands: Receiver<N::Command>,
     token: CancellationToken,
 ) -> N {
-    let _ = (&mut node, &transports, &mut arrivals, &mut commands, &token, BATCH, clock::now());
-    let _: Option<(Hop, SendFault)> = None;
-    unimplemented!()
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut commanded = true;
+    let mut alarm = Alarm::new();
+    transmit(&mut node, &transports, &mut batch);
+    loop {
+        // Failures of the last round; each may make the node send once more, but only a round later, so that a node that tries
+        // again at once cannot hold the loop.
+        for failure in std::mem::take(&mut batch) {
+            node.handle_arrival(clock::now(), failure);
+            transmit(&mut node, &transports, &mut batch);
+        }
+        if node.finished() || token.is_cancelled() {
+            return node;
+        }
+        if !batch.is_empty() {
+            tokio::task::yield_now().await;
+            continue;
+        }
+        alarm.set(node.next_timeout());
+        let mut arrived = Vec::new();
+        tokio::select! {
+            () = token.cancelled() => continue,
+            () = alarm.rings() => node.handle_timeout(clock::now()),
+            count = arrivals.recv_many(&mut arrived, BATCH) => if count == 0 {
+                return node;
+            },
+            command = commands.recv(), if commanded => match command {
+                Some(command) => node.handle_command(clock::now(), command),
+                None => commanded = false,
+            },
+        }
+        for arrival in arrived {
+            node.handle_arrival(clock::now(), arrival);
+            transmit(&mut node, &transports, &mut batch);
+        }
+        transmit(&mut node, &transports, &mut batch);
+    }
+}
+
+/// Sends all that the node wants to send; what fails at once is put on the list.
+fn transmit<N: Node>(node: &mut N, transports: &Transports, failures: &mut Vec<Arrival>) {
+    while let Some(transmit) = node.poll_transmit() {
+        if let Err(why) = transports.send(&transmit.hop, transmit.bytes) {
+            tracing::debug!(hop = %transmit.hop, %why, "a message could not be sent");
+            failures.push(Arrival::Failed { hop: transmit.hop, why });
+        }
+    }
+}
+
+/// A timer that is set anew only when the time has changed.
+struct Alarm {
+    at: Option<Instant>,
+    sleep: std::pin::Pin<Box<Sleep>>,
+}
+
+impl Alarm {
+    fn new() -> Self {
+        Self { at: None, sleep: Box::pin(sleep_until(clock::now().into())) }
+    }
+
+    fn set(&mut self, at: Option<Instant>) {
+        if let Some(at) = at.filter(|at| Some(*at) != self.at || self.sleep.is_elapsed()) {
+            self.sleep.as_mut().reset(at.into());
+        }
+        self.at = at;
+    }
+
+    /// Waits for the time; for ever where there is none.
+    async fn rings(&mut self) {
+        match self.at {
+            Some(_) => self.sleep.as_mut().await,
+            None => std::future::pending().await,
+        }
+    }
 }

@@ -6,7 +6,7 @@
 
 mod drive;
 
-use std::{net::IpAddr, time::Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -169,9 +169,4 @@ impl From<&std::io::Error> for SendFault {
             _ => Self::Io(error.to_string()),
         }
     }
-}
-
-/// The host part of an address as a certificate would name it.
-pub(crate) fn ip_name(ip: IpAddr) -> String {
-    ip.to_string()
 }
