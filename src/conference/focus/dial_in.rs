@@ -1,0 +1,298 @@
+//! S301–S308: somebody calls the conference.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{
+    Caller, Cx, Focus, Use,
+    conference::{Conference, Member, Mix, PinEntry, Stage},
+    mix::{MixReady, sdp_of},
+};
+use crate::{
+    conference::{
+        policy::{Admission, Denied},
+        roster::{CallState, Entry, Joining, Role, Who},
+        wire::{control, multipart},
+    },
+    id::{ConferenceName, ParticipantId},
+    sip::{
+        Hop,
+        endpoint::{Body, Call, Reason},
+        message::{Request, Response},
+    },
+    store::ConferenceRecord,
+};
+
+/// Digits of the name that the factory gives a conference.
+const FACTORY_DIGITS: u64 = 1_000_000_000;
+
+impl Focus {
+    /// An INVITE to a conference's URI (S301).
+    pub(super) fn dial_in(&mut self, cx: &mut Cx<'_>, call: Call, request: &Request, caller: &Caller, from: &Hop, target: &str) {
+        let Ok(name) = target.parse::<ConferenceName>() else {
+            return cx.endpoint.reject(cx.now, call, 404, Vec::new());
+        };
+        if !self.conferences.contains_key(&name) {
+            if !self.config.auto_create {
+                return cx.endpoint.reject(cx.now, call, 404, Vec::new());
+            }
+            if !self.make_ad_hoc(cx, &name, caller) {
+                return cx.endpoint.reject(cx.now, call, 503, retry_after());
+            }
+        }
+        self.admit(cx, call, request, caller, from, &name);
+    }
+
+    /// An INVITE to the conference factory (RFC 4579 §5.4): a conference with a name of our choice.
+    pub(super) fn dial_factory(&mut self, cx: &mut Cx<'_>, call: Call, request: &Request, caller: &Caller, from: &Hop) {
+        use rand::RngExt as _;
+        if caller.user.is_none() && !self.config.guests {
+            return cx.endpoint.reject(cx.now, call, 403, Denied::Guest.headers());
+        }
+        for _ in 0..8 {
+            let Ok(name) = format!("room-{:09}", self.rng.random_range(0..FACTORY_DIGITS)).parse::<ConferenceName>() else { continue };
+            if !self.conferences.contains_key(&name) {
+                if !self.make_ad_hoc(cx, &name, caller) {
+                    break;
+                }
+                return self.admit(cx, call, request, caller, from, &name);
+            }
+        }
+        cx.endpoint.reject(cx.now, call, 503, retry_after());
+    }
+
+    /// Makes a conference that nobody defined: it is not stored, and goes when it is empty if so configured. False at the
+    /// bound.
+    fn make_ad_hoc(&mut self, cx: &Cx<'_>, name: &ConferenceName, caller: &Caller) -> bool {
+        if self.conferences.len() >= self.config.max_conferences || self.draining || (caller.user.is_none() && !self.config.guests) {
+            return false;
+        }
+        let record = ConferenceRecord {
+            name: name.clone(),
+            title: String::new(),
+            pin: None,
+            guests: None,
+            max_participants: None,
+            ttl: None,
+            ends_with_chair: false,
+            ends_when_empty: self.config.end_when_empty,
+            locked: false,
+            creator: caller.user.clone(),
+            created: cx.wall,
+            revision: 0,
+        };
+        tracing::info!(conference = %name, creator = ?caller.user, "made by a caller");
+        self.conferences.insert(name.clone(), Conference::new(record, false));
+        true
+    }
+
+    fn admit(&mut self, cx: &mut Cx<'_>, call: Call, request: &Request, caller: &Caller, from: &Hop, name: &ConferenceName) {
+        let Some(conference) = self.conferences.get(name) else { return };
+        let privileged = caller.admin || caller.user.as_ref().is_some_and(|u| conference.is_creator(u));
+        let admission = Admission {
+            authenticated: caller.user.is_some(),
+            privileged,
+            guests: conference.record.guests.unwrap_or(self.config.guests),
+            locked: conference.record.locked,
+            participants: conference.roster.len(),
+            max: conference.record.max_participants.unwrap_or(self.config.max_participants),
+            draining: self.draining,
+        };
+        let shown = self.check_shown_pin(name, request);
+        let needs_pin = conference.record.pin.is_some() && !privileged;
+        let verdict = admission.decide().and(match shown {
+            Some(false) if needs_pin => Err(Denied::Pin),
+            _ => Ok(()),
+        });
+        if let Err(denied) = verdict {
+            tracing::info!(conference = %name, from = %caller.address.uri, why = %denied, "caller refused");
+            cx.endpoint.reject(cx.now, call, denied.status(), denied.headers());
+            self.end_if_empty(cx, name);
+            return;
+        }
+        let content_type = request.headers.get("Content-Type");
+        let sdp = sdp_of(content_type, &request.body);
+        if sdp.is_empty() && !request.body.is_empty() && !is_join_only(content_type, &request.body) {
+            let accept = vec![("Accept".to_owned(), "application/sdp, multipart/mixed".to_owned())];
+            cx.endpoint.reject(cx.now, call, 415, accept);
+            return self.end_if_empty(cx, name);
+        }
+        let pin = (needs_pin && shown.is_none()).then_some(PinEntry { wrong: 0 });
+        let id = self.enter(name, call, caller, request, from, sdp, pin);
+        self.uses.insert(call, Use::Participant(name.clone(), id));
+        match self.ensure_mix(cx, name) {
+            MixReady::Yes => self.start_leg(cx, name, id),
+            MixReady::Soon => {}
+            MixReady::No => self.fail(cx, name, id, 503, &Reason::sip(503, "no media server")),
+        }
+    }
+
+    fn enter(
+        &mut self,
+        name: &ConferenceName,
+        call: Call,
+        caller: &Caller,
+        request: &Request,
+        from: &Hop,
+        sdp: Bytes,
+        pin: Option<PinEntry>,
+    ) -> ParticipantId {
+        let Some(conference) = self.conferences.get_mut(name) else { return ParticipantId(0) };
+        let id = conference.roster.next_id();
+        let (who, role) = match &caller.user {
+            Some(user) => (Who::User(user.clone()), Role::Member),
+            None => (Who::Guest(conference.roster.next_guest()), Role::Guest),
+        };
+        tracing::info!(conference = %name, participant = %id, uri = %caller.address.uri, %from, "dials in");
+        conference.roster.insert(Entry {
+            id,
+            who,
+            display: caller.address.display.clone(),
+            uri: caller.address.uri.clone(),
+            endpoint: request.contacts().next().map(|c| c.uri),
+            role,
+            state: CallState::DialingIn,
+            joining: Joining::DialedIn,
+            joined: None,
+            muted: false,
+            deaf: false,
+            gain_in_db: 0,
+            gain_out_db: 0,
+            talking: false,
+            codec: None,
+            agent: request.headers.get("User-Agent").map(str::to_owned),
+        });
+        let offerless = sdp.is_empty();
+        let member = Member {
+            call,
+            leg: None,
+            leg_call_id: None,
+            stage: Stage::AwaitingMix,
+            sdp,
+            answer: Bytes::new(),
+            offerless,
+            changing: false,
+            pin,
+            job: None,
+            others: std::collections::VecDeque::new(),
+        };
+        conference.members.insert(id, member);
+        id
+    }
+
+    /// S302: the caller's offer goes to the media server, or its request for one.
+    pub(super) fn start_leg(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId) {
+        let Some(member) = self.conferences.get_mut(name).and_then(|c| c.members.get_mut(&id)) else { return };
+        member.stage = Stage::InvitingLeg;
+        let sdp = member.sdp.clone();
+        if !self.invite_leg(cx, name, id, &sdp) {
+            self.fail(cx, name, id, 503, &Reason::sip(503, "no media server"));
+        }
+    }
+
+    /// S303–S305: the media server's answer goes to the caller.
+    pub(super) fn on_leg_accepted(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId, leg: Call, response: &Response) {
+        let Some(call) = self.conferences.get(name).and_then(|c| c.members.get(&id)).map(|m| m.call) else { return };
+        let contact = self.contact(cx, name, call);
+        let Some(conference) = self.conferences.get_mut(name) else { return };
+        let (Some(member), Some(entry)) = (conference.members.get_mut(&id), conference.roster.get_mut(id)) else { return };
+        let sdp = sdp_of(response.headers.get("Content-Type"), &response.body);
+        entry.codec = codec_of(&sdp).or(entry.codec.take());
+        member.answer = sdp.clone();
+        match member.stage {
+            Stage::InvitingLeg => {
+                if !member.offerless {
+                    cx.endpoint.ack(cx.now, leg, None); // S304; without an offer it waits for the caller's answer
+                }
+                member.stage = Stage::Answering;
+                cx.endpoint.accept(cx.now, call, Some(Body::sdp(sdp)), focus_headers(contact));
+            }
+            Stage::Bridging => {
+                cx.endpoint.ack(cx.now, leg, None);
+                cx.endpoint.ack(cx.now, call, Some(Body::sdp(sdp)));
+                self.join(cx, name, id);
+            }
+            _ => self.on_change_accepted(cx, name, id, leg, &sdp),
+        }
+    }
+
+    /// S306: the caller's ACK. It may carry the answer to the media server's offer.
+    pub(super) fn on_acked(&mut self, cx: &mut Cx<'_>, call: Call, request: &Request) -> bool {
+        let Some(Use::Participant(name, id)) = self.uses.get(&call).cloned() else { return self.uses.contains_key(&call) };
+        let Some(member) = self.conferences.get_mut(&name).and_then(|c| c.members.get_mut(&id)) else { return true };
+        if member.offerless
+            && let Some(leg) = member.leg
+        {
+            let sdp = sdp_of(request.headers.get("Content-Type"), &request.body);
+            member.offerless = false;
+            if sdp.is_empty() {
+                // Neither offer nor answer: there is no session to mix (RFC 3261 §13.2.1).
+                self.fail(cx, &name, id, 488, &Reason::sip(488, "no session description in the ACK"));
+                return true;
+            }
+            member.sdp = sdp.clone();
+            cx.endpoint.ack(cx.now, leg, Some(Body::sdp(sdp)));
+        }
+        if member.stage == Stage::Answering {
+            if member.pin.is_some() {
+                self.collect_pin(cx, &name, id);
+            } else {
+                self.join(cx, &name, id);
+            }
+        }
+        true
+    }
+
+    /// The media server refused the leg: the caller gets a status that says so.
+    pub(super) fn on_leg_rejected(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId, response: &Response) {
+        let status = match response.status {
+            status @ (415 | 486 | 488) => status,
+            _ => 503,
+        };
+        if matches!(response.status, 408 | 503)
+            && response.headers.get("Retry-After").is_none()
+            && let Some(Mix::Up { server, .. }) = self.conferences.get(name).map(|c| c.mix)
+        {
+            self.server_away(cx, server);
+        }
+        tracing::warn!(conference = %name, participant = %id, status = response.status, "media server refused the leg");
+        self.fail(cx, name, id, status, &Reason::sip(status, "media server refused the leg"));
+    }
+
+    /// Our Contact in a conference's dialogs: its URI at the address that this transport is reached by, `isfocus` (RFC 4579
+    /// §3.1).
+    pub(super) fn contact(&self, cx: &Cx<'_>, name: &ConferenceName, call: Call) -> String {
+        let transport = cx.endpoint.call_peer(call).map_or(self.config.outbound, |peer| peer.hop.transport);
+        cx.endpoint.contact(Some(name.as_str()), transport).with_param("isfocus", None).to_string()
+    }
+}
+
+pub(super) fn focus_headers(contact: String) -> Vec<(String, String)> {
+    vec![("Contact".to_owned(), contact), ("Allow-Events".to_owned(), "conference".to_owned())]
+}
+
+fn retry_after() -> Vec<(String, String)> {
+    vec![("Retry-After".to_owned(), Duration::from_secs(30).as_secs().to_string())]
+}
+
+/// A body that shows a PIN and nothing else: the offer is to come from us.
+fn is_join_only(content_type: Option<&str>, body: &Bytes) -> bool {
+    multipart::bodies(content_type.unwrap_or_default(), body)
+        .is_ok_and(|parts| !parts.is_empty() && parts.iter().all(|p| p.media_type() == control::CONTENT_TYPE))
+}
+
+/// The codec that an answer names first.
+fn codec_of(sdp: &[u8]) -> Option<String> {
+    let description = crate::sdp::Description::parse(sdp).ok()?;
+    let (_, audio) = description.first("audio")?;
+    let format = audio.formats.first()?;
+    match format.as_str() {
+        "0" => Some("PCMU".to_owned()),
+        "8" => Some("PCMA".to_owned()),
+        other => audio.attributes_named("rtpmap").find_map(|map| {
+            let (number, name) = map.split_once(' ')?;
+            (number == other).then(|| name.split('/').next().unwrap_or(name).to_owned())
+        }),
+    }
+}

@@ -1,0 +1,264 @@
+//! Somebody leaves, is put out or fails; a conference becomes empty or ends.
+
+use super::{
+    Cx, Focus, Timer, Use,
+    conference::{Mix, MscmlAsked, Stage},
+};
+use crate::{
+    conference::{
+        roster::{CallState, Role, Who},
+        wire::{
+            conference_info::DisconnectionMethod,
+            control::{ErrorCode, Failure},
+        },
+    },
+    id::{ConferenceName, ParticipantId},
+    sip::{
+        endpoint::{Call, Ending, Reason},
+        message::Response,
+    },
+};
+
+impl Focus {
+    /// The endpoint says that a call is over.
+    pub(super) fn on_ended(&mut self, cx: &mut Cx<'_>, call: Call, why: &Ending) -> bool {
+        let Some(usage) = self.uses.remove(&call) else { return false };
+        match usage {
+            Use::Participant(name, id) => {
+                let (method, reason) = match why {
+                    Ending::ByeReceived { .. } | Ending::ByeSent | Ending::Cancelled => (DisconnectionMethod::Departed, None),
+                    Ending::Rejected { status: 486 | 600 } => (DisconnectionMethod::Busy, Some(Reason::sip(486, "busy"))),
+                    Ending::Rejected { status } | Ending::Refused { status } | Ending::Gone { status } => {
+                        (DisconnectionMethod::Failed, Some(Reason::sip(*status, "call failed")))
+                    }
+                    Ending::AckMissing => (DisconnectionMethod::Failed, Some(Reason::sip(408, "no ACK"))),
+                    Ending::Expired => (DisconnectionMethod::Failed, Some(Reason::sip(408, "session expired"))),
+                };
+                self.remove(cx, &name, id, method, reason.as_ref());
+            }
+            Use::Leg(name, id) => {
+                // Ours to end while the participant is in: the media server gave the leg up.
+                if self.conferences.get(&name).and_then(|c| c.members.get(&id)).is_some_and(|m| m.leg == Some(call)) {
+                    self.fail(cx, &name, id, 503, &Reason::sip(503, "media server ended the leg"));
+                }
+            }
+            Use::ControlLeg(name) => {
+                let lost = self.conferences.get_mut(&name).is_some_and(|c| {
+                    let ours = c.mix.control().is_some_and(|(at, _)| at == call);
+                    if ours {
+                        c.mix = Mix::Down;
+                    }
+                    ours
+                });
+                if lost {
+                    tracing::warn!(conference = %name, ?why, "media server ended the mix");
+                    self.empty(cx, &name, &Reason::sip(503, "media server ended the mix"));
+                }
+            }
+            Use::Control => self.on_control_ended(call),
+        }
+        true
+    }
+
+    /// A call of ours was refused.
+    pub(super) fn on_rejected(&mut self, cx: &mut Cx<'_>, call: Call, response: &Response) -> bool {
+        match self.uses.get(&call).cloned() {
+            Some(Use::Participant(name, id)) => self.on_callee_refused(cx, &name, id, call, response.status),
+            Some(Use::Leg(name, id)) => self.on_leg_rejected(cx, &name, id, response),
+            Some(Use::ControlLeg(name)) => self.on_control_leg_rejected(cx, &name, response),
+            Some(Use::Control) => {}
+            None => return false,
+        }
+        true
+    }
+
+    /// Somebody cannot come in, or cannot stay: its call is answered or ended as its state wants.
+    pub(super) fn fail(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId, status: u16, reason: &Reason) {
+        let Some(member) = self.conferences.get(name).and_then(|c| c.members.get(&id)) else { return };
+        let call = member.call;
+        match member.stage {
+            Stage::AwaitingMix | Stage::InvitingLeg => {
+                let headers = if status == 503 { vec![("Retry-After".to_owned(), "30".to_owned())] } else { Vec::new() };
+                cx.endpoint.reject(cx.now, call, status, headers);
+            }
+            Stage::AnsweredAwaitingMix | Stage::Bridging => {
+                // The call is answered and not acknowledged: all lines at port 0, then BYE.
+                let refused = refuse_all(&member.sdp);
+                cx.endpoint.ack(cx.now, call, refused);
+                cx.endpoint.bye(cx.now, call, Some(reason.clone()), Vec::new());
+            }
+            Stage::Answering | Stage::EnteringPin | Stage::Joining | Stage::In | Stage::Calling => {
+                cx.endpoint.bye(cx.now, call, Some(reason.clone()), Vec::new());
+            }
+        }
+        self.remove(cx, name, id, DisconnectionMethod::Failed, Some(reason));
+    }
+
+    /// Puts somebody out.
+    pub(super) fn put_out(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId, reason: &Reason) {
+        let Some(member) = self.conferences.get(name).and_then(|c| c.members.get(&id)) else { return };
+        let call = member.call;
+        if matches!(member.stage, Stage::AnsweredAwaitingMix | Stage::Bridging) {
+            let refused = refuse_all(&member.sdp);
+            cx.endpoint.ack(cx.now, call, refused);
+        }
+        cx.endpoint.bye(cx.now, call, Some(reason.clone()), Vec::new());
+        self.remove(cx, name, id, DisconnectionMethod::Booted, Some(reason));
+    }
+
+    /// Strikes somebody off, ends its leg, tells those who wait for it and those who watch. Its own call is the caller's
+    /// concern.
+    pub(super) fn remove(
+        &mut self,
+        cx: &mut Cx<'_>,
+        name: &ConferenceName,
+        id: ParticipantId,
+        how: DisconnectionMethod,
+        reason: Option<&Reason>,
+    ) {
+        let Some(conference) = self.conferences.get_mut(name) else { return };
+        let Some(member) = conference.members.remove(&id) else { return };
+        let entry = conference.roster.remove(id);
+        self.uses.remove(&member.call);
+        self.timers.cancel(&Timer::Ringing(name.clone(), id));
+        if let Some(leg) = member.leg {
+            self.uses.remove(&leg);
+            if member.offerless && member.stage == Stage::Answering {
+                // The media server's offer was never answered.
+                cx.endpoint.ack(cx.now, leg, refuse_all(&member.answer));
+            }
+            cx.endpoint.bye(cx.now, leg, None, Vec::new());
+        }
+        self.forget_asked(cx, name, id);
+        if let Some((job, at)) = member.job {
+            let text = reason.and_then(|r| r.text.clone()).unwrap_or_else(|| "hung up".to_owned());
+            self.job_invited(cx, job, at, Err(Failure { code: ErrorCode::Declined, text, candidates: Vec::new() }));
+        }
+        if let Some(mut entry) = entry {
+            tracing::info!(conference = %name, participant = %id, ?how, "left");
+            // Who never came in was not announced either, unless the conference called it.
+            if entry.joined.is_some() || entry.joining == crate::conference::roster::Joining::DialedOut {
+                entry.state = CallState::Disconnected;
+                self.publish_gone(cx, name, &entry, how, reason);
+            }
+            if entry.role == Role::Chair {
+                self.on_chair_left(cx, name);
+            }
+        }
+        self.end_if_empty(cx, name);
+    }
+
+    /// What the media server was asked for somebody who is gone has no use any more; whoever waits for it is told.
+    fn forget_asked(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, gone: ParticipantId) {
+        let Some(conference) = self.conferences.get_mut(name) else { return };
+        let of = |asked: &MscmlAsked| match asked {
+            MscmlAsked::Join(id) | MscmlAsked::Pin(id) | MscmlAsked::Change { id, .. } => *id == gone,
+        };
+        let ids: Vec<String> = conference.asked.iter().filter(|(_, a)| of(a)).map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            let asked = self.conferences.get_mut(name).and_then(|c| c.asked.remove(&id));
+            self.timers.cancel(&Timer::Mscml(name.clone(), id));
+            if let Some(MscmlAsked::Change { id, change, job }) = asked {
+                self.on_changed(cx, name, id, change, job, Err("the participant left".to_owned()));
+            }
+        }
+    }
+
+    /// The chair left: the conference ends if it is so defined; else the role waits for the creator's return.
+    fn on_chair_left(&mut self, cx: &mut Cx<'_>, name: &ConferenceName) {
+        if self.conferences.get(name).is_some_and(|c| c.record.ends_with_chair) {
+            self.empty(cx, name, &Reason::sip(200, "the chair left"));
+        } else {
+            self.choose_chair(name);
+        }
+    }
+
+    /// The creator is the chair whenever present; in a conference born of a dial-in, the first authenticated participant
+    /// (00-system: guests and accounts).
+    pub(super) fn choose_chair(&mut self, name: &ConferenceName) {
+        let Some(conference) = self.conferences.get_mut(name) else { return };
+        if conference.roster.iter().any(|e| e.role == Role::Chair) {
+            return;
+        }
+        let creator = conference.record.creator.clone();
+        let born_of_dial_in = !conference.stored;
+        let chosen = conference
+            .roster
+            .iter()
+            .filter(|e| e.present())
+            .find(|e| match &e.who {
+                Who::User(user) => born_of_dial_in || creator.as_ref() == Some(user),
+                Who::Guest(_) => false,
+            })
+            .map(|e| e.id);
+        if let Some(entry) = chosen.and_then(|id| conference.roster.get_mut(id)) {
+            entry.role = Role::Chair;
+        }
+    }
+
+    /// Sends everybody home; the definition stays unless it ends with its last participant.
+    pub(super) fn empty(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, reason: &Reason) {
+        let ids: Vec<ParticipantId> = self.conferences.get(name).map(|c| c.members.keys().copied().collect()).unwrap_or_default();
+        for id in ids {
+            let early = self
+                .conferences
+                .get(name)
+                .and_then(|c| c.members.get(&id))
+                .is_some_and(|m| matches!(m.stage, Stage::AwaitingMix | Stage::InvitingLeg));
+            if early {
+                self.fail(cx, name, id, reason.cause.filter(|c| *c >= 300).unwrap_or(480), reason);
+            } else {
+                self.put_out(cx, name, id, reason);
+            }
+        }
+    }
+
+    /// Closes the mix of a conference without participants, and ends the conference if it lives no longer than they do.
+    pub(super) fn end_if_empty(&mut self, cx: &mut Cx<'_>, name: &ConferenceName) {
+        let Some(conference) = self.conferences.get_mut(name).filter(|c| c.members.is_empty()) else { return };
+        if let Some((call, _)) = conference.mix.control() {
+            conference.mix = Mix::Down;
+            self.uses.remove(&call);
+            cx.endpoint.bye(cx.now, call, None, Vec::new());
+        }
+        if conference.record.ends_when_empty && !conference.saving {
+            if conference.stored {
+                self.delete_stored(name);
+            }
+            self.forget(cx, name);
+        }
+    }
+
+    /// Ends a conference for good: everybody gets BYE, watchers their last NOTIFY. The store is the caller's concern.
+    pub(super) fn end(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, reason: &Reason) {
+        if let Some(conference) = self.conferences.get_mut(name) {
+            conference.saving = true; // keeps `end_if_empty` from ending it a second time
+        }
+        self.empty(cx, name, reason);
+        self.forget(cx, name);
+    }
+
+    fn forget(&mut self, cx: &mut Cx<'_>, name: &ConferenceName) {
+        self.end_watches(cx, name);
+        self.timers.cancel(&Timer::Lifetime(name.clone()));
+        if let Some(conference) = self.conferences.remove(name) {
+            tracing::info!(conference = %name, "ended");
+            for id in conference.asked.into_keys() {
+                self.timers.cancel(&Timer::Mscml(name.clone(), id));
+            }
+            if let Some((call, _)) = conference.mix.control() {
+                self.uses.remove(&call);
+                cx.endpoint.bye(cx.now, call, None, Vec::new());
+            }
+        }
+    }
+}
+
+/// The answer to a session description that takes none of its lines (RFC 3264 §6): each in its place, with port 0.
+pub(super) fn refuse_all(offer: &[u8]) -> Option<crate::sip::endpoint::Body> {
+    let mut description = crate::sdp::Description::parse(offer).ok()?;
+    for media in &mut description.media {
+        *media = media.refused();
+    }
+    Some(crate::sip::endpoint::Body::sdp(description.to_text()))
+}

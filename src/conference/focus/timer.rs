@@ -1,0 +1,66 @@
+//! The deadlines of a focus: an enum and a table.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
+
+use crate::{
+    id::{ConferenceName, ParticipantId},
+    sip::endpoint::Subscription,
+};
+
+/// What can fall due.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// Look after the media servers.
+    Ping,
+    /// Somebody who is called has let it ring long enough.
+    Ringing(ConferenceName, ParticipantId),
+    /// The media server owes an MSCML response.
+    Mscml(ConferenceName, String),
+    /// A conference's time is up.
+    Lifetime(ConferenceName),
+    /// A slow subscriber may be ready for the full state.
+    Watch(Subscription),
+    /// A media server has been away for too long.
+    ServerLost(usize),
+}
+
+/// Deadlines, each timer at most once.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    by_time: BTreeSet<(Instant, Timer)>,
+    by_timer: BTreeMap<Timer, Instant>,
+}
+
+impl Timers {
+    /// Sets a timer; an earlier setting is replaced.
+    pub(super) fn set(&mut self, timer: Timer, at: Instant) {
+        self.cancel(&timer);
+        self.by_timer.insert(timer.clone(), at);
+        self.by_time.insert((at, timer));
+    }
+
+    /// Takes a timer away.
+    pub(super) fn cancel(&mut self, timer: &Timer) {
+        if let Some(at) = self.by_timer.remove(timer) {
+            self.by_time.remove(&(at, timer.clone()));
+        }
+    }
+
+    /// The next timer that is due.
+    pub(super) fn poll(&mut self, now: Instant) -> Option<Timer> {
+        if self.next()? > now {
+            return None;
+        }
+        let (_, timer) = self.by_time.pop_first()?;
+        self.by_timer.remove(&timer);
+        Some(timer)
+    }
+
+    /// The earliest deadline.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.by_time.first().map(|(at, _)| *at)
+    }
+}

@@ -1,0 +1,263 @@
+//! Subscribers of the conference event package (RFC 4575, RFC 6665): full state first, then what changed.
+
+use std::time::Duration;
+
+use super::{Caller, Cx, Focus, Timer};
+use crate::{
+    conference::{
+        policy::Denied,
+        roster::{CallState, Entry, Joining, Role},
+        wire::conference_info::{
+            AvailableMedia, CONTENT_TYPE, ConferenceInfo, ConferenceState, Description, DisconnectionMethod, Endpoint, EndpointStatus,
+            Execution, Extension, JoiningMethod, Media, MediaStatus, State, User, Users,
+        },
+    },
+    id::{ConferenceName, ParticipantId},
+    sip::{
+        endpoint::{Body, Incoming, Reason, Subscription, SubscriptionState},
+        message::Request,
+    },
+};
+
+/// NOTIFYs of one subscriber that may wait for their turn. One more, and it gets the full state when it has caught up.
+const MAX_BACKLOG: usize = 8;
+/// How soon a subscriber that was too slow is looked after.
+const CATCH_UP: Duration = Duration::from_secs(1);
+/// Most users in one document: more go into further documents, so that a message stays below the 64 KiB of a datagram.
+const USERS_PER_DOCUMENT: usize = 50;
+
+/// One subscriber.
+#[derive(Debug)]
+pub(super) struct Watch {
+    /// What it watches.
+    conference: ConferenceName,
+    /// Version of the last document it was sent.
+    version: u32,
+    /// It missed a change and is owed the full state.
+    behind: bool,
+}
+
+impl Focus {
+    /// A SUBSCRIBE outside a dialog.
+    pub(super) fn on_subscribe(&mut self, cx: &mut Cx<'_>, incoming: Incoming, request: &Request, caller: &Caller) {
+        let name = request.uri.user().and_then(|user| user.parse::<ConferenceName>().ok());
+        let Some((name, conference)) = name.and_then(|name| self.conferences.get(&name).map(|c| (name, c))) else {
+            return cx.endpoint.respond(cx.now, incoming, 404, Vec::new(), None);
+        };
+        if caller.user.is_none() && !conference.record.guests.unwrap_or(self.config.guests) {
+            return cx.endpoint.respond(cx.now, incoming, 403, Denied::Guest.headers(), None);
+        }
+        if request.headers.get("Accept").is_some() && !accepts(request) {
+            return cx.endpoint.respond(cx.now, incoming, 406, vec![("Accept".to_owned(), CONTENT_TYPE.to_owned())], None);
+        }
+        let expires = request.headers.get("Expires").and_then(|v| v.trim().parse().ok()).unwrap_or(3600);
+        if let Ok(subscription) = cx.endpoint.accept_subscription(cx.now, incoming, expires) {
+            self.watches.insert(subscription, Watch { conference: name, version: 0, behind: false });
+            self.send_full(cx, subscription);
+        }
+    }
+
+    /// A refresh, or the end: either wants the full state (RFC 6665 §4.2.1.2).
+    pub(super) fn on_resubscribe(&mut self, cx: &mut Cx<'_>, subscription: Subscription, _expires: u32) -> bool {
+        let ours = self.watches.contains_key(&subscription);
+        if ours {
+            self.send_full(cx, subscription);
+        }
+        ours
+    }
+
+    fn send_full(&mut self, cx: &mut Cx<'_>, subscription: Subscription) {
+        let Some(watch) = self.watches.get_mut(&subscription) else { return };
+        let Some(conference) = self.conferences.get(&watch.conference) else { return };
+        let entity = self.config.uri(watch.conference.as_str()).to_string();
+        let users = conference.roster.iter().filter(|e| is_shown(e)).map(user).collect();
+        let document = ConferenceInfo {
+            description: Some(Description {
+                display_text: Some(conference.record.title.clone()).filter(|t| !t.is_empty()),
+                conf_uris: vec![entity.clone()],
+                maximum_user_count: conference.record.max_participants,
+                available_media: vec![AvailableMedia {
+                    label: "1".to_owned(),
+                    kind: "audio".to_owned(),
+                    status: Some(MediaStatus::SendRecv),
+                }],
+                ..Description::default()
+            }),
+            conference_state: Some(state_of(conference)),
+            users: Some(Users { state: State::Full, users }),
+            ..ConferenceInfo::new(entity, State::Full, watch.version.saturating_add(1))
+        };
+        watch.behind = false;
+        let parts = document.split(USERS_PER_DOCUMENT);
+        watch.version = parts.last().map_or(watch.version, |p| p.version);
+        for part in parts {
+            let body = Body::new(CONTENT_TYPE, part.to_xml());
+            if cx.endpoint.notify(cx.now, subscription, SubscriptionState::Active, Some(body)).is_err() {
+                return self.fall_behind(cx, subscription);
+            }
+        }
+    }
+
+    fn fall_behind(&mut self, cx: &Cx<'_>, subscription: Subscription) {
+        if let Some(watch) = self.watches.get_mut(&subscription) {
+            watch.behind = true;
+            self.timers.set(Timer::Watch(subscription), cx.now + CATCH_UP);
+        }
+    }
+
+    /// A subscriber that was too slow may have caught up.
+    pub(super) fn on_watch_timer(&mut self, cx: &mut Cx<'_>, subscription: Subscription) {
+        if self.watches.get(&subscription).is_some_and(|w| w.behind) {
+            if cx.endpoint.notify_backlog(subscription) == 0 {
+                self.send_full(cx, subscription);
+            } else {
+                self.timers.set(Timer::Watch(subscription), cx.now + CATCH_UP);
+            }
+        }
+    }
+
+    /// One participant came or changed.
+    pub(super) fn publish_user(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId) {
+        self.publish_users(cx, name, &[id]);
+    }
+
+    /// Participants came or changed: one document, one version.
+    pub(super) fn publish_users(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, ids: &[ParticipantId]) {
+        let Some(conference) = self.conferences.get(name) else { return };
+        let users: Vec<User> = ids.iter().filter_map(|id| conference.roster.get(*id)).filter(|e| is_shown(e)).map(user).collect();
+        if !users.is_empty() {
+            let state = state_of(conference);
+            self.publish(cx, name, Some(&state), &users);
+        }
+    }
+
+    /// A participant is gone.
+    pub(super) fn publish_gone(
+        &mut self,
+        cx: &mut Cx<'_>,
+        name: &ConferenceName,
+        entry: &Entry,
+        how: DisconnectionMethod,
+        reason: Option<&Reason>,
+    ) {
+        let mut gone = user(entry);
+        gone.state = State::Deleted;
+        for endpoint in &mut gone.endpoints {
+            endpoint.state = State::Deleted;
+            endpoint.status = Some(EndpointStatus::Disconnected);
+            endpoint.disconnection_method = Some(how);
+            endpoint.disconnection_info = Some(Execution { when: Some(cx.wall.into()), reason: reason.map(ToString::to_string), by: None });
+            endpoint.media.clear();
+        }
+        let state = self.conferences.get(name).map(state_of);
+        self.publish(cx, name, state.as_ref(), &[gone]);
+    }
+
+    /// The conference as a whole changed: lock, title, size.
+    pub(super) fn publish_state(&mut self, cx: &mut Cx<'_>, name: &ConferenceName) {
+        let state = self.conferences.get(name).map(state_of);
+        self.publish(cx, name, state.as_ref(), &[]);
+    }
+
+    fn publish(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, state: Option<&ConferenceState>, users: &[User]) {
+        let watching: Vec<Subscription> = self.watches.iter().filter(|(_, w)| w.conference == *name).map(|(s, _)| *s).collect();
+        let entity = self.config.uri(name.as_str()).to_string();
+        for subscription in watching {
+            let Some(watch) = self.watches.get_mut(&subscription).filter(|w| !w.behind) else { continue };
+            if cx.endpoint.notify_backlog(subscription) >= MAX_BACKLOG {
+                self.fall_behind(cx, subscription);
+                continue;
+            }
+            watch.version = watch.version.saturating_add(1);
+            let mut document = ConferenceInfo::new(entity.clone(), State::Partial, watch.version);
+            document.conference_state = state.cloned();
+            document.users = (!users.is_empty()).then(|| Users { state: State::Partial, users: users.to_vec() });
+            let body = Body::new(CONTENT_TYPE, document.to_xml());
+            if cx.endpoint.notify(cx.now, subscription, SubscriptionState::Active, Some(body)).is_err() {
+                self.fall_behind(cx, subscription);
+            }
+        }
+    }
+
+    /// The conference is over: the last NOTIFY of each watcher (RFC 6665 §4.1.3, `noresource`).
+    pub(super) fn end_watches(&mut self, cx: &mut Cx<'_>, name: &ConferenceName) {
+        let watching: Vec<Subscription> = self.watches.iter().filter(|(_, w)| w.conference == *name).map(|(s, _)| *s).collect();
+        let entity = self.config.uri(name.as_str()).to_string();
+        for subscription in watching {
+            let Some(watch) = self.watches.remove(&subscription) else { continue };
+            self.timers.cancel(&Timer::Watch(subscription));
+            let document = ConferenceInfo::new(entity.clone(), State::Deleted, watch.version.saturating_add(1));
+            let over = SubscriptionState::Terminated { reason: "noresource".to_owned(), retry_after: None };
+            let _ = cx.endpoint.notify(cx.now, subscription, over, Some(Body::new(CONTENT_TYPE, document.to_xml())));
+        }
+    }
+}
+
+/// Who calls in is shown once it is in; who is called, from the start.
+fn is_shown(entry: &Entry) -> bool {
+    entry.joining == Joining::DialedOut || entry.joined.is_some()
+}
+
+fn accepts(request: &Request) -> bool {
+    request.headers.tokens("Accept").any(|t| {
+        let t = t.split(';').next().unwrap_or("").trim();
+        t.eq_ignore_ascii_case(CONTENT_TYPE) || t == "*/*" || t.eq_ignore_ascii_case("application/*")
+    })
+}
+
+fn state_of(conference: &super::conference::Conference) -> ConferenceState {
+    let count = conference.roster.iter().filter(|e| e.present()).count();
+    ConferenceState { user_count: u32::try_from(count).ok(), active: Some(true), locked: Some(conference.record.locked) }
+}
+
+/// The participant as a user with one endpoint. Two participants of one account are two endpoints in the RFC's eyes; each is
+/// keyed by its own participant id, so that partial documents never mix them up.
+fn user(entry: &Entry) -> User {
+    let status = match entry.state {
+        CallState::Pending => EndpointStatus::Pending,
+        CallState::DialingOut => EndpointStatus::DialingOut,
+        CallState::Alerting => EndpointStatus::Alerting,
+        CallState::DialingIn => EndpointStatus::DialingIn,
+        CallState::Connected if entry.muted => EndpointStatus::MutedViaFocus,
+        CallState::Connected => EndpointStatus::Connected,
+        CallState::OnHold => EndpointStatus::OnHold,
+        CallState::Disconnecting => EndpointStatus::Disconnecting,
+        CallState::Disconnected => EndpointStatus::Disconnected,
+    };
+    let media = match (entry.muted, entry.deaf) {
+        (false, false) => MediaStatus::SendRecv,
+        (true, false) => MediaStatus::RecvOnly,
+        (false, true) => MediaStatus::SendOnly,
+        (true, true) => MediaStatus::Inactive,
+    };
+    let joining = match entry.joining {
+        Joining::DialedIn => JoiningMethod::DialedIn,
+        Joining::DialedOut => JoiningMethod::DialedOut,
+    };
+    User {
+        entity: format!("{};participant={}", entry.uri, entry.id),
+        state: State::Full,
+        display_text: Some(entry.name()),
+        roles: vec![match entry.role {
+            Role::Chair => "chair".to_owned(),
+            Role::Member => "member".to_owned(),
+            Role::Guest => "guest".to_owned(),
+        }],
+        endpoints: vec![Endpoint {
+            entity: entry.endpoint.as_ref().unwrap_or(&entry.uri).to_string(),
+            state: State::Full,
+            status: Some(status),
+            joining_method: Some(joining),
+            joining_info: entry.joined.map(|at| Execution { when: Some(at.into()), ..Execution::default() }),
+            media: vec![Media {
+                id: "1".to_owned(),
+                kind: Some("audio".to_owned()),
+                label: Some("1".to_owned()),
+                src_id: None,
+                status: Some(media),
+            }],
+            extension: Some(Extension { id: entry.id.to_string(), talking: entry.talking, muted: entry.muted, deaf: entry.deaf }),
+            ..Endpoint::default()
+        }],
+    }
+}
