@@ -34,6 +34,7 @@ const SHELLS: &[(&str, &str)] = &[
     ("src/sip/transport/", "sockets, streams, TLS, traces"),
     ("src/store/", "the database"),
     ("src/conference/media_server/engine", "the media threads"),
+    ("src/config/file.rs", "reads the configuration file"),
     ("src/daemon/", "builds, runs and drains everything"),
     ("src/cli/", "the programs"),
     ("src/bin/", "the programs"),

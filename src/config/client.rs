@@ -3,11 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::{
-    ConfigError, Layers, Origin, Path,
-    schema::section,
-    value::{Span, Text},
-};
+use super::{ConfigError, Layers, Origin, Path, schema::section, value::Span};
 use crate::{id::UserName, sip::message::SipUri};
 
 section! {
@@ -21,24 +17,14 @@ section! {
         credentials: Option<PathBuf> = None,
         /// Authority, in PEM, that the server's certificate must lead to, beside those of the system.
         ca: Option<PathBuf> = None,
-        /// The server's HTTP address: <http://127.0.0.1:8080>. Without it, what the server says.
-        http: Option<Text> = None,
-        /// The server's relay. Without it, what the server says.
-        relay: Option<Text> = None,
         /// How long an answer is waited for, unless `--timeout` says otherwise.
-        timeout: Span<100, 86_400_000> = Span::of_millis(30_000),
+        timeout: Span<100, 86_400_000> = Span::of_millis(10_000),
     }
 }
 
 /// The environment of the client programs, and the keys that it gives values to.
-pub const CLIENT_VARIABLES: [(&str, &str); 6] = [
-    ("CONFKIT_SERVER", "server"),
-    ("CONFKIT_USER", "user"),
-    ("CONFKIT_CREDENTIALS", "credentials"),
-    ("CONFKIT_CA", "ca"),
-    ("CONFKIT_HTTP", "http"),
-    ("CONFKIT_RELAY", "relay"),
-];
+pub const CLIENT_VARIABLES: [(&str, &str); 4] =
+    [("CONFKIT_SERVER", "server"), ("CONFKIT_USER", "user"), ("CONFKIT_CREDENTIALS", "credentials"), ("CONFKIT_CA", "ca")];
 
 /// Flags of the client programs that give keys values.
 #[derive(Debug, Clone, Default)]

@@ -1,6 +1,6 @@
 //! The layers of a configuration: defaults, a file, the environment, flags, each over the one before, and for every value where it is from.
 
-use std::{collections::BTreeMap, fmt, io::Read as _, path::PathBuf};
+use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde_yaml::{Mapping, Value};
 
@@ -136,20 +136,6 @@ pub struct Effective {
 }
 
 impl Layers {
-    /// Lays a file over what there is.
-    ///
-    /// # Errors
-    /// It cannot be read, is too large, or is not YAML.
-    pub fn file(&mut self, path: &std::path::Path) -> Result<(), ConfigError> {
-        let read = |source| ConfigError::Read { path: path.to_owned(), source };
-        let mut text = String::new();
-        std::fs::File::open(path).map_err(read)?.take(MAX_FILE + 1).read_to_string(&mut text).map_err(read)?;
-        if text.len() as u64 > MAX_FILE {
-            return Err(ConfigError::TooLarge { path: path.to_owned() });
-        }
-        self.text(path, text)
-    }
-
     /// Lays the text of a file over what there is.
     ///
     /// # Errors
@@ -218,7 +204,7 @@ impl Layers {
     pub fn read<C: Setting>(&self) -> Result<C, ConfigError> {
         let mut faults = Faults::default();
         let value = Value::Mapping(self.root.clone());
-        let read = C::read(&Node { value: &value, at: Path::default() }, &mut faults);
+        let read = C::read(&Node { value: &value, at: Path::default(), layers: self }, &mut faults);
         match read {
             Some(config) if faults.is_empty() => Ok(config),
             _ => Err(self.problems(faults.into_vec(), &C::kind())),
@@ -271,6 +257,19 @@ impl Layers {
         };
         let keys = leaves(&C::kind()).into_iter();
         keys.filter_map(|key| value_at(&key).cloned().map(|value| Effective { origin: self.origin(&key), key, value })).collect()
+    }
+
+    /// The folder of the file that a value is from: a relative path in a file is meant from there.
+    pub fn folder(&self, at: &Path) -> Option<&std::path::Path> {
+        let mut path = Some(at.clone());
+        while let Some(here) = path {
+            match self.origins.get(&here) {
+                Some(Origin::File { path, .. }) => return path.parent(),
+                Some(Origin::Default | Origin::Environment(_) | Origin::Flag(_)) => return None,
+                None => path = here.parent(),
+            }
+        }
+        None
     }
 
     fn line(&self, at: &Path) -> Option<usize> {

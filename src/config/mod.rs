@@ -10,7 +10,7 @@
 //! | `rules.rs` | what no single value shows to be wrong, such as listening wide without TLS |
 //! | `load.rs` | reading `relayd`'s configuration from its sources |
 //! | `client.rs` | the configuration of `confctl` and `fshare` |
-//! | `layers.rs` | the layers, and where each value is from |
+//! | `layers.rs`, `file.rs` | the layers, and where each value is from |
 //! | `locate.rs` | the line that a key stands on |
 //! | `schema.rs`, `node.rs` | how a struct becomes a section, and how a value is read |
 //! | `reference.rs`, `print.rs` | the reference in `docs/operating.md`, and `print-config` |
@@ -18,6 +18,7 @@
 //! Out of scope: secrets. No key holds one; keys name files.
 
 mod client;
+mod file;
 mod layers;
 mod load;
 mod locate;

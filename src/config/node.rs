@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use serde_yaml::{Mapping, Value};
 
-use super::schema::Kind;
+use super::{layers::Layers, schema::Kind};
 
 /// Most faults that are told at once; further ones wait until these are mended.
 pub const MAX_FAULTS: usize = 50;
@@ -114,6 +114,8 @@ pub struct Node<'a> {
     pub value: &'a Value,
     /// Where it stands.
     pub at: Path,
+    /// The layers that it is from.
+    pub layers: &'a Layers,
 }
 
 /// A type that a configuration's value becomes.
@@ -221,7 +223,8 @@ impl Setting for PathBuf {
         } else if text.starts_with("~") {
             faults.add(&node.at, "begins with ~, which is a shell's; write the whole path");
         } else {
-            return Some(text.into());
+            // From a file, a relative path is meant from the file's folder; from anywhere else, from the working directory.
+            return Some(node.layers.folder(&node.at).map_or_else(|| PathBuf::from(&text), |folder| folder.join(&text)));
         }
         None
     }
@@ -268,7 +271,7 @@ impl<T: Setting> Setting for Vec<T> {
         let mut read = Self::new();
         let mut whole = true;
         for (index, value) in items.iter().enumerate() {
-            match T::read(&Node { value, at: node.at.index(index) }, faults) {
+            match T::read(&Node { value, at: node.at.index(index), layers: node.layers }, faults) {
                 Some(item) => read.push(item),
                 None => whole = false,
             }

@@ -76,7 +76,7 @@ macro_rules! item {
                 let map = node.map(faults)?;
                 $crate::config::schema::refuse_unknown(map, &node.at, &[ $( stringify!($field) ),* ], faults);
                 $(
-                    let $field: Option<$ty> = match $crate::config::schema::child(map, &node.at, stringify!($field)) {
+                    let $field: Option<$ty> = match $crate::config::schema::child(map, node, stringify!($field)) {
                         Some(child) => $crate::config::Setting::read(&child, faults),
                         None => $crate::config::schema::optional!($($default)?)
                             .or_else(|| $crate::config::schema::missing(&node.at, stringify!($field), faults)),
@@ -111,8 +111,8 @@ pub(crate) fn prose(lines: &[&str]) -> String {
 }
 
 /// The value of a key, if it stands there.
-pub(crate) fn child<'a>(map: Option<&'a Mapping>, at: &Path, name: &str) -> Option<Node<'a>> {
-    map?.get(name).map(|value| Node { value, at: at.key(name) })
+pub(crate) fn child<'a>(map: Option<&'a Mapping>, node: &Node<'a>, name: &str) -> Option<Node<'a>> {
+    map?.get(name).map(|value| Node { value, at: node.at.key(name), layers: node.layers })
 }
 
 /// Notes that a key must be given.

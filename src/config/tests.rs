@@ -324,6 +324,18 @@ fn a_client_takes_flags_before_the_environment_before_its_file() {
 }
 
 #[test]
+fn a_relative_path_in_a_file_is_meant_from_its_folder() {
+    let directory = tempfile::tempdir().expect("directory");
+    let file = write(&directory, "data_dir: data\ntls: {certificate: c.pem, key: /k.pem}\n");
+    let sources = Sources { file: Some(file), environment: environment(&[("RELAYD_TRACE_SIP_FILE", "here")]), ..Sources::default() };
+    let config = load(&sources).expect("loaded").config;
+    assert_eq!(config.data_dir, Some(directory.path().join("data")));
+    assert_eq!(config.tls.certificate, Some(directory.path().join("c.pem")));
+    assert_eq!(config.tls.key.as_deref(), Some(FilePath::new("/k.pem")));
+    assert_eq!(config.trace_sip.file.as_deref(), Some(FilePath::new("here")), "from the environment, from where we are");
+}
+
+#[test]
 fn a_client_file_that_is_named_must_be_there_and_be_right() {
     let missing = ClientSources { file: Some("/nowhere/client.yaml".into()), ..ClientSources::default() };
     assert!(matches!(ClientConfig::load(&missing), Err(ConfigError::Read { .. })));
