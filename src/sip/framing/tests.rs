@@ -109,7 +109,7 @@ fn a_response_and_noise_end_the_stream_without_a_word() {
 #[test]
 fn a_message_that_comes_drop_by_drop_runs_out_of_time() {
     let (mut framer, start) = (Framer::new(), clock::now());
-    framer.push(start, MESSAGE[..20].as_bytes());
+    framer.push(start, &MESSAGE.as_bytes()[..20]);
     assert_eq!(framer.next(), Ok(None));
     framer.push(start + Duration::from_secs(19), &MESSAGE.as_bytes()[20..40]);
     assert_eq!(framer.next(), Ok(None));

@@ -1,8 +1,8 @@
 //! Addresses of record: what a user is called by others.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
-use crate::sip::message::{Request, SipUri};
+use crate::sip::message::{Host, Request, SipUri};
 
 /// A user's public address in canonical form, `user@domain`: escapes decoded, domain in lower case, no port, password or
 /// parameters (RFC 3261 §10.3 step 5).
@@ -51,6 +51,17 @@ impl Aor {
     /// Domain in lower case, or an address (IPv6 in brackets).
     pub fn domain(&self) -> &str {
         &self.domain
+    }
+}
+
+impl FromStr for Aor {
+    type Err = AorError;
+
+    /// Reads what [`Aor`] prints; the domain is what stands behind the last `@`.
+    fn from_str(text: &str) -> Result<Self, AorError> {
+        let (user, domain) = text.rsplit_once('@').ok_or(AorError::NoUser)?;
+        let domain: Host = domain.parse().map_err(|_| AorError::NotSip)?;
+        if user.is_empty() { Err(AorError::NoUser) } else { Ok(Self { user: user.to_owned(), domain: domain.to_string() }) }
     }
 }
 
