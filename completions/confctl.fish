@@ -28,7 +28,7 @@ complete -c confctl -n "__fish_confctl_needs_command" -l color -d 'When to colou
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_needs_command" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_needs_command" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_needs_command" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_needs_command" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_needs_command" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_needs_command" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -71,7 +71,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand create" -l color -d 'Whe
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand create" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand create" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -85,7 +85,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand list" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand list" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand list" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand list" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand list" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand list" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand list" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -99,7 +99,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand show" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand show" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand show" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand show" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand show" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand show" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand show" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -113,7 +113,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand end" -l color -d 'When t
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand end" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand end" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand end" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand end" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand end" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand end" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -127,7 +127,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand invite" -l color -d 'Whe
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand invite" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand invite" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand invite" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand invite" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand invite" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand invite" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -141,7 +141,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand kick" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand kick" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand kick" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand kick" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand kick" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand kick" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand kick" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -155,7 +155,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand mute" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand mute" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand mute" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand mute" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand mute" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand mute" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand mute" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -170,7 +170,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l color -d 'Whe
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -185,7 +185,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -200,7 +200,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l color -d 'Whe
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -217,7 +217,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand volume" -l color -d 'Whe
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand volume" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand volume" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand volume" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand volume" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand volume" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand volume" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -231,7 +231,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand lock" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand lock" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand lock" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand lock" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand lock" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand lock" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand lock" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -245,7 +245,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l color -d 'Whe
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -260,7 +260,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand pin" -l color -d 'When t
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand pin" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand pin" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand pin" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand pin" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand pin" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand pin" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -275,7 +275,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand watch" -l color -d 'When
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand watch" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand watch" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand watch" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand watch" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand watch" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand watch" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -297,7 +297,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand join" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand join" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand join" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand join" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand join" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand join" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -312,7 +312,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand message" -l color -d 'Wh
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand message" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand message" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand message" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand message" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand message" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand message" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -326,7 +326,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand status" -l color -d 'Whe
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand status" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand status" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand status" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand status" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand status" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand status" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -343,7 +343,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand run" -l color -d 'When t
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand run" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand run" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand run" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand run" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand run" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand run" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -358,7 +358,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand demo" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand demo" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand demo" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand demo" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand demo" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand demo" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand demo" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -374,7 +374,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand completions" -l color -d
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand completions" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand completions" -l timeout -d 'Give up when the other side has not answered for this long, such as 30s [default: 10s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand completions" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand completions" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand completions" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand completions" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::config::ConfigError;
+
 /// The exit codes of all three programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -111,14 +113,14 @@ pub struct Failure {
     pub message: String,
     /// What to do about it.
     pub hint: Option<String>,
-    /// Where a name was ambiguous: what it could have meant.
-    pub candidates: Vec<String>,
+    /// What belongs to it, a line each: every problem of a configuration, everybody that an ambiguous name fits.
+    pub details: Vec<String>,
 }
 
 impl Failure {
     /// With a code and a message.
     pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, candidates: Vec::new() }
+        Self { code, message: message.into(), hint: None, details: Vec::new() }
     }
 
     /// Ends with this code and prints nothing more: all has been said.
@@ -135,7 +137,7 @@ impl Failure {
     pub fn ambiguous(who: &str, candidates: Vec<String>) -> Self {
         let mut failure = Self::usage(format!("\"{who}\" fits more than one"));
         failure.hint = Some("name one of them by its id".to_owned());
-        failure.candidates = candidates;
+        failure.details = candidates;
         failure
     }
 
@@ -159,6 +161,19 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+/// A configuration's problems are told all at once.
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        match error {
+            ConfigError::Problems { problems } if problems.len() != 1 => {
+                let details = problems.iter().map(ToString::to_string).collect();
+                Self { details, ..Self::usage(format!("the configuration has {} problems", problems.len())) }
+            }
+            error => Self::usage(error.to_string()),
+        }
+    }
+}
 
 /// Errors without a code of their own end as 1; a [`Failure`] that travelled inside keeps its code.
 impl From<anyhow::Error> for Failure {

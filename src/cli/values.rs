@@ -1,6 +1,6 @@
 //! Argument types: read once, at the door, with errors that say what was expected.
 
-use std::{fmt, net::IpAddr, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use crate::{
     id::{ConferenceName, UserName},
@@ -178,30 +178,6 @@ impl FromStr for Assignment {
     }
 }
 
-/// Where to listen: an address, with or without a port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ListenAddress {
-    /// The address.
-    pub ip: IpAddr,
-    /// The port; without one the configured or usual ones, 0 for one that the system chooses.
-    pub port: Option<u16>,
-}
-
-impl FromStr for ListenAddress {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if let Ok(full) = text.parse::<SocketAddr>() {
-            return Ok(Self { ip: full.ip(), port: Some(full.port()) });
-        }
-        let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
-        match bare.parse() {
-            Ok(ip) => Ok(Self { ip, port: None }),
-            Err(_) => Err("expected an IP address with or without a port, such as 0.0.0.0, 127.0.0.1:5060 or [::]:5060".to_owned()),
-        }
-    }
-}
-
 /// A gain in whole decibels, [`MAX_GAIN_DB`] both ways; the least of it means silence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Decibels(pub i8);
@@ -263,14 +239,6 @@ mod tests {
         assert_eq!("12a#".parse::<Digits>().map(|d| d.as_str().to_owned()), Ok("12A#".to_owned()));
         assert!("12x".parse::<Digits>().is_err());
         assert!("1".repeat(Digits::MAX + 1).parse::<Digits>().is_err());
-    }
-
-    #[test]
-    fn a_listen_address_may_leave_out_its_port() {
-        for (text, port) in [("0.0.0.0", None), ("127.0.0.1:0", Some(0)), ("[::]:5060", Some(5060)), ("::1", None), ("[::1]", None)] {
-            assert_eq!(text.parse::<ListenAddress>().map(|a| a.port), Ok(port), "{text}");
-        }
-        assert!("localhost".parse::<ListenAddress>().is_err());
     }
 
     #[test]

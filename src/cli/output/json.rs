@@ -18,7 +18,7 @@ pub fn line(value: &impl Serialize) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// `{"error": {"code", "kind", "message", "hint"?, "candidates"?}}`
+/// `{"error": {"code", "kind", "message", "hint"?, "details"?}}`
 pub fn failure(failure: &Failure) -> String {
     #[derive(Serialize)]
     struct Document<'a> {
@@ -32,10 +32,10 @@ pub fn failure(failure: &Failure) -> String {
         #[serde(skip_serializing_if = "Option::is_none")]
         hint: Option<&'a str>,
         #[serde(skip_serializing_if = "<[String]>::is_empty")]
-        candidates: &'a [String],
+        details: &'a [String],
     }
-    let Failure { code, message, hint, candidates } = failure;
-    let body = Body { code: code.number(), kind: code.name(), message, hint: hint.as_deref(), candidates };
+    let Failure { code, message, hint, details } = failure;
+    let body = Body { code: code.number(), kind: code.name(), message, hint: hint.as_deref(), details };
     line(&Document { error: body }).unwrap_or_default()
 }
 
@@ -81,6 +81,6 @@ mod tests {
             "{\"error\":{\"code\":4,\"kind\":\"not_found\",\"message\":\"no conference is named \\\"x\\\"\",\"hint\":\"confctl list\"}}\n"
         );
         let twice = Failure::ambiguous("bob", vec!["p1".into(), "p2".into()]);
-        assert!(failure(&twice).contains("\"candidates\":[\"p1\",\"p2\"]"));
+        assert!(failure(&twice).contains("\"details\":[\"p1\",\"p2\"]"));
     }
 }

@@ -176,8 +176,8 @@ impl Output {
         } else {
             let mut page = Page::default();
             page.line([Text::bad("error: "), Text::from(failure.message.as_str())]);
-            for candidate in &failure.candidates {
-                page.line([Text::from(format!("  {candidate}"))]);
+            for detail in &failure.details {
+                page.line([Text::from(format!("  {detail}"))]);
             }
             if let Some(hint) = &failure.hint {
                 page.line([Text::dim("hint: "), Text::from(hint.as_str())]);

@@ -1,6 +1,6 @@
 //! What `relayd` accepts.
 
-use std::{path::PathBuf, str::FromStr};
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
@@ -8,7 +8,6 @@ use crate::{
     cli::{
         global::{Completions, Global},
         relayd::user,
-        values::ListenAddress,
     },
     id::UserName,
 };
@@ -55,7 +54,7 @@ pub struct Args {
 #[command(next_help_heading = "Global options")]
 pub struct Data {
     /// Keep accounts, keys and conferences in this folder
-    #[arg(long, global = true, value_name = "DIR", env = "CONFKIT_DATA_DIR", hide_env_values = true, value_hint = clap::ValueHint::DirPath)]
+    #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub data_dir: Option<PathBuf>,
 }
 
@@ -85,12 +84,12 @@ pub enum Command {
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Overrides {
     /// Roles to run: as (application server, focus), ms (media server) [default: all of them]
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    pub roles: Vec<Role>,
+    #[arg(long, value_name = "LIST")]
+    pub roles: Option<String>,
 
     /// Listen here instead of on loopback: an IP address, with or without a port
     #[arg(long, value_name = "ADDR")]
-    pub listen: Option<ListenAddress>,
+    pub listen: Option<String>,
 }
 
 /// The flags of `run`.
@@ -132,26 +131,4 @@ pub struct CheckArgs {
     /// Configuration file
     #[arg(value_hint = clap::ValueHint::FilePath)]
     pub file: PathBuf,
-}
-
-/// A role of the daemon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Application server: registrar, messages, conference focus.
-    As,
-    /// Media server: RTP, mixing.
-    Ms,
-}
-
-impl FromStr for Role {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "as" => Ok(Self::As),
-            "ms" => Ok(Self::Ms),
-            "fs" | "relay" | "library" | "swarm" | "board" => Err("this role is not built yet (roles that are: as, ms)".to_owned()),
-            _ => Err("the roles are as and ms".to_owned()),
-        }
-    }
 }

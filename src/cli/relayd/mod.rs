@@ -9,16 +9,20 @@ pub mod user;
 use clap::{Args as _, CommandFactory as _, error::ErrorKind, parser::ValueSource};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{
-    Failure, Output,
-    global::Global,
-    interrupt::Policy,
-    log::Usual,
-    manual,
-    program::{self, Program},
+use crate::{
+    cli::{
+        Failure, Output,
+        global::Global,
+        interrupt::Policy,
+        log::Usual,
+        manual,
+        program::{self, Program},
+        settings,
+    },
+    config::{Flag, Sources},
 };
 
-use args::{Args, Command, Data, RunArgs};
+use args::{Args, Command, Data, Overrides, RunArgs};
 
 /// Runs the program.
 pub fn main() -> std::process::ExitCode {
@@ -45,6 +49,24 @@ pub struct Context {
     pub global: Global,
     /// Where the data is.
     pub data: Data,
+}
+
+impl Context {
+    /// Where the configuration comes from: file, environment, flags. `run` adds its own to it.
+    pub fn sources(&self, overrides: &Overrides) -> Sources {
+        let flag = |flag, key, value: Option<String>| value.map(|value| Flag { flag, key, value });
+        let data_dir = self.data.data_dir.as_ref().map(|path| path.to_string_lossy().into_owned());
+        Sources {
+            ephemeral: false,
+            file: self.global.config.clone(),
+            environment: settings::environment(),
+            flags: [flag("--roles", "roles", overrides.roles.clone()), flag("--data-dir", "data_dir", data_dir)]
+                .into_iter()
+                .flatten()
+                .collect(),
+            listen: overrides.listen.clone(),
+        }
+    }
 }
 
 impl Program for Args {
