@@ -1,5 +1,6 @@
 //! Session Initiation Protocol (RFC 3261): messages, transactions, dialogs, endpoints, transports.
 
+pub mod dialog;
 pub mod digest;
 pub mod endpoint;
 pub mod framing;

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use crate::sip::{
     Transport,
     message::{Host, Method},
+    transaction::Timers,
 };
 
 /// Shortest session interval we accept or ask for (RFC 4028 §4: the least that the RFC allows).
@@ -42,6 +43,8 @@ pub struct EndpointConfig {
     pub large_request: Option<usize>,
     /// Longest expiry granted to a subscriber.
     pub max_subscription: Duration,
+    /// Timers of transactions; T1, T2 and 64·T1 are those of the 2xx and its ACK, too.
+    pub timers: Timers,
     /// Bounds.
     pub limits: Limits,
 }
@@ -91,6 +94,7 @@ impl Default for EndpointConfig {
             min_se: MIN_SE,
             large_request: Some(1300),
             max_subscription: Duration::from_secs(3600),
+            timers: Timers::default(),
             limits: Limits::default(),
         }
     }

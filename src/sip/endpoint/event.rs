@@ -201,6 +201,4 @@ pub enum SubscriptionEnding {
         /// 300 to 699.
         status: u16,
     },
-    /// The call whose dialog it lived in ended.
-    CallEnded,
 }

@@ -9,16 +9,48 @@
 //! 2xx, CANCEL and 487, a 2xx that crosses a CANCEL (ACK, BYE), forked 2xx, CSeq order, 481, 405, 501, 420, 416, 482, 489,
 //! glare, digest retries, session timers, route sets, large requests over TCP, expiry and refresh of subscriptions.
 //!
-//! A handle whose call has meanwhile ended may be used: nothing happens, and `Ended` is or was among the events.
+//! A handle whose call has meanwhile ended may be used: nothing happens, and `Ended` is or was among the events. Out of scope:
+//! what bodies mean, name look-up and connections, who may do what (the owner's); reliable provisional responses (RFC 3262);
+//! proxying.
+//!
+//! | file | what |
+//! |---|---|
+//! | `config.rs` `event.rs` `handle.rs` `reason.rs` | what goes in and comes out |
+//! | `receive.rs` `screen.rs` `send.rs` | bytes and transaction events in; the checks of §8.2; requests out |
+//! | `invite.rs` `answer.rs` `cancel.rs` `reinvite.rs` `bye.rs` | calls, a file for each verb; `call.rs` is their state |
+//! | `session_timer.rs` | RFC 4028 |
+//! | `in_dialog.rs` `out_of_dialog.rs` | all other requests |
+//! | `subscription/` | RFC 6665, RFC 3515 |
+//! | `dialogs.rs` `timer.rs` `expiring.rs` | tables |
 
+mod answer;
+mod bye;
+mod call;
+mod cancel;
 mod config;
+mod dialogs;
 mod event;
+mod expiring;
 mod handle;
+mod in_dialog;
+mod invite;
+mod out_of_dialog;
 mod reason;
+mod receive;
+mod reinvite;
+mod screen;
+mod send;
+mod session_timer;
+mod subscription;
+mod timer;
 
-use std::time::Instant;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
 
-use bytes::Bytes;
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha12Rng;
 
 pub use config::{EndpointConfig, Limits, MIN_SE, SESSION_EXPIRES, SentBy};
 pub use event::{Ending, Event, SubscriptionEnding};
@@ -26,196 +58,156 @@ pub use handle::{
     Body, Call, Incoming, Invite, OutOfDialog, Outgoing, Peer, Refused, Sequence, Subscribe, Subscription, SubscriptionState,
 };
 pub use reason::{Reason, ReasonError};
+pub use screen::takes;
 
 pub use crate::sip::{digest::Credentials, hop::Transmit};
 
-use crate::sip::{
-    Hop, Transport,
-    message::{Method, NameAddr},
+use self::{call::CallState, dialogs::Dialogs, expiring::Expiring, out_of_dialog::Waiting, send::Pending, subscription::SubscriptionUsage};
+use super::{
+    Address,
+    transaction::{self, ClientKey, ServerKey, TransactionLayer},
 };
+
+/// How long a peer is remembered to refuse TCP.
+const TCP_REFUSAL: Duration = Duration::from_secs(600);
 
 /// A user agent: see the [module](self).
 #[derive(Debug)]
 pub struct Endpoint {
     config: EndpointConfig,
+    layer: TransactionLayer,
+    rng: ChaCha12Rng,
+    calls: BTreeMap<u64, CallState>,
+    subscriptions: BTreeMap<u64, SubscriptionUsage>,
+    dialogs: Dialogs,
+    /// Subscriptions of ours whose dialog is to come: by Call-ID and our tag.
+    half_dialogs: BTreeMap<(String, String), u64>,
+    /// Requests of ours without a final response.
+    pending: BTreeMap<ClientKey, Box<Pending>>,
+    /// Requests of others that wait for their owner.
+    incoming: BTreeMap<u64, Waiting>,
+    /// The calls of the INVITEs that could be cancelled.
+    invites_in: BTreeMap<ServerKey, u64>,
+    /// Calls whose INVITE gets a 100 unless it is answered in this turn.
+    hurry: VecDeque<u64>,
+    acks: invite::Acks,
+    forks: Expiring<invite::ForkKey, invite::Fork>,
+    /// Requests that were seen lately, to tell merged ones.
+    seen: Expiring<screen::SeenKey, ()>,
+    tcp_refusers: Expiring<Address, ()>,
+    timers: timer::TimerTable,
+    events: VecDeque<Event>,
+    transmits: VecDeque<Transmit>,
+    made: u64,
+    /// The time of the last call into it.
+    now: Option<Instant>,
 }
 
-#[expect(unused_variables, clippy::unimplemented, clippy::needless_pass_by_value, clippy::unused_self, reason = "signatures first")]
 impl Endpoint {
     /// A user agent without calls. `seed` makes its tags, branches, Call-IDs and waiting times.
     pub fn new(config: EndpointConfig, seed: [u8; 32]) -> Self {
-        Self { config }
-    }
-
-    /// Takes one framed message; over a stream, `from.flow` names its connection.
-    pub fn handle_bytes(&mut self, now: Instant, bytes: Bytes, from: Hop) {
-        unimplemented!()
-    }
-
-    /// Takes word that a message to `hop` could not be delivered.
-    pub fn handle_transport_error(&mut self, now: Instant, hop: &Hop) {
-        unimplemented!()
-    }
-
-    /// Does what is due.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        unimplemented!()
-    }
-
-    /// When `handle_timeout` is wanted next.
-    pub fn next_timeout(&self) -> Option<Instant> {
-        unimplemented!()
+        let limits = &config.limits;
+        let layer_limits = transaction::Limits {
+            clients: limits.outgoing.saturating_add(limits.calls),
+            servers: limits.incoming.saturating_add(limits.calls),
+            ..transaction::Limits::default()
+        };
+        let give_up = config.timers.give_up();
+        Self {
+            layer: TransactionLayer::new(config.timers.clone(), layer_limits),
+            rng: ChaCha12Rng::from_seed(seed),
+            calls: BTreeMap::new(),
+            subscriptions: BTreeMap::new(),
+            dialogs: Dialogs::default(),
+            half_dialogs: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            incoming: BTreeMap::new(),
+            invites_in: BTreeMap::new(),
+            hurry: VecDeque::new(),
+            acks: Expiring::new(give_up, limits.calls),
+            forks: Expiring::new(give_up, limits.calls),
+            seen: Expiring::new(give_up, limits.incoming),
+            tcp_refusers: Expiring::new(TCP_REFUSAL, limits.tcp_refusers),
+            timers: timer::TimerTable::default(),
+            events: VecDeque::new(),
+            transmits: VecDeque::new(),
+            made: 0,
+            now: None,
+            config,
+        }
     }
 
     /// The next message to send.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        unimplemented!()
+        if self.transmits.is_empty() {
+            self.hurry_up();
+        }
+        self.transmits.pop_front()
     }
 
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
-        unimplemented!()
+        self.events.pop_front()
     }
 
-    /// Our Contact on a transport: `sip:user@host:port;transport=…` (the transport unsaid for UDP, `sips` never).
-    pub fn contact(&self, user: Option<&str>, transport: Transport) -> NameAddr {
-        unimplemented!()
+    /// The settings.
+    pub fn config(&self) -> &EndpointConfig {
+        &self.config
     }
 
-    /// Changes the settings for what comes from now on; bounds, timers and names included.
+    /// Changes the settings for what comes from now on. Timers and the bounds of remembered messages stay what they were.
     pub fn config_mut(&mut self) -> &mut EndpointConfig {
         &mut self.config
     }
 
-    // The calling side.
-
-    /// Calls somebody (RFC 3261 §13.2). `Progress`, then `Accepted` or `Rejected` follow.
-    pub fn invite(&mut self, now: Instant, invite: Invite) -> Result<Call, Refused> {
-        unimplemented!()
-    }
-
-    /// Acknowledges the 2xx of `Accepted`, with the answer where the 2xx carried the offer.
-    pub fn ack(&mut self, now: Instant, call: Call, body: Option<Body>) {
-        unimplemented!()
-    }
-
-    /// Takes an INVITE back (RFC 3261 §9.1), or a re-INVITE. A CANCEL waits for the first provisional response; a 2xx that
-    /// comes nevertheless is acknowledged and the call ended.
-    pub fn cancel(&mut self, now: Instant, call: Call, reason: Option<Reason>) {
-        unimplemented!()
-    }
-
-    /// Ends a call as its state wants it: BYE; CANCEL for an outgoing one without an answer; 603 for an incoming one without
-    /// an answer. A BYE waits for the ACK to our 2xx (RFC 3261 §15). `Ended` comes with the BYE's answer or its timeout.
-    pub fn bye(&mut self, now: Instant, call: Call, reason: Option<Reason>, headers: Vec<(String, String)>) {
-        unimplemented!()
-    }
-
-    /// Offers a new session in a call (RFC 3261 §14), or asks for an offer. It waits for its turn: for other INVITEs in
-    /// either direction, and after 491. `Accepted` or `ReinviteRejected` follows.
-    pub fn reinvite(&mut self, now: Instant, call: Call, body: Option<Body>) -> Result<(), Refused> {
-        unimplemented!()
-    }
-
-    /// Takes back the re-INVITEs that still wait for their turn, and says how many: after a `Reinvite` of the peer their
-    /// offers may no longer fit.
-    pub fn withdraw_reinvites(&mut self, call: Call) -> usize {
-        unimplemented!()
-    }
-
-    /// Sends a request in a call's dialog: INFO, MESSAGE, REFER, OPTIONS, NOTIFY, … Its failure does not end the call, but for
-    /// a 481, a 408 or no answer, which a probe has to confirm.
-    pub fn request(
-        &mut self,
-        now: Instant,
-        call: Call,
-        method: Method,
-        headers: Vec<(String, String)>,
-        body: Option<Body>,
-    ) -> Result<Outgoing, Refused> {
-        unimplemented!()
-    }
-
-    /// Sends a request outside any dialog.
-    pub fn send(&mut self, now: Instant, request: OutOfDialog) -> Result<Outgoing, Refused> {
-        unimplemented!()
-    }
-
-    // The called side.
-
-    /// Answers an INVITE or re-INVITE 101 to 199.
-    pub fn provisional(&mut self, now: Instant, call: Call, status: u16, body: Option<Body>) {
-        unimplemented!()
-    }
-
-    /// Answers an INVITE or re-INVITE 200. A Contact in `headers` replaces the made one, here and for the rest of the call.
-    pub fn accept(&mut self, now: Instant, call: Call, body: Option<Body>, headers: Vec<(String, String)>) {
-        unimplemented!()
-    }
-
-    /// Answers an INVITE or re-INVITE 300 to 699; an INVITE's call is over by it.
-    pub fn reject(&mut self, now: Instant, call: Call, status: u16, headers: Vec<(String, String)>) {
-        unimplemented!()
-    }
-
-    /// Answers a request. A 2xx to OPTIONS gets Allow, Accept, Supported and Recv-Info, unless given.
-    pub fn respond(&mut self, now: Instant, incoming: Incoming, status: u16, headers: Vec<(String, String)>, body: Option<Body>) {
-        unimplemented!()
-    }
-
-    // Subscriptions.
-
-    /// Subscribes to somebody's state (RFC 6665 §4.1); refreshed before it runs out.
-    pub fn subscribe(&mut self, now: Instant, subscribe: Subscribe) -> Result<Subscription, Refused> {
-        unimplemented!()
-    }
-
-    /// Ends a subscription of ours with `Expires: 0`; as notifier, the same as `notify` with `Terminated`.
-    pub fn unsubscribe(&mut self, now: Instant, subscription: Subscription) {
-        unimplemented!()
-    }
-
-    /// Answers a SUBSCRIBE 200 and grants at most `expires` seconds: `notify` it of the full state at once.
-    pub fn accept_subscription(&mut self, now: Instant, incoming: Incoming, expires: u32) -> Result<Subscription, Refused> {
-        unimplemented!()
-    }
-
-    /// Answers a REFER 202 and makes the subscription that it implies (RFC 3515 §2.4.4); `None` when the peer wants none
-    /// (`Refer-Sub: false`, RFC 4488).
-    pub fn accept_refer(&mut self, now: Instant, incoming: Incoming) -> Result<Option<Subscription>, Refused> {
-        unimplemented!()
-    }
-
-    /// Tells a subscriber the state. NOTIFYs of a subscription are sent one after the other, so that they arrive in order.
-    pub fn notify(
-        &mut self,
-        now: Instant,
-        subscription: Subscription,
-        state: SubscriptionState,
-        body: Option<Body>,
-    ) -> Result<(), Refused> {
-        unimplemented!()
-    }
-
-    /// NOTIFYs of a subscription that wait for their turn or an answer.
-    pub fn notify_backlog(&self, subscription: Subscription) -> usize {
-        unimplemented!()
-    }
-
-    // Reading.
-
     /// What is known of the other side of a call.
     pub fn call_peer(&self, call: Call) -> Option<Peer> {
-        unimplemented!()
+        let state = self.calls.get(&call.0)?;
+        let dialog = state.dialog.and_then(|key| self.dialogs.get(key)).map(|entry| &entry.dialog);
+        Some(Peer {
+            address: state.remote.clone(),
+            contact: state.said.contact.clone(),
+            hop: state.hop.clone(),
+            call_id: state.call_id.clone(),
+            local_tag: state.local_tag.clone(),
+            remote_tag: dialog.map(|dialog| dialog.id().remote_tag.clone()),
+            recv_info: state.said.recv_info.clone(),
+            allow: state.said.allow.clone(),
+            focus: state.said.contact.as_ref().is_some_and(|contact| contact.param("isfocus").is_some()),
+            user_agent: state.said.user_agent.clone(),
+        })
     }
 
     /// Calls at present.
     pub fn calls(&self) -> usize {
-        unimplemented!()
+        self.calls.len()
     }
 
     /// Subscriptions at present, of both roles.
     pub fn subscriptions(&self) -> usize {
-        unimplemented!()
+        self.subscriptions.len()
+    }
+
+    /// True when nothing is left: no call, subscription, request, transaction, dialog or memory of one.
+    pub fn is_idle(&self) -> bool {
+        self.calls.is_empty()
+            && self.subscriptions.is_empty()
+            && self.dialogs.is_empty()
+            && self.half_dialogs.is_empty()
+            && self.pending.is_empty()
+            && self.incoming.is_empty()
+            && self.invites_in.is_empty()
+            && self.hurry.is_empty()
+            && self.acks.is_empty()
+            && self.forks.is_empty()
+            && self.seen.is_empty()
+            && self.timers.is_empty()
+            && self.layer.clients() == 0
+            && self.layer.servers() == 0
+    }
+
+    fn next_id(&mut self) -> u64 {
+        self.made += 1;
+        self.made
     }
 }
