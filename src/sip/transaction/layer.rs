@@ -186,7 +186,8 @@ impl TransactionLayer {
     }
 
     fn receive_ack(&mut self, now: Instant, ack: Request, from: Hop) {
-        let for_user = match self.acknowledged(&ack) {
+        let Some(lowest) = ServerKey::of_acknowledged(&ack) else { return };
+        let for_user = match self.acknowledged(&ack, lowest) {
             Some(key) => self.with_server(now, &key, |server, cx| server.handle_ack(cx)).unwrap_or(false),
             None => !overload::acknowledges_unavailable(&ack),
         };
@@ -205,8 +206,7 @@ impl TransactionLayer {
     }
 
     /// The INVITE that an ACK belongs to. By RFC 2543's rules its To tag must be the one of our response.
-    fn acknowledged(&self, ack: &Request) -> Option<ServerKey> {
-        let lowest = ServerKey::of_acknowledged(ack)?;
+    fn acknowledged(&self, ack: &Request, lowest: ServerKey) -> Option<ServerKey> {
         if !lowest.needs_to_tag() {
             return self.servers.get(&lowest).map(|_| lowest);
         }
