@@ -5,4 +5,5 @@ pub mod focus;
 pub mod media_server;
 pub mod policy;
 pub mod roster;
+pub mod server;
 pub mod wire;

@@ -313,6 +313,11 @@ impl Focus {
         }
     }
 
+    /// True when there is a conference of this name.
+    pub fn has(&self, name: &ConferenceName) -> bool {
+        self.conferences.contains_key(name)
+    }
+
     /// A new INVITE that the door let through: a dial-in, the factory, or a shell's control dialog.
     pub fn handle_invite(&mut self, cx: &mut Cx<'_>, call: Call, request: &Request, caller: &Caller, from: &Hop) {
         let target = request.uri.user().unwrap_or_default();

@@ -1,0 +1,111 @@
+//! Whom a URI or a name means, and where to call.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use super::OurHosts;
+use crate::{
+    account::Directory,
+    conference::{
+        focus::{Callee, Users},
+        wire::control::{ErrorCode, Failure},
+    },
+    id::UserName,
+    sip::{
+        Address, Hop, Transport,
+        message::{Host, SipUri, Uri},
+        registrar::{Aor, Binding, Registrar},
+    },
+};
+
+/// The users of this server and the world outside, as the focus sees them.
+#[derive(Debug)]
+pub(super) struct Directions<'a> {
+    pub(super) ours: &'a OurHosts,
+    pub(super) directory: &'a Directory,
+    pub(super) registrar: &'a Registrar,
+    /// The one domain that addresses of record are kept under.
+    pub(super) domain: &'a Host,
+    pub(super) outbound: Transport,
+    pub(super) started: Instant,
+    pub(super) now: Instant,
+}
+
+impl Users for Directions<'_> {
+    fn locate(&self, now: Instant, target: &str) -> Result<Callee, Failure> {
+        let target = target.trim();
+        if let Ok(user) = target.parse::<UserName>() {
+            return self.user(now, &user);
+        }
+        let uri: Uri = target.parse().map_err(|_| {
+            Failure::new(ErrorCode::Usage, format!("\"{target}\" is neither a user's name nor a SIP URI such as sip:bob@192.0.2.7"))
+        })?;
+        let Some(sip) = uri.sip() else {
+            return Err(Failure::new(ErrorCode::Usage, format!("\"{target}\": only sip: and sips: URIs can be called")));
+        };
+        if self.ours.has(&uri) {
+            let user = sip.decoded_user().and_then(|u| u.parse().ok());
+            let user: UserName = user.ok_or_else(|| Failure::new(ErrorCode::NotFound, format!("no user {target}")))?;
+            return self.user(now, &user);
+        }
+        let hop = hop_of(sip, self.outbound);
+        Ok(Callee { user: None, contacts: VecDeque::from([(uri.clone(), hop)]), uri })
+    }
+
+    fn contacts(&self) -> usize {
+        self.registrar.users(self.now).map(|(_, contacts)| contacts).sum()
+    }
+
+    fn uptime(&self, now: Instant) -> Duration {
+        now.duration_since(self.started)
+    }
+}
+
+impl Directions<'_> {
+    fn user(&self, now: Instant, user: &UserName) -> Result<Callee, Failure> {
+        if self.directory.account(user).is_none() {
+            return Err(Failure::new(ErrorCode::NotFound, format!("no user {user}")));
+        }
+        let uri = self.address_of_record(user);
+        let contacts = self.contacts_of(now, &uri);
+        if contacts.is_empty() {
+            return Err(Failure::new(ErrorCode::Unreachable, format!("user {user} is not registered anywhere")));
+        }
+        Ok(Callee { uri: uri.into(), user: Some(user.clone()), contacts })
+    }
+
+    /// `sip:<user>@<domain>`.
+    pub(super) fn address_of_record(&self, user: &UserName) -> SipUri {
+        SipUri::new(Some(user.as_str()), self.domain.clone(), None)
+    }
+
+    /// Where a user registered, most wanted first.
+    pub(super) fn contacts_of(&self, now: Instant, aor: &SipUri) -> VecDeque<(Uri, Hop)> {
+        let Ok(aor) = Aor::of_uri(aor) else { return VecDeque::new() };
+        let way = |binding: &Binding| {
+            let uri = binding.uri()?;
+            Some((Uri::from(uri.clone()), binding.hop.clone().unwrap_or_else(|| hop_of(uri, self.outbound))))
+        };
+        self.registrar.lookup(now, &aor).into_iter().filter_map(way).collect()
+    }
+}
+
+/// The next hop of a URI (RFC 3263 without NAPTR and SRV): `maddr`, `transport` and port as written, else the defaults.
+pub(super) fn hop_of(uri: &SipUri, otherwise: Transport) -> Hop {
+    let transport = match uri.param("transport").map(str::to_ascii_lowercase).as_deref() {
+        _ if uri.secure => Transport::Tls,
+        Some("udp") => Transport::Udp,
+        Some("tcp") => Transport::Tcp,
+        Some("tls") => Transport::Tls,
+        _ => otherwise,
+    };
+    let host = uri.param("maddr").and_then(|m| m.parse().ok()).unwrap_or_else(|| uri.host.clone());
+    let port = uri.port.unwrap_or(transport.default_port());
+    let address = match host {
+        Host::Ip(ip) => Address::Socket((ip, port).into()),
+        Host::Name(host) => Address::Name { host, port },
+    };
+    Hop { transport, address, flow: None }
+}
