@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::g711;
+
 /// RTP payload type of comfort noise at 8 kHz (RFC 3389 §4, RFC 3551 §6).
 pub const COMFORT_NOISE: u8 = 13;
 
@@ -56,6 +58,34 @@ impl Codec {
     pub fn sample_rate(self) -> u32 {
         match self {
             Self::Pcmu | Self::Pcma => 8000,
+        }
+    }
+
+    /// Samples of audio in one tick.
+    pub fn frame(self) -> usize {
+        (self.sample_rate() * TICK_MS / 1000) as usize
+    }
+
+    /// How many samples a payload holds; also the units by which the RTP clock advances.
+    pub fn samples_in(self, payload: &[u8]) -> usize {
+        match self {
+            Self::Pcmu | Self::Pcma => payload.len(),
+        }
+    }
+
+    /// Encodes samples; `payload` has the length that they take.
+    pub fn encode(self, samples: &[i16], payload: &mut [u8]) {
+        match self {
+            Self::Pcmu => g711::encode_ulaw_all(samples, payload),
+            Self::Pcma => g711::encode_alaw_all(samples, payload),
+        }
+    }
+
+    /// Decodes a payload; `samples` has the length that it gives.
+    pub fn decode(self, payload: &[u8], samples: &mut [i16]) {
+        match self {
+            Self::Pcmu => g711::decode_ulaw_all(payload, samples),
+            Self::Pcma => g711::decode_alaw_all(payload, samples),
         }
     }
 

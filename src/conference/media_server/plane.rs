@@ -3,11 +3,9 @@
 //! The signalling machine holds a `MediaPlane` and never waits for it. [`super::engine`] implements it by threads and sockets, the simulated plane by the
 //! same rooms on virtual time. Everything that takes effect does so at the next tick (20 ms); calls take effect in the order in which they were made.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::net::{IpAddr, SocketAddr};
 
+pub use crate::media::mixer::{Event as PlaneEvent, Target};
 pub use crate::media::{Clip, Codec, Direction, Format, LegId, LegMedia, LegStats, Mix, PlayEnd, PlayId, Prompt, RoomId, Sound, Tone};
 
 /// What the media server's signalling can do with media.
@@ -64,63 +62,6 @@ pub trait MediaPlane {
 
     /// The next event.
     fn poll_event(&mut self) -> Option<PlaneEvent>;
-}
-
-/// To whom something is played.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Target {
-    /// Everyone in the mix of a room.
-    Room(RoomId),
-    /// One leg, parked or not.
-    Leg(LegId),
-}
-
-/// What happened.
-#[derive(Debug, Clone, PartialEq)]
-pub enum PlaneEvent {
-    /// Those who talk now, loudest first: sent on every change of the set, at most once in [`crate::media::talker::REPORT_EVERY`]
-    /// per room, at most [`crate::media::talker::MAX_REPORTED`] legs. May be dropped under pressure; the next one is whole again.
-    Talkers {
-        /// Room.
-        room: RoomId,
-        /// Who talks; empty when nobody does.
-        legs: Vec<LegId>,
-    },
-    /// A leg pressed a key (RFC 4733): once per key, when it is let go.
-    Digit {
-        /// Leg.
-        leg: LegId,
-        /// `0-9 * # A-D`.
-        digit: char,
-        /// How long it was held.
-        held: Duration,
-    },
-    /// A playing is over.
-    PlayDone {
-        /// Which.
-        play: PlayId,
-        /// Why.
-        end: PlayEnd,
-        /// How much was played, repetitions counted.
-        played: Duration,
-    },
-    /// No valid RTP from the leg for the configured time, although it should send. Once; [`PlaneEvent::Audible`] follows when it sends again.
-    Silent {
-        /// Leg.
-        leg: LegId,
-    },
-    /// A leg that was [`PlaneEvent::Silent`] sends again.
-    Audible {
-        /// Leg.
-        leg: LegId,
-    },
-    /// A leg is closed: the last thing heard of it.
-    Closed {
-        /// Leg.
-        leg: LegId,
-        /// Its final counters.
-        stats: Box<LegStats>,
-    },
 }
 
 /// Why the plane did not do what it was asked to. Ours or the operator's fault, never the peer's.
