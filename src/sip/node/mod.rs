@@ -5,6 +5,8 @@
 //! [`Arrival`]s on virtual time.
 
 mod drive;
+#[cfg(test)]
+mod tests;
 
 use std::time::Instant;
 

@@ -36,7 +36,7 @@ impl Target {
     pub(super) fn of(hop: &Hop) -> Self {
         let server_name = (hop.transport == Transport::Tls).then(|| match &hop.address {
             Address::Socket(addr) => addr.ip().to_string(),
-            Address::Name { host, .. } => host.clone(),
+            Address::Name { host, .. } => host.trim_start_matches('[').trim_end_matches(']').to_owned(),
         });
         Self { transport: hop.transport, address: hop.address.clone(), server_name }
     }

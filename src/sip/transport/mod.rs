@@ -40,6 +40,8 @@ mod inner;
 mod local;
 mod names;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod trace;
 mod udp;

@@ -85,17 +85,12 @@ impl Names {
 
     /// Takes an address that proved dead from a name's answer, so that the next message tries another; with the last the name
     /// is asked for anew.
-    pub(super) fn distrust(&self, address: SocketAddr) -> Vec<(String, u16)> {
-        let mut hit = Vec::new();
-        self.lock().retain(|name, entry| {
+    pub(super) fn distrust(&self, address: SocketAddr) {
+        self.lock().retain(|_, entry| {
             let Entry::Known { addresses, .. } = entry else { return true };
-            if addresses.contains(&address) {
-                hit.push(name.clone());
-                addresses.retain(|a| *a != address);
-            }
+            addresses.retain(|a| *a != address);
             !addresses.is_empty()
         });
-        hit
     }
 
     fn join(&self, host: &str, port: u16) -> Result<watch::Receiver<Option<Answer>>, watch::Sender<Option<Answer>>> {
@@ -206,7 +201,7 @@ mod tests {
         let names = names();
         let (one, two) = (SocketAddr::from(([192, 0, 2, 1], 5060)), SocketAddr::from(([192, 0, 2, 2], 5060)));
         names.note("a.example", 5060, &Ok(vec![one, two]));
-        assert_eq!(names.distrust(one), [("a.example".to_owned(), 5060)]);
+        names.distrust(one);
         assert_eq!(names.known("a.example", 5060), Some(vec![two]));
         names.distrust(two);
         assert_eq!(names.known("a.example", 5060), None, "asked for anew");

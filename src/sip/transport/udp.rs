@@ -4,10 +4,10 @@
 //! transactions repeat over UDP. Errors that ICMP reports (§18.4) come back as failures of the hop.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
@@ -33,6 +33,13 @@ const BURST: usize = 64;
 /// Peers remembered with the socket that heard them, where several sockets could answer. At the bound all are forgotten.
 const MAX_HEARD: usize = 4096;
 
+/// Addresses remembered with the names that were sent to there, so that an ICMP error is told of the hop that was asked for. At
+/// the bound all are forgotten.
+const MAX_NAMED: usize = 4096;
+
+/// Names remembered of one address; a further one fails by its timer.
+const MAX_NAMES_OF_ONE: usize = 16;
+
 /// Wait before a full socket is tried again, should the system call it writable when it is not.
 const FULL_SOCKET: Duration = Duration::from_millis(1);
 
@@ -44,12 +51,14 @@ const SEND_TRIES: usize = 4;
 pub(super) struct UdpPorts {
     ports: Vec<UdpPort>,
     heard: Mutex<BTreeMap<SocketAddr, usize>>,
+    named: Mutex<BTreeMap<SocketAddr, BTreeSet<Address>>>,
 }
 
 /// One socket's sending end.
 #[derive(Debug)]
 struct UdpPort {
-    socket: Arc<UdpSocket>,
+    /// The socket is its task's: it closes with the task.
+    socket: Weak<UdpSocket>,
     local: SocketAddr,
     queue: Sender<(SocketAddr, Bytes)>,
 }
@@ -69,10 +78,10 @@ impl UdpPorts {
         for (index, (socket, local)) in sockets.into_iter().enumerate() {
             let (sender, queue) = mpsc::channel(limits.datagrams);
             let socket = Arc::new(socket);
-            ports.push(UdpPort { socket: socket.clone(), local, queue: sender });
+            ports.push(UdpPort { socket: Arc::downgrade(&socket), local, queue: sender });
             tasks.push(UdpTask { index, socket, local, queue });
         }
-        (Self { ports, heard: Mutex::default() }, tasks)
+        (Self { ports, heard: Mutex::default(), named: Mutex::default() }, tasks)
     }
 
     /// The socket to reach `peer` with: the one that heard it last, else of its kind (loopback or not), else of its family.
@@ -103,6 +112,22 @@ impl UdpPorts {
         heard.insert(peer, index);
     }
 
+    fn note_name(&self, address: SocketAddr, name: &Address) {
+        let mut named = self.named.lock().unwrap_or_else(PoisonError::into_inner);
+        if named.len() >= MAX_NAMED && !named.contains_key(&address) {
+            named.clear();
+        }
+        let names = named.entry(address).or_default();
+        if names.len() < MAX_NAMES_OF_ONE && !names.contains(name) {
+            names.insert(name.clone());
+        }
+    }
+
+    /// What messages to `address` were addressed to, by whatever name.
+    fn take_names(&self, address: SocketAddr) -> BTreeSet<Address> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner).remove(&address).unwrap_or_default()
+    }
+
     fn serves(&self, address: &SocketAddr) -> bool {
         self.ports.iter().any(|port| port.local.is_ipv4() == address.is_ipv4())
     }
@@ -116,7 +141,7 @@ pub(super) fn send(inner: &Arc<Inner>, hop: &Hop, bytes: Bytes) -> Result<(), Se
     match &hop.address {
         Address::Socket(peer) => send_now(inner, *peer, &bytes),
         Address::Name { host, port } => match inner.names.known(host, *port) {
-            Some(addresses) => send_to_name(inner, &addresses, &bytes),
+            Some(addresses) => send_to_name(inner, &hop.address, &addresses, &bytes),
             None => send_when_known(inner, hop.clone(), host.clone(), *port, bytes),
         },
     }
@@ -128,7 +153,7 @@ fn send_when_known(inner: &Arc<Inner>, hop: Hop, host: String, port: u16, bytes:
     inner.tracker.spawn(async move {
         let sent = tokio::select! {
             () = shared.stop.cancelled() => return,
-            found = shared.names.resolve(&host, port) => found.and_then(|addresses| send_to_name(&shared, &addresses, &bytes)),
+            found = shared.names.resolve(&host, port) => found.and_then(|addresses| send_to_name(&shared, &hop.address, &addresses, &bytes)),
         };
         drop(permit);
         if let Err(why) = sent {
@@ -138,16 +163,18 @@ fn send_when_known(inner: &Arc<Inner>, hop: Hop, host: String, port: u16, bytes:
     Ok(())
 }
 
-fn send_to_name(inner: &Inner, addresses: &[SocketAddr], bytes: &Bytes) -> Result<(), SendFault> {
+fn send_to_name(inner: &Inner, name: &Address, addresses: &[SocketAddr], bytes: &Bytes) -> Result<(), SendFault> {
     let address = addresses.iter().find(|address| inner.udp.serves(address)).ok_or(SendFault::NoTransport)?;
+    inner.udp.note_name(*address, name);
     send_now(inner, *address, bytes)
 }
 
 fn send_now(inner: &Inner, peer: SocketAddr, bytes: &Bytes) -> Result<(), SendFault> {
     let port = inner.udp.towards(peer).ok_or(SendFault::NoTransport)?;
+    let socket = port.socket.upgrade().ok_or(SendFault::Closed)?;
     // What waits goes first.
     let waiting = port.queue.capacity() < port.queue.max_capacity();
-    let sent = !waiting && try_send(&port.socket, bytes, peer).map_err(|error| SendFault::from(&error))?;
+    let sent = !waiting && try_send(&socket, bytes, peer).map_err(|error| SendFault::from(&error))?;
     if !sent && port.queue.try_send((peer, bytes.clone())).is_err() {
         inner.counters.datagrams_dropped.up();
         return Ok(());
@@ -175,16 +202,20 @@ fn try_send(socket: &UdpSocket, bytes: &[u8], peer: SocketAddr) -> io::Result<bo
 impl UdpTask {
     /// Serves the socket until everything stops.
     pub(super) async fn run(self, inner: Arc<Inner>) {
-        let Self { index, socket, local, queue } = self;
+        let Self { index, socket, local, mut queue } = self;
         tokio::select! {
             () = inner.stop.cancelled() => {}
             () = receive(&inner, index, &socket, local) => {}
-            () = drain(&socket, queue) => {}
+            () = drain(&socket, &mut queue) => {}
+        }
+        // What the socket still takes leaves; a datagram more or less is nothing that UDP promises.
+        while let Ok((peer, bytes)) = queue.try_recv() {
+            let _ = try_send(&socket, &bytes, peer);
         }
     }
 }
 
-async fn drain(socket: &UdpSocket, mut queue: Receiver<(SocketAddr, Bytes)>) {
+async fn drain(socket: &UdpSocket, queue: &mut Receiver<(SocketAddr, Bytes)>) {
     while let Some((peer, bytes)) = queue.recv().await {
         loop {
             if socket.writable().await.is_err() {
@@ -261,9 +292,8 @@ async fn report_errors(inner: &Inner, socket: &UdpSocket) {
         };
         let Some((peer, why)) = error else { continue };
         inner.counters.icmp_errors.up();
-        let names = inner.names.distrust(peer);
-        let hops = names.into_iter().map(|(host, port)| Address::Name { host, port }).chain([Address::Socket(peer)]);
-        for address in hops {
+        inner.names.distrust(peer);
+        for address in inner.udp.take_names(peer).into_iter().chain([Address::Socket(peer)]) {
             let hop = Hop { transport: Transport::Udp, address, flow: None };
             if !inner.deliver(Arrival::Failed { hop, why: why.clone() }).await {
                 return;

@@ -27,6 +27,9 @@ use crate::{
 /// Bytes read at once. Small, for each open connection holds a buffer.
 const PIECE: usize = 4096;
 
+/// Bytes that are read and thrown away after an error, before the connection is reset.
+const MAX_DISCARDED: usize = 256 * 1024;
+
 /// Why reading ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
@@ -83,7 +86,13 @@ pub(super) async fn run<R: AsyncRead + Unpin>(inner: &Inner, ends: &Ends<'_>, se
 /// the peer why.
 pub(super) async fn discard<R: AsyncRead + Unpin>(reader: &mut R) {
     let mut piece = [0; PIECE];
-    while reader.read(&mut piece).await.is_ok_and(|len| len > 0) {}
+    let mut left = MAX_DISCARDED;
+    while let Ok(len @ 1..) = reader.read(&mut piece).await {
+        left = match left.checked_sub(len) {
+            Some(left) => left,
+            None => return,
+        };
+    }
 }
 
 async fn until(due: Option<Instant>) {

@@ -1,6 +1,6 @@
 //! Messages as packets, so that Wireshark takes a message of any transport apart: made-up headers of IP and UDP or TCP around
-//! the real text. UDP messages stand in UDP, all others in TCP; TLS ones are readable, at TCP port 5060 instead of 5061, where
-//! Wireshark would look for TLS. Roles of this process get addresses of 127.127.0.0/16.
+//! the real text. UDP messages stand in UDP, all others in TCP, those of TLS readable. Roles of this process get addresses of
+//! 127.127.0.0/16.
 
 use std::{
     collections::BTreeMap,
@@ -52,8 +52,8 @@ impl Packets {
     }
 
     pub(super) fn write(&mut self, record: &Record, message: &[u8]) -> io::Result<()> {
-        let (mut from, mut to) = (self.socket(&record.from.address), self.socket(&record.to.address));
-        (from, to) = (self.routed(from, to), self.routed(to, from));
+        let (from, to) = (self.socket(&record.from.address), self.socket(&record.to.address));
+        let (from, to) = (self.routed(from, to), self.routed(to, from));
         let at = record.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         match record.transport {
             Transport::Udp => {
@@ -61,9 +61,6 @@ impl Packets {
                 self.put(at, packet)
             }
             Transport::Tcp | Transport::Tls | Transport::Local => {
-                if record.transport == Transport::Tls {
-                    (from, to) = (readable(from), readable(to));
-                }
                 for piece in message.chunks(SEGMENT) {
                     let (seq, ack) = (self.position(from, to), self.position(to, from));
                     let packet = self.packet(from, to, TCP, |pseudo| tcp(from, to, (seq, ack), piece, pseudo));
@@ -172,10 +169,6 @@ impl io::Write for SharedSink {
     fn flush(&mut self) -> io::Result<()> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).flush()
     }
-}
-
-fn readable(socket: SocketAddr) -> SocketAddr {
-    if socket.port() == 5061 { SocketAddr::new(socket.ip(), 5060) } else { socket }
 }
 
 fn udp(from: SocketAddr, to: SocketAddr, message: &[u8], pseudo: u32) -> Option<Vec<u8>> {
