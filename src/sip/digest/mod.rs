@@ -4,22 +4,22 @@
 //! |---|---|
 //! | `hash` | algorithms, H(A1) and the response itself |
 //! | `wire` | challenges and answers to them, text ⇄ values |
-//! | `client` | answers the challenges of a 401 or 407 |
-//! | `server` | challenges, and judges the answers |
+//! | `credentials` | the client: answers the challenges of a 401 or 407 |
+//! | `verifier` | the server: challenges, and judges the answers |
 //! | `nonce` | nonces that prove themselves, and the counts seen of each |
 //!
 //! Out of scope: `-sess` algorithms and SHA-512/256 (nobody among the clients seen has them), `userhash`, mutual
 //! authentication (`Authentication-Info`).
 
-mod client;
+mod credentials;
 mod hash;
 mod nonce;
-mod server;
 #[cfg(test)]
 mod tests;
+mod verifier;
 mod wire;
 
-pub use client::{Client, Credentials, Refused};
+pub use credentials::{Client, Credentials, Refused};
 pub use hash::{Algorithm, Ha1};
-pub use server::{Denied, Server, ServerConfig, Verdict};
+pub use verifier::{Denied, Server, ServerConfig, Verdict};
 pub use wire::{Answer, Challenge, DigestError, Proof, Qop};

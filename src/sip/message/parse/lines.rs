@@ -75,20 +75,17 @@ pub(super) fn read(head: &[u8]) -> Lines<'_> {
             (Some([b' ' | b'\t', ..]), None) => read.fault = read.fault.or(Some(Malformed::HeaderLine)),
             (line, _) => {
                 if let Some(field) = current.take() {
-                    count += 1;
-                    if count > MAX_FIELDS || read.fields.len() > MAX_FIELDS {
-                        read.fault = read.fault.or(Some(Malformed::TooManyFields));
-                        break;
-                    }
-                    if let Err(why) = field_into(&field, &mut read.fields) {
-                        read.fault = read.fault.or(Some(why));
+                    // Beyond the bound as well, for the answer, and lest a stream lose its framing with the message.
+                    match field_into(&field, &mut read.fields) {
+                        Ok(members) => count += members,
+                        Err(why) => read.fault = read.fault.or(Some(why)),
                     }
                 }
                 current = line.map(<[u8]>::to_vec);
             }
         }
     }
-    if read.fields.len() > MAX_FIELDS {
+    if count > MAX_FIELDS {
         read.fault = read.fault.or(Some(Malformed::TooManyFields));
     }
     read
@@ -110,7 +107,8 @@ fn stray(line: &[u8]) -> Option<Malformed> {
     line.iter().any(|b| matches!(b, b'\r' | b'\n')).then_some(Malformed::LineEnd)
 }
 
-fn field_into(line: &[u8], fields: &mut Headers) -> Result<(), Malformed> {
+/// Adds what stands on one line, and says how many fields it was.
+fn field_into(line: &[u8], fields: &mut Headers) -> Result<usize, Malformed> {
     let colon = line.iter().position(|b| *b == b':').ok_or(Malformed::HeaderLine)?;
     let (name, value) = line.split_at(colon);
     let name = std::str::from_utf8(name).map_err(|_| Malformed::HeaderLine)?.trim_end_matches([' ', '\t']);
@@ -128,13 +126,15 @@ fn field_into(line: &[u8], fields: &mut Headers) -> Result<(), Malformed> {
     let value = if wrong.is_some() { value.replace(|c: char| c.is_ascii_control(), " ").into() } else { value };
     let value = scan::trim(&value);
     if LISTS.iter().any(|n| name.eq_ignore_ascii_case(n)) {
-        for member in scan::split_outside_quotes(value, b',').into_iter().take(MAX_FIELDS + 1) {
-            fields.push(name, member);
+        let members = scan::split_outside_quotes(value, b',');
+        for member in &members {
+            fields.push(name, *member);
         }
+        wrong.map_or(Ok(members.len()), Err)
     } else {
         fields.push(name, value);
+        wrong.map_or(Ok(1), Err)
     }
-    wrong.map_or(Ok(()), Err)
 }
 
 /// True with a control character that is not escaped within quotation marks (RFC 3261 §25.1, quoted-pair).
