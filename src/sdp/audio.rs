@@ -1,6 +1,6 @@
 //! An audio line of ours: offering it, answering one, and what was agreed (RFC 3264 §5, §6; RFC 3551; RFC 4733).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::{Attribute, Direction, Format, Media, rtp};
 
@@ -85,7 +85,7 @@ impl LocalAudio {
 
     /// The peer's formats that are codecs of ours, in the peer's order.
     fn common(&self, theirs: &Media) -> Option<Vec<Format>> {
-        let possible = theirs.port != 0 && theirs.is_kind("audio") && theirs.is_proto(PROTO);
+        let possible = theirs.port != 0 && theirs.is_kind("audio") && theirs.is_proto(PROTO) && is_reachable(theirs);
         let formats = theirs.rtp_formats().into_iter().filter(|f| self.codecs.iter().any(|ours| ours.same_encoding(f)));
         Some(formats.collect::<Vec<_>>()).filter(|common| possible && !common.is_empty())
     }
@@ -115,6 +115,16 @@ impl LocalAudio {
         media.direction = direction;
         media
     }
+}
+
+/// One host, or expressly none. A name would have to be looked up, and media to many is nothing that a stranger's offer may
+/// make us send.
+fn is_reachable(theirs: &Media) -> bool {
+    let one_host = |ip: IpAddr| match ip.to_canonical() {
+        IpAddr::V4(v4) => !v4.is_multicast() && !v4.is_broadcast(),
+        IpAddr::V6(v6) => !v6.is_multicast(),
+    };
+    theirs.is_black_holed() || theirs.ip().is_some_and(one_host)
 }
 
 fn rtcp_value(rtp: SocketAddr, rtcp: SocketAddr) -> String {

@@ -60,6 +60,11 @@ pub trait MediaPlane {
     /// The counters of a leg, at most a second old; `None` when it is gone.
     fn stats(&mut self, leg: LegId) -> Option<LegStats>;
 
+    /// Load of the busiest media thread over the last second or so, in thousandths of a core; 0 where nobody measures.
+    fn load(&mut self) -> u32 {
+        0
+    }
+
     /// The next event.
     fn poll_event(&mut self) -> Option<PlaneEvent>;
 }

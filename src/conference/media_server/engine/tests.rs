@@ -7,7 +7,9 @@ use super::{Engine, EngineConfig};
 use crate::{
     clock,
     conference::media_server::{
-        plane::{Clip, Codec, LegId, LegMedia, MediaPlane as _, Mix, PlaneError, PlaneEvent, PlayEnd, PlayId, Prompt, RoomId, Sound, Target},
+        plane::{
+            Clip, Codec, LegId, LegMedia, MediaPlane as _, Mix, PlaneError, PlaneEvent, PlayEnd, PlayId, Prompt, RoomId, Sound, Target,
+        },
         ports::PortRange,
     },
     media::{dtmf, g711, rtp},
@@ -126,7 +128,9 @@ fn keys_prompts_and_closing_are_told() {
     assert_eq!(told, PlaneEvent::PlayDone { play: PlayId(9), end: PlayEnd::Finished, played: Duration::from_millis(200) });
 
     engine.close_leg(phone.leg);
-    let PlaneEvent::Closed { leg, stats } = wait_for(&mut engine, |event| matches!(event, PlaneEvent::Closed { .. })) else { unreachable!() };
+    let PlaneEvent::Closed { leg, stats } = wait_for(&mut engine, |event| matches!(event, PlaneEvent::Closed { .. })) else {
+        unreachable!()
+    };
     assert_eq!(leg, phone.leg);
     assert!(stats.packets_out >= 10, "{stats:?}");
     assert!(engine.stats(phone.leg).is_none());
@@ -155,7 +159,10 @@ fn what_does_not_exist_is_named() {
     let nowhere = RoomId::new("nowhere");
     assert!(matches!(engine.open_leg(&nowhere, LOOPBACK), Err(PlaneError::NoRoom(room)) if room == nowhere));
     assert!(matches!(engine.set_mix(LegId(77), Mix::FULL), Err(PlaneError::NoLeg(LegId(77)))));
-    assert!(matches!(engine.open_leg(&room, IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))), Err(PlaneError::Io(_))), "an address that is not ours");
+    assert!(
+        matches!(engine.open_leg(&room, IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))), Err(PlaneError::Io(_))),
+        "an address that is not ours"
+    );
 }
 
 #[test]

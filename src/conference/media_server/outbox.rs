@@ -1,0 +1,55 @@
+//! What waits to be told to the application server in one dialog: INFO after INFO, so that they arrive in order.
+
+use std::collections::VecDeque;
+
+use crate::{conference::wire::mscml::Body, sip::endpoint::Outgoing};
+
+/// Most bodies that wait. The oldest notification goes first when there are more, then the oldest response: a peer that
+/// answers no INFO for that long is about to be taken for dead.
+pub const MAX_WAITING: usize = 64;
+
+/// One dialog's outbox. It opens when the dialog is confirmed.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    open: bool,
+    waiting: VecDeque<Body>,
+    in_flight: Option<Outgoing>,
+}
+
+impl Outbox {
+    /// The dialog is confirmed.
+    pub(super) fn open(&mut self) {
+        self.open = true;
+    }
+
+    pub(super) fn push(&mut self, body: Body) {
+        if self.waiting.len() >= MAX_WAITING {
+            let victim = self.waiting.iter().position(|b| matches!(b, Body::Notification(_))).unwrap_or(0);
+            self.waiting.remove(victim);
+        }
+        self.waiting.push_back(body);
+    }
+
+    /// True when nothing waits: a report that would only wait can be put off until it says more.
+    pub(super) fn is_idle(&self) -> bool {
+        self.open && self.waiting.is_empty() && self.in_flight.is_none()
+    }
+
+    /// The next body, when its turn has come; [`Self::sent`] must follow.
+    pub(super) fn next(&mut self) -> Option<Body> {
+        if self.open && self.in_flight.is_none() { self.waiting.pop_front() } else { None }
+    }
+
+    pub(super) fn sent(&mut self, outgoing: Outgoing) {
+        self.in_flight = Some(outgoing);
+    }
+
+    /// An INFO was answered: true when it was ours.
+    pub(super) fn answered(&mut self, outgoing: Outgoing) -> bool {
+        let ours = self.in_flight == Some(outgoing);
+        if ours {
+            self.in_flight = None;
+        }
+        ours
+    }
+}
