@@ -1,0 +1,225 @@
+//! The control dialog: `INVITE sip:control@as` with an offer of no m-lines, requests and replies in INFO, BYE.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Instant,
+};
+
+use super::{Identity, Machine, Refusal, ServerAddress};
+use crate::{
+    conference::wire::control::{self, Body as Wire, CONTENT_TYPE, Command, ErrorCode, Failure, INFO_PACKAGE, Reply},
+    sip::{
+        Transmit,
+        endpoint::{Body, Call, Endpoint, Event, Invite, Reason},
+        message::{Method, NameAddr, Request},
+        node::{Arrival, Node},
+    },
+};
+
+/// A shell's control dialog. It opens at once; commands given before it is open wait.
+#[derive(Debug)]
+pub struct Control {
+    endpoint: Endpoint,
+    state: State,
+    waiting: VecDeque<control::Request>,
+    /// Replies of which more is to come, by their id.
+    parts: BTreeMap<String, Reply>,
+    events: VecDeque<ControlEvent>,
+    asked: u64,
+}
+
+#[derive(Debug)]
+enum State {
+    Opening(Call),
+    Open(Call),
+    Closing,
+    Over,
+}
+
+/// What the dialog tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ControlEvent {
+    /// The server takes commands.
+    Opened,
+    /// The answer to a command, complete.
+    Reply(Reply),
+    /// The dialog is over: refused, lost, or closed by the server. Commands without a reply will have none.
+    Failed(Failure),
+    /// The dialog is over, as asked.
+    Closed,
+}
+
+/// What the dialog is told.
+#[derive(Debug, Clone)]
+pub enum ControlCommand {
+    /// Ask this. Ids count from 1, in the order of asking.
+    Ask(Command),
+    /// Say BYE.
+    Close,
+}
+
+impl Control {
+    /// Opens the dialog.
+    pub fn open(now: Instant, mut endpoint: Endpoint, identity: &Identity, server: &ServerAddress) -> Self {
+        endpoint.config_mut().recv_info = vec![INFO_PACKAGE.to_owned()];
+        endpoint.config_mut().accept = vec!["application/sdp".to_owned(), CONTENT_TYPE.to_owned()];
+        let uri = server.at("control");
+        let hop = server.hop();
+        let user = identity.address.uri.user();
+        let invite = Invite {
+            to: NameAddr::new(uri.clone()),
+            uri,
+            from: identity.address.clone(),
+            contact: endpoint.contact(user.as_deref(), hop.transport),
+            hop,
+            route: Vec::new(),
+            headers: Vec::new(),
+            body: Some(Body::sdp(&b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"[..])),
+            credentials: identity.credentials.clone(),
+        };
+        let mut events = VecDeque::new();
+        let state = match endpoint.invite(now, invite) {
+            Ok(call) => State::Opening(call),
+            Err(why) => {
+                events.push_back(ControlEvent::Failed(Failure::new(ErrorCode::Failed, why.to_string())));
+                State::Over
+            }
+        };
+        Self { endpoint, state, waiting: VecDeque::new(), parts: BTreeMap::new(), events, asked: 0 }
+    }
+
+    fn ask(&mut self, now: Instant) {
+        let State::Open(call) = self.state else { return };
+        while let Some(request) = self.waiting.pop_front() {
+            let headers =
+                vec![("Info-Package".to_owned(), INFO_PACKAGE.to_owned()), ("Content-Disposition".to_owned(), "Info-Package".to_owned())];
+            let id = request.id.clone();
+            let body = Body::new(CONTENT_TYPE, Wire::Request(request).to_xml());
+            if let Err(why) = self.endpoint.request(now, call, Method::Info, headers, Some(body)) {
+                self.events.push_back(ControlEvent::Reply(Reply::failed(id, Failure::new(ErrorCode::Failed, why.to_string()))));
+            }
+        }
+    }
+
+    fn settle(&mut self, now: Instant) {
+        while let Some(event) = self.endpoint.poll_event() {
+            match event {
+                Event::Accepted { call, .. } => {
+                    self.endpoint.ack(now, call, None);
+                    if matches!(self.state, State::Opening(_)) {
+                        self.state = State::Open(call);
+                        self.events.push_back(ControlEvent::Opened);
+                        self.ask(now);
+                    }
+                }
+                Event::Rejected { response, .. } => self.over(Refusal::of(&response).failure()),
+                Event::Reinvite { call, .. } => {
+                    let body = Body::sdp(&b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"[..]);
+                    self.endpoint.accept(now, call, Some(body), Vec::new());
+                }
+                Event::Request { incoming, request, .. } => {
+                    let status = self.on_request(&request);
+                    self.endpoint.respond(now, incoming, status, Vec::new(), None);
+                }
+                Event::Response { response, .. } if response.status >= 300 => {
+                    // The INFO itself was refused: no reply will come for what it asked.
+                    self.over(Refusal::of(&response).failure());
+                }
+                Event::Ended { why, .. } => match self.state {
+                    State::Closing => {
+                        self.state = State::Over;
+                        self.events.push_back(ControlEvent::Closed);
+                    }
+                    State::Over => {}
+                    State::Opening(_) | State::Open(_) => {
+                        self.over(Failure::new(ErrorCode::Unreachable, format!("the server ended the control dialog ({why:?})")));
+                    }
+                },
+                _ => {}
+            }
+        }
+    }
+
+    fn over(&mut self, failure: Failure) {
+        if !matches!(self.state, State::Over) {
+            self.state = State::Over;
+            self.events.push_back(ControlEvent::Failed(failure));
+        }
+    }
+
+    /// An INFO of the server: a reply, or a part of one. The status that answers it.
+    fn on_request(&mut self, request: &Request) -> u16 {
+        if request.method != Method::Info {
+            return if request.method == Method::Options { 200 } else { 405 };
+        }
+        if request.content_type().as_deref() != Some(CONTENT_TYPE) {
+            return 415;
+        }
+        let Ok(Wire::Reply(part)) = Wire::parse(&request.body) else { return 400 };
+        let (id, more) = (part.id.clone(), part.more);
+        match self.parts.get_mut(&id) {
+            Some(whole) => whole.join(part),
+            None => {
+                self.parts.insert(id.clone(), part);
+            }
+        }
+        if !more && let Some(whole) = self.parts.remove(&id) {
+            self.events.push_back(ControlEvent::Reply(whole));
+        }
+        200
+    }
+}
+
+impl Node for Control {
+    type Command = ControlCommand;
+
+    fn handle_arrival(&mut self, now: Instant, arrival: Arrival) {
+        match arrival {
+            Arrival::Message { bytes, from, .. } => self.endpoint.handle_bytes(now, bytes, from),
+            Arrival::Failed { hop, .. } => self.endpoint.handle_transport_error(now, &hop),
+            Arrival::Closed { .. } => {}
+        }
+        self.settle(now);
+    }
+
+    fn handle_command(&mut self, now: Instant, command: ControlCommand) {
+        match (command, &self.state) {
+            (ControlCommand::Ask(command), State::Opening(_) | State::Open(_)) => {
+                self.asked += 1;
+                self.waiting.push_back(control::Request { id: self.asked.to_string(), command });
+                self.ask(now);
+            }
+            (ControlCommand::Close, State::Opening(call) | State::Open(call)) => {
+                self.endpoint.bye(now, *call, None::<Reason>, Vec::new());
+                self.state = State::Closing;
+            }
+            (_, State::Closing | State::Over) => {}
+        }
+        self.settle(now);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.endpoint.handle_timeout(now);
+        self.settle(now);
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        self.endpoint.next_timeout()
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.endpoint.poll_transmit()
+    }
+
+    fn finished(&self) -> bool {
+        matches!(self.state, State::Over) && self.endpoint.calls() == 0
+    }
+}
+
+impl Machine for Control {
+    type Event = ControlEvent;
+
+    fn poll_event(&mut self) -> Option<ControlEvent> {
+        self.events.pop_front()
+    }
+}

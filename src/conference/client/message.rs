@@ -1,0 +1,104 @@
+//! One instant message (RFC 3428).
+
+use std::{collections::VecDeque, time::Instant};
+
+use super::{Identity, Machine, Refusal, ServerAddress};
+use crate::sip::{
+    Transmit,
+    endpoint::{Body, Endpoint, Event, OutOfDialog},
+    message::{Method, NameAddr, Uri},
+    node::{Arrival, Node},
+};
+
+/// Sends one message and waits for its answer.
+#[derive(Debug)]
+pub struct SendMessage {
+    endpoint: Endpoint,
+    events: VecDeque<MessageEvent>,
+    over: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MessageEvent {
+    /// The receiver's terminal took it.
+    Delivered,
+    /// It was refused, or did not get there.
+    Refused(Refusal),
+}
+
+impl SendMessage {
+    /// Sends `text` to `to` by way of the server.
+    pub fn new(now: Instant, mut endpoint: Endpoint, identity: &Identity, server: &ServerAddress, to: Uri, text: &str) -> Self {
+        let request = OutOfDialog {
+            method: Method::Message,
+            to: NameAddr::new(to.clone()),
+            uri: to,
+            from: identity.address.clone(),
+            contact: None,
+            hop: server.hop(),
+            route: Vec::new(),
+            sequence: None,
+            headers: Vec::new(),
+            body: Some(Body::new("text/plain;charset=UTF-8", text.to_owned())),
+            credentials: identity.credentials.clone(),
+        };
+        let mut events = VecDeque::new();
+        let refused = endpoint.send(now, request).is_err();
+        if refused {
+            events.push_back(MessageEvent::Refused(Refusal { status: 503, text: "the message could not be sent".to_owned() }));
+        }
+        Self { endpoint, events, over: refused }
+    }
+
+    fn settle(&mut self) {
+        while let Some(event) = self.endpoint.poll_event() {
+            if let Event::Response { response, .. } = event {
+                let delivered = (200..300).contains(&response.status);
+                let event = if delivered { MessageEvent::Delivered } else { MessageEvent::Refused(Refusal::of(&response)) };
+                self.events.push_back(event);
+                self.over = true;
+            }
+        }
+    }
+}
+
+impl Node for SendMessage {
+    type Command = ();
+
+    fn handle_arrival(&mut self, now: Instant, arrival: Arrival) {
+        match arrival {
+            Arrival::Message { bytes, from, .. } => self.endpoint.handle_bytes(now, bytes, from),
+            Arrival::Failed { hop, .. } => self.endpoint.handle_transport_error(now, &hop),
+            Arrival::Closed { .. } => {}
+        }
+        self.settle();
+    }
+
+    fn handle_command(&mut self, _now: Instant, (): ()) {}
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.endpoint.handle_timeout(now);
+        self.settle();
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        self.endpoint.next_timeout()
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.endpoint.poll_transmit()
+    }
+
+    fn finished(&self) -> bool {
+        self.over
+    }
+}
+
+impl Machine for SendMessage {
+    type Event = MessageEvent;
+
+    fn poll_event(&mut self) -> Option<MessageEvent> {
+        self.events.pop_front()
+    }
+}

@@ -1,0 +1,271 @@
+//! The terminal's one call: out, in, changed, ended.
+
+use std::time::Instant;
+
+use super::{CallState, Dial, Phase, Refusal, Terminal, TerminalEvent};
+use crate::{
+    conference::wire::{
+        control::{self, Body as Control, Join},
+        multipart::{self, Part},
+    },
+    sdp::{AudioStream, Description, Direction, LocalAudio, Negotiation},
+    sip::{
+        endpoint::{Body, Call, Ending, Invite, Reason},
+        message::{Headers, NameAddr, Request, Response},
+    },
+};
+
+impl Terminal {
+    pub(super) fn dial(&mut self, now: Instant, dial: &Dial) {
+        if self.call.is_some() {
+            let refusal = Refusal { status: 486, text: "a call is up already".to_owned() };
+            return self.events.push_back(TerminalEvent::Refused(refusal));
+        }
+        let mut negotiation = self.negotiation();
+        let offer = (!dial.offerless).then(|| negotiation.offer(vec![self.config.audio.offer()]).ok()).flatten();
+        let body = body_with(offer.as_ref(), dial);
+        let hop = self.config.server.hop();
+        let identity = &self.config.identity;
+        let user = identity.address.uri.user();
+        let invite = Invite {
+            uri: dial.uri.clone(),
+            to: NameAddr::new(dial.uri.clone()),
+            from: identity.address.clone(),
+            contact: self.endpoint.contact(user.as_deref(), hop.transport),
+            hop,
+            route: Vec::new(),
+            headers: Vec::new(),
+            body,
+            credentials: identity.credentials.clone(),
+        };
+        match self.endpoint.invite(now, invite) {
+            Ok(call) => self.call = Some(CallState { call, negotiation, phase: Phase::Calling, audio: None, held: false }),
+            Err(why) => self.events.push_back(TerminalEvent::Refused(Refusal { status: 503, text: why.to_string() })),
+        }
+    }
+
+    pub(super) fn hang_up(&mut self, now: Instant, reason: Option<Reason>) {
+        if let Some(state) = &self.call {
+            self.endpoint.bye(now, state.call, reason, Vec::new());
+        }
+    }
+
+    /// Hold (RFC 3264 §8.4): we send and take nothing but what keeps the call.
+    pub(super) fn hold(&mut self, now: Instant, on: bool) {
+        let audio = LocalAudio { direction: if on { Direction::SendOnly } else { Direction::SendRecv }, ..self.config.audio.clone() };
+        let Some(state) = self.call.as_mut().filter(|s| s.phase == Phase::Up) else { return };
+        let Ok(offer) = state.negotiation.offer(vec![audio.offer()]) else { return };
+        state.held = on;
+        if self.endpoint.reinvite(now, state.call, Some(sdp(&offer))).is_err() {
+            state.negotiation.withdrawn();
+        }
+    }
+
+    pub(super) fn on_invite(&mut self, now: Instant, call: Call, request: &Request) {
+        if self.call.is_some() || !self.config.answer || self.leaving {
+            return self.endpoint.reject(now, call, 486, Vec::new());
+        }
+        let mut negotiation = self.negotiation();
+        if let Some(offer) = sdp_in(&request.headers, &request.body)
+            && negotiation.offered(offer).is_err()
+        {
+            return self.endpoint.reject(now, call, 488, Vec::new());
+        }
+        self.call = Some(CallState { call, negotiation, phase: Phase::Ringing, audio: None, held: false });
+        if let Some(from) = request.from() {
+            self.events.push_back(TerminalEvent::Called { from: NameAddr { params: Vec::new(), ..from } });
+        }
+        if self.config.ring.is_zero() {
+            self.answer(now);
+        } else {
+            self.endpoint.provisional(now, call, 180, None);
+            self.ring_at = Some(now + self.config.ring);
+        }
+    }
+
+    /// Answers the ringing call: with the answer to its offer, or with an offer of ours.
+    pub(super) fn answer(&mut self, now: Instant) {
+        let audio = self.config.audio.clone();
+        let Some(state) = self.call.as_mut().filter(|s| s.phase == Phase::Ringing) else { return };
+        let description = if state.negotiation.asked().is_some() {
+            let answered = answer(&mut state.negotiation, &audio);
+            state.audio = answered.as_ref().and_then(|(_, stream)| stream.clone());
+            answered.map(|(description, _)| description)
+        } else {
+            state.negotiation.offer(vec![audio.offer()]).ok()
+        };
+        let Some(description) = description.filter(|d| d.media.iter().any(|m| m.port != 0)) else {
+            let call = state.call;
+            return self.endpoint.reject(now, call, 488, Vec::new());
+        };
+        state.phase = Phase::Answered;
+        let call = state.call;
+        self.endpoint.accept(now, call, Some(sdp(&description)), Vec::new());
+    }
+
+    pub(super) fn on_acked(&mut self, now: Instant, call: Call, request: &Request) {
+        let audio = self.config.audio.clone();
+        let Some(state) = self.call.as_mut().filter(|s| s.call == call) else { return };
+        if state.negotiation.is_offering() {
+            let agreed = sdp_in(&request.headers, &request.body).and_then(|answer| agree(&mut state.negotiation, &audio, answer));
+            match agreed {
+                Some(stream) => state.audio = stream,
+                None => {
+                    state.negotiation.withdrawn();
+                    let reason = Reason::sip(488, "no usable answer in the ACK");
+                    return self.endpoint.bye(now, call, Some(reason), Vec::new());
+                }
+            }
+        }
+        let (first, stream) = (state.phase == Phase::Answered, state.audio.clone());
+        state.phase = Phase::Up;
+        let focus = self.endpoint.call_peer(call).is_some_and(|peer| peer.focus);
+        self.events.push_back(if first {
+            TerminalEvent::Established { focus, audio: stream }
+        } else {
+            TerminalEvent::Changed { audio: stream }
+        });
+    }
+
+    pub(super) fn on_accepted(&mut self, now: Instant, call: Call, response: &Response) {
+        let audio = self.config.audio.clone();
+        let Some(state) = self.call.as_mut().filter(|s| s.call == call) else {
+            return self.endpoint.ack(now, call, None);
+        };
+        let theirs = sdp_in(&response.headers, &response.body);
+        let mut body = None;
+        let agreed = if state.negotiation.is_offering() {
+            theirs.and_then(|answer| agree(&mut state.negotiation, &audio, answer))
+        } else {
+            // We sent no offer: theirs is answered in the ACK.
+            theirs.and_then(|offer| state.negotiation.offered(offer).is_ok().then_some(())).and_then(|()| {
+                let (description, stream) = answer(&mut state.negotiation, &audio)?;
+                body = Some(sdp(&description));
+                Some(stream)
+            })
+        };
+        self.endpoint.ack(now, call, body);
+        let Some(stream) = agreed else {
+            state.negotiation.withdrawn();
+            let reason = Reason::sip(488, "no usable session description");
+            return self.endpoint.bye(now, call, Some(reason), Vec::new());
+        };
+        state.audio.clone_from(&stream);
+        let first = std::mem::replace(&mut state.phase, Phase::Up) == Phase::Calling;
+        let focus = self.endpoint.call_peer(call).is_some_and(|peer| peer.focus);
+        self.events.push_back(if first {
+            TerminalEvent::Established { focus, audio: stream }
+        } else {
+            TerminalEvent::Changed { audio: stream }
+        });
+    }
+
+    pub(super) fn on_rejected(&mut self, call: Call, response: &Response) {
+        if self.call.as_ref().is_some_and(|s| s.call == call) {
+            self.call = None;
+            self.events.push_back(TerminalEvent::Refused(Refusal::of(response)));
+        }
+    }
+
+    pub(super) fn on_reinvite(&mut self, now: Instant, call: Call, request: &Request) {
+        let audio = self.config.audio.clone();
+        let Some(state) = self.call.as_mut().filter(|s| s.call == call) else {
+            return self.endpoint.reject(now, call, 481, Vec::new());
+        };
+        let mine = LocalAudio { direction: if state.held { Direction::SendOnly } else { Direction::SendRecv }, ..audio };
+        let description = match sdp_in(&request.headers, &request.body) {
+            Some(offer) => match state.negotiation.offered(offer) {
+                Ok(_) => answer(&mut state.negotiation, &mine).map(|(description, stream)| {
+                    state.audio = stream;
+                    description
+                }),
+                Err(_) => None,
+            },
+            None => state.negotiation.offer_again().ok(),
+        };
+        match description.filter(|d| d.media.iter().any(|m| m.port != 0)) {
+            Some(description) => self.endpoint.accept(now, call, Some(sdp(&description)), Vec::new()),
+            None => {
+                state.negotiation.declined();
+                self.endpoint.reject(now, call, 488, Vec::new());
+            }
+        }
+    }
+
+    pub(super) fn on_reinvite_rejected(&mut self, call: Call, response: &Response) {
+        if let Some(state) = self.call.as_mut().filter(|s| s.call == call) {
+            state.negotiation.withdrawn();
+            self.events.push_back(TerminalEvent::NotChanged(Refusal::of(response)));
+        }
+    }
+
+    pub(super) fn on_ended(&mut self, call: Call, why: &Ending) {
+        if self.call.as_ref().is_none_or(|s| s.call != call) {
+            return;
+        }
+        self.call = None;
+        self.ring_at = None;
+        let (by_peer, reason) = match why {
+            Ending::ByeReceived { reason } => (true, reason.clone()),
+            Ending::ByeSent | Ending::Refused { .. } => (false, None),
+            Ending::Cancelled => (false, Some(Reason::sip(487, "cancelled"))),
+            Ending::Rejected { status } => (true, Some(Reason::sip(*status, "refused"))),
+            Ending::AckMissing => (true, Some(Reason::sip(408, "no ACK came"))),
+            Ending::Expired => (true, Some(Reason::sip(408, "the session expired"))),
+            Ending::Gone { status } => (true, Some(Reason::sip(*status, "the other side is gone"))),
+        };
+        self.events.push_back(TerminalEvent::Ended { by_peer, reason });
+    }
+
+    fn negotiation(&self) -> Negotiation {
+        Negotiation::new("-", self.config.audio.rtp.ip(), self.config.session_id)
+    }
+}
+
+/// Answers the open offer: the first audio line that fits, all others refused. `None` when it cannot be answered.
+fn answer(negotiation: &mut Negotiation, audio: &LocalAudio) -> Option<(Description, Option<AudioStream>)> {
+    let mut stream = None;
+    let lines = negotiation
+        .asked()?
+        .media
+        .iter()
+        .map(|offered| {
+            if stream.is_some() {
+                return None;
+            }
+            let (line, agreed) = audio.answer(offered)?;
+            stream = Some(agreed);
+            Some(line)
+        })
+        .collect();
+    Some((negotiation.answer(lines).ok()?, stream))
+}
+
+/// What an answer to our offer agrees to; `None` when it does not fit the offer.
+#[expect(clippy::option_option, reason = "no answer, or an answer that takes no audio")]
+fn agree(negotiation: &mut Negotiation, audio: &LocalAudio, answer: Description) -> Option<Option<AudioStream>> {
+    let line = answer.media.iter().find(|m| m.is_kind("audio")).cloned();
+    negotiation.answered(answer).ok()?;
+    Some(line.and_then(|line| audio.agree(&line)))
+}
+
+fn sdp(description: &Description) -> Body {
+    Body::sdp(description.to_text())
+}
+
+/// The session description of a message.
+fn sdp_in(headers: &Headers, body: &bytes::Bytes) -> Option<Description> {
+    let parts = multipart::bodies(headers.get("Content-Type").unwrap_or_default(), body).ok()?;
+    let part = parts.into_iter().find(|p| p.media_type() == "application/sdp")?;
+    Description::parse(&part.bytes).ok()
+}
+
+/// The offer, and the PIN beside it.
+fn body_with(offer: Option<&Description>, dial: &Dial) -> Option<Body> {
+    let Some(pin) = &dial.pin else { return offer.map(sdp) };
+    let join = Control::Join(Join { pin: Some(pin.clone()) }).to_xml();
+    let mut parts: Vec<Part> = offer.map(|o| Part::new("application/sdp", o.to_text())).into_iter().collect();
+    parts.push(Part::new(control::CONTENT_TYPE, join));
+    let (content_type, bytes) = multipart::write("mixed", &parts);
+    Some(Body { content_type, bytes })
+}

@@ -1,0 +1,289 @@
+//! A terminal (UE): registers if told to, calls, is called, negotiates its audio, and says what was agreed.
+//!
+//! One call at a time. Its session is made of lines that its parts own: audio here, and what others add with
+//! [`TerminalConfig`]. Out of scope: the audio itself; whoever owns the terminal joins it to what is agreed.
+
+mod call;
+mod register;
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+pub use register::Registration;
+
+use super::{Identity, Machine, Refusal, ServerAddress};
+use crate::{
+    conference::wire::control::Pin,
+    sdp::{AudioStream, LocalAudio, Negotiation},
+    sip::{
+        Transmit,
+        endpoint::{Call, Endpoint, Event, Reason},
+        message::{Method, NameAddr, Request, Uri},
+        node::{Arrival, Node},
+    },
+};
+
+/// Settings of a terminal.
+#[derive(Debug, Clone)]
+pub struct TerminalConfig {
+    /// Who it is.
+    pub identity: Identity,
+    /// Its server.
+    pub server: ServerAddress,
+    /// Its audio: where it receives, what it can.
+    pub audio: LocalAudio,
+    /// Identifies its sessions; random.
+    pub session_id: u64,
+    /// Answer calls by itself; else they are refused as busy.
+    pub answer: bool,
+    /// Ring for so long before answering.
+    pub ring: Duration,
+}
+
+/// Whom to call.
+#[derive(Debug, Clone)]
+pub struct Dial {
+    /// Request-URI.
+    pub uri: Uri,
+    /// PIN to show, in a body part beside the offer.
+    pub pin: Option<Pin>,
+    /// Send no offer: the other side makes one.
+    pub offerless: bool,
+}
+
+/// How to end a call.
+#[derive(Debug, Clone, Default)]
+pub struct Hangup {
+    /// Why.
+    pub reason: Option<Reason>,
+}
+
+/// What a terminal is told.
+#[derive(Debug, Clone)]
+pub enum TerminalCommand {
+    /// Register for so many seconds and keep registered; 0 takes the registration back.
+    Register(u32),
+    /// Call.
+    Dial(Box<Dial>),
+    /// End the call; without one nothing happens.
+    Hangup(Hangup),
+    /// Hold the call, or take it up again.
+    Hold(bool),
+    /// End the call and the registration, then be over.
+    Leave,
+}
+
+/// What a terminal tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum TerminalEvent {
+    /// Registered for so many seconds.
+    Registered(u32),
+    /// The registration was refused.
+    RegistrationFailed(Refusal),
+    /// The other side rings.
+    Ringing,
+    /// Somebody calls.
+    Called {
+        /// Who.
+        from: NameAddr,
+    },
+    /// The call is up, with this audio; `None` when none was agreed.
+    Established {
+        /// The other side is a conference (RFC 4579 `isfocus`).
+        focus: bool,
+        /// What was agreed.
+        audio: Option<AudioStream>,
+    },
+    /// The session changed: the other side's re-INVITE, or ours.
+    Changed {
+        /// What was agreed.
+        audio: Option<AudioStream>,
+    },
+    /// Our change was refused; the session is as it was.
+    NotChanged(Refusal),
+    /// An instant message.
+    Message {
+        /// From whom.
+        from: NameAddr,
+        /// What.
+        text: String,
+    },
+    /// Our call was refused.
+    Refused(Refusal),
+    /// The call is over.
+    Ended {
+        /// True when the other side ended it, or it broke off.
+        by_peer: bool,
+        /// Why, when it was said.
+        reason: Option<Reason>,
+    },
+    /// The terminal is over, as asked.
+    Left,
+}
+
+/// A terminal.
+#[derive(Debug)]
+pub struct Terminal {
+    endpoint: Endpoint,
+    config: TerminalConfig,
+    call: Option<CallState>,
+    registration: Registration,
+    ring_at: Option<Instant>,
+    events: VecDeque<TerminalEvent>,
+    leaving: bool,
+    left: bool,
+}
+
+/// The one call.
+#[derive(Debug)]
+struct CallState {
+    call: Call,
+    negotiation: Negotiation,
+    phase: Phase,
+    audio: Option<AudioStream>,
+    held: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// We called.
+    Calling,
+    /// We are called, and ring.
+    Ringing,
+    /// Answered; the ACK, which may hold the answer, is awaited.
+    Answered,
+    /// Up.
+    Up,
+}
+
+impl Terminal {
+    /// A terminal without a call.
+    pub fn new(endpoint: Endpoint, config: TerminalConfig) -> Self {
+        Self {
+            endpoint,
+            config,
+            call: None,
+            registration: Registration::default(),
+            ring_at: None,
+            events: VecDeque::new(),
+            leaving: false,
+            left: false,
+        }
+    }
+
+    /// True while a call is up or on its way.
+    pub fn in_call(&self) -> bool {
+        self.call.is_some()
+    }
+
+    /// What is agreed for the audio of the call.
+    pub fn audio(&self) -> Option<&AudioStream> {
+        self.call.as_ref().and_then(|c| c.audio.as_ref())
+    }
+
+    fn settle(&mut self, now: Instant) {
+        while let Some(event) = self.endpoint.poll_event() {
+            self.on_event(now, event);
+        }
+        if self.leaving && !self.left && self.call.is_none() && self.endpoint.calls() == 0 && !self.registration.busy() {
+            self.left = true;
+            self.events.push_back(TerminalEvent::Left);
+        }
+    }
+
+    fn on_event(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Invite { call, request, .. } => self.on_invite(now, call, &request),
+            Event::Reinvite { call, request } => self.on_reinvite(now, call, &request),
+            Event::Acked { call, request } => self.on_acked(now, call, &request),
+            Event::Progress { response, .. } if response.status == 180 => self.events.push_back(TerminalEvent::Ringing),
+            Event::Accepted { call, response } => self.on_accepted(now, call, &response),
+            Event::Rejected { call, response } => self.on_rejected(call, &response),
+            Event::ReinviteRejected { call, response } => self.on_reinvite_rejected(call, &response),
+            Event::Ended { call, why } => self.on_ended(call, &why),
+            Event::Response { outgoing, response } => self.on_registered(now, outgoing, &response),
+            Event::Request { incoming, request, .. } => {
+                let status = self.on_request(&request);
+                self.endpoint.respond(now, incoming, status, Vec::new(), None);
+            }
+            Event::Notify { incoming, .. } => self.endpoint.respond(now, incoming, 481, Vec::new(), None),
+            _ => {}
+        }
+    }
+
+    fn on_request(&mut self, request: &Request) -> u16 {
+        match request.method {
+            Method::Options => 200,
+            Method::Info if request.headers.get("Info-Package").is_none() => 200,
+            Method::Info => 469,
+            Method::Message if request.content_type().as_deref() == Some("text/plain") => {
+                let from = request.from().unwrap_or_else(|| NameAddr::new(request.uri.clone()));
+                let text = String::from_utf8_lossy(&request.body).into_owned();
+                self.events.push_back(TerminalEvent::Message { from: NameAddr { params: Vec::new(), ..from }, text });
+                200
+            }
+            Method::Message => 415,
+            _ => 405,
+        }
+    }
+}
+
+impl Node for Terminal {
+    type Command = TerminalCommand;
+
+    fn handle_arrival(&mut self, now: Instant, arrival: Arrival) {
+        match arrival {
+            Arrival::Message { bytes, from, .. } => self.endpoint.handle_bytes(now, bytes, from),
+            Arrival::Failed { hop, .. } => self.endpoint.handle_transport_error(now, &hop),
+            Arrival::Closed { .. } => {}
+        }
+        self.settle(now);
+    }
+
+    fn handle_command(&mut self, now: Instant, command: TerminalCommand) {
+        match command {
+            TerminalCommand::Register(seconds) => self.register(now, seconds),
+            TerminalCommand::Dial(dial) => self.dial(now, &dial),
+            TerminalCommand::Hangup(hangup) => self.hang_up(now, hangup.reason),
+            TerminalCommand::Hold(on) => self.hold(now, on),
+            TerminalCommand::Leave => {
+                self.leaving = true;
+                self.hang_up(now, None);
+                self.unregister(now);
+            }
+        }
+        self.settle(now);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.endpoint.handle_timeout(now);
+        if self.ring_at.is_some_and(|at| at <= now) {
+            self.ring_at = None;
+            self.answer(now);
+        }
+        self.refresh_registration(now);
+        self.settle(now);
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        [self.endpoint.next_timeout(), self.ring_at, self.registration.next_timeout()].into_iter().flatten().min()
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.endpoint.poll_transmit()
+    }
+
+    fn finished(&self) -> bool {
+        self.left
+    }
+}
+
+impl Machine for Terminal {
+    type Event = TerminalEvent;
+
+    fn poll_event(&mut self) -> Option<TerminalEvent> {
+        self.events.pop_front()
+    }
+}

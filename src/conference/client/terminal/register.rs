@@ -1,0 +1,95 @@
+//! The terminal's registration (RFC 3261 §10.2), refreshed at two thirds of its time.
+
+use std::time::{Duration, Instant};
+
+use super::{Refusal, Terminal, TerminalEvent};
+use crate::sip::{
+    endpoint::{OutOfDialog, Outgoing, Sequence},
+    message::{Method, NameAddr, Response},
+};
+
+/// After a failed refresh, the next try.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// How the registration stands.
+#[derive(Debug, Default)]
+pub struct Registration {
+    wanted: u32,
+    asking: Option<Outgoing>,
+    refresh_at: Option<Instant>,
+    sequence: Option<Sequence>,
+}
+
+impl Registration {
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        self.refresh_at
+    }
+
+    pub(super) fn busy(&self) -> bool {
+        self.asking.is_some()
+    }
+}
+
+impl Terminal {
+    pub(super) fn register(&mut self, now: Instant, seconds: u32) {
+        self.registration.wanted = seconds;
+        self.registration.refresh_at = None;
+        let hop = self.config.server.hop();
+        let identity = &self.config.identity;
+        let user = identity.address.uri.user();
+        let contact = self.endpoint.contact(user.as_deref(), hop.transport);
+        let request = OutOfDialog {
+            method: Method::Register,
+            uri: crate::sip::message::SipUri { user: None, ..self.config.server.uri.clone() }.into(),
+            to: NameAddr { display: None, ..identity.address.clone() },
+            from: identity.address.clone(),
+            contact: Some(contact),
+            hop,
+            route: Vec::new(),
+            sequence: self.registration.sequence.clone(),
+            headers: vec![("Expires".to_owned(), seconds.to_string())],
+            body: None,
+            credentials: identity.credentials.clone(),
+        };
+        self.registration.asking = self.endpoint.send(now, request).ok();
+    }
+
+    pub(super) fn unregister(&mut self, now: Instant) {
+        if self.registration.wanted > 0 {
+            self.register(now, 0);
+        }
+    }
+
+    pub(super) fn refresh_registration(&mut self, now: Instant) {
+        if self.registration.refresh_at.is_some_and(|at| at <= now) {
+            self.register(now, self.registration.wanted);
+        }
+    }
+
+    pub(super) fn on_registered(&mut self, now: Instant, outgoing: Outgoing, response: &Response) {
+        if self.registration.asking != Some(outgoing) {
+            return;
+        }
+        self.registration.asking = None;
+        if let (Some(call_id), Some(cseq)) = (response.call_id(), response.cseq()) {
+            self.registration.sequence = Some(Sequence { call_id: call_id.to_owned(), cseq: cseq.seq.saturating_add(1) });
+        }
+        if !(200..300).contains(&response.status) {
+            let refusal = Refusal::of(response);
+            self.registration.refresh_at = (self.registration.wanted > 0 && refusal.status >= 500).then(|| now + RETRY);
+            self.events.push_back(TerminalEvent::RegistrationFailed(refusal));
+            return;
+        }
+        let granted = granted(response).unwrap_or(self.registration.wanted);
+        if self.registration.wanted > 0 {
+            self.registration.refresh_at = Some(now + Duration::from_secs(u64::from(granted)) * 2 / 3);
+            self.events.push_back(TerminalEvent::Registered(granted));
+        }
+    }
+}
+
+/// The time granted: the Contact's, else the Expires header's.
+fn granted(response: &Response) -> Option<u32> {
+    let of_contact = response.contacts().filter_map(|c| c.param("expires").and_then(|e| e.parse().ok())).min();
+    of_contact.or_else(|| response.headers.get("Expires").and_then(|e| e.trim().parse().ok()))
+}
