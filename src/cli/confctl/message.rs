@@ -1,6 +1,13 @@
 //! `confctl message`: an instant message (RFC 3428).
 
-use crate::cli::{Failure, settings::Context, values::Callee};
+use serde::Serialize;
+
+use crate::cli::{
+    Failure,
+    output::{Page, Report, Text},
+    settings::Context,
+    values::Callee,
+};
 
 /// Shown under the help.
 pub const EXAMPLES: &str = "Examples:\n  \
@@ -17,6 +24,22 @@ pub struct Args {
     /// Text; - reads it from standard input
     #[arg(allow_hyphen_values = true)]
     pub text: String,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Serialize)]
+pub struct Sent {
+    /// To whom.
+    pub to: String,
+    /// The SIP status that answered: 200 delivered, 202 kept for later.
+    pub status: u16,
+}
+
+impl Report for Sent {
+    fn page(&self, page: &mut Page) {
+        let how = if self.status == 202 { Text::odd("kept for later") } else { Text::good("delivered") };
+        page.line([how, Text::from(": "), Text::from(&self.to)]);
+    }
 }
 
 /// Runs it.

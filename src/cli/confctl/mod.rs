@@ -1,13 +1,14 @@
 //! `confctl`: conference control from the shell. A file per command, named for it; the pairs (`mute` and `unmute`, …) share one.
 //!
 //! Each command has `Args`, `EXAMPLES` and `run`, which does the work through the library's client and hands a report to
-//! [`Output`]. [`shapes`] holds what `--json` prints.
+//! [`Output`]: a reply of the server ([`report`]) or an event ([`events`]).
 
 pub mod args;
 pub mod create;
 pub mod deaf;
 pub mod demo;
 pub mod end;
+pub mod events;
 pub mod invite;
 pub mod join;
 pub mod kick;
@@ -16,6 +17,7 @@ pub mod lock;
 pub mod message;
 pub mod mute;
 pub mod pin;
+pub mod report;
 pub mod run;
 pub mod show;
 pub mod status;
