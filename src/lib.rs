@@ -6,6 +6,8 @@ pub mod cli;
 pub mod clock;
 pub mod conference;
 pub mod config;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod id;
 pub mod media;
 pub mod sdp;

@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["fileshare", "board", "channel", "library", "swarm"],
     &["config"],
     &["web"],
-    &["daemon"],
+    &["daemon", "fuzzing"],
     &["cli"],
     &["bin"],
 ];
@@ -35,6 +35,7 @@ const SHELLS: &[(&str, &str)] = &[
     ("src/store/", "the database"),
     ("src/conference/media_server/engine", "the media threads"),
     ("src/config/file.rs", "reads the configuration file"),
+    ("src/fuzzing/", "feeds the parsers, with the clock that some want"),
     ("src/daemon/", "builds, runs and drains everything"),
     ("src/cli/", "the programs"),
     ("src/bin/", "the programs"),

@@ -98,7 +98,7 @@ impl Uri {
 impl SipUri {
     /// `sip:user@host:port`, with what a user part cannot hold escaped.
     pub fn new(user: Option<&str>, host: Host, port: Option<u16>) -> Self {
-        Self { secure: false, user: user.map(escape_user), password: None, host, port, params: Vec::new(), headers: None }
+        Self { secure: false, user: user.map(|user| escape(user, b"&=+$,;?/")), password: None, host, port, params: Vec::new(), headers: None }
     }
 
     /// `sip:user@address:port` for a socket address.
@@ -106,11 +106,11 @@ impl SipUri {
         Self::new(user, Host::Ip(addr.ip()), Some(addr.port()))
     }
 
-    /// The same URI with a parameter more.
+    /// The same URI with a parameter more, what its value cannot hold escaped. `name` in lower case.
     #[must_use]
     pub fn with_param(mut self, name: &str, value: Option<&str>) -> Self {
         self.params.retain(|(n, _)| n != name);
-        self.params.push((name.to_owned(), value.map(str::to_owned)));
+        self.params.push((name.to_owned(), value.map(|v| escape(v, b"[]/:&+$"))));
         self
     }
 
@@ -313,7 +313,12 @@ impl fmt::Display for SipUri {
         if let Some(port) = self.port {
             write!(f, ":{port}")?;
         }
-        scan::write_params(f, &self.params)?;
+        for (name, value) in &self.params {
+            match value {
+                Some(value) => write!(f, ";{name}={value}")?,
+                None => write!(f, ";{name}")?,
+            }
+        }
         if let Some(headers) = &self.headers {
             write!(f, "?{headers}")?;
         }
@@ -364,10 +369,11 @@ fn decode(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-fn escape_user(user: &str) -> String {
+/// Escapes what is neither unreserved (RFC 3261 §25.1) nor one of `also`.
+fn escape(text: &str, also: &[u8]) -> String {
     use fmt::Write as _;
-    user.bytes().fold(String::new(), |mut out, b| {
-        if b.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&b) {
+    text.bytes().fold(String::new(), |mut out, b| {
+        if b.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&b) || also.contains(&b) {
             out.push(b as char);
         } else {
             let _ = write!(out, "%{b:02X}");
@@ -429,6 +435,13 @@ mod tests {
         assert_eq!((uri.param("lr"), uri.decoded_user().as_deref()), (Some(""), Some("caller")));
         assert!(uri.equivalent(&"sip:caller@HOST5.example.net;name=value%2541;lr".parse().expect("uri")));
         assert!(!uri.equivalent(&"sip:caller@host5.example.net;name=valueA;lr".parse().expect("uri")), "never decoded twice");
+    }
+
+    #[test]
+    fn what_we_put_into_a_uri_is_escaped() {
+        let uri = SipUri::new(Some("a b@c:d/\u{e9}"), Host::Name("h.example".into()), None).with_param("x", Some("1;lr=2\""));
+        assert_eq!(uri.to_string(), "sip:a%20b%40c%3Ad/%C3%A9@h.example;x=1%3Blr%3D2%22");
+        assert_eq!(uri.decoded_user().as_deref(), Some("a b@c:d/\u{e9}"));
     }
 
     #[test]

@@ -1,0 +1,24 @@
+//! One function per parser of remote bytes, for `fuzz/` and for the replay of its corpus (`tests/fuzz_corpus.rs`).
+//!
+//! Each takes any bytes and panics when the parser does, or when what it read breaks a law: what is printed is read back the
+//! same, however a stream is cut. To add a parser: a function in a file of this folder, a line in [`TARGETS`], a folder of
+//! small text files `fuzz/corpus/NAME/`, and the two-line file `fuzz/fuzz_targets/NAME.rs` with its `[[bin]]` in
+//! `fuzz/Cargo.toml`. The tests say what was forgotten.
+
+mod sip;
+
+/// A fuzz target.
+pub type Target = fn(&[u8]);
+
+/// Every target by the name of its corpus folder.
+pub const TARGETS: &[(&str, Target)] =
+    &[("sip_digest", sip::digest), ("sip_message", sip::message), ("sip_stream", sip::stream), ("sip_values", sip::values)];
+
+/// Runs the target called `name`.
+///
+/// # Panics
+/// There is none, or it has found something.
+pub fn run(name: &str, data: &[u8]) {
+    let target = TARGETS.iter().find(|(known, _)| *known == name).map(|(_, target)| target);
+    target.unwrap_or_else(|| panic!("no fuzz target is called {name}"))(data);
+}
