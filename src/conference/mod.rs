@@ -1,6 +1,7 @@
 //! Conferences: the focus with its roster and policy (AS), the media server (MS), terminals, and the bodies they exchange
 //! (CN101272266A, steps S301–S313).
 
+pub mod audio;
 pub mod client;
 pub mod focus;
 pub mod media_server;

@@ -73,7 +73,7 @@ impl Inbound {
             latch: Latch::new(media.remote_rtp, media.latch),
             receives: media.direction.receives(),
             formats: formats(media),
-            dtmf_payload_type: media.dtmf_payload_type,
+            dtmf_payload_type: media.dtmf_accepts.or(media.dtmf_payload_type),
             current: None,
             candidates: Vec::new(),
             playout: Playout::new(codec),
@@ -87,7 +87,7 @@ impl Inbound {
         self.latch.signal(media.remote_rtp, media.latch);
         self.receives = media.direction.receives();
         self.formats = formats(media);
-        self.dtmf_payload_type = media.dtmf_payload_type;
+        self.dtmf_payload_type = media.dtmf_accepts.or(media.dtmf_payload_type);
     }
 
     /// Where to send.

@@ -74,8 +74,10 @@ pub struct LegMedia {
     /// What we take: every format that was negotiated. [`LegMedia::format`] is taken in any case, so this may be empty;
     /// at most [`MAX_FORMATS`], the rest are ignored. Comfort noise (payload type 13) is always taken.
     pub accepts: Vec<Format>,
-    /// Payload type of telephone-event (RFC 4733) at the clock rate of the codec, where negotiated: the one that we expect and send.
+    /// Payload type of the telephone-events (RFC 4733) that we send, at the clock rate of the codec; `None` where they were not negotiated.
     pub dtmf_payload_type: Option<u8>,
+    /// Payload type of those that the peer sends; `None` for the same.
+    pub dtmf_accepts: Option<u8>,
     /// Which ways the media flows.
     pub direction: Direction,
     /// Milliseconds of audio in each packet that we send, 10 to 60; anything else is taken as 20.
@@ -97,6 +99,7 @@ impl LegMedia {
             format,
             accepts: Vec::new(),
             dtmf_payload_type: None,
+            dtmf_accepts: None,
             direction: Direction::SendReceive,
             ptime_ms: 20,
             latch: false,

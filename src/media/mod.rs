@@ -10,6 +10,8 @@
 //! | `leg` `prompt` `stats` | what signalling says and reads |
 //! | `mixer/` | rooms: sum once, subtract own; talkers, gains, prompts |
 //! | `level` `limiter` `talker` `play` `tone` | what the mixer is made of |
+//! | `terminal` `ear` | a terminal's media: microphone, ear, measurements |
+//! | `wav` `resample` `spectrum` | recordings, rates, frequencies |
 //! | `io/` | the shell: ticks, port pairs, sockets read in batches |
 //!
 //! Everything but `io/` is pure: datagrams and ticks in, datagrams and events out, time and randomness as arguments. The threads are
@@ -17,6 +19,7 @@
 
 pub mod codec;
 pub mod dtmf;
+mod ear;
 pub mod g711;
 pub mod inbound;
 pub mod io;
@@ -31,12 +34,16 @@ pub mod play;
 pub mod playout;
 pub mod plc;
 pub mod prompt;
+pub mod resample;
 pub mod rtcp;
 pub mod rtp;
 pub mod source;
+pub mod spectrum;
 pub mod stats;
 pub mod talker;
+pub mod terminal;
 pub mod tone;
+pub mod wav;
 
 pub use codec::{Codec, Format};
 pub use leg::{Direction, LegId, LegMedia, Mix, RoomId};

@@ -8,14 +8,15 @@
 //! | `watch.rs` | a subscriber of the conference event package |
 //! | `message.rs` | one instant message |
 //! | `terminal/` | a terminal (UE): registers, calls, is called, takes part |
+//! | `media.rs` | a terminal's audio: one media thread for all terminals of a process |
 //! | `session.rs` | the shell: a machine over real transports |
 //!
-//! All but `session.rs` is pure. Nothing here prints. Out of scope: a terminal's audio (`media`), which its owner joins to
-//! what [`Terminal`] agrees.
+//! All but `session.rs` and `media.rs` is pure. Nothing here prints. A terminal's owner joins its audio to what [`Terminal`] agrees.
 
 mod control;
 mod identity;
 mod machine;
+pub mod media;
 mod message;
 mod session;
 mod terminal;
@@ -24,6 +25,7 @@ mod watch;
 pub use control::{Control, ControlCommand, ControlEvent};
 pub use identity::{Identity, Refusal, ServerAddress};
 pub use machine::Machine;
+pub use media::{TerminalHost, TerminalMedia};
 pub use message::{MessageEvent, SendMessage};
 pub use session::{ClientError, ClientTransports, Session};
 pub use terminal::{Dial, Hangup, Terminal, TerminalCommand, TerminalConfig, TerminalEvent};

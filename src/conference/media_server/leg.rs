@@ -8,12 +8,15 @@ use super::{
     node::{MediaServer, room},
     outbox::Outbox,
     plane::{LegId, MediaPlane, PlaneError},
-    session::{Conference, Kind, Leg, LegSettings, Session, formats, leg_media},
+    session::{Conference, Kind, Leg, LegSettings, Session},
 };
 use crate::{
-    conference::wire::{
-        mscml::{Body, ConfigureLeg, LegType, Response as MscmlResponse},
-        multipart,
+    conference::{
+        audio::{formats, leg_media},
+        wire::{
+            mscml::{Body, ConfigureLeg, LegType, Response as MscmlResponse},
+            multipart,
+        },
     },
     sdp::{self, AudioStream, Description, LocalAudio, Media, Negotiation},
     sip::{
@@ -57,7 +60,7 @@ impl<P: MediaPlane> MediaServer<P> {
             let audio = LocalAudio::new(rtp, formats(&self.config.codecs));
             let begun = begin(&mut negotiation, &audio, offer).and_then(|(body, place, stream)| {
                 if let Some(stream) = stream {
-                    self.connect(media, &stream, &audio)?;
+                    self.connect(media, &stream)?;
                 }
                 self.plane.set_mix(media, settings.mix()).map_err(|e| refusal(&e))?;
                 Ok((body, place))
@@ -88,8 +91,8 @@ impl<P: MediaPlane> MediaServer<P> {
     }
 
     /// Tells the plane what was agreed.
-    fn connect(&mut self, leg: LegId, stream: &AudioStream, audio: &LocalAudio) -> Result<(), Refusal> {
-        let media = leg_media(stream, audio, self.config.latch).ok_or_else(|| Refusal::new(488, "no codec in common"))?;
+    fn connect(&mut self, leg: LegId, stream: &AudioStream) -> Result<(), Refusal> {
+        let media = leg_media(stream, self.config.latch).ok_or_else(|| Refusal::new(488, "no codec in common"))?;
         self.plane.connect_leg(leg, media).map_err(|e| refusal(&e))
     }
 
@@ -123,8 +126,8 @@ impl<P: MediaPlane> MediaServer<P> {
         leg.negotiation.answered(answer).map_err(|e| e.to_string())?;
         let line = leg.negotiation.remote().get(leg.place).ok_or("the answer has no audio")?;
         let stream = leg.audio.agree(line).ok_or("the answer has no audio that we understand")?;
-        let (media, audio) = (leg.media, leg.audio.clone());
-        self.connect(media, &stream, &audio).map_err(|r| r.why().to_owned())
+        let media = leg.media;
+        self.connect(media, &stream).map_err(|r| r.why().to_owned())
     }
 
     /// A re-INVITE: hold, another address, more or fewer lines. One that cannot be is refused, and the call goes on.
@@ -163,8 +166,8 @@ impl<P: MediaPlane> MediaServer<P> {
             }
         };
         let changed = leg.negotiation.remote() != before;
-        let (media, audio) = (leg.media, leg.audio.clone());
-        self.connect(media, &stream, &audio)?;
+        let media = leg.media;
+        self.connect(media, &stream)?;
         if changed {
             // A changed session is an implicit stop (RFC 5022 §6).
             self.stop_ivr(now, call);

@@ -6,13 +6,13 @@ use super::{
     ivr::Ivr,
     keypress::Keypresses,
     outbox::Outbox,
-    plane::{Codec, Direction, Format, LegId, LegMedia, Mix},
+    plane::{LegId, Mix},
     talkers::Talkers,
 };
 use crate::{
     conference::wire::mscml::{ConfigureLeg, Gain, LegType, MixMode},
     id::ConferenceId,
-    sdp::{self, AudioStream, LocalAudio, Negotiation},
+    sdp::{LocalAudio, Negotiation},
     sip::endpoint::Call,
 };
 
@@ -131,38 +131,6 @@ impl LegSettings {
             gain_in_db: self.gain_in_db,
             gain_out_db: self.gain_out_db,
         }
-    }
-}
-
-/// The plane's view of what was agreed; `None` when the codec is not one of the plane's, which offers and answers exclude.
-pub(super) fn leg_media(stream: &AudioStream, audio: &LocalAudio, latch: bool) -> Option<LegMedia> {
-    let nowhere = std::net::SocketAddr::new(if audio.rtp.is_ipv6() { [0; 16].into() } else { [0; 4].into() }, 0);
-    Some(LegMedia {
-        remote_rtcp: stream.remote_rtcp,
-        accepts: stream.receive.iter().filter_map(format).collect(),
-        dtmf_payload_type: stream.receive_event.or(stream.send_event),
-        direction: direction(stream.direction),
-        ptime_ms: stream.ptime_ms,
-        latch,
-        ..LegMedia::new(stream.remote_rtp.unwrap_or(nowhere), format(&stream.send)?)
-    })
-}
-
-/// A plane's codecs as SDP formats.
-pub(super) fn formats(codecs: &[Codec]) -> Vec<sdp::Format> {
-    codecs.iter().map(|c| sdp::Format::new(c.static_payload_type(), c.name(), c.clock_rate())).collect()
-}
-
-fn format(format: &sdp::Format) -> Option<Format> {
-    Codec::from_name(&format.name, format.clock_rate).map(|codec| Format { codec, payload_type: format.payload_type })
-}
-
-fn direction(direction: sdp::Direction) -> Direction {
-    match direction {
-        sdp::Direction::SendRecv => Direction::SendReceive,
-        sdp::Direction::SendOnly => Direction::SendOnly,
-        sdp::Direction::RecvOnly => Direction::ReceiveOnly,
-        sdp::Direction::Inactive => Direction::Inactive,
     }
 }
 
