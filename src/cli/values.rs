@@ -38,6 +38,15 @@ pub enum Callee {
     User(UserName),
 }
 
+impl fmt::Display for Callee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uri(uri) => uri.fmt(f),
+            Self::User(user) => user.fmt(f),
+        }
+    }
+}
+
 impl FromStr for Callee {
     type Err = String;
 

@@ -8,6 +8,7 @@ use crate::{
         global::{Completions, Global, Server},
         values::Who,
     },
+    conference::wire::control,
     id::ConferenceName,
 };
 
@@ -133,6 +134,13 @@ pub struct Whom {
     /// Everybody
     #[arg(long)]
     pub all: bool,
+}
+
+impl Whom {
+    /// Whom it means, as the server is told.
+    pub fn meant(&self) -> control::Who {
+        self.who.as_ref().map_or(control::Who::All, |who| control::Who::One(who.to_string()))
+    }
 }
 
 /// Which way a pair of commands turns something.

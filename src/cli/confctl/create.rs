@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::{
     account::GuestPolicy,
-    cli::{Failure, secret::PinFile, settings::Context, values},
+    cli::{Failure, confctl::dialog, secret::PinFile, settings::Context, values},
+    conference::wire::control::{self, Command, Create},
     id::ConferenceName,
     media::Codec,
 };
@@ -49,8 +50,20 @@ pub struct Args {
 ///
 /// # Errors
 /// With the exit code that says why.
-#[expect(clippy::unused_async, reason = "the call to the server arrives with the control client")]
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let _ = (args, context);
-    Err(Failure::not_built_yet("confctl create", "the control client"))
+    let pin = args.pin.given()?;
+    let create = Create {
+        name: args.name.to_string(),
+        title: args.title.clone(),
+        pin: pin.map(|pin| control::Pin::new(pin.reveal())).transpose().map_err(|e| Failure::usage(e.to_string()))?,
+        guests: match args.guests {
+            None | Some(GuestPolicy::Auto) => None,
+            Some(GuestPolicy::Yes) => Some(true),
+            Some(GuestPolicy::No) => Some(false),
+        },
+        max: args.max,
+        ttl_seconds: args.ttl.map(|ttl| ttl.as_secs().max(1)),
+        codecs: args.codecs.iter().map(|codec| codec.name().to_owned()).collect(),
+    };
+    dialog::carry_out(context, Command::Create(create)).await
 }

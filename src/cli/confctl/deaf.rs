@@ -1,9 +1,15 @@
 //! `confctl deaf` and `undeaf`: whether a participant hears.
 
-use crate::cli::{
-    Failure,
-    confctl::args::{Members, Switch},
-    settings::Context,
+use crate::{
+    cli::{
+        Failure,
+        confctl::{
+            args::{Members, Switch},
+            dialog,
+        },
+        settings::Context,
+    },
+    conference::wire::control::Command,
 };
 
 /// Shown under the help.
@@ -16,8 +22,7 @@ pub const UNDO_EXAMPLES: &str = "Examples:\n  confctl undeaf standup --all";
 ///
 /// # Errors
 /// With the exit code that says why.
-#[expect(clippy::unused_async, reason = "the call to the server arrives with the control client")]
 pub async fn run(args: &Members, switch: Switch, context: &Context) -> Result<(), Failure> {
-    let _ = (args, switch, context);
-    Err(Failure::not_built_yet("confctl deaf", "the control client"))
+    let command = Command::Deaf { conference: args.name.to_string(), who: args.whom.meant(), on: switch == Switch::On };
+    dialog::carry_out(context, command).await
 }

@@ -4,10 +4,7 @@ use serde::Serialize;
 
 use crate::{
     cli::output::{Page, Report, Text},
-    conference::wire::{
-        Timestamp,
-        control::{Participant, Summary},
-    },
+    conference::wire::{Timestamp, control::Participant},
 };
 
 /// An event of `confctl watch`.
@@ -18,8 +15,16 @@ pub enum Watched {
     State {
         /// When.
         at: Timestamp,
-        /// The conference.
-        conference: Summary,
+        /// Name of the conference.
+        conference: String,
+        /// Title for people.
+        title: Option<String>,
+        /// Its address.
+        uri: String,
+        /// Closed to newcomers.
+        locked: bool,
+        /// Most participants.
+        max: Option<u32>,
         /// Who is in it.
         roster: Vec<Participant>,
     },
@@ -232,10 +237,10 @@ impl Report for Watched {
             [Text::dim(format!("{at}  ")), Text::strong(conference), Text::from("  "), what, Text::from(rest)]
         };
         match self {
-            Self::State { at, conference, roster } => {
+            Self::State { at, conference, roster, .. } => {
                 let people = roster.iter().map(shown).collect::<Vec<_>>().join(", ");
                 let people = if people.is_empty() { "nobody is in".to_owned() } else { people };
-                page.line(line(at, &conference.name, Text::from("now"), format!("  {people}")));
+                page.line(line(at, conference, Text::from("now"), format!("  {people}")));
             }
             Self::Joined { at, conference, participant } => {
                 page.line(line(at, conference, Text::good("joined"), format!("  {}", shown(participant))));

@@ -1,7 +1,8 @@
 //! `confctl kick`: removes a participant.
 
 use crate::{
-    cli::{Failure, settings::Context, values::Who},
+    cli::{Failure, confctl::dialog, settings::Context, values},
+    conference::wire::control::{Command, Who},
     id::ConferenceName,
 };
 
@@ -17,15 +18,14 @@ pub struct Args {
     pub name: ConferenceName,
 
     /// Participant: a user, a participant id or a URI
-    pub who: Who,
+    pub who: values::Who,
 }
 
 /// Runs it.
 ///
 /// # Errors
 /// With the exit code that says why.
-#[expect(clippy::unused_async, reason = "the call to the server arrives with the control client")]
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let _ = (args, context);
-    Err(Failure::not_built_yet("confctl kick", "the control client"))
+    let command = Command::Kick { conference: args.name.to_string(), who: Who::One(args.who.to_string()), reason: None };
+    dialog::carry_out(context, command).await
 }

@@ -1,6 +1,9 @@
 //! `confctl list`: the conferences of the server.
 
-use crate::cli::{Failure, settings::Context};
+use crate::{
+    cli::{Failure, confctl::dialog, settings::Context},
+    conference::wire::control::Command,
+};
 
 /// Shown under the help.
 pub const EXAMPLES: &str = "Examples:\n  \
@@ -15,8 +18,7 @@ pub struct Args {}
 ///
 /// # Errors
 /// With the exit code that says why.
-#[expect(clippy::unused_async, reason = "the call to the server arrives with the control client")]
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let _ = (args, context);
-    Err(Failure::not_built_yet("confctl list", "the control client"))
+    let _ = args;
+    dialog::carry_out(context, Command::List).await
 }

@@ -1,7 +1,12 @@
 //! `confctl lock` and `unlock`: whether anybody else may enter.
 
 use crate::{
-    cli::{Failure, confctl::args::Switch, settings::Context},
+    cli::{
+        Failure,
+        confctl::{args::Switch, dialog},
+        settings::Context,
+    },
+    conference::wire::control::Command,
     id::ConferenceName,
 };
 
@@ -22,8 +27,7 @@ pub struct Args {
 ///
 /// # Errors
 /// With the exit code that says why.
-#[expect(clippy::unused_async, reason = "the call to the server arrives with the control client")]
 pub async fn run(args: &Args, switch: Switch, context: &Context) -> Result<(), Failure> {
-    let _ = (args, switch, context);
-    Err(Failure::not_built_yet("confctl lock", "the control client"))
+    let command = Command::Lock { conference: args.name.to_string(), on: switch == Switch::On };
+    dialog::carry_out(context, command).await
 }

@@ -1,13 +1,24 @@
 //! `confctl message`: an instant message (RFC 3428).
 
+use std::io::Read as _;
+
 use serde::Serialize;
 
-use crate::cli::{
-    Failure,
-    output::{Page, Report, Text},
-    settings::Context,
-    values::Callee,
+use crate::{
+    cli::{
+        ExitCode, Failure, OrFail as _,
+        confctl::dialog,
+        output::{Page, Report, Text},
+        settings::Context,
+        values::Callee,
+    },
+    clock,
+    conference::client::{MessageEvent, SendMessage},
+    sip::endpoint::EndpointConfig,
 };
+
+/// Longest text, in bytes. Longer ones are better sent as a file.
+const MAX_TEXT: u64 = 32 * 1024;
 
 /// Shown under the help.
 pub const EXAMPLES: &str = "Examples:\n  \
@@ -46,8 +57,38 @@ impl Report for Sent {
 ///
 /// # Errors
 /// With the exit code that says why.
-#[expect(clippy::unused_async, reason = "the call to the server arrives with the control client")]
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let _ = (args, context);
-    Err(Failure::not_built_yet("confctl message", "the control client"))
+    let text = text_of(&args.text)?;
+    let identity = dialog::account(context).await?;
+    let server = dialog::server(context);
+    let to = match &args.to {
+        Callee::Uri(uri) => uri.clone(),
+        Callee::User(user) => server.at(user.as_str()),
+    };
+    let transports = dialog::transports(context).await?;
+    let endpoint = transports.endpoint(EndpointConfig::default());
+    let mut session = transports.run(SendMessage::new(clock::now(), endpoint, &identity, &server, to, &text));
+    let timeout = context.settings.config.timeout.get();
+    let event = tokio::select! {
+        event = tokio::time::timeout(timeout, session.next()) => event,
+        () = context.leaving.cancelled() => return Err(Failure::silent(ExitCode::Interrupted)),
+    };
+    session.over().await;
+    match event {
+        Ok(Some(MessageEvent::Delivered { status })) => context.output.result(&Sent { to: args.to.to_string(), status }),
+        Ok(Some(MessageEvent::Refused(refusal))) => Err(refusal.failure().into()),
+        Ok(None) | Err(_) => Err(Failure::new(ExitCode::Unreachable, format!("no answer in {}", humantime::format_duration(timeout)))),
+    }
+}
+
+fn text_of(text: &str) -> Result<String, Failure> {
+    if text != "-" {
+        return Ok(text.to_owned());
+    }
+    let mut read = String::new();
+    std::io::stdin().lock().take(MAX_TEXT + 1).read_to_string(&mut read).or_fail(ExitCode::Usage, "read the text from standard input")?;
+    if read.len() as u64 > MAX_TEXT {
+        return Err(Failure::usage(format!("the text is longer than {MAX_TEXT} bytes")).hint("send it as a file"));
+    }
+    Ok(read)
 }

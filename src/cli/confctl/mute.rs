@@ -1,9 +1,15 @@
 //! `confctl mute` and `unmute`: whether a participant is heard.
 
-use crate::cli::{
-    Failure,
-    confctl::args::{Members, Switch},
-    settings::Context,
+use crate::{
+    cli::{
+        Failure,
+        confctl::{
+            args::{Members, Switch},
+            dialog,
+        },
+        settings::Context,
+    },
+    conference::wire::control::Command,
 };
 
 /// Shown under the help.
@@ -17,8 +23,7 @@ pub const UNDO_EXAMPLES: &str = "Examples:\n  confctl unmute standup bob";
 ///
 /// # Errors
 /// With the exit code that says why.
-#[expect(clippy::unused_async, reason = "the call to the server arrives with the control client")]
 pub async fn run(args: &Members, switch: Switch, context: &Context) -> Result<(), Failure> {
-    let _ = (args, switch, context);
-    Err(Failure::not_built_yet("confctl mute", "the control client"))
+    let command = Command::Mute { conference: args.name.to_string(), who: args.whom.meant(), on: switch == Switch::On };
+    dialog::carry_out(context, command).await
 }

@@ -1,7 +1,8 @@
 //! `confctl pin`: the PIN of a conference.
 
 use crate::{
-    cli::{Failure, secret::PinFile, settings::Context},
+    cli::{Failure, confctl::dialog, secret::PinFile, settings::Context},
+    conference::wire::control::{self, Command},
     id::ConferenceName,
 };
 
@@ -38,8 +39,13 @@ pub enum Action {
 ///
 /// # Errors
 /// With the exit code that says why.
-#[expect(clippy::unused_async, reason = "the call to the server arrives with the control client")]
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let _ = (args, context);
-    Err(Failure::not_built_yet("confctl pin", "the control client"))
+    let pin = match args.action {
+        Action::Clear => None,
+        Action::Set => {
+            let pin = args.pin.given_or_asked("New PIN", &context.output, &context.leaving).await?;
+            Some(control::Pin::new(pin.reveal()).map_err(|e| Failure::usage(e.to_string()))?)
+        }
+    };
+    dialog::carry_out(context, Command::Pin { conference: args.name.to_string(), pin }).await
 }

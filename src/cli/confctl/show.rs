@@ -1,7 +1,8 @@
 //! `confctl show`: a conference and its roster.
 
 use crate::{
-    cli::{Failure, settings::Context},
+    cli::{Failure, confctl::dialog, settings::Context},
+    conference::wire::control::Command,
     id::ConferenceName,
 };
 
@@ -21,8 +22,6 @@ pub struct Args {
 ///
 /// # Errors
 /// With the exit code that says why.
-#[expect(clippy::unused_async, reason = "the call to the server arrives with the control client")]
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let _ = (args, context);
-    Err(Failure::not_built_yet("confctl show", "the control client"))
+    dialog::carry_out(context, Command::Show { conference: args.name.to_string() }).await
 }

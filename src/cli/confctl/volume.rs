@@ -3,9 +3,11 @@
 use crate::{
     cli::{
         Failure,
+        confctl::dialog,
         settings::Context,
         values::{Decibels, Who},
     },
+    conference::wire::control::{self, Command, VolumeDirection},
     id::ConferenceName,
 };
 
@@ -46,8 +48,15 @@ pub enum Direction {
 ///
 /// # Errors
 /// With the exit code that says why.
-#[expect(clippy::unused_async, reason = "the call to the server arrives with the control client")]
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let _ = (args, context);
-    Err(Failure::not_built_yet("confctl volume", "the control client"))
+    let command = Command::Volume {
+        conference: args.name.to_string(),
+        who: control::Who::One(args.who.to_string()),
+        direction: match args.direction {
+            Direction::In => VolumeDirection::In,
+            Direction::Out => VolumeDirection::Out,
+        },
+        gain_db: args.gain.0,
+    };
+    dialog::carry_out(context, command).await
 }

@@ -42,8 +42,8 @@ impl Identity {
     }
 
     /// Somebody without an account, under an address of its own: a guest.
-    pub fn guest(display: Option<&str>, host: Host) -> Self {
-        let address = NameAddr::new(SipUri::new(Some("guest"), host, None));
+    pub fn guest(display: Option<&str>, host: Host, port: Option<u16>) -> Self {
+        let address = NameAddr::new(SipUri::new(Some("guest"), host, port));
         Self { address: display.map_or(address.clone(), |d| address.named(d)), credentials: None }
     }
 }

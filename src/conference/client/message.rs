@@ -21,8 +21,11 @@ pub struct SendMessage {
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MessageEvent {
-    /// The receiver's terminal took it.
-    Delivered,
+    /// It was taken.
+    Delivered {
+        /// 200: by the receiver's terminal; 202: to be kept for it (RFC 3428 §7).
+        status: u16,
+    },
     /// It was refused, or did not get there.
     Refused(Refusal),
 }
@@ -55,7 +58,11 @@ impl SendMessage {
         while let Some(event) = self.endpoint.poll_event() {
             if let Event::Response { response, .. } = event {
                 let delivered = (200..300).contains(&response.status);
-                let event = if delivered { MessageEvent::Delivered } else { MessageEvent::Refused(Refusal::of(&response)) };
+                let event = if delivered {
+                    MessageEvent::Delivered { status: response.status }
+                } else {
+                    MessageEvent::Refused(Refusal::of(&response))
+                };
                 self.events.push_back(event);
                 self.over = true;
             }
