@@ -161,7 +161,15 @@ fn samples() -> Vec<(&'static str, Value, &'static [&'static str])> {
 fn events() -> Vec<(&'static str, Value)> {
     let (at, name, reason) = (when(), || "standup".to_owned(), Some("because".to_owned()));
     let watched = [
-        Watched::State { at, conference: conference(), roster: vec![participant()] },
+        Watched::State {
+            at,
+            conference: name(),
+            title: Some("Daily".into()),
+            uri: "sip:standup@127.0.0.1".into(),
+            locked: false,
+            max: Some(20),
+            roster: vec![participant()],
+        },
         Watched::Joined { at, conference: name(), participant: participant() },
         Watched::Left { at, conference: name(), participant: participant(), reason: reason.clone() },
         Watched::Changed { at, conference: name(), participant: participant(), fields: vec!["muted".into()] },
