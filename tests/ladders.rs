@@ -2,6 +2,8 @@
 //!
 //! Rewrite them with `BLESS=1 cargo test --test ladders`, and read what changed.
 
+#[path = "support/endpoint_user.rs"]
+mod endpoint_user;
 #[path = "support/ladder.rs"]
 mod ladder;
 #[path = "support/scripted.rs"]
@@ -21,5 +23,12 @@ const TRANSACTIONS: [&str; 4] = ["rfc3261", "rfc6026", "rfc3581", "bounds"];
 fn transactions_do_what_their_ladders_say() {
     for folder in TRANSACTIONS {
         ladder::check(folder, |script| transaction_user::columns(script, &Timers::default()));
+    }
+}
+
+#[test]
+fn endpoints_do_what_their_ladders_say() {
+    for folder in ["calls", "reinvites", "sessions", "requests", "subscriptions"] {
+        ladder::check(folder, endpoint_user::columns);
     }
 }

@@ -26,7 +26,8 @@ impl Scripted {
     /// * `ACK`: to the newest response to its INVITE, by the rules for its class. `CANCEL`: of its newest INVITE.
     /// * Any other method: a new request.
     ///
-    /// Details: `To-tag: x` (responses), `branch: x` (requests), `body: text`, any header with its value, and `+Via: x` for one more of it.
+    /// Details: `To-tag: x` (responses), `branch: x` (requests), `in: dialog` (requests: From, To and Call-ID of the newest dialog, as this
+    /// side has them), `body: text`, any header with its value, and `+Via: x` for one more of it.
     ///
     /// # Errors
     /// What is missing for it, as when there is nothing to answer.
@@ -76,6 +77,11 @@ impl Scripted {
                     request.headers.set_first("Via", via.to_string());
                 }
                 "body" => request.body = value.to_owned().into(),
+                "in" => {
+                    for (name, value) in self.dialog()? {
+                        request.headers.set(name, value);
+                    }
+                }
                 _ => match name.strip_prefix('+') {
                     Some(more) => request.headers.push(more, value),
                     None => request.headers.set(name, value),
@@ -98,6 +104,22 @@ impl Scripted {
         headers.push("Contact", format!("<sip:{name}@{me}>"));
         let uri: Uri = format!("sip:{you}").parse().expect("a URI");
         Request { method, uri, headers, body: bytes::Bytes::new() }
+    }
+
+    /// From, To and Call-ID of a request of ours in the newest dialog that we have heard of.
+    fn dialog(&self) -> Result<[(&'static str, String); 3], String> {
+        let newest = self.received.iter().rev().find_map(|message| {
+            let headers = message.headers();
+            let (from, to) = (headers.get("From")?.to_owned(), headers.get("To")?.to_owned());
+            let call_id = headers.get("Call-ID")?.to_owned();
+            match message {
+                Message::Response(_) => to.contains("tag=").then_some((from, to, call_id)),
+                Message::Request(_) if to.contains("tag=") => Some((to, from, call_id)),
+                Message::Request(_) => Some((format!("{to};tag={}", self.name), from, call_id)),
+            }
+        });
+        let (from, to, call_id) = newest.ok_or_else(|| format!("{} has heard of no dialog", self.name))?;
+        Ok([("From", from), ("To", to), ("Call-ID", call_id)])
     }
 
     /// The ACK to the newest response to our INVITE: for a 2xx a request of its own, else one with the INVITE's branch.

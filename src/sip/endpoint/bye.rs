@@ -72,8 +72,11 @@ impl Endpoint {
         state.reinvites.clear();
         state.bye_wanted = None;
         if let Some(client) = state.client.take_if(|client| client.state != ClientState::Accepted) {
-            // Its final response is the transaction's business alone from here on; a 2xx is acknowledged and ended as stray.
+            // Its final response is the transaction's business alone from here on, and may never come.
             self.pending.remove(&client.key);
+            if let Some((oldest, ())) = self.orphans.insert(now, client.key, ()) {
+                self.layer.abandon(now, &oldest);
+            }
         }
     }
 

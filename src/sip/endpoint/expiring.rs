@@ -21,15 +21,13 @@ impl<K: Ord + Clone, V> Expiring<K, V> {
         Self { life, limit, entries: BTreeMap::new(), order: VecDeque::new(), made: 0 }
     }
 
-    /// Adds an entry, in place of an older one of the same key.
-    pub fn insert(&mut self, now: Instant, key: K, value: V) {
-        self.expire(now);
-        while self.order.len() >= self.limit {
-            self.forget_oldest();
-        }
+    /// Adds an entry, in place of an older one of the same key. Returns the one that had to make room.
+    pub fn insert(&mut self, now: Instant, key: K, value: V) -> Option<(K, V)> {
+        let evicted = if self.order.len() >= self.limit { self.forget_oldest() } else { None };
         self.made += 1;
         self.entries.insert(key.clone(), (value, self.made));
         self.order.push_back((now + self.life, key, self.made));
+        evicted
     }
 
     /// An entry.
@@ -54,6 +52,16 @@ impl<K: Ord + Clone, V> Expiring<K, V> {
         }
     }
 
+    /// Takes out the oldest entry that has lived long enough.
+    pub fn pop(&mut self, now: Instant) -> Option<(K, V)> {
+        while self.order.front().is_some_and(|(at, ..)| *at <= now) {
+            if let Some(entry) = self.forget_oldest() {
+                return Some(entry);
+            }
+        }
+        None
+    }
+
     /// When the oldest entry is forgotten.
     pub fn next_timeout(&self) -> Option<Instant> {
         self.order.front().map(|(at, ..)| *at)
@@ -64,12 +72,10 @@ impl<K: Ord + Clone, V> Expiring<K, V> {
         self.entries.is_empty()
     }
 
-    fn forget_oldest(&mut self) {
-        if let Some((_, key, made)) = self.order.pop_front()
-            && self.entries.get(&key).is_some_and(|(_, m)| *m == made)
-        {
-            self.entries.remove(&key);
-        }
+    fn forget_oldest(&mut self) -> Option<(K, V)> {
+        let (_, key, made) = self.order.pop_front()?;
+        self.entries.get(&key).filter(|(_, m)| *m == made)?;
+        self.entries.remove(&key).map(|(value, _)| (key, value))
     }
 }
 

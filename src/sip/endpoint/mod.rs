@@ -90,6 +90,8 @@ pub struct Endpoint {
     invites_in: BTreeMap<ServerKey, u64>,
     /// Calls whose INVITE gets a 100 unless it is answered in this turn.
     hurry: VecDeque<u64>,
+    /// INVITEs of ours whose call is over, until no final response can be expected any more.
+    orphans: Expiring<ClientKey, ()>,
     acks: invite::Acks,
     forks: Expiring<invite::ForkKey, invite::Fork>,
     /// Requests that were seen lately, to tell merged ones.
@@ -124,6 +126,7 @@ impl Endpoint {
             incoming: BTreeMap::new(),
             invites_in: BTreeMap::new(),
             hurry: VecDeque::new(),
+            orphans: Expiring::new(give_up, limits.calls),
             acks: Expiring::new(give_up, limits.calls),
             forks: Expiring::new(give_up, limits.calls),
             seen: Expiring::new(give_up, limits.incoming),
@@ -198,6 +201,7 @@ impl Endpoint {
             && self.incoming.is_empty()
             && self.invites_in.is_empty()
             && self.hurry.is_empty()
+            && self.orphans.is_empty()
             && self.acks.is_empty()
             && self.forks.is_empty()
             && self.seen.is_empty()

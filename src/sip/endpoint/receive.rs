@@ -69,6 +69,10 @@ impl Endpoint {
             }
             self.settle(now);
         }
+        while let Some((key, ())) = self.orphans.pop(now) {
+            self.layer.abandon(now, &key);
+        }
+        self.settle(now);
         self.acks.expire(now);
         self.forks.expire(now);
         self.seen.expire(now);
@@ -80,6 +84,7 @@ impl Endpoint {
         [
             self.layer.next_timeout(),
             self.timers.next(),
+            self.orphans.next_timeout(),
             self.acks.next_timeout(),
             self.forks.next_timeout(),
             self.seen.next_timeout(),
