@@ -230,3 +230,42 @@ fn a_full_disk_is_a_failure() {
     assert_eq!(ran.code, 1);
     assert!(ran.err.contains("failed to write to standard output"), "{}", ran.err);
 }
+
+/// A command that talks to a server which never answers: it has sent its first request when this returns.
+fn waiting_command() -> (std::process::Child, std::net::UdpSocket) {
+    let server = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    server.set_read_timeout(Some(std::time::Duration::from_secs(20))).expect("a timeout");
+    let uri = format!("sip:{}", server.local_addr().expect("an address"));
+    let mut command = program(CONFCTL);
+    command.args(["watch", "standup", "--timeout", "60s", "--server", &uri]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().expect("it starts");
+    server.recv(&mut [0; 65536]).expect("the command sends its request");
+    (child, server)
+}
+
+fn interrupt(child: &std::process::Child) {
+    let id = nix::unistd::Pid::from_raw(child.id().try_into().expect("an id"));
+    nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGINT).expect("it runs");
+}
+
+#[test]
+fn one_ctrl_c_leaves_and_a_second_ends_at_once() {
+    use std::io::BufRead as _;
+
+    let (mut child, _server) = waiting_command();
+    let mut err = std::io::BufReader::new(child.stderr.take().expect("a pipe"));
+    interrupt(&child);
+    let mut line = String::new();
+    err.read_line(&mut line).expect("it says that it leaves");
+    assert_eq!(line, "note: leaving; press Ctrl-C again to stop at once\n");
+    interrupt(&child);
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+}
+
+#[test]
+fn one_ctrl_c_is_enough_even_if_the_server_is_silent() {
+    let (child, _server) = waiting_command();
+    interrupt(&child);
+    let ran = ran(child.wait_with_output().expect("it ends"));
+    assert_eq!((ran.code, ran.out.as_str()), (130, ""), "{}", ran.err);
+}

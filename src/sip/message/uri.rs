@@ -98,7 +98,15 @@ impl Uri {
 impl SipUri {
     /// `sip:user@host:port`, with what a user part cannot hold escaped.
     pub fn new(user: Option<&str>, host: Host, port: Option<u16>) -> Self {
-        Self { secure: false, user: user.map(|user| escape(user, b"&=+$,;?/")), password: None, host, port, params: Vec::new(), headers: None }
+        Self {
+            secure: false,
+            user: user.map(|user| escape(user, b"&=+$,;?/")),
+            password: None,
+            host,
+            port,
+            params: Vec::new(),
+            headers: None,
+        }
     }
 
     /// `sip:user@address:port` for a socket address.
