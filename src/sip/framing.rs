@@ -41,7 +41,7 @@ const TORN_PING: Duration = Duration::from_secs(2);
 /// One thing found in a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
-    /// A whole message, from its start line to the end of its body; [`super::message::parse`] reads it.
+    /// A whole message, from its start line to the end of its body; [`super::message::parse()`] reads it.
     Message(Bytes),
     /// A keep-alive: send [`PONG`].
     Ping,

@@ -1,7 +1,7 @@
 //! A node: one role's signalling (an application server, a media server, a terminal) as a machine, and the one loop that
 //! joins it to the network.
 //!
-//! Out of scope: what a node does. [`drive`] runs it over real transports; a simulation hands the same [`Node`] the same
+//! Out of scope: what a node does. [`drive()`] runs it over real transports; a simulation hands the same [`Node`] the same
 //! [`Arrival`]s on virtual time.
 
 mod drive;
@@ -46,7 +46,7 @@ pub trait Node {
 /// What a transport hands up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Arrival {
-    /// One message, whole as its transport framed it; [`super::message::parse`] judges it.
+    /// One message, whole as its transport framed it; [`super::message::parse()`] judges it.
     Message {
         /// The message.
         bytes: Bytes,

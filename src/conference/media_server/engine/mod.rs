@@ -4,7 +4,7 @@
 //! a thread. A room belongs to one thread, so there is no lock in the mixing. A thread without rooms sleeps until there is one.
 //!
 //! Bounds: [`COMMANDS`] commands wait per thread (a command that finds no place is refused as [`PlaneError::Busy`]; closing and stopping wait in the handle
-//! instead, for they must not be lost); [`EngineConfig::events`] events wait for signalling (what happens then: see [`worker`]).
+//! instead, for they must not be lost); [`EngineConfig::events`] events wait for signalling (what happens then: see `worker.rs`).
 
 mod worker;
 
