@@ -9,8 +9,10 @@ use bytes::Bytes;
 use confkit::{
     clock,
     sip::{
+        Hop, Transport,
+        endpoint::{Endpoint, EndpointConfig, Event},
         framing::{Frame, Framer, MAX_PIECE},
-        message::{Fault, Framing, Message, parse},
+        message::{Fault, Framing, Message, Method, parse},
     },
 };
 use rand::SeedableRng as _;
@@ -54,14 +56,14 @@ fn on_stream(bytes: &[u8], piece: usize) -> String {
     "wait".into()
 }
 
-/// Tries all cases and their variants, and tells which got something else.
-fn judge(cases: &[Case]) {
+/// Tries all cases and their variants: a table of what each got, and which got something else.
+fn judge(cases: &[Case]) -> (String, String) {
     let (mut table, mut wrong) = (String::new(), String::new());
     for case in cases {
         let got = (as_datagram(&case.bytes), on_stream(&case.bytes, MAX_PIECE));
         let expected = (case.datagram.clone(), case.stream.clone());
         let mark = if got == expected { "" } else { "  <-- wrong" };
-        let _ = writeln!(table, "{:<30} expected {:?} got {:?}{mark}", case.name, expected, got);
+        let _ = writeln!(table, "{:<30} expected {expected:?} got {got:?} a server answers {}{mark}", case.name, case.agent);
         if got != expected {
             let _ = writeln!(wrong, "{}: expected {expected:?}, got {got:?}", case.name);
         }
@@ -75,13 +77,14 @@ fn judge(cases: &[Case]) {
             }
         }
     }
-    println!("{table}");
-    assert!(wrong.is_empty(), "\n{wrong}");
+    (table, wrong)
 }
 
 #[test]
 fn the_messages_of_this_project_get_their_verdicts_in_whatever_words() {
-    judge(&set::own());
+    let (table, wrong) = judge(&set::own());
+    println!("{table}");
+    assert!(wrong.is_empty(), "\n{wrong}");
 }
 
 #[test]
@@ -91,7 +94,9 @@ fn the_messages_of_the_rfcs_get_their_verdicts_where_they_are_present() {
         Some(cases) => {
             println!("{} messages of RFC 4475 and RFC 5118", cases.len());
             assert!(!cases.is_empty(), "CONFKIT_TORTURE_DIR holds none of the messages");
-            judge(&cases);
+            let (table, wrong) = judge(&cases);
+            println!("{table}");
+            assert!(wrong.is_empty(), "\n{wrong}");
         }
         None => println!("CONFKIT_TORTURE_DIR is not set: only the messages of this project were tried"),
     }
@@ -105,6 +110,47 @@ fn variants_differ_from_their_message_and_from_each_other() {
         assert_eq!(variants.len(), 20, "{}", case.name);
         assert!(!variants.contains(&case.bytes), "{}", case.name);
     }
+}
+
+/// What a user agent makes of a datagram by itself: the status of its final answer, `up` when it asks its owner, nothing otherwise.
+fn as_user_agent(bytes: &[u8]) -> Option<String> {
+    let mut config = EndpointConfig::default().at(Transport::Udp, "as.rooms.example".parse().expect("a host"), None);
+    config.allow.push(Method::Register);
+    let (mut endpoint, now) = (Endpoint::new(config, [3; 32]), clock::now());
+    let from = Hop::new(Transport::Udp, "192.0.2.77:5071".parse().expect("an address"));
+    endpoint.handle_bytes(now, Bytes::copy_from_slice(bytes), from);
+    while let Some(event) = endpoint.poll_event() {
+        if matches!(event, Event::Invite { .. } | Event::Request { .. }) {
+            return Some("up".into());
+        }
+    }
+    let mut answers = std::iter::from_fn(|| endpoint.poll_transmit()).map(|transmit| {
+        assert_eq!(transmit.hop.socket().map(|a| a.ip().to_string()).as_deref(), Some("192.0.2.77"), "back to where it came from");
+        match parse(&transmit.bytes, Framing::Datagram) {
+            Ok(Message::Response(response)) => response.status.to_string(),
+            // An answer that repeats what is malformed is no message to us.
+            _ => String::from_utf8_lossy(&transmit.bytes).split(' ').nth(1).unwrap_or_default().to_owned(),
+        }
+    });
+    answers.find(|status| !status.starts_with('1'))
+}
+
+#[test]
+fn a_user_agent_answers_each_message_as_it_must_or_asks_its_owner() {
+    let mut wrong = String::new();
+    for case in set::own().into_iter().chain(set::of_the_rfcs().unwrap_or_default()) {
+        let got = as_user_agent(&case.bytes);
+        let right = match (case.agent.as_str(), got.as_deref()) {
+            ("silent" | "drop", got) => got.is_none(),
+            // These are its own to decide; the others are decided by what stands above it.
+            ("400" | "414" | "416" | "416|404" | "420" | "481" | "501|405" | "505", got) => got.is_some_and(|g| case.agent.contains(g)),
+            (_, got) => got == Some("up"),
+        };
+        if !right {
+            let _ = writeln!(wrong, "{}: must be {}, is {got:?}", case.name, case.agent);
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
 }
 
 #[test]

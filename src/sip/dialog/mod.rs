@@ -94,10 +94,16 @@ impl Dialog {
     /// The callee's end, of a request and the tag that we answer with (§12.1.1). `contact` is ours.
     ///
     /// # Errors
-    /// The request lacks a header that the dialog needs, or a Contact: answer 400.
+    /// The request lacks a header that the dialog needs, or a Contact: answer 400. RFC 2543 knew neither From tags nor a
+    /// Contact in every INVITE: of who sends neither, the From is called back (RFC 4475 §3.4.1).
     pub fn callee(request: &Request, local_tag: &str, contact: NameAddr, from: &Hop) -> Result<Self, DialogError> {
         let remote = request.from().ok_or(DialogError("From"))?;
         let to = request.to().ok_or(DialogError("To"))?;
+        let target = match request.contacts().next() {
+            Some(contact) => contact.uri,
+            None if remote.tag().is_none() => remote.uri.clone(),
+            None => return Err(DialogError("Contact")),
+        };
         Ok(Self {
             id: DialogId {
                 call_id: request.call_id().ok_or(DialogError("Call-ID"))?.to_owned(),
@@ -109,7 +115,7 @@ impl Dialog {
             contact,
             local_cseq: 0,
             remote_cseq: Some(request.cseq().ok_or(DialogError("CSeq"))?.seq),
-            target: request.contacts().next().ok_or(DialogError("Contact"))?.uri,
+            target,
             route_set: record_route(&request.headers),
             secure: from.transport == Transport::Tls && request.uri.sip().is_some_and(|uri| uri.secure),
             last: from.clone(),

@@ -29,11 +29,19 @@ impl Endpoint {
         let framing = if from.transport == Transport::Udp { Framing::Datagram } else { Framing::Stream };
         match parse(&bytes, framing) {
             Ok(message) => self.layer.receive(now, message, from),
-            Err(Fault::Answer { response, .. }) => {
-                if let Some(via) = response.via() {
-                    let hop = response_hop(&via, &from);
-                    self.transmit(response.to_bytes(), hop);
-                }
+            Err(Fault::Answer { mut response, .. }) => {
+                // A Via of another SIP version cannot be read; where it came from is known all the same.
+                let hop = response.via().map_or_else(
+                    || from.clone(),
+                    |mut via| {
+                        if let Some(source) = from.socket() {
+                            via.note_source(source);
+                            response.headers.set_first("Via", via.to_string());
+                        }
+                        response_hop(&via, &from)
+                    },
+                );
+                self.transmit(response.to_bytes(), hop);
             }
             Err(Fault::Drop(_)) => {}
         }

@@ -127,7 +127,8 @@ fn field_into(line: &[u8], fields: &mut Headers) -> Result<usize, Malformed> {
     let value = scan::trim(&value);
     if LISTS.iter().any(|n| name.eq_ignore_ascii_case(n)) {
         let members = scan::split_outside_quotes(value, b',');
-        for member in &members {
+        // All are counted, but no more kept than may be.
+        for member in members.iter().take(MAX_FIELDS + 1) {
             fields.push(name, *member);
         }
         wrong.map_or(Ok(members.len()), Err)
