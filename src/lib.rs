@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod conference;
 pub mod config;
+pub mod daemon;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod id;

@@ -10,7 +10,6 @@ use super::{
     node::{Faults, Path},
     rules,
 };
-use crate::sip::message::Host;
 
 /// What the names of `relayd`'s variables begin with: `media.ports` is `RELAYD_MEDIA_PORTS`.
 pub const ENVIRONMENT_PREFIX: &str = "RELAYD_";
@@ -129,22 +128,5 @@ impl Config {
             (None, Some(domain)) => domain.to_string(),
             (None, None) => "confkit".to_owned(),
         }
-    }
-
-    /// True if a host in an address means us: a configured domain, `localhost`, a loopback address, an address or name that is listened on.
-    /// An address listened on as a wildcard makes no other address ours; name it under `domains`.
-    pub fn is_ours(&self, host: &Host) -> bool {
-        let local = match host {
-            Host::Name(name) => {
-                name == "localhost"
-                    || name.ends_with(".invalid") && self.roles.iter().any(|role| *name == format!("{}.invalid", role.name()))
-            }
-            Host::Ip(ip) => ip.to_canonical().is_loopback(),
-        };
-        local
-            || self.domains.iter().any(|domain| domain.0 == *host)
-            || self.listen.sip.iter().any(|listener| {
-                listener.advertise.as_ref().is_some_and(|advertised| advertised.host == *host) || host.ip() == Some(listener.address.ip())
-            })
     }
 }

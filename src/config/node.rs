@@ -224,7 +224,7 @@ impl Setting for PathBuf {
             faults.add(&node.at, "begins with ~, which is a shell's; write the whole path");
         } else {
             // From a file, a relative path is meant from the file's folder; from anywhere else, from the working directory.
-            return Some(node.layers.folder(&node.at).map_or_else(|| PathBuf::from(&text), |folder| folder.join(&text)));
+            return Some(node.layers.folder(&node.at).map_or_else(|| Self::from(&text), |folder| folder.join(&text)));
         }
         None
     }

@@ -260,20 +260,6 @@ fn what_print_config_prints_is_a_configuration_that_says_the_same() {
 }
 
 #[test]
-fn hosts_that_are_ours_are_those_configured_listened_on_or_this_machine() {
-    let config =
-        with("domains: [Conf.example]\nlisten:\n  sip:\n    - {transport: tls, address: '192.0.2.1:5061', advertise: sip.example.com}\n");
-    let config = config.expect("loaded").config;
-    let ours = |host: &str| config.is_ours(&host.parse().expect("host"));
-    for host in ["conf.example", "localhost", "127.0.0.1", "127.8.8.8", "[::1]", "192.0.2.1", "sip.example.com", "as.invalid"] {
-        assert!(ours(host), "{host}");
-    }
-    for host in ["example", "x.conf.example", "192.0.2.2", "fs.invalid"] {
-        assert!(!ours(host), "{host}");
-    }
-}
-
-#[test]
 fn without_a_configured_realm_it_is_the_first_domain() {
     assert_eq!(Config::default().realm_at_first_start(), "confkit");
     assert_eq!(with("domains: [a.example, b.example]\n").expect("loaded").config.realm_at_first_start(), "a.example");

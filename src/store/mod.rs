@@ -96,7 +96,7 @@ pub enum StoreError {
 pub type Stored<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// The store. See the module for what each write promises.
-pub trait Store: Send + Sync {
+pub trait Store: Send + Sync + std::fmt::Debug {
     /// All accounts, by name.
     fn accounts(&self) -> Stored<'_, Vec<AccountRecord>>;
 

@@ -84,8 +84,8 @@ pub struct ConferenceRecord {
 pub enum Fact {
     /// The realm of digest authentication: the stored H(A1) hold for this one only.
     Realm,
-    /// A random name of this data directory.
-    ServerId,
+    /// That the first start has made the administrator's account.
+    AdministratorMade,
 }
 
 impl Fact {
@@ -93,7 +93,7 @@ impl Fact {
     pub fn name(self) -> &'static str {
         match self {
             Self::Realm => "realm",
-            Self::ServerId => "server-id",
+            Self::AdministratorMade => "administrator-made",
         }
     }
 }

@@ -25,4 +25,5 @@ mod users;
 
 pub use config::{OurHosts, ServerConfig};
 pub use node::{ApplicationServer, Command, Effect, Report};
-pub use run::{Running, run};
+pub use run::{Kept, Running, load, run};
+pub use users::hop_of;

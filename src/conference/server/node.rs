@@ -45,6 +45,7 @@ pub struct ApplicationServer {
     pub(super) wall: SystemTime,
     started: (Instant, SystemTime),
     saves: u64,
+    ending: bool,
 }
 
 /// A REGISTER that waits for the store.
@@ -109,7 +110,7 @@ pub enum Command {
     Reload(Box<FocusConfig>),
     /// Take no new calls.
     Drain,
-    /// End all calls, with a reason.
+    /// End all calls, with a reason. When all have ended the server has [finished](Node::finished).
     ShutDown,
     /// Numbers, please.
     Report(Report),
@@ -164,6 +165,7 @@ impl ApplicationServer {
             wall,
             started: (now, wall),
             saves: 0,
+            ending: false,
             config,
         };
         server.with_focus(Focus::start);
@@ -257,7 +259,10 @@ impl Node for ApplicationServer {
             Command::Accounts(directory) => self.on_accounts(directory),
             Command::Reload(config) => *self.focus.config_mut() = *config,
             Command::Drain => self.focus.drain(),
-            Command::ShutDown => self.with_focus(Focus::shut_down),
+            Command::ShutDown => {
+                self.ending = true;
+                self.with_focus(Focus::shut_down);
+            }
             Command::Report(Report(tell)) => tell(self.focus.facts(), self.endpoint.calls()),
         }
         self.settle();
@@ -279,6 +284,11 @@ impl Node for ApplicationServer {
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
         self.endpoint.poll_transmit()
+    }
+
+    /// After [`Command::ShutDown`] it has, once every call has ended and every REGISTER was answered.
+    fn finished(&self) -> bool {
+        self.ending && self.endpoint.calls() == 0 && self.pending.is_empty()
     }
 }
 

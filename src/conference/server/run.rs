@@ -11,11 +11,12 @@ use crate::{
     id::UserName,
     sip::{
         Transmit,
+        message::SipUri,
         node::{Arrival, Node, drive},
         registrar::{Aor, Saved},
         transport::Transports,
     },
-    store::{ContactRecord, Store, StoreError},
+    store::{ConferenceRecord, ContactRecord, Store, StoreError},
 };
 
 /// Commands that wait for the server. Their senders wait when it is full.
@@ -30,7 +31,7 @@ pub struct Running {
     pub commands: Sender<Command>,
 }
 
-/// Runs `server` until `token` is cancelled. What it still had to send is then handed to the transports; the caller shuts
+/// Runs `server` until it has finished or `token` is cancelled; then nobody takes commands any more. What it still had to send is then handed to the transports; the caller shuts
 /// those down.
 pub fn run(
     server: ApplicationServer,
@@ -96,6 +97,10 @@ impl Node for Wired {
     fn poll_transmit(&mut self) -> Option<Transmit> {
         self.server.poll_transmit()
     }
+
+    fn finished(&self) -> bool {
+        self.server.finished()
+    }
 }
 
 /// Stores what the server wants stored, one after the other, and tells it. Ends with the server.
@@ -133,6 +138,28 @@ async fn define(store: &dyn Store, operation: StoreOperation) -> Result<u64, Sto
             Err(why) => Err(why),
         },
     }
+}
+
+/// What a store has for a server to begin with.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// Registered contacts.
+    pub contacts: Vec<Saved>,
+    /// Definitions of conferences.
+    pub conferences: Vec<ConferenceRecord>,
+}
+
+/// Reads what the store has.
+///
+/// # Errors
+/// The store cannot be read. A contact that no longer is one is left out.
+pub async fn load(store: &dyn Store) -> Result<Kept, StoreError> {
+    let contacts = store.contacts().await?.into_iter().filter_map(|record| {
+        let aor = Aor::of_uri(&SipUri::new(Some(record.user.as_str()), record.domain.parse().ok()?, None)).ok()?;
+        let ContactRecord { contact, q, expires, call_id, cseq, hop, path, .. } = record;
+        Some(Saved { aor, contact, q, expires, call_id, cseq, hop, path })
+    });
+    Ok(Kept { contacts: contacts.collect(), conferences: store.conferences().await? })
 }
 
 async fn contacts_of(store: &dyn Store, aor: &Aor, contacts: Vec<Saved>) -> Result<(), String> {

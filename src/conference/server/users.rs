@@ -93,7 +93,7 @@ impl Directions<'_> {
 }
 
 /// The next hop of a URI (RFC 3263 without NAPTR and SRV): `maddr`, `transport` and port as written, else the defaults.
-pub(super) fn hop_of(uri: &SipUri, otherwise: Transport) -> Hop {
+pub fn hop_of(uri: &SipUri, otherwise: Transport) -> Hop {
     let transport = match uri.param("transport").map(str::to_ascii_lowercase).as_deref() {
         _ if uri.secure => Transport::Tls,
         Some("udp") => Transport::Udp,

@@ -15,7 +15,7 @@ pub use media::{CodecName, PortRange};
 pub use number::{Count, Span, Threads, Until};
 pub use place::{Advertised, Controller, Domain, Network, Realm};
 use serde_yaml::Value;
-pub use word::{AutoCreate, DigestAlgorithm, LogFormat, Role, Roles, SipTransport};
+pub use word::{DigestAlgorithm, LogFormat, Role, Roles, SipTransport};
 
 use super::{
     node::{Faults, Node, Setting},

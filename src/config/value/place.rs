@@ -1,6 +1,10 @@
 //! Domains, realms, networks.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
 
 use super::{ValueError, wrong};
 use crate::sip::message::{Host, host_port};
@@ -100,14 +104,6 @@ impl Network {
             (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
         }
     }
-
-    /// True if it holds loopback addresses only.
-    pub fn is_loopback(&self) -> bool {
-        match self.address {
-            IpAddr::V4(v4) => v4.is_loopback() && self.bits >= 8,
-            IpAddr::V6(v6) => v6.is_loopback() && self.bits == 128,
-        }
-    }
 }
 
 impl FromStr for Network {
@@ -136,8 +132,8 @@ impl fmt::Display for Network {
 /// Who may control a media server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Controller {
-    /// Whoever calls from here; on loopback only.
-    Address(Network),
+    /// Whoever calls from here; on loopback only, port 0 for any port.
+    Address(SocketAddr),
     /// Whoever shows a certificate of this name.
     Certificate(String),
 }
@@ -146,16 +142,12 @@ impl FromStr for Controller {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        if let Ok(network) = text.parse::<Network>() {
-            return if network.is_loopback() {
-                Ok(Self::Address(network))
-            } else {
-                wrong("it is not on this machine; name its certificate instead")
-            };
-        }
-        match text.to_ascii_lowercase().parse() {
-            Ok(Host::Name(name)) => Ok(Self::Certificate(name)),
-            Ok(Host::Ip(_)) | Err(_) => wrong("it is neither an address nor a name"),
+        let address = text.parse::<SocketAddr>().ok().or_else(|| text.parse().ok().map(|ip| SocketAddr::new(ip, 0)));
+        match (address, text.to_ascii_lowercase().parse()) {
+            (Some(address), _) if address.ip().to_canonical().is_loopback() => Ok(Self::Address(address)),
+            (Some(_), _) => wrong("it is not on this machine; name its certificate instead"),
+            (None, Ok(Host::Name(name))) => Ok(Self::Certificate(name)),
+            (None, Ok(Host::Ip(_)) | Err(_)) => wrong("it is neither an address nor a name"),
         }
     }
 }
@@ -163,7 +155,8 @@ impl FromStr for Controller {
 impl fmt::Display for Controller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address(network) => network.fmt(f),
+            Self::Address(address) if address.port() == 0 => address.ip().fmt(f),
+            Self::Address(address) => address.fmt(f),
             Self::Certificate(name) => f.pad(name),
         }
     }

@@ -97,17 +97,6 @@ pub enum SipTransport {
     Tls,
 }
 
-/// Who may bring a conference into being by calling an unused name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AutoCreate {
-    /// Nobody: a conference is made by a command or by the factory URI.
-    Never,
-    /// Users with an account.
-    Users,
-    /// Guests, too, where guests are let in at all.
-    Anyone,
-}
-
 /// How the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
@@ -155,7 +144,6 @@ macro_rules! word_setting {
 
 word_setting! {
     SipTransport: "udp, tcp or tls" { "udp" = Udp, "tcp" = Tcp, "tls" = Tls },
-    AutoCreate: "never, users or anyone" { "never" = Never, "users" = Users, "anyone" = Anyone },
     LogFormat: "auto, human or json" { "auto" = Auto, "human" = Human, "json" = Json },
     DigestAlgorithm: "sha-256 or md5" { "sha-256" = Sha256, "md5" = Md5 },
 }

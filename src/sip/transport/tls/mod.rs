@@ -130,6 +130,11 @@ impl TlsStore {
         self.loaded().server.is_some()
     }
 
+    /// What other listeners of the process (HTTP) do their handshakes with now; `None` without a certificate.
+    pub fn server_config(&self) -> Option<Arc<ServerConfig>> {
+        self.loaded().server.clone()
+    }
+
     pub(super) fn loaded(&self) -> Arc<Loaded> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }

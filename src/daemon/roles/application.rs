@@ -1,0 +1,220 @@
+//! The application server.
+
+use std::{collections::BTreeSet, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::{mpsc::Sender, oneshot},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{Ground, endpoint, listening, open, transport_metrics};
+use crate::{
+    account::{BackoffLimits, Directory},
+    clock,
+    conference::{
+        focus::{Facts, FocusConfig, MediaServerConfig},
+        server::{self, ApplicationServer, Command, OurHosts, Report, ServerConfig},
+        wire::services::{Service, Services},
+    },
+    config::{Config, Role},
+    daemon::{
+        DaemonError,
+        metrics::{Kind, Numbers, Page},
+        ready::reachable,
+    },
+    sip::{
+        Transport,
+        endpoint::EndpointConfig,
+        message::{Host, SipUri},
+        registrar::Limits,
+        transport::Transports,
+    },
+};
+
+/// How long the server may take to tell its numbers; then a page is made without them.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// An application server that runs.
+#[derive(Debug)]
+pub(super) struct Application {
+    pub(super) transports: Transports,
+    pub(super) services: Services,
+    commands: Sender<Command>,
+    /// What was listened on at the start: our own URIs stay as they are.
+    listening: Vec<(Transport, SocketAddr)>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Application {
+    /// Opens its listeners and starts it with what the store has.
+    pub(super) async fn start(ground: &Ground<'_>) -> Result<Self, DaemonError> {
+        let Ground { config, accounts, certificates, urls, .. } = ground;
+        let (transports, arrivals) = open(ground, Role::As, true).await?;
+        let listening = listening(&transports);
+        let store = accounts.store();
+        let stored = server::load(store.as_ref()).await?;
+        let ca = certificates.told_authority(config).map(str::to_owned);
+        let services: Vec<(String, String)> = urls.iter().take(1).map(|url| ("http".to_owned(), url.clone())).collect();
+        let auth = &config.auth;
+        let settings = ServerConfig {
+            ours: ours(config, &listening),
+            focus: focus(config, &listening),
+            endpoint: endpoint(EndpointConfig::default(), config, &transports, Role::As),
+            registrar: Limits {
+                per_aor: config.limits.contacts_per_user.size(),
+                total: config.limits.contacts.size(),
+                min_expires: seconds(config.sip.min_register_expires.get()),
+                max_expires: seconds(config.sip.max_register_expires.get()),
+                default_expires: seconds(config.sip.register_expires.get()),
+            },
+            backoff: BackoffLimits {
+                free: auth.free_failures.get(),
+                address_max: auth.max_wait.get(),
+                account_max: auth.max_account_wait.get(),
+                ..BackoffLimits::default()
+            },
+            services: services.clone(),
+            ca: ca.clone(),
+        };
+        let directory = accounts.current();
+        let told = Services {
+            role: Role::As.name().to_owned(),
+            version: settings.focus.version.clone(),
+            realm: Some(directory.realm().to_owned()),
+            draining: false,
+            services: services.into_iter().map(|(purpose, uri)| Service { purpose, uri }).collect(),
+            load: None,
+            ca,
+        };
+        let machine =
+            ApplicationServer::new(clock::now(), clock::wall(), settings, directory, clock::seed(), stored.contacts, stored.conferences);
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let running = server::run(machine, transports.clone(), arrivals, store.clone(), &tasks, stop.clone());
+        Ok(Self { transports, services: told, commands: running.commands, listening, tasks, stop })
+    }
+
+    /// It has ended.
+    pub(super) async fn ended(&self) {
+        self.commands.closed().await;
+    }
+
+    pub(super) async fn take_accounts(&self, directory: Arc<Directory>) {
+        self.tell(Command::Accounts(directory)).await;
+    }
+
+    pub(super) async fn take_config(&self, config: &Config) {
+        self.tell(Command::Reload(Box::new(focus(config, &self.listening)))).await;
+    }
+
+    /// No new calls, and an end to those that run.
+    pub(super) async fn leave(&self) {
+        self.tell(Command::Drain).await;
+        self.tell(Command::ShutDown).await;
+    }
+
+    /// Closes everything; calls that have not ended are left to their other ends.
+    pub(super) async fn close(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.transports.shutdown().await;
+    }
+
+    /// Who tells its numbers.
+    pub(super) fn numbers(&self) -> Arc<dyn Numbers> {
+        Arc::new(Told { commands: self.commands.clone(), transports: self.transports.clone() })
+    }
+
+    async fn tell(&self, command: Command) {
+        // One that has ended needs no telling; that it has is noticed elsewhere.
+        let _ = self.commands.send(command).await;
+    }
+}
+
+/// What metrics ask.
+struct Told {
+    commands: Sender<Command>,
+    transports: Transports,
+}
+
+impl Numbers for Told {
+    fn collect<'a>(&'a self, page: &'a mut Page) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(async {
+            transport_metrics(page, Role::As, &self.transports.stats());
+            let (tell, told) = oneshot::channel::<(Facts, usize)>();
+            // Nobody may wait for an answer any more; then it is dropped.
+            let report = Report(Box::new(move |facts, calls| {
+                let _ = tell.send((facts, calls));
+            }));
+            let asked = async {
+                self.commands.send(Command::Report(report)).await.ok()?;
+                told.await.ok()
+            };
+            let Ok(Some((facts, calls))) = timeout(PATIENCE, asked).await else { return };
+            page.number(Kind::Gauge, "confkit_conferences", "Conferences.", facts.conferences);
+            page.number(Kind::Gauge, "confkit_participants", "Participants in a mix.", facts.participants);
+            page.number(Kind::Gauge, "confkit_conference_watchers", "Subscriptions of the conference event package.", facts.watchers);
+            page.labelled(Kind::Gauge, "confkit_sip_calls", "Calls in any state, in either direction.", &[("role", "as")], calls);
+        })
+    }
+}
+
+/// Which URIs are ours: the configured domains, what we listen on, this machine, and our role.
+fn ours(config: &Config, listening: &[(Transport, SocketAddr)]) -> OurHosts {
+    let mut names = BTreeSet::from(["localhost".to_owned(), format!("{}.invalid", Role::As.name())]);
+    let mut addresses: BTreeSet<SocketAddr> = listening.iter().map(|(_, address)| *address).collect();
+    let advertised = config.listen.sip.iter().filter_map(|listener| listener.advertise.clone());
+    let domains = config.domains.iter().map(|domain| (domain.0.clone(), None));
+    for (host, port) in domains.chain(advertised.map(|advertised| (advertised.host, advertised.port))) {
+        match host {
+            Host::Name(name) => {
+                names.insert(name);
+            }
+            // An address without a port is ours with any that we listen on.
+            Host::Ip(ip) => {
+                let ports: Vec<u16> = port.map_or_else(|| listening.iter().map(|(_, address)| address.port()).collect(), |port| vec![port]);
+                addresses.extend(ports.into_iter().map(|port| SocketAddr::new(ip, port)));
+            }
+        }
+    }
+    OurHosts { names, addresses }
+}
+
+/// The settings of the focus.
+fn focus(config: &Config, listening: &[(Transport, SocketAddr)]) -> FocusConfig {
+    let conference = &config.conference;
+    let first = listening.first().map(|(_, address)| reachable(*address));
+    let domain = match (config.domains.first(), first) {
+        (Some(domain), _) => (domain.0.clone(), None),
+        (None, Some(address)) => (Host::Ip(address.ip()), Some(address.port())),
+        (None, None) => FocusConfig::default().domain,
+    };
+    let servers: Vec<MediaServerConfig> = config.media_servers.iter().map(media_server).collect();
+    FocusConfig {
+        domain,
+        auto_create: conference.auto_create,
+        guests: conference.guests.admits(config.listen.is_loopback_only()),
+        max_participants: conference.max_participants.get(),
+        max_conferences: conference.max_conferences.size(),
+        end_when_empty: conference.end_when_empty,
+        ringing: conference.ring_timeout.get(),
+        ping: conference.media_server_probe.get(),
+        media_server_failure: conference.media_server_timeout.get(),
+        pin_tries: conference.pin_attempts.get(),
+        media_servers: if servers.is_empty() { vec![MediaServerConfig::local()] } else { servers },
+        outbound: listening.first().map_or(Transport::Udp, |(transport, _)| *transport),
+        roles: config.roles.iter().map(|role| role.name().to_owned()).collect(),
+        ..FocusConfig::default()
+    }
+}
+
+fn media_server(uri: &SipUri) -> MediaServerConfig {
+    MediaServerConfig { host: uri.host.clone(), port: uri.port, hop: server::hop_of(uri, Transport::Tcp) }
+}
+
+/// Whole seconds, for a header.
+fn seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,213 @@
+//! The roles of this process: what each is started with, and how all are told of changes and of the end.
+//!
+//! The listeners of the configuration belong to the role `as` if it runs here, else to `ms`; beside `as`, `ms` is reached inside the process
+//! only, by the same bytes as over TCP.
+
+mod application;
+mod media;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::mpsc::Receiver,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    DaemonError,
+    accounts::Accounts,
+    certificates::Certificates,
+    metrics::{Kind, Numbers, Page},
+    ready::told_host,
+};
+use crate::{
+    account::Directory,
+    clock,
+    conference::wire::services::Services,
+    config::{Config, Role, SipTransport},
+    sip::{
+        Transport,
+        endpoint::EndpointConfig,
+        node::Arrival,
+        transport::{LocalHub, Trace, TransportConfig, TransportLimits, TransportStats, Transports},
+    },
+};
+
+use application::Application;
+use media::Media;
+
+/// What the media server gets at least to end its calls, when the application server has used up the grace.
+const AFTERWARDS: Duration = Duration::from_secs(1);
+
+/// What the roles stand on.
+pub(super) struct Ground<'a> {
+    pub(super) config: &'a Config,
+    pub(super) accounts: &'a Arc<Accounts>,
+    pub(super) certificates: &'a Arc<Certificates>,
+    pub(super) hub: LocalHub,
+    pub(super) trace: Option<Trace>,
+    /// URLs of the HTTP listeners.
+    pub(super) urls: Vec<String>,
+}
+
+/// The roles that run.
+#[derive(Debug)]
+pub(super) struct Roles {
+    application: Option<Application>,
+    media: Option<Media>,
+}
+
+/// Starts the roles of the configuration: the media server first, so that the application server finds it.
+pub(super) async fn start(ground: Ground<'_>) -> Result<Roles, DaemonError> {
+    let has = |role| ground.config.roles.has(role);
+    let media = if has(Role::Ms) { Some(Media::start(&ground, !has(Role::As)).await?) } else { None };
+    let application = if has(Role::As) { Some(Application::start(&ground).await?) } else { None };
+    Ok(Roles { application, media })
+}
+
+impl Roles {
+    /// Every SIP listener, in the order of the configuration.
+    pub(super) fn listening(&self) -> Vec<(Transport, SocketAddr)> {
+        let transports = self.application.iter().map(|role| &role.transports).chain(self.media.iter().map(|role| &role.transports));
+        transports.flat_map(listening).collect()
+    }
+
+    /// Who has numbers.
+    pub(super) fn numbers(&self) -> Vec<Arc<dyn Numbers>> {
+        self.application.iter().map(Application::numbers).chain(self.media.iter().map(Media::numbers)).collect()
+    }
+
+    /// What clients learn of the server.
+    pub(super) fn services(&self) -> Services {
+        let of_media =
+            || Services { role: Role::Ms.name().to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), ..Services::default() };
+        self.application.as_ref().map_or_else(of_media, |role| role.services.clone())
+    }
+
+    /// A role has ended, which none does by itself.
+    pub(super) async fn ended(&self) -> Role {
+        let application = async {
+            match &self.application {
+                Some(role) => role.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        let media = async {
+            match &self.media {
+                Some(role) => role.ended().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = application => Role::As,
+            () = media => Role::Ms,
+        }
+    }
+
+    /// Accounts have changed.
+    pub(super) async fn take_accounts(&self, directory: Arc<Directory>) {
+        if let Some(role) = &self.application {
+            role.take_accounts(directory).await;
+        }
+    }
+
+    /// The configuration was read again.
+    pub(super) async fn take_config(&self, config: &Config) {
+        if let Some(role) = &self.application {
+            role.take_config(config).await;
+        }
+    }
+
+    /// Ends all calls, waits for that at most `grace`, and closes the listeners. The application server goes first: it ends its calls to the
+    /// media server itself.
+    pub(super) async fn drain(&self, grace: Duration) {
+        let until = Instant::from_std(clock::now() + grace);
+        if let Some(role) = &self.application {
+            role.leave().await;
+            if timeout_at(until, role.ended()).await.is_err() {
+                tracing::warn!("some calls did not end within the grace");
+            }
+            role.close().await;
+        }
+        if let Some(role) = &self.media {
+            role.leave().await;
+            if timeout_at(until.max(Instant::from_std(clock::now() + AFTERWARDS)), role.ended()).await.is_err() {
+                tracing::warn!("some participants' media did not end within the grace");
+            }
+            role.close().await;
+        }
+    }
+}
+
+/// Opens the transports of a role. `outer` gives it the listeners of the configuration.
+async fn open(ground: &Ground<'_>, role: Role, outer: bool) -> Result<(Transports, Receiver<Arrival>), DaemonError> {
+    let listeners = |wanted| {
+        let wanted = ground.config.listen.sip.iter().filter(move |listener| outer && listener.transport == wanted);
+        wanted.map(|listener| listener.address).collect()
+    };
+    let limits = &ground.config.limits;
+    let config = TransportConfig {
+        udp: listeners(SipTransport::Udp),
+        tcp: listeners(SipTransport::Tcp),
+        tls: listeners(SipTransport::Tls),
+        tls_store: Some(ground.certificates.store().clone()),
+        local: Some((ground.hub.clone(), role.name().to_owned())),
+        trace: ground.trace.clone(),
+        label: Some(role.name().to_owned()),
+        limits: TransportLimits {
+            connections: limits.connections.size(),
+            connections_per_address: limits.connections_per_address.size(),
+            ..TransportLimits::default()
+        },
+    };
+    Ok(Transports::bind(config).await?)
+}
+
+/// Every address that transports listen on.
+fn listening(transports: &Transports) -> Vec<(Transport, SocketAddr)> {
+    let of = |transport| transports.local_addrs(transport).iter().map(move |address| (transport, *address));
+    of(Transport::Udp).chain(of(Transport::Tcp)).chain(of(Transport::Tls)).collect()
+}
+
+/// The user agent of a role: who it is on each transport, its session timers and bounds.
+fn endpoint(base: EndpointConfig, config: &Config, transports: &Transports, role: Role) -> EndpointConfig {
+    let mut endpoint = base.role(role.name());
+    for (transport, address) in listening(transports) {
+        if endpoint.sent_by.contains_key(&transport) {
+            continue; // The first listener of a transport is the one that peers are told.
+        }
+        let wanted = match transport {
+            Transport::Udp => SipTransport::Udp,
+            Transport::Tcp | Transport::Local => SipTransport::Tcp,
+            Transport::Tls => SipTransport::Tls,
+        };
+        let advertised = config.listen.sip.iter().find(|l| l.transport == wanted).and_then(|listener| listener.advertise.clone());
+        let (host, port) = match advertised {
+            Some(advertised) => (advertised.host, advertised.port.unwrap_or(address.port())),
+            None => (told_host(address), address.port()),
+        };
+        endpoint = endpoint.at(transport, host, Some(port));
+    }
+    endpoint.session_expires = config.sip.session_expires.get();
+    endpoint.min_se = config.sip.min_session_expires.get();
+    endpoint.max_subscription = config.sip.max_subscription.get();
+    endpoint.limits.calls = config.limits.calls.size();
+    endpoint.limits.subscriptions = config.limits.subscriptions.size();
+    endpoint
+}
+
+/// The numbers of a role's transports.
+fn transport_metrics(page: &mut Page, role: Role, stats: &TransportStats) {
+    let label = [("role", role.name())];
+    let mut counter = |name, help, value: u64| page.labelled(Kind::Counter, name, help, &label, value);
+    counter("confkit_sip_messages_in_total", "SIP messages received.", stats.messages_in);
+    counter("confkit_sip_messages_out_total", "SIP messages sent.", stats.messages_out);
+    counter("confkit_sip_messages_failed_total", "SIP messages that could not be sent.", stats.failed);
+    counter("confkit_sip_datagrams_dropped_total", "Datagrams dropped because a queue was full.", stats.datagrams_dropped);
+    counter("confkit_sip_connections_accepted_total", "SIP connections accepted.", stats.accepted);
+    counter("confkit_sip_connections_refused_total", "SIP connections closed at once because a bound was reached.", stats.refused);
+    counter("confkit_sip_connections_timed_out_total", "SIP connections closed because the other end was silent or slow.", stats.timed_out);
+    counter("confkit_sip_connections_unframed_total", "SIP connections closed because what came could not be framed.", stats.unframed);
+    counter("confkit_tls_handshakes_failed_total", "TLS handshakes that failed.", stats.handshakes_failed);
+    page.labelled(Kind::Gauge, "confkit_sip_connections", "SIP connections open.", &label, stats.connections);
+}
