@@ -107,4 +107,13 @@ async fn both_families_share_a_port() {
         relay.send(&came.from, &response("200 OK", "SIP/2.0/X [::1]"));
         assert!(alice.message().await.text.starts_with("SIP/2.0 200"));
     }
+    let (six, hop) = (relay.udp(), Hop::new(Transport::Udp, relay.udp()));
+    relay.transports.shutdown().await;
+    // Of TCP the requests are told that wait, then the end; the order to UDP's failure is open.
+    alice.send(&hop, "OPTIONS 3");
+    let mut refused = false;
+    while !refused {
+        refused = alice.next().await == Arrival::Failed { hop: hop.clone(), why: SendFault::Refused };
+    }
+    assert!(six.is_ipv6());
 }

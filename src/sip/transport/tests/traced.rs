@@ -161,3 +161,30 @@ async fn a_stranger_s_messages_are_written_as_received_and_files_are_private() {
     }
     assert_eq!(trace.left_out(), 0);
 }
+
+#[tokio::test]
+async fn a_disk_that_is_too_slow_costs_lines_which_are_counted_and_no_messages() {
+    let ladder = Memory::default();
+    let trace = Trace::to(Some(Box::new(ladder.clone())), None, false).expect("started");
+    let alice = node(TransportConfig { trace: Some(trace.clone()), ..plain() }).await;
+    let mut relay = node(plain()).await;
+    let hop = Hop::new(Transport::Udp, relay.udp());
+    alice.send(&hop, "OPTIONS");
+    relay.message().await;
+    {
+        // While this is held, every write waits.
+        let _disk = ladder.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for sent in 0.. {
+            assert!(sent < 10_000, "the queue has no end");
+            alice.send(&hop, "OPTIONS");
+            if trace.left_out() == 5 {
+                break;
+            }
+        }
+    }
+    trace.flush().await;
+    alice.send(&hop, "OPTIONS");
+    trace.flush().await;
+    let text = String::from_utf8(ladder.bytes()).expect("text");
+    assert!(text.contains("\n# 5 messages are left out here: "), "{text}");
+}
