@@ -26,8 +26,8 @@ pub struct FocusConfig {
     pub ringing: Duration,
     /// How long a media server may take for an MSCML response.
     pub mscml: Duration,
-    /// Between two looks at a media server's liveness.
-    pub ping: Duration,
+    /// Between two looks at a media server's liveness; `None` asks none, and only its calls tell.
+    pub ping: Option<Duration>,
     /// How long a media server may be away before its participants are sent home.
     pub media_server_failure: Duration,
     /// Wrong PINs before a caller is sent away.
@@ -81,7 +81,7 @@ impl Default for FocusConfig {
             end_when_empty: true,
             ringing: Duration::from_secs(60),
             mscml: Duration::from_secs(10),
-            ping: Duration::from_secs(2),
+            ping: Some(Duration::from_secs(2)),
             media_server_failure: Duration::from_secs(4),
             pin_tries: 3,
             media_servers: vec![MediaServerConfig::local()],

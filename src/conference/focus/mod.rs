@@ -203,7 +203,9 @@ impl Focus {
     ) -> Self {
         let servers = MediaServers::new(&config.media_servers);
         let mut timers = Timers::default();
-        timers.set(Timer::Ping, now);
+        if config.ping.is_some() {
+            timers.set(Timer::Ping, now);
+        }
         let mut focus = Self {
             config,
             key,

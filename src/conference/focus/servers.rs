@@ -74,7 +74,9 @@ impl Focus {
 
     /// Asks every media server for its load (RFC 3261 §11).
     pub(super) fn ping(&mut self, cx: &mut Cx<'_>) {
-        self.timers.set(Timer::Ping, cx.now + self.config.ping);
+        if let Some(ping) = self.config.ping {
+            self.timers.set(Timer::Ping, cx.now + ping);
+        }
         for server in 0..self.servers.all.len() {
             let Some(state) = self.servers.all.get_mut(server).filter(|s| !s.asking) else { continue };
             let hop = state.config.hop.clone();
