@@ -23,13 +23,11 @@ use confkit::{
     account::{Account, Directory, KEY_LEN, Password, Role, SealKey, SealedA1, SealedAccount},
     conference::{
         client::{
-            Control, ControlCommand, ControlEvent, Dial, Hangup, Identity, Machine, ServerAddress, Terminal, TerminalCommand, TerminalConfig,
-            TerminalEvent, Watch, WatchCommand, WatchEvent,
+            Control, ControlCommand, ControlEvent, Dial, Hangup, Identity, Machine, ServerAddress, Terminal, TerminalCommand,
+            TerminalConfig, TerminalEvent, Watch, WatchCommand, WatchEvent,
         },
         focus::{FocusConfig, Stored},
-        media_server::{
-            Command as MediaCommand, MediaServer, MediaServerConfig, PortRange, SimulatedPlane,
-        },
+        media_server::{Command as MediaCommand, MediaServer, MediaServerConfig, ports::PortRange, simulated::SimulatedPlane},
         server::{ApplicationServer, Command as ServerCommand, Effect, OurHosts, ServerConfig},
         wire::control::{Command, Create, Data, Pin, Reply, VolumeDirection, Who},
     },
@@ -114,12 +112,7 @@ impl World {
         });
         let config = ServerConfig {
             ours: OurHosts { names: [DOMAIN.to_owned()].into(), addresses: [server].into() },
-            focus: FocusConfig {
-                domain: (Host::Name(DOMAIN.to_owned()), None),
-                guests: self.guests,
-                ping: None,
-                ..FocusConfig::default()
-            },
+            focus: FocusConfig { domain: (Host::Name(DOMAIN.to_owned()), None), guests: self.guests, ping: None, ..FocusConfig::default() },
             endpoint: EndpointConfig { session_expires: None, ..EndpointConfig::default() }
                 .at(Transport::Udp, Host::Ip(server.ip()), Some(server.port()))
                 .role("as"),
@@ -493,7 +486,11 @@ impl Watcher {
                         let status = u.endpoints.first().and_then(|e| e.status);
                         let talking = u.endpoints.first().and_then(|e| e.extension.as_ref()).is_some_and(|e| e.talking);
                         let talking = if talking { " talking" } else { "" };
-                        format!("{} {}{talking}", u.display_text.as_deref().unwrap_or("-"), status.map_or("-".to_owned(), |s| s.to_string()))
+                        format!(
+                            "{} {}{talking}",
+                            u.display_text.as_deref().unwrap_or("-"),
+                            status.map_or("-".to_owned(), |s| s.to_string())
+                        )
                     };
                     let locked = document.conference_state.as_ref().and_then(|s| s.locked).unwrap_or(false);
                     let locked = if locked { " locked" } else { "" };

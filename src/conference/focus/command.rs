@@ -131,7 +131,7 @@ impl Focus {
         let shell = Shell { user, admin: caller.admin, queue: VecDeque::new(), sending: false, jobs: 0 };
         self.shells.insert(call, shell);
         self.uses.insert(call, Use::Control);
-        cx.endpoint.accept(cx.now, call, control_answer(request), vec![("Recv-Info".to_owned(), INFO_PACKAGE.to_owned())]);
+        cx.endpoint.accept(cx.now, call, control_answer(request), Vec::new());
     }
 
     pub(super) fn on_control_ended(&mut self, call: Call) {

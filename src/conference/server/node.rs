@@ -144,6 +144,7 @@ impl ApplicationServer {
             }
         }
         endpoint.events = vec!["conference".to_owned()];
+        endpoint.recv_info = vec![control::INFO_PACKAGE.to_owned()];
         endpoint.accept = ["application/sdp", "multipart/mixed", mscml::CONTENT_TYPE, control::CONTENT_TYPE].map(str::to_owned).to_vec();
         endpoint.supported.retain(|s| s != "norefersub");
         endpoint.supported.push("norefersub".to_owned());
