@@ -200,7 +200,7 @@ fn focus(config: &Config, listening: &[(Transport, SocketAddr)]) -> FocusConfig 
         max_conferences: conference.max_conferences.size(),
         end_when_empty: conference.end_when_empty,
         ringing: conference.ring_timeout.get(),
-        ping: conference.media_server_probe.get(),
+        ping: Some(conference.media_server_probe.get()),
         media_server_failure: conference.media_server_timeout.get(),
         pin_tries: conference.pin_attempts.get(),
         media_servers: if servers.is_empty() { vec![MediaServerConfig::local()] } else { servers },
