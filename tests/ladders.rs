@@ -11,6 +11,8 @@ mod scripted;
 #[path = "support/transaction_user.rs"]
 mod transaction_user;
 
+#[path = "ladders/endpoint_mutations.rs"]
+mod endpoint_mutations;
 #[path = "ladders/timer_mutations.rs"]
 mod timer_mutations;
 
@@ -26,9 +28,12 @@ fn transactions_do_what_their_ladders_say() {
     }
 }
 
+/// The folders whose ladders are of endpoints.
+const ENDPOINTS: [&str; 5] = ["calls", "reinvites", "sessions", "requests", "subscriptions"];
+
 #[test]
 fn endpoints_do_what_their_ladders_say() {
-    for folder in ["calls", "reinvites", "sessions", "requests", "subscriptions"] {
-        ladder::check(folder, endpoint_user::columns);
+    for folder in ENDPOINTS {
+        ladder::check(folder, |script| endpoint_user::columns(script, &Timers::default()));
     }
 }

@@ -27,6 +27,7 @@ use confkit::sip::{
     hop::{Hop, Transport},
     message::{Message, Method, NameAddr, Request, SipUri, Uri},
     node::Arrival,
+    transaction::Timers,
 };
 
 use super::ladder::{Column, Node, Output, Script, summary};
@@ -47,7 +48,7 @@ const PLACES: [(&str, &str); 2] = [("alice", "192.0.2.1:5060"), ("bob", "192.0.2
 /// | `serves bob conference` | bob takes SUBSCRIBE for the package |
 /// | `takes bob x-package` | bob takes INFO of the package |
 /// | `limit bob calls 1` | a bound |
-pub fn columns(script: &Script) -> Vec<Column> {
+pub fn columns(script: &Script, timers: &Timers) -> Vec<Column> {
     let transport = match script.directives.iter().find(|(name, _)| name == "over").map(|(_, value)| value.as_str()) {
         Some("tcp") => Transport::Tcp,
         Some("local") => Transport::Local,
@@ -71,7 +72,7 @@ pub fn columns(script: &Script) -> Vec<Column> {
             let node: Option<Box<dyn Node>> = if played {
                 None
             } else {
-                Some(Box::new(User::new(name, peer, &hops(name, place), hops(peer, there)[0].clone(), script, at)))
+                Some(Box::new(User::new(name, peer, &hops(name, place), hops(peer, there)[0].clone(), script, timers, at)))
             };
             Column { name, hops: hops(name, place), node }
         })
@@ -100,8 +101,9 @@ enum AtOnce {
 }
 
 impl User {
-    fn new(name: &'static str, peer_name: &'static str, here: &[Hop], there: Hop, script: &Script, at: usize) -> Self {
-        let mut config = EndpointConfig { session_expires: None, user_agent: name.to_owned(), ..EndpointConfig::default() };
+    fn new(name: &'static str, peer_name: &'static str, here: &[Hop], there: Hop, script: &Script, timers: &Timers, at: usize) -> Self {
+        let mut config =
+            EndpointConfig { session_expires: None, user_agent: name.to_owned(), timers: timers.clone(), ..EndpointConfig::default() };
         for hop in here {
             config = match hop.socket() {
                 Some(addr) => config.at(hop.transport, confkit::sip::message::Host::Ip(addr.ip()), Some(addr.port())),
@@ -339,6 +341,14 @@ impl Node for User {
         let known = || call.expect("a call");
         if (words[0] == "respond" || matches!(words[..], ["accept", "refer"] | ["accept", "subscription", _])) && self.incoming.is_none() {
             return self.say("no request to answer");
+        }
+        let about_a_call = ["ring", "reject", "ack", "cancel", "bye", "reinvite", "withdraw", "request"].contains(&words[0])
+            || (words[0] == "accept" && !matches!(words[..], ["accept", "refer"] | ["accept", "subscription", _]));
+        if about_a_call && self.call.is_none() {
+            return self.say("no call");
+        }
+        if words[0] == "unsubscribe" && self.subscription.is_none() {
+            return self.say("no subscription");
         }
         match words[..] {
             ["invite", ref rest @ ..] => self.invite(now, body(rest), details),

@@ -176,10 +176,13 @@ impl Dialog {
         self.local_cseq
     }
 
-    /// Where our requests go: the first of the route set, else the remote target.
-    pub fn hop(&self) -> Hop {
+    /// Where our requests go: the first of the route set, else the remote target. With `symmetric`, a target at another address
+    /// than the one that the peer's messages come from stands for the latter.
+    pub fn hop(&self, symmetric: bool) -> Hop {
         let next = self.route_set.first().map_or(&self.target, |route| &route.uri);
-        hop_of(next, &self.last, self.secure)
+        let hop = hop_of(next, &self.last, self.secure);
+        let translated = symmetric && self.route_set.is_empty() && hop.socket().map(|a| a.ip()) != self.last.socket().map(|a| a.ip());
+        if translated { self.last.clone() } else { hop }
     }
 
     /// What names it.

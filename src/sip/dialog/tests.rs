@@ -56,7 +56,7 @@ fn loose_routes_are_listed_and_the_first_is_the_next_hop() {
     let bye = dialog.request(Method::Bye);
     assert_eq!(bye.uri.to_string(), "sip:bob@192.0.2.9");
     assert_eq!(bye.headers.all("Route").collect::<Vec<_>>(), ["<sip:192.0.2.7;lr>", "<sip:p2.example.com;lr>"]);
-    assert_eq!(dialog.hop(), hop("192.0.2.7:5060"));
+    assert_eq!(dialog.hop(false), hop("192.0.2.7:5060"));
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_strict_router_takes_the_request_uri() {
     let bye = dialog.request(Method::Bye);
     assert_eq!(bye.uri.to_string(), "sip:192.0.2.7;x=1");
     assert_eq!(bye.headers.all("Route").collect::<Vec<_>>(), ["<sip:p2.example.com;lr>", "<sip:bob@192.0.2.9>"]);
-    assert_eq!(dialog.hop(), hop("192.0.2.7:5060"));
+    assert_eq!(dialog.hop(false), hop("192.0.2.7:5060"));
 }
 
 #[test]
@@ -97,6 +97,15 @@ fn a_request_without_contact_makes_no_dialog_but_a_response_may_leave_it_out() {
     let mut bare = invite;
     bare.headers.remove("Contact");
     assert_eq!(Dialog::callee(&bare, "b1", NameAddr::new(bare.uri.clone()), &from), Err(DialogError("Contact")));
+}
+
+#[test]
+fn behind_a_translator_requests_go_to_where_messages_come_from() {
+    let dialog = with_routes(&[]);
+    assert_eq!(dialog.hop(false), hop("192.0.2.9:5060"));
+    assert_eq!(dialog.hop(true), hop("192.0.2.4:5060"));
+    let routed = with_routes(&["<sip:192.0.2.7;lr>"]);
+    assert_eq!(routed.hop(true), hop("192.0.2.7:5060"), "a recorded route is not second-guessed");
 }
 
 #[test]

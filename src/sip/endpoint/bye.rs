@@ -95,7 +95,7 @@ impl Endpoint {
     fn make_bye(&mut self, call: u64, headers: Vec<(String, String)>) -> Option<(Request, crate::sip::Hop)> {
         let key = self.calls.get(&call)?.dialog?;
         let dialog = &mut self.dialogs.get_mut(key)?.dialog;
-        let (mut request, hop) = (dialog.request(Method::Bye), dialog.hop());
+        let (mut request, hop) = (dialog.request(Method::Bye), dialog.hop(self.config.symmetric));
         add_extra(&mut request.headers, headers);
         add_missing(&mut request.headers, "User-Agent", || self.config.user_agent.clone());
         Some((request, hop))

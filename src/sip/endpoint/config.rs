@@ -41,6 +41,9 @@ pub struct EndpointConfig {
     pub min_se: Duration,
     /// Requests of more bytes than this leave by TCP where UDP was meant (RFC 3261 §18.1.1). `None` never changes the transport.
     pub large_request: Option<usize>,
+    /// True sends requests in a dialog to where its messages come from when the peer's Contact is another address and no proxy
+    /// has recorded a route: for peers behind address translators that do not know their own address.
+    pub symmetric: bool,
     /// Longest expiry granted to a subscriber.
     pub max_subscription: Duration,
     /// Timers of transactions; T1, T2 and 64·T1 are those of the 2xx and its ACK, too.
@@ -93,6 +96,7 @@ impl Default for EndpointConfig {
             session_expires: Some(SESSION_EXPIRES),
             min_se: MIN_SE,
             large_request: Some(1300),
+            symmetric: false,
             max_subscription: Duration::from_secs(3600),
             timers: Timers::default(),
             limits: Limits::default(),

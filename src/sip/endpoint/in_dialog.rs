@@ -55,7 +55,7 @@ impl Endpoint {
         body: Option<Body>,
     ) -> Result<(), Refused> {
         let dialog = &mut self.dialogs.get_mut(key).ok_or(Refused::State)?.dialog;
-        let (mut request, hop) = (dialog.request(method), dialog.hop());
+        let (mut request, hop) = (dialog.request(method), dialog.hop(self.config.symmetric));
         self.furnish(&mut request, headers, body);
         self.dispatch(now, Draft { purpose, request, hop, dialog: Some(key), auth: None }).map(|_| ())
     }

@@ -21,7 +21,7 @@ pub(super) type ForkKey = (String, String, u32);
 /// What is kept of an INVITE of ours for 2xx responses that come late or from other branches (§13.2.2.4).
 #[derive(Debug)]
 pub(super) struct Fork {
-    /// The INVITE as sent.
+    /// The INVITE as sent, but for its body.
     request: Request,
     /// The tag of the branch that became the call, if any did.
     chosen: Option<String>,
@@ -105,7 +105,7 @@ impl Endpoint {
         let fork = (state.call_id.clone(), state.local_tag.clone(), client.seq);
         let Some(entry) = self.dialogs.get(dialog) else { return };
         let mut ack = entry.dialog.ack(client.seq);
-        let (id, hop) = (entry.dialog.id().clone(), entry.dialog.hop());
+        let (id, hop) = (entry.dialog.id().clone(), entry.dialog.hop(self.config.symmetric));
         if let Some(fork) = self.forks.get(&fork) {
             copy_credentials(&fork.request.headers, &mut ack.headers);
         }
@@ -166,6 +166,7 @@ impl Endpoint {
             return;
         }
         let pending = if response.status == 422
+            && !self.is_cancelled(&pending)
             && let Some((expires, min_se)) = self.session_after_422(call, &pending.request.headers, &response)
         {
             let again = self.send_again(now, pending, |headers| {
@@ -245,7 +246,8 @@ impl Endpoint {
         let Some(state) = self.calls.get(&call) else { return };
         let Some(seq) = request.cseq().map(|cseq| cseq.seq) else { return };
         let chosen = (response.status < 300).then(|| response.to().and_then(|to| to.tag().map(str::to_owned)).unwrap_or_default());
-        let fork = Fork { request: request.clone(), chosen, auth: state.auth.clone(), ended: 0 };
+        let request = Request { body: bytes::Bytes::new(), ..request.clone() };
+        let fork = Fork { request, chosen, auth: state.auth.clone(), ended: 0 };
         self.forks.insert(now, (state.call_id.clone(), state.local_tag.clone(), seq), fork);
     }
 
@@ -270,10 +272,11 @@ impl Endpoint {
         let mut ack = dialog.ack(cseq.seq);
         copy_credentials(&fork.request.headers, &mut ack.headers);
         let (bye, auth) = (dialog.request(Method::Bye), fork.auth.clone());
-        let sent = self.send_ack(ack, dialog.hop());
+        let sent = self.send_ack(ack, dialog.hop(self.config.symmetric));
         self.acks.insert(now, (id, cseq.seq), sent);
         // At the bound of transactions the branch's own session timer, or its user, ends it.
-        let _ = self.dispatch(now, Draft { purpose: Purpose::LastBye, request: bye, hop: dialog.hop(), dialog: None, auth });
+        let _ = self
+            .dispatch(now, Draft { purpose: Purpose::LastBye, request: bye, hop: dialog.hop(self.config.symmetric), dialog: None, auth });
     }
 
     /// TCP was refused to an ACK that was too large for UDP: it goes by UDP after all (§18.1.1).

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Endpoint,
+    call::{Cancel, ClientState},
     event::Event,
     handle::Outgoing,
     send::{Pending, Purpose},
@@ -154,7 +155,7 @@ impl Endpoint {
             }
             return;
         };
-        let pending = if matches!(response.status, 401 | 407) {
+        let pending = if matches!(response.status, 401 | 407) && !self.is_cancelled(&pending) {
             match self.answer_challenge(now, pending, &response) {
                 Ok(key) => return self.moved(key),
                 Err(pending) => pending,
@@ -202,14 +203,25 @@ impl Endpoint {
         }
     }
 
-    /// A request was sent once more under a new key.
+    /// A request was sent once more under a new key: an INVITE begins anew, without the early dialogs of the refused one.
     pub(super) fn moved(&mut self, key: ClientKey) {
         let Some(pending) = self.pending.get(&key) else { return };
         let Purpose::Invite(call) = pending.purpose else { return };
         let seq = pending.request.cseq().map_or(0, |cseq| cseq.seq);
-        if let Some(client) = self.calls.get_mut(&call).and_then(|state| state.client.as_mut()) {
+        let Some(state) = self.calls.get_mut(&call) else { return };
+        if let Some(client) = state.client.as_mut() {
             client.key = key;
             client.seq = seq;
+            client.state = ClientState::Calling;
         }
+        for early in std::mem::take(&mut state.early) {
+            self.dialogs.release_call(early);
+        }
+    }
+
+    /// True for an INVITE that its owner has taken back: it is not sent once more.
+    pub(super) fn is_cancelled(&self, pending: &Pending) -> bool {
+        let Purpose::Invite(call) = pending.purpose else { return false };
+        self.calls.get(&call).and_then(|state| state.client.as_ref()).is_some_and(|client| client.cancel != Cancel::No)
     }
 }

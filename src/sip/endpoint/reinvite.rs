@@ -72,7 +72,7 @@ impl Endpoint {
         let Some(dialog) = state.dialog else { return };
         let Some(entry) = self.dialogs.get_mut(dialog) else { return };
         let mut request = entry.dialog.request(Method::Invite);
-        let hop = entry.dialog.hop();
+        let hop = entry.dialog.hop(self.config.symmetric);
         let seq = request.cseq().map_or(0, |cseq| cseq.seq);
         let session = state.session.clone();
         self.furnish(&mut request, Vec::new(), body.clone());

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use rand::Rng as _;
+use sha2::{Digest as _, Sha256};
 
 use super::{Endpoint, EndpointConfig, send::add_missing};
 use crate::sip::{
@@ -13,12 +14,25 @@ use crate::sip::{
 /// Seconds that a peer is asked to wait when we are at a bound.
 const RETRY_AFTER: &str = "10";
 
-/// What a merged request has in common with the one that came first (§8.2.2.2).
+/// What a merged request has in common with the one that came first (§8.2.2.2), as a hash: strangers choose the texts, and
+/// many are remembered.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct SeenKey {
-    call_id: String,
-    from_tag: String,
-    cseq: String,
+pub(super) struct SeenKey([u8; 16]);
+
+impl SeenKey {
+    fn of(request: &Request) -> Self {
+        let from_tag = request.from().and_then(|from| from.tag().map(str::to_owned)).unwrap_or_default();
+        let mut hash = Sha256::new();
+        for text in [request.call_id().unwrap_or_default(), &from_tag, request.headers.get("CSeq").unwrap_or_default()] {
+            hash.update((text.len() as u64).to_be_bytes());
+            hash.update(text);
+        }
+        let mut key = [0; 16];
+        for (to, from) in key.iter_mut().zip(hash.finalize()) {
+            *to = from;
+        }
+        Self(key)
+    }
 }
 
 impl Endpoint {
@@ -36,11 +50,7 @@ impl Endpoint {
             self.refuse(now, key, request, 416, &[]);
             return false;
         }
-        let seen = SeenKey {
-            call_id: request.call_id().unwrap_or_default().to_owned(),
-            from_tag: request.from().and_then(|from| from.tag().map(str::to_owned)).unwrap_or_default(),
-            cseq: request.cseq().map(|cseq| cseq.to_string()).unwrap_or_default(),
-        };
+        let seen = SeenKey::of(request);
         if self.seen.get(&seen).is_some() {
             // The same request by another way; its first copy is answered properly.
             self.refuse(now, key, request, 482, &[]);

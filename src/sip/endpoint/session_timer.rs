@@ -97,9 +97,9 @@ impl Endpoint {
         let min_se = seconds(&request.headers, "Min-SE").unwrap_or(Duration::ZERO).max(self.config.min_se);
         state.session.hear(&request.headers);
         let interval = match (asked, self.config.session_expires) {
-            // Never raised (§9): a short one that nobody could refuse stays what it is.
-            (Some(asked), Some(ours)) => Some(asked.interval.min(ours.max(min_se))),
-            (Some(asked), None) => Some(asked.interval),
+            // Never raised (§9), but for what no one may ask for: it could not be refused, as the caller knows no 422.
+            (Some(asked), Some(ours)) => Some(asked.interval.min(ours).max(min_se)),
+            (Some(asked), None) => Some(asked.interval.max(self.config.min_se)),
             (None, ours) => ours.map(|ours| ours.max(min_se)),
         };
         let uac_refreshes = knows_timer && asked.is_some_and(|asked| asked.refresher == Some(Refresher::Uac));
@@ -119,7 +119,8 @@ impl Endpoint {
     pub(super) fn session_accepted(&mut self, now: Instant, call: u64, request: &Headers, response: &Response) {
         let Some(state) = self.calls.get_mut(&call) else { return };
         let (interval, we_refresh) = match (SessionExpires::of(&response.headers), SessionExpires::of(request)) {
-            (Some(agreed), _) => (Some(agreed.interval), agreed.refresher != Some(Refresher::Uas)),
+            // No answer may make us refresh without a pause.
+            (Some(agreed), _) => (Some(agreed.interval.max(self.config.min_se)), agreed.refresher != Some(Refresher::Uas)),
             // The peer does not know the extension: whoever wants refreshes makes them.
             (None, Some(asked)) => (Some(asked.interval), true),
             (None, None) => (None, false),

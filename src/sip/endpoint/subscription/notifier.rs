@@ -118,11 +118,16 @@ impl Endpoint {
             self.refuse_full(now, &waiting.key, &waiting.request);
             return Err(Refused::Full);
         }
+        if waiting.dialog.is_some_and(|dialog| self.dialogs.get(dialog).is_none()) {
+            // Its dialog has ended meanwhile.
+            self.refuse(now, &waiting.key, &waiting.request, 481, &[]);
+            return Err(Refused::State);
+        }
         let contact = match waiting.dialog.and_then(|dialog| self.dialogs.get(dialog)) {
             Some(entry) => entry.dialog.contact().clone(),
             None => self.contact(waiting.request.uri.user().as_deref(), waiting.from.transport),
         };
-        let dialog = match waiting.dialog.filter(|dialog| self.dialogs.get(*dialog).is_some()) {
+        let dialog = match waiting.dialog {
             Some(dialog) => dialog,
             None => match Dialog::callee(&waiting.request, &waiting.tag, contact.clone(), &waiting.from) {
                 Ok(dialog) => self.dialogs.insert(dialog),

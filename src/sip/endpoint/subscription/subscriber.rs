@@ -24,6 +24,9 @@ use crate::sip::{
 /// How long before its end a subscription is refreshed at the latest, where a tenth of its time is less.
 const REFRESH_MARGIN: Duration = Duration::from_secs(5);
 
+/// A notifier cannot make us refresh more often than this.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+
 impl Endpoint {
     /// Subscribes to somebody's state (RFC 6665 §4.1); refreshed before it runs out.
     ///
@@ -195,7 +198,12 @@ impl Endpoint {
                     if ended_by_us { SubscriptionEnding::Unsubscribed } else { SubscriptionEnding::Terminated { reason, retry_after } };
                 self.end_subscription(id, why);
             }
-            StateHeader::Lasts { expires: Some(left) } => self.run_until(now, id, left),
+            StateHeader::Lasts { expires: Some(left) } => {
+                // A NOTIFY may shorten the time, never lengthen it (§4.2.2).
+                let granted = self.subscriptions.get(&id).and_then(|usage| usage.expires_at);
+                let left = granted.map_or(left, |at| left.min(at.saturating_duration_since(now)));
+                self.run_until(now, id, left);
+            }
             StateHeader::Lasts { expires: None } => {}
         }
     }
@@ -259,7 +267,8 @@ impl Endpoint {
         usage.expires_at = Some(now + left);
         self.timers.set(Timer::Subscription(id, SubscriptionTimer::Expire), now + left);
         let margin = (left / 10).max(REFRESH_MARGIN).min(left / 2);
-        self.timers.set(Timer::Subscription(id, SubscriptionTimer::Refresh), now + (left - margin));
+        let wait = (left - margin).max(SHORTEST_WAIT);
+        self.timers.set(Timer::Subscription(id, SubscriptionTimer::Refresh), now + wait);
     }
 
     fn refresh_later(&mut self, now: Instant, id: u64) {
