@@ -6,6 +6,8 @@
 mod endpoint_user;
 #[path = "support/ladder.rs"]
 mod ladder;
+#[path = "support/media_server.rs"]
+mod media_server;
 #[path = "support/scripted.rs"]
 mod scripted;
 #[path = "support/transaction_user.rs"]
@@ -37,3 +39,9 @@ fn endpoints_do_what_their_ladders_say() {
         ladder::check(folder, |script| endpoint_user::columns(script, &Timers::default()));
     }
 }
+
+#[test]
+fn the_media_server_does_what_its_ladders_say() {
+    ladder::check("mscml", media_server::columns);
+}
+

@@ -48,9 +48,6 @@ pub enum NegotiationError {
     /// The peer's, or ours: a line of an answer is of another kind or protocol than the offer's in that place.
     #[error("the answer has other media in the place of the offer's")]
     LinesDiffer,
-    /// The peer's, or ours: an answer takes a line that was offered with port 0.
-    #[error("the answer takes a media line that was not offered")]
-    LineRevived,
     /// Ours: more than [`MAX_MEDIA`] lines.
     #[error("more than {MAX_MEDIA} media lines")]
     TooManyLines,
@@ -122,10 +119,12 @@ impl Negotiation {
             return Err(NegotiationError::NotOpen);
         };
         check_answer(&offer, &answer.media)?;
-        // What the peer refused has ended on our side, too.
-        self.local =
-            offer.into_iter().zip(&answer.media).map(|(ours, theirs)| if theirs.port == 0 { ours.refused() } else { ours }).collect();
-        self.remote = answer.media;
+        // What the peer refused has ended on our side, too; and what we did not offer is not taken, whatever the answer says.
+        (self.local, self.remote) = offer
+            .into_iter()
+            .zip(answer.media)
+            .map(|(ours, theirs)| if ours.port == 0 || theirs.port == 0 { (ours.refused(), theirs.refused()) } else { (ours, theirs) })
+            .unzip();
         Ok(())
     }
 
@@ -213,9 +212,6 @@ fn check_answer(offer: &[Media], answer: &[Media]) -> Result<(), NegotiationErro
         if !answered.is_kind(&asked.kind) || (answered.port != 0 && !answered.is_proto(&asked.proto)) {
             return Err(NegotiationError::LinesDiffer);
         }
-        if asked.port == 0 && answered.port != 0 {
-            return Err(NegotiationError::LineRevived);
-        }
     }
     Ok(())
 }
@@ -296,13 +292,20 @@ mod tests {
                 vec![line("audio", 1), Media { proto: "TCP/x".into(), ..line("application", 1) }, line("video", 0)],
                 NegotiationError::LinesDiffer,
             ),
-            (vec![line("audio", 1), line("application", 1), line("video", 1)], NegotiationError::LineRevived),
         ] {
             let mut n = session();
             n.offer(offer()).expect("idle");
             assert_eq!(n.answered(theirs(answer)), Err(error));
             assert!(n.is_idle() && n.local().is_empty());
         }
+    }
+
+    #[test]
+    fn a_line_that_was_not_offered_is_not_taken() {
+        let mut n = session();
+        n.offer(vec![line("audio", 4000), line("video", 0)]).expect("idle");
+        n.answered(theirs(vec![line("audio", 5000), line("video", 5002)])).expect("the rest is agreed");
+        assert_eq!((n.local()[1].port, n.remote()[1].port, n.remote()[0].port), (0, 0, 5000));
     }
 
     #[test]

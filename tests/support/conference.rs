@@ -302,7 +302,7 @@ impl Node for Phone {
         let words: Vec<_> = text.split(' ').collect();
         let command = match words[..] {
             ["dial", room, ref rest @ ..] => {
-                let pin = rest.windows(2).find(|w| w[0] == "pin").map(|w| Pin::new(w[1]).expect("a PIN"));
+                let pin = rest.windows(2).find(|w| w[0] == "pin").map(|w| w[1].parse::<Pin>().expect("a PIN"));
                 let uri = server().at(room);
                 TerminalCommand::Dial(Box::new(Dial { uri, pin, offerless: rest.contains(&"offerless") }))
             }
@@ -410,7 +410,7 @@ fn asked(words: &[&str]) -> Command {
     match words {
         ["create", name, ..] => Command::Create(Create {
             name: (*name).to_owned(),
-            pin: option("pin").map(|p| Pin::new(p).expect("a PIN")),
+            pin: option("pin").map(|p| p.parse::<Pin>().expect("a PIN")),
             max: option("max").map(|m| m.parse().expect("a number")),
             guests: option("guests").map(|g| g == "yes"),
             ttl_seconds: option("ttl").map(|t| t.parse().expect("seconds")),
@@ -429,7 +429,7 @@ fn asked(words: &[&str]) -> Command {
         }
         [verb @ ("lock" | "unlock"), _] => Command::Lock { conference, on: *verb == "lock" },
         ["pin", _, "clear"] => Command::Pin { conference, pin: None },
-        ["pin", _, pin] => Command::Pin { conference, pin: Some(Pin::new(pin).expect("a PIN")) },
+        ["pin", _, pin] => Command::Pin { conference, pin: Some(pin.parse::<Pin>().expect("a PIN")) },
         _ => panic!("no command {words:?}"),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     account::GuestPolicy,
     cli::{Failure, confctl::dialog, secret::PinFile, settings::Context, values},
-    conference::wire::control::{self, Command, Create},
+    conference::wire::control::{Command, Create},
     id::ConferenceName,
     media::Codec,
 };
@@ -51,11 +51,10 @@ pub struct Args {
 /// # Errors
 /// With the exit code that says why.
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let pin = args.pin.given()?;
     let create = Create {
         name: args.name.to_string(),
         title: args.title.clone(),
-        pin: pin.map(|pin| control::Pin::new(pin.reveal())).transpose().map_err(|e| Failure::usage(e.to_string()))?,
+        pin: args.pin.given()?,
         guests: match args.guests {
             None | Some(GuestPolicy::Auto) => None,
             Some(GuestPolicy::Yes) => Some(true),

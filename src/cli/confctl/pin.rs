@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{Failure, confctl::dialog, secret::PinFile, settings::Context},
-    conference::wire::control::{self, Command},
+    conference::wire::control::Command,
     id::ConferenceName,
 };
 
@@ -42,10 +42,7 @@ pub enum Action {
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let pin = match args.action {
         Action::Clear => None,
-        Action::Set => {
-            let pin = args.pin.given_or_asked("New PIN", &context.output, &context.leaving).await?;
-            Some(control::Pin::new(pin.reveal()).map_err(|e| Failure::usage(e.to_string()))?)
-        }
+        Action::Set => Some(args.pin.given_or_asked("New PIN", &context.output, &context.leaving).await?),
     };
     dialog::carry_out(context, Command::Pin { conference: args.name.to_string(), pin }).await
 }

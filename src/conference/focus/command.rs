@@ -14,7 +14,6 @@ use super::{
     refer::status_of,
 };
 use crate::{
-    account,
     conference::{
         policy::Commander,
         roster::{Entry, Joining, Who as Member},
@@ -223,7 +222,7 @@ impl Focus {
             }
             (Command::Lock { on, .. }, Some(name)) => return self.redefine(cx, reply, name, |record| record.locked = on).map(|()| None),
             (Command::Pin { pin, .. }, Some(name)) => {
-                let sealed = pin.map(|pin| self.seal_pin(name, &pin)).transpose()?;
+                let sealed = pin.map(|pin| self.seal_pin(name, &pin));
                 return self.redefine(cx, reply, name, |record| record.pin = sealed).map(|()| None);
             }
             (Command::Role { who, role, .. }, Some(name)) => {
@@ -253,7 +252,7 @@ impl Focus {
         if let Some(codec) = create.codecs.iter().find(|c| !["PCMU", "PCMA"].iter().any(|known| known.eq_ignore_ascii_case(c))) {
             return Err(failure(ErrorCode::Usage, format!("codec {codec} is not known; there are PCMU and PCMA")));
         }
-        let pin = create.pin.map(|pin| self.seal_pin(&name, &pin)).transpose()?;
+        let pin = create.pin.map(|pin| self.seal_pin(&name, &pin));
         let record = ConferenceRecord {
             name,
             title: create.title.unwrap_or_default(),
@@ -272,9 +271,8 @@ impl Focus {
         self.save(operation, Saving::Create { reply: reply.clone(), record: Box::new(record) })
     }
 
-    fn seal_pin(&self, name: &ConferenceName, pin: &Pin) -> Result<Vec<u8>, Failure> {
-        let pin: account::Pin = pin.reveal().parse().map_err(|e: account::PinError| failure(ErrorCode::Usage, e.to_string()))?;
-        Ok(pin.seal(&self.key, name).0)
+    fn seal_pin(&self, name: &ConferenceName, pin: &Pin) -> Vec<u8> {
+        pin.seal(&self.key, name).0
     }
 
     /// A change of the definition: stored first where the store holds it.

@@ -10,7 +10,7 @@ use super::{
     session::{Conference, Kind, Session},
 };
 use crate::{
-    conference::wire::mscml::{Body, ConfigureConference, LegType, Notification, Request, Response},
+    conference::wire::mscml::{Body, ConfigureConference, Notification, Request, Response},
     id::ConferenceId,
     sdp::{self, Negotiation},
     sip::endpoint::{self, Call, Reason},
@@ -97,12 +97,9 @@ impl<P: MediaPlane> MediaServer<P> {
         request.response(200, "OK")
     }
 
-    /// Whether one more leg may talk in a conference (§5.2).
+    /// Whether one more leg may talk in a conference; one that is not there yet has room.
     pub(super) fn may_talk(&self, id: &ConferenceId) -> bool {
-        let Some(conference) = self.conferences.get(id) else { return true };
-        let talks = |call: &&Call| self.sessions.get(call).and_then(Session::leg).is_some_and(|l| l.settings.leg_type == LegType::Talker);
-        let talkers = conference.legs.iter().filter(talks).count();
-        conference.reserved_talkers.is_none_or(|most| u32::try_from(talkers).is_ok_and(|now| now < most))
+        self.conferences.get(id).is_none_or(Conference::has_room_for_a_talker)
     }
 
     /// Reports who talks, when that is due; a report that would only wait in the outbox is put off.
@@ -133,6 +130,9 @@ impl<P: MediaPlane> MediaServer<P> {
         let Some(session) = self.sessions.remove(&call) else { return };
         self.deadlines.set(&Due::Ivr(call), None);
         self.plays.retain(|_, of| *of != call);
+        if let Some(outgoing) = session.outbox.in_flight() {
+            self.told.remove(&outgoing);
+        }
         let id = session.conference;
         match session.kind {
             Kind::Control => self.end_conference(now, &id),
@@ -141,6 +141,7 @@ impl<P: MediaPlane> MediaServer<P> {
                 self.plane.close_leg(leg.media);
                 if let Some(conference) = self.conferences.get_mut(&id) {
                     conference.legs.remove(&call);
+                    conference.count_talker(Some(leg.settings.leg_type), None);
                     conference.talkers.remove(&call);
                 }
                 self.report_talkers(now, &id);

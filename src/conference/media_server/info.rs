@@ -65,13 +65,13 @@ impl<P: MediaPlane> MediaServer<P> {
     fn configure_leg(&mut self, call: Call, request: &Request, configure: &ConfigureLeg) -> Response {
         let Some(session) = self.sessions.get(&call) else { return request.response(500, "the dialog is gone") };
         let Some(leg) = session.leg() else { return request.response(400, "a control leg has no media to configure") };
-        let (before, media) = (leg.settings, leg.media);
+        let (before, media, id) = (leg.settings, leg.media, session.conference.clone());
         let settings = match before.with(configure) {
             Ok(settings) => settings,
             Err((code, text)) => return request.response(code, text),
         };
         let starts_to_talk = before.leg_type == LegType::Listener && settings.leg_type == LegType::Talker;
-        if starts_to_talk && !self.may_talk(&session.conference) {
+        if starts_to_talk && !self.may_talk(&id) {
             return request.response(486, "as many talkers as were reserved are there");
         }
         if let Err(error) = self.plane.set_mix(media, settings.mix()) {
@@ -80,6 +80,9 @@ impl<P: MediaPlane> MediaServer<P> {
         if let Some(leg) = self.sessions.get_mut(&call).and_then(Session::leg_mut) {
             leg.settings = settings;
             configure.keypress.into_iter().for_each(|report| leg.keys.subscribe(report));
+        }
+        if let Some(conference) = self.conferences.get_mut(&id) {
+            conference.count_talker(Some(before.leg_type), Some(settings.leg_type));
         }
         request.response(200, "OK")
     }

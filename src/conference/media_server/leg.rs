@@ -85,7 +85,9 @@ impl<P: MediaPlane> MediaServer<P> {
         }
         self.sessions.insert(call, session);
         self.by_media.insert(media, call);
-        self.conferences.entry(id).or_insert_with(|| Conference::new(None, None)).legs.insert(call);
+        let conference = self.conferences.entry(id).or_insert_with(|| Conference::new(None, None));
+        conference.legs.insert(call);
+        conference.count_talker(None, Some(settings.leg_type));
         self.endpoint.accept(now, call, Some(endpoint::Body::sdp(body.to_text())), Vec::new());
         Ok(())
     }
@@ -109,14 +111,18 @@ impl<P: MediaPlane> MediaServer<P> {
         self.flush(now, call);
     }
 
-    /// A refresh of the session was answered: like any answer, with the offer that was last sent.
-    pub(super) fn on_refreshed(&mut self, now: Instant, call: Call, response: &Response) {
+    /// A refresh of the session was answered: like any answer, with the offer that was last sent. An odd one, or none, changes
+    /// nothing: the call is alive, which is what the refresh was for.
+    pub(super) fn on_refreshed(&mut self, call: Call, response: &Response) {
         let Some(leg) = self.sessions.get_mut(&call).and_then(Session::leg_mut) else { return };
-        if leg.negotiation.offer_again().is_err() {
-            return;
+        if leg.negotiation.offer_again().is_ok() && self.take_answer(call, response.headers.get("Content-Type"), &response.body).is_err() {
+            self.withdraw(call);
         }
-        if let Err(why) = self.take_answer(call, response.headers.get("Content-Type"), &response.body) {
-            self.endpoint.bye(now, call, Some(Reason::sip(488, &why)), Vec::new());
+    }
+
+    fn withdraw(&mut self, call: Call) {
+        if let Some(leg) = self.sessions.get_mut(&call).and_then(Session::leg_mut) {
+            leg.negotiation.withdrawn();
         }
     }
 

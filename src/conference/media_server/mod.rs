@@ -12,6 +12,7 @@
 //! | `session` | what is kept of a dialog and of a conference |
 //! | `ivr`, `collect`, `prompts` | playing and collecting digits |
 //! | `keypress`, `talkers`, `outbox`, `deadlines` | small machines under these |
+//! | [`server`] | the shell: the loop over transports, the bell of the media threads |
 //! | [`plane`] | the trait between signalling and media |
 //! | [`engine`] | the real plane: threads and sockets |
 //! | [`simulated`] | the same rooms on virtual time |
@@ -33,6 +34,7 @@ mod outbox;
 pub mod plane;
 pub mod ports;
 mod prompts;
+pub mod server;
 mod session;
 pub mod simulated;
 mod talkers;

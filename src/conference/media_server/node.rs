@@ -26,7 +26,7 @@ use crate::{
     },
     id::ConferenceId,
     sip::{
-        endpoint::{self, Call, Endpoint, Event, Incoming, Reason},
+        endpoint::{self, Call, Endpoint, Event, Incoming, Outgoing, Reason},
         hop::Transmit,
         message::{Method, Request},
         node::{Arrival, Node},
@@ -61,6 +61,8 @@ pub struct MediaServer<P> {
     pub(super) conferences: BTreeMap<ConferenceId, Conference>,
     pub(super) by_media: BTreeMap<LegId, Call>,
     pub(super) plays: BTreeMap<PlayId, Call>,
+    /// INFOs of ours that wait for their answer.
+    pub(super) told: BTreeMap<Outgoing, Call>,
     pub(super) next_play: u64,
     pub(super) deadlines: Deadlines<Due>,
     gauges: Arc<Gauges>,
@@ -96,6 +98,7 @@ impl<P: MediaPlane> MediaServer<P> {
             conferences: BTreeMap::new(),
             by_media: BTreeMap::new(),
             plays: BTreeMap::new(),
+            told: BTreeMap::new(),
             next_play: 0,
             deadlines: Deadlines::new(),
             gauges: Arc::default(),
@@ -139,12 +142,13 @@ impl<P: MediaPlane> MediaServer<P> {
             Event::Invite { call, request, .. } => self.on_invite(now, call, &request),
             Event::Reinvite { call, request } => self.on_reinvite(now, call, &request),
             Event::Acked { call, request } => self.on_acked(now, call, &request),
-            Event::Refreshed { call, response } => self.on_refreshed(now, call, &response),
+            Event::Refreshed { call, response } => self.on_refreshed(call, &response),
             Event::Request { incoming, call, request, .. } => self.on_request(now, incoming, call, &request),
             Event::Response { outgoing, .. } => {
                 // Whatever the answer says, the next may go; a dialog that is gone ends by itself.
-                let of = self.sessions.iter_mut().find_map(|(call, s)| s.outbox.answered(outgoing).then_some(*call));
-                if let Some(call) = of {
+                let Some(call) = self.told.remove(&outgoing) else { return };
+                if let Some(session) = self.sessions.get_mut(&call) {
+                    session.outbox.answered();
                     self.flush(now, call);
                 }
             }
@@ -205,6 +209,7 @@ impl<P: MediaPlane> MediaServer<P> {
             // A refusal means that the call is on its way out.
             if let Ok(outgoing) = self.endpoint.request(now, call, Method::Info, Vec::new(), Some(body)) {
                 session.outbox.sent(outgoing);
+                self.told.insert(outgoing, call);
             }
         }
         if matches!(session.kind, Kind::Control) && session.outbox.is_idle() {

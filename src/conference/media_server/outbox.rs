@@ -44,12 +44,13 @@ impl Outbox {
         self.in_flight = Some(outgoing);
     }
 
-    /// An INFO was answered: true when it was ours.
-    pub(super) fn answered(&mut self, outgoing: Outgoing) -> bool {
-        let ours = self.in_flight == Some(outgoing);
-        if ours {
-            self.in_flight = None;
-        }
-        ours
+    /// The INFO that was sent last was answered.
+    pub(super) fn answered(&mut self) {
+        self.in_flight = None;
+    }
+
+    /// The INFO that waits for its answer.
+    pub(super) fn in_flight(&self) -> Option<Outgoing> {
+        self.in_flight
     }
 }

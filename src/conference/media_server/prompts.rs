@@ -41,10 +41,30 @@ impl PromptLibrary {
         self.clips.is_empty()
     }
 
-    /// The sound of a URL: a clip of that name, or `tone:<hertz>[,<hertz>][/<milliseconds>]`.
-    fn sound(&self, url: &str) -> Option<Sound> {
-        self.clips.get(url).cloned().map(Sound::Clip).or_else(|| tone(url).map(Sound::Tone))
+    /// The sounds of a URL: a clip of that name, a [named tone](NAMED), or `tone:<hertz>[,<hertz>][/<milliseconds>]`.
+    fn sounds(&self, url: &str) -> Option<Vec<Sound>> {
+        if let Some(clip) = self.clips.get(url) {
+            return Some(vec![Sound::Clip(clip.clone())]);
+        }
+        let named = NAMED.iter().find(|(name, _)| url.strip_prefix("tone:") == Some(name));
+        match named {
+            Some((_, row)) => Some(row.iter().map(|(hertz, millis)| Sound::Tone(plain(*hertz, *millis))).collect()),
+            None => tone(url).map(|tone| vec![Sound::Tone(tone)]),
+        }
     }
+}
+
+/// Tones with a name: rows of hertz and milliseconds.
+const NAMED: [(&str, &[(f32, u64)]); 5] = [
+    ("beep", &[(1000.0, 200)]),
+    ("pin", &[(523.0, 120), (659.0, 120), (523.0, 120)]),
+    ("wrong", &[(220.0, 400)]),
+    ("join", &[(523.0, 120), (784.0, 180)]),
+    ("leave", &[(784.0, 120), (523.0, 180)]),
+];
+
+fn plain(frequency: f32, millis: u64) -> Tone {
+    Tone { frequency, second: None, level_dbfs: TONE_DBFS, duration: Duration::from_millis(millis) }
 }
 
 fn tone(url: &str) -> Option<Tone> {
@@ -74,8 +94,8 @@ pub(super) struct Rows {
 pub(super) fn rows(prompt: &mscml::Prompt, library: &PromptLibrary) -> Result<Rows, ErrorInfo> {
     let (mut sounds, mut missing) = (Vec::new(), None);
     for item in &prompt.items {
-        match sound(item, library) {
-            Ok(sound) => sounds.push(sound),
+        match item_sounds(item, library) {
+            Ok(more) => sounds.extend(more),
             Err(error) if prompt.stop_on_error => return Err(error),
             Err(error) => missing = missing.or(Some(error)),
         }
@@ -110,13 +130,13 @@ pub(super) fn rows(prompt: &mscml::Prompt, library: &PromptLibrary) -> Result<Ro
     Ok(Rows { rows, missing })
 }
 
-fn sound(item: &PromptItem, library: &PromptLibrary) -> Result<Sound, ErrorInfo> {
+fn item_sounds(item: &PromptItem, library: &PromptLibrary) -> Result<Vec<Sound>, ErrorInfo> {
     let error = |code, text: &str, context: &str| ErrorInfo { code, text: text.to_owned(), context: context.to_owned() };
     match item {
-        PromptItem::Audio { url } => library.sound(url).ok_or_else(|| error(404, "no such prompt", url)),
+        PromptItem::Audio { url } => library.sounds(url).ok_or_else(|| error(404, "no such prompt", url)),
         PromptItem::Variable { kind, value, .. } if kind == "sil" => {
             let length = value.trim().parse().map(Duration::from_millis).map_err(|_| error(400, "no length of silence", value))?;
-            Ok(Sound::Pause(length.min(MAX_SOUND)))
+            Ok(vec![Sound::Pause(length.min(MAX_SOUND))])
         }
         PromptItem::Variable { kind, .. } => Err(error(501, "spoken variables are not implemented", kind)),
     }
@@ -189,8 +209,9 @@ mod tests {
         let all = prompt(vec![audio("file:///welcome.wav"), audio("tone:440"), audio("tone:941,1336/50"), silence]);
         assert_eq!(shape(&all), [(vec![1000, 200, 50, 300], 1)]);
         for odd in ["tone:", "tone:0", "tone:x", "tone:440/", "tone:440,", "tone:70000", "file:///other.wav"] {
-            assert!(library().sound(odd).is_none(), "{odd}");
+            assert!(library().sounds(odd).is_none(), "{odd}");
         }
+        assert_eq!(shape(&prompt(vec![audio("tone:pin")])), [(vec![120, 120, 120], 1)], "a named tone");
         assert_eq!(tone("tone:440/999999999").expect("a tone").duration, MAX_SOUND);
     }
 

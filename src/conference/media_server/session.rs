@@ -57,6 +57,8 @@ pub(super) struct Conference {
     /// Most legs that may talk.
     pub(super) reserved_talkers: Option<u32>,
     pub(super) legs: BTreeSet<Call>,
+    /// Those of the legs that may talk.
+    talker_legs: u32,
     pub(super) talkers: Talkers<Call>,
     /// Its control leg is gone and its legs are going: newcomers get 486 (RFC 5022 §5.4).
     pub(super) closing: bool,
@@ -77,7 +79,20 @@ pub(super) type Refused = (u16, &'static str);
 
 impl Conference {
     pub(super) fn new(control: Option<Call>, reserved_talkers: Option<u32>) -> Self {
-        Self { control, reserved_talkers, legs: BTreeSet::new(), talkers: Talkers::new(), closing: false }
+        Self { control, reserved_talkers, legs: BTreeSet::new(), talker_legs: 0, talkers: Talkers::new(), closing: false }
+    }
+}
+
+impl Conference {
+    /// Whether one more leg may talk (RFC 5022 §5.2).
+    pub(super) fn has_room_for_a_talker(&self) -> bool {
+        self.reserved_talkers.is_none_or(|most| self.talker_legs < most)
+    }
+
+    /// A leg came (from `None`), went (to `None`) or changed its type.
+    pub(super) fn count_talker(&mut self, from: Option<LegType>, to: Option<LegType>) {
+        let talks = |leg_type| u32::from(leg_type == Some(LegType::Talker));
+        self.talker_legs = (self.talker_legs + talks(to)).saturating_sub(talks(from));
     }
 }
 

@@ -17,7 +17,7 @@ use std::{
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -76,6 +76,16 @@ pub struct Engine {
     next_leg: u64,
     events: mpsc::Receiver<PlaneEvent>,
     doorbell: Arc<Notify>,
+    measured: Measured,
+}
+
+/// How busy the busiest thread was between two looks.
+#[derive(Debug)]
+struct Measured {
+    at: Instant,
+    busy: Vec<Duration>,
+    /// Thousandths of a core.
+    load: u32,
 }
 
 #[derive(Debug)]
@@ -127,6 +137,7 @@ impl Engine {
             next_leg: 1,
             events,
             doorbell,
+            measured: Measured { at: clock::now(), busy: vec![Duration::ZERO; count], load: 0 },
         })
     }
 
@@ -296,6 +307,19 @@ impl MediaPlane for Engine {
 
     fn stats(&mut self, leg: LegId) -> Option<LegStats> {
         self.legs.get(&leg).map(|entry| lock(&entry.stats).clone())
+    }
+
+    fn load(&mut self) -> u32 {
+        let now = clock::now();
+        let passed = now.saturating_duration_since(self.measured.at);
+        // The threads tell how busy they were about once a second.
+        if passed >= Duration::from_secs(2) {
+            let busy: Vec<Duration> = self.threads.iter().map(|thread| lock(&thread.load).busy).collect();
+            let most = busy.iter().zip(&self.measured.busy).map(|(now, before)| now.saturating_sub(*before)).max().unwrap_or_default();
+            let load = most.as_micros() * 1000 / passed.as_micros().max(1);
+            self.measured = Measured { at: now, busy, load: u32::try_from(load).unwrap_or(u32::MAX) };
+        }
+        self.measured.load
     }
 
     fn poll_event(&mut self) -> Option<PlaneEvent> {

@@ -10,11 +10,11 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-
 use serde::Serialize;
 
 use super::{Timestamp, XmlError};
+
+pub use crate::account::{Pin, PinError};
 
 /// Content type of these bodies.
 pub const CONTENT_TYPE: &str = "application/vnd.confkit.conference+xml";
@@ -44,15 +44,6 @@ pub struct Join {
     /// The conference's PIN.
     pub pin: Option<Pin>,
 }
-
-/// A PIN: [`Pin::MIN`] to [`Pin::MAX`] digits, so that it can be typed on any telephone. Debug shows nothing of it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Pin(String);
-
-/// A PIN that is no row of 4 to 12 digits. The user's fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a PIN has {} to {} digits and nothing else", Pin::MIN, Pin::MAX)]
-pub struct PinError;
 
 /// A command with the id that its reply will carry.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -567,40 +558,6 @@ impl Command {
             | Self::Role { conference, .. } => Some(conference),
             Self::List | Self::Status => None,
         }
-    }
-}
-
-impl Pin {
-    /// Fewest digits.
-    pub const MIN: usize = 4;
-    /// Most digits.
-    pub const MAX: usize = 12;
-
-    /// A PIN.
-    ///
-    /// # Errors
-    /// When it is not a row of 4 to 12 digits.
-    pub fn new(digits: &str) -> Result<Self, PinError> {
-        let valid = (Self::MIN..=Self::MAX).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-        valid.then(|| Self(digits.to_owned())).ok_or(PinError)
-    }
-
-    /// The digits.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether `shown` is this PIN, taking the same time wherever they differ.
-    pub fn matches(&self, shown: &str) -> bool {
-        let (mine, shown) = (self.0.as_bytes(), shown.as_bytes());
-        let different = mine.iter().enumerate().fold(0, |acc, (at, b)| acc | (b ^ shown.get(at).copied().unwrap_or(0)));
-        different == 0 && mine.len() == shown.len()
-    }
-}
-
-impl fmt::Debug for Pin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Pin(…)")
     }
 }
 

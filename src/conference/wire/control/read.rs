@@ -4,7 +4,7 @@ use roxmltree::Node;
 
 use super::{
     Body, CallState, Command, ControlError, Create, Data, Details, ErrorCode, Failure, Invitee, Join, MAX_GAIN_DB, MAX_TEXT, MAX_URIS,
-    MediaServer, NAMESPACE, Participant, Pin, Reply, Request, Role, Status, Summary, VolumeDirection, Who,
+    MediaServer, NAMESPACE, Participant, Pin, PinError, Reply, Request, Role, Status, Summary, VolumeDirection, Who,
 };
 use crate::conference::wire::{Timestamp, xml};
 
@@ -186,7 +186,7 @@ fn media_server(node: Node<'_, '_>) -> Why<MediaServer> {
 }
 
 fn pin(node: Node<'_, '_>) -> Why<Option<Pin>> {
-    xml::child_text(node, NAMESPACE, "pin").map(|digits| Pin::new(&digits).map_err(|e| e.to_string())).transpose()
+    xml::child_text(node, NAMESPACE, "pin").map(|digits| digits.parse().map_err(|e: PinError| e.to_string())).transpose()
 }
 
 fn who(node: Node<'_, '_>) -> Why<Who> {
