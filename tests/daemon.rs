@@ -84,9 +84,7 @@ fn roles_of_two_processes_speak_sip_over_tcp_and_strangers_are_refused() {
     let ms = Daemon::ephemeral(&["--roles", "ms"]);
     let uri = |daemon: &Daemon| daemon.ready["sip"].as_str().expect("sip").replace("transport=udp", "transport=tcp");
     let stranger = Daemon::with(&["--ephemeral", "--roles", "as"], &[("RELAYD_MEDIA_SERVERS", &uri(&ms))]);
-    wait_until("the stranger is answered", || {
-        sample(&get(&stranger, "/metrics").1, "confkit_sip_messages_in_total{role=\"as\"}") >= 1.0
-    });
+    wait_until("the stranger is answered", || sample(&get(&stranger, "/metrics").1, "confkit_sip_messages_in_total{role=\"as\"}") >= 1.0);
     assert_eq!(sample(&get(&ms, "/metrics").1, "confkit_media_legs"), 0.0);
 
     let ms = Daemon::with(&["--ephemeral", "--roles", "ms"], &[("RELAYD_CONTROLLERS", "127.0.0.1")]);

@@ -44,4 +44,3 @@ fn endpoints_do_what_their_ladders_say() {
 fn the_media_server_does_what_its_ladders_say() {
     ladder::check("mscml", media_server::columns);
 }
-

@@ -12,7 +12,7 @@ use crate::{
         global::{Global, Server},
         secret, values,
     },
-    config::{ClientConfig, ClientFlags, ClientSources},
+    config::{ClientConfig, ClientFlags, ClientSources, default_data_dir},
     sip::message::SipUri,
 };
 
@@ -85,12 +85,32 @@ impl Settings {
                 timeout: global.timeout.map(|timeout| humantime::format_duration(timeout).to_string()),
             },
         };
-        let config = ClientConfig::load(&sources)?;
+        let mut config = ClientConfig::load(&sources)?;
+        if config.user.is_none() && config.credentials.is_none() && config.server.is_none() {
+            own_daemon(&mut config, &sources.environment);
+        }
         let server = match config.server.clone() {
             Some(server) => server,
             None => values::server(DEFAULT_SERVER).map_err(Failure::usage)?,
         };
         Ok(Self { server, config, password_file: flags.password_file.clone() })
+    }
+}
+
+/// Nothing says who we are or where the server is: then it is the daemon that the same user started without a configuration, and its
+/// administrator's credentials lie in its data directory, readable by that user alone.
+fn own_daemon(config: &mut ClientConfig, environment: &[(String, String)]) {
+    let Some(data_dir) = default_data_dir(environment) else { return };
+    let path = data_dir.join("credentials.yaml");
+    let Ok(credentials) = Credentials::read(&path) else { return };
+    let admin = credentials.users().find(|user| user.as_str() == "admin").or_else(|| credentials.users().next()).cloned();
+    if admin.is_some() {
+        config.user = admin;
+        config.credentials = Some(path);
+    }
+    let ca = data_dir.join("ca.pem");
+    if config.ca.is_none() && ca.exists() {
+        config.ca = Some(ca);
     }
 }
 

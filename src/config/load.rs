@@ -111,7 +111,7 @@ fn listen_address(text: &str) -> Result<(IpAddr, Option<u16>), ConfigError> {
 }
 
 /// Where data goes if nobody says: what systemd made, else the user's own place; `None` without either.
-fn default_data_dir(environment: &[(String, String)]) -> Option<PathBuf> {
+pub fn default_data_dir(environment: &[(String, String)]) -> Option<PathBuf> {
     let variable = |name: &str| environment.iter().find(|(n, v)| n == name && !v.is_empty()).map(|(_, value)| value.as_str());
     // systemd joins several state directories by colons; the first is the unit's own.
     let state = variable("STATE_DIRECTORY").and_then(|list| list.split(':').next()).map(PathBuf::from);

@@ -34,7 +34,7 @@ mod value;
 
 pub use client::{CLIENT_VARIABLES, ClientConfig, ClientFlags, ClientSources};
 pub use layers::{ConfigError, Effective, Layers, MAX_FILE, Origin, Problem, UnknownVariable, leaves, variable};
-pub use load::{ENVIRONMENT_PREFIX, Flag, Loaded, Sources, load};
+pub use load::{ENVIRONMENT_PREFIX, Flag, Loaded, Sources, default_data_dir, load};
 pub use node::{Fault, Faults, MAX_FAULTS, Node, Path, Setting, Step};
 pub use parts::{
     Auth, Conference, Config, DIRECT, HttpListener, Limits, Listen, Log, Media, Pattern, Route, Sip, SipListener, Stop, Tls, TraceSip,
