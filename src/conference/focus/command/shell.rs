@@ -1,0 +1,110 @@
+//! Shells' dialogs, and the replies in them.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::super::{Asked, Caller, Cx, Focus, Use, leave::refuse_all, mix::sdp_of};
+use crate::{
+    conference::wire::control::{Body as Control, CONTENT_TYPE, Data, Failure, INFO_PACKAGE, Reply as WireReply},
+    id::UserName,
+    sip::{
+        endpoint::{Body, Call, Reason},
+        message::{Method, Request},
+    },
+};
+
+/// Shells at once. Another one is answered 503.
+const MAX_SHELLS: usize = 1000;
+/// List members in one INFO: more go into further INFOs, so that a body stays below the 64 KiB of a datagram.
+const ITEMS_PER_REPLY: usize = 40;
+/// Parts of replies that wait for their turn in one dialog. A shell that does not take them is hung up on.
+const MAX_QUEUE: usize = 256;
+
+/// A shell's dialog.
+#[derive(Debug)]
+pub(in super::super) struct Shell {
+    pub(super) user: UserName,
+    pub(super) admin: bool,
+    /// Replies that wait until the one before is answered, so that they arrive in order.
+    queue: VecDeque<Body>,
+    sending: bool,
+    pub(super) jobs: usize,
+}
+
+/// A reply on its way: the shell and the request's id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) struct Reply {
+    pub(super) dialog: Call,
+    pub(super) id: String,
+}
+
+impl Focus {
+    /// A shell opens its dialog.
+    pub(in super::super) fn open_control(&mut self, cx: &mut Cx<'_>, call: Call, request: &Request, caller: &Caller) {
+        let Some(user) = caller.user.clone() else {
+            return cx.endpoint.reject(
+                cx.now,
+                call,
+                403,
+                vec![("Warning".to_owned(), "399 confkit \"control needs an account\"".to_owned())],
+            );
+        };
+        if self.shells.len() >= MAX_SHELLS {
+            return cx.endpoint.reject(cx.now, call, 503, vec![("Retry-After".to_owned(), "5".to_owned())]);
+        }
+        let shell = Shell { user, admin: caller.admin, queue: VecDeque::new(), sending: false, jobs: 0 };
+        self.shells.insert(call, shell);
+        self.uses.insert(call, Use::Control);
+        cx.endpoint.accept(cx.now, call, control_answer(request), Vec::new());
+    }
+
+    pub(in super::super) fn on_control_ended(&mut self, call: Call) {
+        self.shells.remove(&call);
+    }
+
+    pub(super) fn reply(&mut self, cx: &mut Cx<'_>, reply: &Reply, outcome: Result<Data, Failure>) {
+        let Some(shell) = self.shells.get_mut(&reply.dialog) else { return };
+        shell.jobs = shell.jobs.saturating_sub(1);
+        let whole = WireReply { id: reply.id.clone(), more: false, outcome };
+        for part in whole.split(ITEMS_PER_REPLY) {
+            shell.queue.push_back(Body::new(CONTENT_TYPE, Control::Reply(part).to_xml()));
+        }
+        if shell.queue.len() > MAX_QUEUE {
+            tracing::warn!(user = %shell.user, "shell does not take its replies");
+            return cx.endpoint.bye(cx.now, reply.dialog, Some(Reason::sip(500, "replies are not taken")), Vec::new());
+        }
+        self.send_reply(cx, reply.dialog);
+    }
+
+    fn send_reply(&mut self, cx: &mut Cx<'_>, dialog: Call) {
+        let Some(shell) = self.shells.get_mut(&dialog).filter(|s| !s.sending) else { return };
+        let Some(body) = shell.queue.pop_front() else { return };
+        let headers =
+            vec![("Info-Package".to_owned(), INFO_PACKAGE.to_owned()), ("Content-Disposition".to_owned(), "Info-Package".to_owned())];
+        if let Ok(outgoing) = cx.endpoint.request(cx.now, dialog, Method::Info, headers, Some(body)) {
+            shell.sending = true;
+            self.asked.insert(outgoing, Asked::Reply { dialog });
+        }
+    }
+
+    /// A reply was answered: the next one.
+    pub(in super::super) fn on_reply_sent(&mut self, cx: &mut Cx<'_>, dialog: Call, status: u16) {
+        if let Some(shell) = self.shells.get_mut(&dialog) {
+            shell.sending = false;
+            if status >= 300 {
+                tracing::debug!(user = %shell.user, status, "shell refused a reply");
+            }
+            self.send_reply(cx, dialog);
+        }
+    }
+}
+
+/// The answer to the offer of a control dialog: no media; a line that is offered nevertheless is refused in its place.
+pub(in super::super) fn control_answer(request: &Request) -> Option<Body> {
+    let offer = sdp_of(request.headers.get("Content-Type"), &request.body);
+    if offer.is_empty() {
+        return Some(Body::sdp(Bytes::from_static(b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n")));
+    }
+    refuse_all(&offer)
+}

@@ -1,0 +1,125 @@
+//! What replies say of conferences, participants and the server.
+
+use super::{
+    super::{
+        Cx, Focus,
+        conference::{Conference, Mix},
+    },
+    failure,
+};
+use crate::{
+    conference::{
+        roster::{Entry, Joining, Who},
+        wire::control::{Data, Details, ErrorCode, Failure, MediaServer, Participant, Status, Summary},
+    },
+    id::{ConferenceName, ParticipantId},
+};
+
+/// Numbers for metrics and status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// Conferences.
+    pub conferences: usize,
+    /// Participants in a mix.
+    pub participants: usize,
+    /// Subscriptions of the conference event package.
+    pub watchers: usize,
+    /// No new calls are taken.
+    pub draining: bool,
+}
+
+impl Focus {
+    pub(super) fn summary(&self, conference: &Conference) -> Summary {
+        let record = &conference.record;
+        let server = match conference.mix {
+            Mix::Up { server, .. } => self.servers.get(server).map(|s| s.config.uri(None).to_string()),
+            Mix::Down | Mix::Opening { .. } => None,
+        };
+        Summary {
+            name: record.name.to_string(),
+            title: Some(record.title.clone()).filter(|t| !t.is_empty()),
+            uri: self.config.uri(record.name.as_str()).to_string(),
+            participants: u32::try_from(conference.roster.iter().filter(|e| e.present()).count()).unwrap_or(u32::MAX),
+            max: record.max_participants,
+            locked: record.locked,
+            pin: record.pin.is_some(),
+            guests: record.guests.unwrap_or(self.config.guests),
+            created: record.created.into(),
+            ends: record.ttl.and_then(|ttl| record.created.checked_add(ttl)).map(Into::into),
+            owner: record.creator.as_ref().map(ToString::to_string),
+            media_server: server,
+        }
+    }
+
+    pub(super) fn details(&self, name: &ConferenceName) -> Result<Data, Failure> {
+        let Some(conference) = self.conferences.get(name) else {
+            return Err(failure(ErrorCode::NotFound, format!("no conference {name}")));
+        };
+        let roster = conference.roster.iter().map(participant).collect();
+        Ok(Data::Conference(Box::new(Details { summary: self.summary(conference), roster })))
+    }
+
+    pub(super) fn details_without_roster(&self, name: &ConferenceName) -> Result<Data, Failure> {
+        let data = self.details(name)?;
+        Ok(match data {
+            Data::Conference(mut details) => {
+                details.roster.clear();
+                Data::Conference(details)
+            }
+            other => other,
+        })
+    }
+
+    pub(super) fn participants(&self, name: &ConferenceName, ids: &[ParticipantId]) -> Data {
+        let roster = self.conferences.get(name).map(|c| &c.roster);
+        let participants = roster.map(|r| ids.iter().filter_map(|id| r.get(*id)).map(participant).collect()).unwrap_or_default();
+        Data::Participants { participants }
+    }
+
+    pub(super) fn status(&self, cx: &Cx<'_>) -> Status {
+        let facts = self.facts();
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Status {
+            version: self.config.version.clone(),
+            uptime_seconds: cx.users.uptime(cx.now).as_secs(),
+            roles: self.config.roles.clone(),
+            draining: self.draining,
+            conferences: count(facts.conferences),
+            participants: count(facts.participants),
+            contacts: count(cx.users.contacts()),
+            media_servers: self
+                .media_servers()
+                .map(|s| MediaServer {
+                    uri: s.config.uri(None).to_string(),
+                    reachable: s.known && s.away_since.is_none(),
+                    legs: s.load.legs,
+                    capacity: s.load.capacity,
+                    load: s.load.load,
+                })
+                .collect(),
+        }
+    }
+}
+
+fn participant(entry: &Entry) -> Participant {
+    Participant {
+        id: entry.id.to_string(),
+        uri: entry.uri.to_string(),
+        name: Some(entry.name()),
+        user: match &entry.who {
+            Who::User(user) => Some(user.to_string()),
+            Who::Guest(_) => None,
+        },
+        role: entry.role,
+        state: entry.state,
+        dialed_out: entry.joining == Joining::DialedOut,
+        joined: entry.joined.map(Into::into),
+        muted: entry.muted,
+        deaf: entry.deaf,
+        talking: entry.talking,
+        gain_in_db: entry.gain_in_db,
+        gain_out_db: entry.gain_out_db,
+        codec: entry.codec.clone(),
+        agent: entry.agent.clone(),
+    }
+}
