@@ -74,6 +74,8 @@ impl Focus {
         };
         let Some(call) = self.invite_server(cx, name, server, from, Some(body)) else { return false };
         self.uses.insert(call, Use::Leg(name.clone(), id));
+        // The INVITE's body is more than a description; refreshes carry the description alone.
+        cx.endpoint.set_session(call, (!sdp.is_empty()).then(|| Body::sdp(sdp.clone())));
         let call_id = cx.endpoint.call_peer(call).map(|peer| peer.call_id);
         if let Some(member) = self.conferences.get_mut(name).and_then(|c| c.members.get_mut(&id)) {
             member.leg = Some(call);
