@@ -5,14 +5,26 @@
 //! small text files `fuzz/corpus/NAME/`, and the two-line file `fuzz/fuzz_targets/NAME.rs` with its `[[bin]]` in
 //! `fuzz/Cargo.toml`. The tests say what was forgotten.
 
+mod conference;
+mod sdp;
 mod sip;
 
 /// A fuzz target.
 pub type Target = fn(&[u8]);
 
 /// Every target by the name of its corpus folder.
-pub const TARGETS: &[(&str, Target)] =
-    &[("sip_digest", sip::digest), ("sip_message", sip::message), ("sip_stream", sip::stream), ("sip_values", sip::values)];
+pub const TARGETS: &[(&str, Target)] = &[
+    ("conference_control", conference::control),
+    ("conference_info", conference::info),
+    ("conference_mscml", conference::mscml),
+    ("conference_multipart", conference::multipart),
+    ("conference_services", conference::services),
+    ("sdp_description", sdp::description),
+    ("sip_digest", sip::digest),
+    ("sip_message", sip::message),
+    ("sip_stream", sip::stream),
+    ("sip_values", sip::values),
+];
 
 /// Runs the target called `name`.
 ///
