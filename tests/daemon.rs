@@ -10,7 +10,7 @@ use std::{
     net::UdpSocket,
     os::unix::{fs::PermissionsExt as _, net::UnixDatagram},
     path::Path,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use harness::{Daemon, PATIENCE, get, register, relayd, sample, wait_until};
@@ -21,13 +21,13 @@ fn mode(path: &Path) -> u32 {
 
 /// What is refused: exit code and what is said.
 fn refused(args: &[&str]) -> (i32, String) {
-    let output = relayd(args).output().expect("relayd runs");
+    let output = relayd(args).env("RELAYD_LISTEN_HTTP", "[{address: '127.0.0.1:0'}]").output().expect("relayd runs");
     (output.status.code().expect("an exit code"), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 #[test]
 fn an_ephemeral_daemon_is_ready_within_a_second_and_leaves_nothing_behind() {
-    let begun = Instant::now();
+    let begun = confkit::clock::now();
     let daemon = Daemon::ephemeral(&["--user", "alice"]);
     assert!(begun.elapsed() < Duration::from_secs(1), "ready after {:?}", begun.elapsed());
     let data = daemon.data_dir();
@@ -180,7 +180,7 @@ fn listening_wide_takes_tls_or_a_word_and_a_password_that_was_changed() {
     assert!(told.contains("relayd user passwd admin"), "{told}");
 
     let mut passwd = relayd(&["user", "passwd", "admin", "--data-dir", data]);
-    assert!(passwd.env("CONFKIT_PASSWORD", "correct horse battery staple").status().expect("relayd runs").success());
+    assert!(passwd.env("CONFKIT_PASSWORD", "correct horse battery staple").output().expect("relayd runs").status.success());
     let daemon = Daemon::with(&["--json", "--config", config, "--data-dir", data], &[]);
     assert_eq!(register(&daemon, "admin", "correct horse battery staple"), 200);
     let warned = daemon.log();
@@ -264,14 +264,14 @@ fn systemd_is_told_of_start_reload_and_stop() {
         let len = socket.recv(&mut text).expect("systemd is told");
         String::from_utf8_lossy(&text[..len]).into_owned()
     };
-    let daemon = Daemon::with(&["--ephemeral"], &[("NOTIFY_SOCKET", path.to_str().expect("path"))]);
+    let mut daemon = Daemon::with(&["--ephemeral"], &[("NOTIFY_SOCKET", path.to_str().expect("path"))]);
     assert_eq!(told().trim(), "READY=1");
     daemon.signal(nix::sys::signal::Signal::SIGHUP);
     assert!(told().starts_with("RELOADING=1\nMONOTONIC_USEC="));
     assert_eq!(told().trim(), "READY=1");
     daemon.signal(nix::sys::signal::Signal::SIGTERM);
     assert_eq!(told().trim(), "STOPPING=1");
-    daemon.terminate();
+    assert_eq!(daemon.wait(), 0);
 }
 
 #[test]

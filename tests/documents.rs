@@ -19,6 +19,8 @@ use confkit::{
         Timestamp,
         control::{self, CallState, Data, Details, ErrorCode, Invitee, MediaServer, Participant, Role, Status, Summary},
     },
+    daemon::Ready,
+    id::UserName,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -123,6 +125,24 @@ fn participant() -> Participant {
     }
 }
 
+fn alice() -> UserName {
+    "alice".parse().expect("a user name")
+}
+
+fn ready() -> Ready {
+    let env = ["SERVER", "USER", "CREDENTIALS", "HTTP", "CA"].map(|name| (format!("CONFKIT_{name}"), "x".to_owned()));
+    Ready {
+        event: "ready",
+        sip: Some("sip:x".into()),
+        sips: Some("sip:x".into()),
+        http: Some("http://x".into()),
+        data_dir: "/x".into(),
+        roles: vec!["as".into()],
+        env: env.into(),
+        listening: Vec::new(),
+    }
+}
+
 fn details() -> Data {
     Data::Conference(Box::new(Details { summary: conference(), roster: vec![participant()] }))
 }
@@ -153,6 +173,12 @@ fn samples() -> Vec<(&'static str, Value, &'static [&'static str])> {
         ),
         ("confctl message", json(&Sent { to: "sip:bob@127.0.0.1".into(), status: 200 }), &[]),
         ("confctl status", json(&Data::Status(Box::new(status))), &[]),
+        ("relayd user", json(&relayd::user::Done { name: alice(), outcome: "added", running: true }), &[]),
+        (
+            "relayd user list",
+            json(&relayd::user::Listed { users: vec![relayd::user::Told { name: alice(), role: "user".into(), initial_password: false }] }),
+            &[],
+        ),
         ("relayd check-config", json(&relayd::check_config::Checked { file: "x.yaml".into(), valid: true }), &[]),
     ]
 }
@@ -205,6 +231,7 @@ fn events() -> Vec<(&'static str, Value)> {
     of("confctl watch", watched.iter().map(json).collect())
         .chain(of("confctl join", attended.iter().map(json).collect()))
         .chain(of("confctl run, confctl demo", played.iter().map(json).collect()))
+        .chain(of("relayd run", vec![json(&ready())]))
         .collect()
 }
 
@@ -270,7 +297,7 @@ fn every_command_that_prints_json_is_in_the_document() {
     let document = text("docs/json.md");
     let headings: Vec<&str> = document.lines().filter_map(|line| line.strip_prefix("## ")).flat_map(|line| line.split(", ")).collect();
     // These print no JSON, or none that is built yet.
-    let without = ["confctl completions", "relayd completions", "relayd run", "relayd user"];
+    let without = ["confctl completions", "relayd completions"];
     for program in [confctl::command(), relayd::command()] {
         for command in program.get_subcommands() {
             let name = format!("{} {}", program.get_name(), command.get_name());
@@ -302,7 +329,7 @@ fn every_crate_has_its_line_in_the_document() {
 #[test]
 fn every_command_line_shown_in_a_document_is_accepted() {
     let programs = [confctl::command(), fshare::command(), relayd::command()];
-    for document in ["README.md", "docs/ARCHITECTURE.md", "docs/json.md", "CONTRIBUTING.md"] {
+    for document in ["README.md", "docs/ARCHITECTURE.md", "docs/json.md", "docs/operating.md", "CONTRIBUTING.md"] {
         for line in text(document).lines().filter_map(|line| line.strip_prefix("$ ")) {
             let line = line.split(" #").next().unwrap_or_default().split(['|', '>', '&']).next().unwrap_or_default();
             let words: Vec<&str> = line.split_whitespace().map(|word| word.trim_matches(['\'', '"'])).collect();

@@ -289,7 +289,7 @@ impl Layers {
 pub fn leaves(kind: &Kind) -> Vec<Path> {
     fn walk(kind: &Kind, at: &Path, into: &mut Vec<Path>) {
         match kind {
-            Kind::Section(keys) => keys.iter().for_each(|key| walk(&key.kind, &at.key(key.name), into)),
+            Kind::Section { keys, .. } => keys.iter().for_each(|key| walk(&key.kind, &at.key(key.name), into)),
             Kind::Value(_) | Kind::List(_) => into.push(at.clone()),
         }
     }

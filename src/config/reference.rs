@@ -14,25 +14,25 @@ use super::{
 /// The reference of a configuration: a table per section.
 pub fn reference<C: Setting>() -> String {
     let mut text = String::new();
-    let Kind::Section(keys) = C::kind() else { return text };
+    let Kind::Section { keys, .. } = C::kind() else { return text };
     section(&keys, &Path::default(), &mut text);
     text.trim_end().to_owned() + "\n"
 }
 
 fn section(keys: &[Key], at: &Path, text: &mut String) {
-    let (sections, values): (Vec<&Key>, Vec<&Key>) = keys.iter().partition(|key| matches!(key.kind, Kind::Section(_)));
+    let (sections, values): (Vec<&Key>, Vec<&Key>) = keys.iter().partition(|key| matches!(key.kind, Kind::Section { .. }));
     table(&values, text);
     for key in values.iter().chain(&sections) {
         let here = at.key(key.name);
         match &key.kind {
             Kind::Value(_) => {}
-            Kind::Section(keys) => {
-                let _ = writeln!(text, "### `{here}`\n\n{}\n", key.doc);
+            Kind::Section { doc, keys } => {
+                let _ = writeln!(text, "### `{here}`\n\n{doc}\n");
                 section(keys, &here, text);
             }
             Kind::List(of) => {
-                if let Kind::Section(keys) = of.as_ref() {
-                    let _ = writeln!(text, "### Each of `{here}`\n");
+                if let Kind::Section { doc, keys } = of.as_ref() {
+                    let _ = writeln!(text, "### Each of `{here}`\n\n{doc}\n");
                     section(keys, &here, text);
                 }
             }
@@ -61,10 +61,10 @@ fn table(keys: &[&Key], text: &mut String) {
 fn form(kind: &Kind) -> String {
     match kind {
         Kind::Value(form) => form.to_string(),
-        Kind::Section(_) => "keys".to_owned(),
+        Kind::Section { .. } => "keys".to_owned(),
         Kind::List(of) => match of.as_ref() {
             Kind::Value(form) => format!("list: {form}"),
-            Kind::Section(_) | Kind::List(_) => "list (below)".to_owned(),
+            Kind::Section { .. } | Kind::List(_) => "list (below)".to_owned(),
         },
     }
 }

@@ -13,7 +13,12 @@ pub enum Kind {
     /// One value; the words say which: "a duration such as 30s".
     Value(Cow<'static, str>),
     /// Keys with values.
-    Section(Vec<Key>),
+    Section {
+        /// What the section is for.
+        doc: String,
+        /// Its keys.
+        keys: Vec<Key>,
+    },
     /// Any number of a kind.
     List(Box<Self>),
 }
@@ -63,13 +68,14 @@ macro_rules! item {
 
         impl $crate::config::Setting for $name {
             fn kind() -> $crate::config::Kind {
-                $crate::config::Kind::Section(vec![ $( $crate::config::Key {
+                let keys = vec![ $( $crate::config::Key {
                     name: stringify!($field),
                     doc: $crate::config::schema::prose(&[$($fdoc),*]),
                     kind: <$ty as $crate::config::Setting>::kind(),
                     default: $crate::config::schema::optional!($($default)?)
                         .map(|default: $ty| $crate::config::Setting::show(&default)),
-                } ),* ])
+                } ),* ];
+                $crate::config::Kind::Section { doc: $crate::config::schema::prose(&[$($doc),*]), keys }
             }
 
             fn read(node: &$crate::config::Node<'_>, faults: &mut $crate::config::Faults) -> Option<Self> {

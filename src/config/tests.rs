@@ -333,3 +333,39 @@ fn a_client_file_that_is_named_must_be_there_and_be_right() {
     });
     assert!(error.expect_err("typo").to_string().ends_with("relayd.yaml:1: sever: unknown key; did you mean \"server\"?"));
 }
+
+/// `docs/operating.md` holds the reference of each configuration between two marks; it is what the program says, or this test writes it so.
+#[test]
+fn the_reference_in_the_document_is_the_programs() {
+    let path = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("docs/operating.md");
+    let document = std::fs::read_to_string(&path).expect("docs/operating.md");
+    let mut written = document.clone();
+    for (mark, made) in [("relayd", reference::<Config>()), ("the clients", reference::<ClientConfig>())] {
+        let begin = format!("<!-- reference of {mark}: made by the program; BLESS=1 cargo test config writes it anew -->\n");
+        let (before, rest) = written.split_once(&begin).unwrap_or_else(|| panic!("no mark for {mark}"));
+        let (_, after) = rest.split_once("<!-- end -->").expect("the end of the reference");
+        written = format!("{before}{begin}{made}<!-- end -->{after}");
+    }
+    if std::env::var_os("BLESS").is_some() && written != document {
+        std::fs::write(&path, &written).expect("written");
+    } else {
+        assert!(written == document, "docs/operating.md is not what the program says; BLESS=1 cargo test config writes it anew");
+    }
+    for key in leaves(&Config::kind()) {
+        let name = key.to_string();
+        let last = name.rsplit('.').next().unwrap_or(&name);
+        assert!(written.contains(&format!("| `{last}` |")), "{name} has no line");
+    }
+}
+
+#[test]
+fn the_configurations_shown_in_the_document_are_accepted() {
+    let document = std::fs::read_to_string(FilePath::new(env!("CARGO_MANIFEST_DIR")).join("docs/operating.md")).expect("docs/operating.md");
+    let shown: Vec<&str> = document.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(shown.len() >= 3);
+    for text in shown {
+        if let Err(error) = with(text) {
+            panic!("{error}\n{text}");
+        }
+    }
+}

@@ -38,6 +38,9 @@ pub async fn build(options: Options) -> Result<App, DaemonError> {
     // From here on a SIGHUP does not end the process; one that comes early is answered when the daemon runs.
     let hangups = signal(SignalKind::hangup()).map_err(DaemonError::file("listen for signals in", Path::new("/")))?;
     let loaded = load(&options.sources)?;
+    if let Some(log) = options.log {
+        log(&loaded.config.log);
+    }
     for unknown in loaded.unknown_variables() {
         tracing::warn!("{unknown}");
     }

@@ -44,7 +44,7 @@ pub use first_start::ADMIN;
 pub use ready::Ready;
 
 use crate::{
-    config::{Config, Layers, Sources},
+    config::{Config, Layers, Log, Sources},
     id::UserName,
     sip::transport::Trace,
 };
@@ -64,6 +64,8 @@ pub struct Options {
     pub env_file: Option<PathBuf>,
     /// End when standard input is closed.
     pub until_eof: bool,
+    /// Whoever owns the log of the process: told what the configuration says of it, at the start and at each reload.
+    pub log: Option<fn(&Log)>,
 }
 
 /// A daemon that runs.

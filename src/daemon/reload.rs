@@ -1,10 +1,10 @@
 //! SIGHUP: the configuration, the certificates and the accounts are read again.
 
 use super::{App, lifecycle};
-use crate::config::{Effective, Layers, Loaded, Path, Setting, load};
+use crate::config::{Effective, Loaded, Path, load};
 
 /// The keys whose change takes effect at once; that of any other at the next start.
-const AT_ONCE: [&str; 3] = ["conference", "tls", "stop"];
+const AT_ONCE: [&str; 4] = ["conference", "log", "stop", "tls"];
 
 /// Reads everything again. What is wrong is logged, and the old stays in force.
 pub(super) async fn reload(app: &mut App) {
@@ -12,7 +12,7 @@ pub(super) async fn reload(app: &mut App) {
     lifecycle::reloading();
     match load(&app.options.sources) {
         Ok(Loaded { config, layers }) => {
-            let (now, later) = changes(&effective(&app.layers, &app.config), &effective(&layers, &config));
+            let (now, later) = changes(&app.layers.effective(&app.config), &layers.effective(&config));
             for key in &later {
                 tracing::warn!(%key, "this change takes effect at the next start");
             }
@@ -21,8 +21,13 @@ pub(super) async fn reload(app: &mut App) {
             }
             // What runs is what was started, but for what takes effect at once.
             app.config.conference = config.conference;
+            app.config.log = config.log;
             app.config.tls = config.tls;
             app.config.stop = config.stop;
+            app.layers = layers;
+            if let Some(log) = app.options.log {
+                log(&app.config.log);
+            }
             app.roles.take_config(&app.config).await;
         }
         Err(error) => tracing::error!(%error, "the configuration cannot be used; the old one stays"),
@@ -36,10 +41,6 @@ pub(super) async fn reload(app: &mut App) {
         Err(error) => tracing::error!(%error, "the accounts cannot be read; the old ones stay"),
     }
     lifecycle::reloaded();
-}
-
-fn effective<C: Setting>(layers: &Layers, config: &C) -> Vec<Effective> {
-    layers.effective(config)
 }
 
 /// The keys whose values differ: those that take effect at once, and the others.

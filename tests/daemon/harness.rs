@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{Receiver, sync_channel},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use confkit::{
@@ -123,7 +123,7 @@ impl Daemon {
 
     /// The exit code.
     pub fn wait(&mut self) -> i32 {
-        let begun = Instant::now();
+        let begun = confkit::clock::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("waited for") {
                 return status.code().expect("an exit code");
@@ -161,7 +161,7 @@ fn first_line(mut output: BufReader<impl std::io::Read + Send + 'static>) -> Rec
 
 /// Waits for something that nobody announces.
 pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let begun = Instant::now();
+    let begun = confkit::clock::now();
     while !done() {
         assert!(begun.elapsed() < PATIENCE, "in vain: {what}");
         pause();

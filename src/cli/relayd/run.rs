@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{
-        ExitCode, Failure, OrFail as _,
+        ExitCode, Failure, OrFail as _, log,
         output::{Page, Report, Text},
         relayd::{Context, args::RunArgs},
     },
@@ -36,7 +36,13 @@ pub async fn run(args: &RunArgs, context: &Context) -> Result<(), Failure> {
     if args.trace_secrets {
         sources.flags.push(Flag { flag: "--trace-secrets", key: "trace_sip.secrets", value: "yes".to_owned() });
     }
-    let options = Options { sources, users: args.users.clone(), env_file: args.env_file.clone(), until_eof: args.until_eof };
+    let options = Options {
+        sources,
+        users: args.users.clone(),
+        env_file: args.env_file.clone(),
+        until_eof: args.until_eof,
+        log: Some(log::configure),
+    };
     let app = daemon::build(options).await?;
     if args.ephemeral {
         // A script waits for this line, whatever else it asked for.

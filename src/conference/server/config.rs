@@ -3,12 +3,14 @@
 use std::{
     collections::BTreeSet,
     net::{IpAddr, SocketAddr},
+    time::Duration,
 };
 
 use crate::{
     account::BackoffLimits,
     conference::focus::FocusConfig,
     sip::{
+        digest,
         endpoint::EndpointConfig,
         message::{Host, Uri},
         registrar::Limits,
@@ -26,6 +28,10 @@ pub struct ServerConfig {
     pub endpoint: EndpointConfig,
     /// The registrar.
     pub registrar: Limits,
+    /// Hashes that digest authentication offers, best first.
+    pub algorithms: Vec<digest::Algorithm>,
+    /// How long a nonce can be used.
+    pub nonce_life: Duration,
     /// How much guessing of passwords is borne.
     pub backoff: BackoffLimits,
     /// Where else things are, by purpose, for the answer to `OPTIONS sip:control@as`.

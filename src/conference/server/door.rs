@@ -9,7 +9,7 @@ use std::{
 
 use super::OurHosts;
 use crate::{
-    account::{A1Algorithm, Backoff, BackoffLimits, Directory, Role, Verdict as Wait},
+    account::{A1Algorithm, Backoff, Directory, Role, Verdict as Wait},
     conference::focus::Caller,
     id::UserName,
     sip::{
@@ -37,9 +37,10 @@ pub(super) enum Entry {
 }
 
 impl Door {
-    pub(super) fn new(now: Instant, directory: Arc<Directory>, backoff: BackoffLimits, seed: [u8; 32]) -> Self {
-        let digest = Server::new(ServerConfig::new(directory.realm()), now, seed);
-        Self { digest, backoff: Backoff::new(backoff), directory }
+    pub(super) fn new(now: Instant, directory: Arc<Directory>, config: &super::ServerConfig, seed: [u8; 32]) -> Self {
+        let digest =
+            ServerConfig { algorithms: config.algorithms.clone(), nonce_life: config.nonce_life, ..ServerConfig::new(directory.realm()) };
+        Self { digest: Server::new(digest, now, seed), backoff: Backoff::new(config.backoff), directory }
     }
 
     /// Judges a request outside a dialog. `account_only` keeps guests out.

@@ -24,6 +24,6 @@ mod run;
 mod users;
 
 pub use config::{OurHosts, ServerConfig};
-pub use node::{ApplicationServer, Command, Effect, Report};
+pub use node::{ApplicationServer, Command, Effect, Figures, Report};
 pub use run::{Kept, Running, load, run};
 pub use users::hop_of;

@@ -117,7 +117,18 @@ pub enum Command {
 }
 
 /// Where numbers are wanted: called once, at once.
-pub struct Report(pub Box<dyn FnOnce(Facts, usize) + Send>);
+pub struct Report(pub Box<dyn FnOnce(Figures) + Send>);
+
+/// Numbers for metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Figures {
+    /// The focus's.
+    pub focus: Facts,
+    /// Calls in any state, in either direction.
+    pub calls: usize,
+    /// Registered contacts.
+    pub contacts: usize,
+}
 
 impl std::fmt::Debug for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -149,7 +160,7 @@ impl ApplicationServer {
         endpoint.supported.retain(|s| s != "norefersub");
         endpoint.supported.push("norefersub".to_owned());
         let key = Arc::clone(directory.key());
-        let door = Door::new(now, directory, config.backoff, rng.random());
+        let door = Door::new(now, directory, &config, rng.random());
         let mut registrar = Registrar::new(config.registrar);
         registrar.import(now, wall, contacts);
         let focus = Focus::new(now, config.focus.clone(), key, rng.random(), conferences);
@@ -264,7 +275,10 @@ impl Node for ApplicationServer {
                 self.ending = true;
                 self.with_focus(Focus::shut_down);
             }
-            Command::Report(Report(tell)) => tell(self.focus.facts(), self.endpoint.calls()),
+            Command::Report(Report(tell)) => {
+                let contacts = focus::Users::contacts(&self.directions());
+                tell(Figures { focus: self.focus.facts(), calls: self.endpoint.calls(), contacts });
+            }
         }
         self.settle();
     }

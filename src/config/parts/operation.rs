@@ -28,8 +28,8 @@ section! {
 section! {
     /// The log, on standard error.
     pub struct Log {
-        /// What is logged: a level (error, warn, info, debug, trace), or levels per part such as `info,confkit::sip=debug`.
-        filter: Text = Text("info".to_owned()),
+        /// What is logged: a level (error, warn, info, debug, trace), or levels per part such as `warn,confkit::sip=debug`.
+        filter: Text = Text("warn,confkit=info".to_owned()),
         /// How: human on a terminal and json otherwise (auto), or always the one.
         format: LogFormat = LogFormat::Auto,
     }

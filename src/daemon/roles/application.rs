@@ -13,11 +13,11 @@ use crate::{
     account::{BackoffLimits, Directory},
     clock,
     conference::{
-        focus::{Facts, FocusConfig, MediaServerConfig},
-        server::{self, ApplicationServer, Command, OurHosts, Report, ServerConfig},
+        focus::{FocusConfig, MediaServerConfig},
+        server::{self, ApplicationServer, Command, Figures, OurHosts, Report, ServerConfig},
         wire::services::{Service, Services},
     },
-    config::{Config, Role},
+    config::{Config, DigestAlgorithm, Role},
     daemon::{
         DaemonError,
         metrics::{Kind, Numbers, Page},
@@ -25,6 +25,7 @@ use crate::{
     },
     sip::{
         Transport,
+        digest::Algorithm,
         endpoint::EndpointConfig,
         message::{Host, SipUri},
         registrar::Limits,
@@ -69,6 +70,8 @@ impl Application {
                 max_expires: seconds(config.sip.max_register_expires.get()),
                 default_expires: seconds(config.sip.register_expires.get()),
             },
+            algorithms: auth.algorithms.iter().map(|algorithm| digest(*algorithm)).collect(),
+            nonce_life: auth.nonce_lifetime.get(),
             backoff: BackoffLimits {
                 free: auth.free_failures.get(),
                 address_max: auth.max_wait.get(),
@@ -143,19 +146,20 @@ impl Numbers for Told {
     fn collect<'a>(&'a self, page: &'a mut Page) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(async {
             transport_metrics(page, Role::As, &self.transports.stats());
-            let (tell, told) = oneshot::channel::<(Facts, usize)>();
+            let (tell, told) = oneshot::channel::<Figures>();
             // Nobody may wait for an answer any more; then it is dropped.
-            let report = Report(Box::new(move |facts, calls| {
-                let _ = tell.send((facts, calls));
+            let report = Report(Box::new(move |figures| {
+                let _ = tell.send(figures);
             }));
             let asked = async {
                 self.commands.send(Command::Report(report)).await.ok()?;
                 told.await.ok()
             };
-            let Ok(Some((facts, calls))) = timeout(PATIENCE, asked).await else { return };
-            page.number(Kind::Gauge, "confkit_conferences", "Conferences.", facts.conferences);
-            page.number(Kind::Gauge, "confkit_participants", "Participants in a mix.", facts.participants);
-            page.number(Kind::Gauge, "confkit_conference_watchers", "Subscriptions of the conference event package.", facts.watchers);
+            let Ok(Some(Figures { focus, calls, contacts })) = timeout(PATIENCE, asked).await else { return };
+            page.number(Kind::Gauge, "confkit_conferences", "Conferences.", focus.conferences);
+            page.number(Kind::Gauge, "confkit_participants", "Participants in a mix.", focus.participants);
+            page.number(Kind::Gauge, "confkit_conference_watchers", "Subscriptions of the conference event package.", focus.watchers);
+            page.number(Kind::Gauge, "confkit_contacts", "Registered contacts.", contacts);
             page.labelled(Kind::Gauge, "confkit_sip_calls", "Calls in any state, in either direction.", &[("role", "as")], calls);
         })
     }
@@ -207,6 +211,13 @@ fn focus(config: &Config, listening: &[(Transport, SocketAddr)]) -> FocusConfig 
         outbound: listening.first().map_or(Transport::Udp, |(transport, _)| *transport),
         roles: config.roles.iter().map(|role| role.name().to_owned()).collect(),
         ..FocusConfig::default()
+    }
+}
+
+fn digest(algorithm: DigestAlgorithm) -> Algorithm {
+    match algorithm {
+        DigestAlgorithm::Sha256 => Algorithm::Sha256,
+        DigestAlgorithm::Md5 => Algorithm::Md5,
     }
 }
 
