@@ -34,7 +34,7 @@ use confkit::{
     media::mixer::MixerConfig,
     sdp::{Format, LocalAudio},
     sip::{
-        digest::Credentials,
+        digest::{self, Credentials},
         endpoint::{Endpoint, EndpointConfig},
         hop::{Hop, Transport},
         message::{Host, SipUri},
@@ -117,6 +117,8 @@ impl World {
                 .at(Transport::Udp, Host::Ip(server.ip()), Some(server.port()))
                 .role("as"),
             registrar: registrar::Limits::default(),
+            algorithms: vec![digest::Algorithm::Sha256, digest::Algorithm::Md5],
+            nonce_life: Duration::from_secs(300),
             backoff: confkit::account::BackoffLimits::default(),
             services: Vec::new(),
             ca: None,

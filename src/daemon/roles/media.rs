@@ -7,7 +7,6 @@ use std::{
     sync::Arc,
 };
 
-use tokio::sync::mpsc::{self, Sender};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Ground, endpoint, listening, open, transport_metrics};
@@ -17,20 +16,16 @@ use crate::{
         Access, Command, Gauges, MediaServer, MediaServerConfig,
         engine::{Engine, EngineConfig},
         ports,
+        server::{self, Running},
     },
     config::{Config, Controller, PortRange, Role},
     daemon::{
         DaemonError,
         metrics::{Kind, Numbers, Page},
     },
-    sip::{
-        node::drive,
-        transport::{Transports, source_towards},
-    },
+    sip::transport::{Transports, source_towards},
 };
 
-/// Commands that wait for the server. Their senders wait when it is full.
-const COMMANDS: usize = 64;
 /// What participants are told when the process ends.
 const LEAVING: &str = "server is stopping";
 
@@ -38,8 +33,7 @@ const LEAVING: &str = "server is stopping";
 #[derive(Debug)]
 pub(super) struct Media {
     pub(super) transports: Transports,
-    commands: Sender<Command>,
-    gauges: Arc<Gauges>,
+    running: Running,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -69,42 +63,21 @@ impl Media {
             max_conferences: config.media.max_conferences.size(),
             ..MediaServerConfig::new(MediaServerConfig::endpoint(), Ipv4Addr::LOCALHOST.into())
         };
-        let doorbell = engine.doorbell();
         let machine = MediaServer::new(settings, engine, clock::seed());
-        let gauges = machine.gauges();
-        let (commands, orders) = mpsc::channel(COMMANDS);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let (wires, token) = (transports.clone(), stop.clone());
-        tasks.spawn(async move {
-            // The engine goes with the machine: its threads end after a tick.
-            drop(drive(machine, wires, arrivals, orders, token).await);
-        });
-        let bell = commands.downgrade();
-        let token = stop.clone();
-        tasks.spawn(async move {
-            loop {
-                tokio::select! {
-                    () = doorbell.notified() => {}
-                    () = token.cancelled() => return,
-                }
-                let Some(commands) = bell.upgrade() else { return };
-                if commands.send(Command::Media).await.is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(Self { transports, commands, gauges, tasks, stop })
+        let running = server::run(machine, transports.clone(), arrivals, &tasks, stop.clone());
+        Ok(Self { transports, running, tasks, stop })
     }
 
     /// It has ended.
     pub(super) async fn ended(&self) {
-        self.commands.closed().await;
+        self.running.ended.cancelled().await;
     }
 
     /// No new calls, and an end to those that run.
     pub(super) async fn leave(&self) {
         // One that has ended needs no telling.
-        let _ = self.commands.send(Command::End { reason: LEAVING.to_owned() }).await;
+        let _ = self.running.commands.send(Command::End { reason: LEAVING.to_owned() }).await;
     }
 
     /// Closes everything; calls that have not ended are left to their other ends.
@@ -117,7 +90,7 @@ impl Media {
 
     /// Who tells its numbers.
     pub(super) fn numbers(&self) -> Arc<dyn Numbers> {
-        Arc::new(Told { gauges: self.gauges.clone(), transports: self.transports.clone() })
+        Arc::new(Told { gauges: self.running.gauges.clone(), transports: self.transports.clone() })
     }
 }
 
