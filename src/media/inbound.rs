@@ -29,7 +29,8 @@ const MAX_CANDIDATES: usize = 4;
 pub struct Inbound {
     latch: Latch,
     receives: bool,
-    formats: Vec<Format>,
+    /// In place, not behind a pointer: looked at for every packet.
+    formats: [Option<Format>; MAX_FORMATS],
     dtmf_payload_type: Option<u8>,
     current: Option<Peer>,
     candidates: Vec<Peer>,
@@ -180,7 +181,7 @@ impl Inbound {
     /// The counters of this half.
     pub fn count_into(&self, stats: &mut LegStats) {
         let (counters, jitter) = (&self.counters, self.playout.counters());
-        let rate = self.formats.first().map_or(8000, |format| format.codec.sample_rate());
+        let rate = self.formats[0].map_or(8000, |format| format.codec.sample_rate());
         let time = |samples: u64| Duration::from_secs_f64(samples as f64 / f64::from(rate));
         stats.packets_in = counters.packets;
         stats.octets_in = counters.octets;
@@ -204,7 +205,7 @@ impl Inbound {
         if Some(packet.payload_type) == self.dtmf_payload_type {
             return Some(Kind::Event);
         }
-        match self.formats.iter().find(|format| format.payload_type == packet.payload_type) {
+        match self.formats.iter().flatten().find(|format| format.payload_type == packet.payload_type) {
             Some(format) => Some(Kind::Audio(format.codec)),
             None => (packet.payload_type == COMFORT_NOISE).then_some(Kind::ComfortNoise),
         }
@@ -212,7 +213,7 @@ impl Inbound {
 
     /// Whether a packet from another source than the current one makes that source the current one.
     fn admit(&mut self, now: Instant, sender: Sender, from: SocketAddr, packet: &Packet<'_>) -> bool {
-        let clock_rate = self.formats.first().map_or(8000, |format| format.codec.clock_rate());
+        let clock_rate = self.formats[0].map_or(8000, |format| format.codec.clock_rate());
         if self.current.is_none() && sender == Sender::Peer {
             let mut source = Source::new(packet.ssrc, packet.sequence, clock_rate, true, now);
             source.receive(packet.sequence);
@@ -266,22 +267,22 @@ impl Inbound {
                 None
             }
             Kind::Event => {
-                self.playout.pause();
+                self.playout.pause(sequence);
                 let event = dtmf::Event::parse(packet.payload);
                 self.counters.malformed += u64::from(event.is_none());
                 event.and_then(|event| self.events.receive(now, packet.timestamp, event))
             }
             Kind::ComfortNoise => {
-                self.playout.pause();
+                self.playout.pause(sequence);
                 None
             }
         }
     }
 }
 
-fn formats(media: &LegMedia) -> Vec<Format> {
-    let others = media.accepts.iter().filter(|&&format| format != media.format).copied();
-    std::iter::once(media.format).chain(others).take(MAX_FORMATS).collect()
+fn formats(media: &LegMedia) -> [Option<Format>; MAX_FORMATS] {
+    let mut others = media.accepts.iter().filter(|&&format| format != media.format).copied();
+    std::array::from_fn(|place| if place == 0 { Some(media.format) } else { others.next() })
 }
 
 #[cfg(test)]

@@ -192,7 +192,7 @@ impl JitterBuffer {
         if let Some(position) = self.position {
             self.window.note(timestamp - position + pending as i64, self.jump);
         }
-        if self.was_played(arrival.sequence) {
+        if self.was_played(arrival.sequence) || self.was_passed(arrival.sequence, timestamp + duration) {
             return;
         }
         let place = self.queue.iter().rposition(|stored| stored.sequence <= arrival.sequence).map_or(0, |before| before + 1);
@@ -223,7 +223,12 @@ impl JitterBuffer {
             None => self.seat(newest),
             // Time went on without packets: if even the newest is late now, it is not they that are late, it is the delay that has changed.
             Some(position) if self.silent && newest < position => self.seat(newest),
-            Some(_) if i64::from(self.buffered()) > self.max_delay + self.hold => {
+            // Else waiting was in vain, and what was waited need not become delay.
+            Some(position) if self.silent => {
+                self.position = Some(position.max((position + self.held).min(newest - self.frame - self.spread)));
+                self.held = 0;
+            }
+            Some(_) if self.is_overfull() => {
                 self.seat(newest);
                 self.counters.reseated += 1;
             }
@@ -384,6 +389,26 @@ impl JitterBuffer {
             self.mark_played(sequence);
         }
         true
+    }
+
+    /// Counts a packet that comes after its time was concealed, behind others that were sent later.
+    fn was_passed(&mut self, sequence: i64, end: i64) -> bool {
+        let passed = self.position.is_some_and(|position| (position - self.jump..=position).contains(&end))
+            && self.newest_sequence.is_some_and(|newest| sequence < newest)
+            && self.drifted > 0
+            && !self.silent;
+        if passed {
+            self.counters.late += 1;
+            self.window.late += 1;
+            self.mark_played(sequence);
+        }
+        passed
+    }
+
+    /// More audio waits than any delay is good for.
+    fn is_overfull(&self) -> bool {
+        let limit = self.max_delay + self.hold;
+        i64::from(self.buffered()) > limit && self.queue.iter().map(|stored| stored.duration).sum::<i64>() > limit
     }
 
     fn mark_played(&mut self, sequence: i64) {

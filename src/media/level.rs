@@ -50,18 +50,29 @@ impl Gain {
     }
 
     /// The samples louder or softer, saturating.
-    pub fn apply(self, samples: &[i16], out: &mut [i16]) {
-        for (out, &sample) in out.iter_mut().zip(samples) {
-            *out = (f32::from(sample) * self.0) as i16;
+    pub fn apply(self, samples: &mut [i16]) {
+        for sample in samples {
+            *sample = whole(f32::from(*sample) * self.0).clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16;
         }
     }
 
     /// Likewise on sums.
     pub fn apply_to_sum(self, samples: &mut [i32]) {
         for sample in samples {
-            *sample = (*sample as f32 * self.0) as i32;
+            *sample = whole(*sample as f32 * self.0);
         }
     }
+}
+
+/// Largest magnitude that [`whole`] gives: far beyond what a sample can be.
+const LARGEST: f32 = 4_000_000.0;
+
+/// The nearest whole number, clamped to [`LARGEST`]. A plain `as i32` has to think of every float, and keeps the loop around it from becoming vector code.
+#[inline]
+pub(super) fn whole(value: f32) -> i32 {
+    // Adding this leaves the number in the mantissa, whose upper half of the range begins at it.
+    const MIDDLE: f32 = 12_582_912.0;
+    (value.clamp(-LARGEST, LARGEST) + MIDDLE).to_bits() as i32 - MIDDLE.to_bits() as i32
 }
 
 #[cfg(test)]
@@ -87,12 +98,20 @@ mod tests {
     }
 
     #[test]
+    fn floats_become_the_nearest_whole_number() {
+        for (value, nearest) in [(0.0, 0), (-0.4, 0), (1.5, 2), (-1.6, -2), (32767.3, 32767), (-3_999_999.0, -3_999_999), (9e9, 4_000_000)]
+        {
+            assert_eq!(whole(value), nearest, "{value}");
+        }
+    }
+
+    #[test]
     fn gains_saturate_and_the_least_is_silence() {
-        let mut out = [0; 3];
-        Gain::from_db(6).apply(&[1000, -20000, 30000], &mut out);
-        assert_eq!(out, [1995, i16::MIN, i16::MAX]);
-        Gain::from_db(-40).apply(&[1000, -20000, 30000], &mut out);
-        assert_eq!(out, [0, 0, 0]);
+        let mut samples = [1000, -20000, 30000];
+        Gain::from_db(6).apply(&mut samples);
+        assert_eq!(samples, [1995, i16::MIN, i16::MAX]);
+        Gain::from_db(-40).apply(&mut samples);
+        assert_eq!(samples, [0, 0, 0]);
         assert!(Gain::from_db(0).is_unity());
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! One gain for the whole room and tick, so that what each leg hears stays the same mix less itself. At unity, the usual case, nothing is touched and the mix is exact.
 
+use super::level::whole;
+
 /// Peaks above this turn the room down.
 const CEILING: f32 = 30_000.0;
 /// The gain rises by this factor a tick once there is room again: about 9 dB a second.
@@ -51,7 +53,7 @@ impl Ramp {
     pub fn apply(self, samples: &mut [i32]) {
         let step = (self.to - self.from) / samples.len().max(1) as f32;
         for (at, sample) in samples.iter_mut().enumerate() {
-            *sample = (*sample as f32 * (self.from + step * at as f32)) as i32;
+            *sample = whole(*sample as f32 * (self.from + step * at as f32));
         }
     }
 }

@@ -37,8 +37,8 @@ pub struct Playout {
     /// Decoded and not yet played: the rest of a packet longer than a frame.
     rest: Vec<i16>,
     rest_at: usize,
-    /// The sender said that it pauses: nothing is concealed until it speaks again.
-    paused: bool,
+    /// The sender said with this packet that it pauses: nothing is concealed until it speaks again.
+    paused: Option<i64>,
     joined: Vec<i16>,
 }
 
@@ -54,19 +54,22 @@ impl Playout {
             at: 0,
             rest: Vec::new(),
             rest_at: 0,
-            paused: false,
+            paused: None,
             joined: Vec::new(),
         }
     }
 
     /// Takes a packet of audio.
     pub fn push(&mut self, arrival: Arrival<'_>) {
+        if self.paused.is_some_and(|paused| arrival.sequence > paused) {
+            self.paused = None;
+        }
         self.jitter.push(arrival, self.rest.len() - self.rest_at);
     }
 
-    /// The sender pauses knowingly (comfort noise, or a telephone-event in place of audio): what is missing now is silence, not loss.
-    pub fn pause(&mut self) {
-        self.paused = true;
+    /// The sender pauses knowingly from this packet on (comfort noise, or a telephone-event in place of audio): what is missing then is silence, not loss.
+    pub fn pause(&mut self, sequence: i64) {
+        self.paused = self.paused.max(Some(sequence));
     }
 
     /// Another stream begins.
@@ -74,7 +77,7 @@ impl Playout {
         self.jitter.reset();
         self.rest.clear();
         self.rest_at = 0;
-        self.paused = false;
+        self.paused = None;
     }
 
     /// What happened to packets.
@@ -131,7 +134,6 @@ impl Playout {
                         self.rest_at = skip.min(count);
                         self.concealer.resume(&mut self.rest[self.rest_at..]);
                     }
-                    self.paused = false;
                     audible = true;
                 }
                 Next::Pause(count) => {
@@ -158,10 +160,10 @@ impl Playout {
     /// Conceals `count` samples of the newest frame, the first `filled` of which are there; tells how many of them are more than silence.
     fn conceal(&mut self, filled: usize, count: usize) -> usize {
         let start = self.at + filled;
-        if self.paused {
+        if self.paused.is_some() {
             self.concealer.forget();
         }
-        if self.paused || self.concealer.is_exhausted() {
+        if self.paused.is_some() || self.concealer.is_exhausted() {
             self.ring[start..start + count].fill(0);
             return 0;
         }

@@ -23,6 +23,7 @@ pub struct Ticker {
     period: Duration,
     /// When the next tick is due, on the system's monotonic clock.
     next: Duration,
+    catch_up: u32,
     late: u64,
     skipped: u64,
 }
@@ -41,9 +42,14 @@ impl Ticker {
     pub fn start(period: Duration) -> Self {
         // Without it ticks begin up to 50 µs later: no reason to fail.
         let _ = prctl::set_timerslack(TIMER_SLACK);
-        let mut ticker = Self { period, next: Duration::ZERO, late: 0, skipped: 0 };
+        let mut ticker = Self { period, next: Duration::ZERO, catch_up: MAX_CATCH_UP, late: 0, skipped: 0 };
         ticker.restart();
         ticker
+    }
+
+    /// Makes up for so many ticks instead of [`MAX_CATCH_UP`].
+    pub fn catching_up(self, ticks: u32) -> Self {
+        Self { catch_up: ticks, ..self }
     }
 
     /// After a pause: the next tick comes a period from now.
@@ -61,14 +67,14 @@ impl Ticker {
         self.skipped
     }
 
-    /// Waits for the next tick. One that should have begun already begins at once; when more than [`MAX_CATCH_UP`] are due, the
+    /// Waits for the next tick. One that should have begun already begins at once; when too many are due, the
     /// older ones are skipped.
     pub fn wait(&mut self) -> Tick {
         let due = TimeSpec::from_duration(self.next);
         while clock_nanosleep(ClockId::CLOCK_MONOTONIC, ClockNanosleepFlags::TIMER_ABSTIME, &due) == Err(Errno::EINTR) {}
         let behind = monotonic().saturating_sub(self.next);
         let missed = (behind.as_nanos() / self.period.as_nanos().max(1)).min(u128::from(u32::MAX)) as u32;
-        let skipped = missed.saturating_sub(MAX_CATCH_UP);
+        let skipped = missed.saturating_sub(self.catch_up);
         self.next += self.period * (skipped + 1);
         self.late += u64::from(behind > LATE);
         self.skipped += u64::from(skipped);

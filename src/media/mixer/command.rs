@@ -6,16 +6,13 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
 
 use super::{
-    Event, MAX_PROMPTS, Mixer, MixerError, Place, Slot, Target,
+    Event, MAX_PROMPTS, MIXED_AS, Mixer, MixerError, Place, Slot, Target,
     leg::{Connected, Leg},
     room::Room,
 };
 use crate::media::{
-    Codec, LegId, LegMedia, Mix, PlayEnd, PlayId, Prompt, RoomId, inbound::Inbound, level::Gain, outbound::Outbound, play::Playing, rtcp,
+    LegId, LegMedia, Mix, PlayEnd, PlayId, Prompt, RoomId, inbound::Inbound, level::Gain, outbound::Outbound, play::Playing, rtcp,
 };
-
-/// The rate at which rooms are mixed, by the codec that has it.
-const MIXED_AS: Codec = Codec::Pcmu;
 
 impl Mixer {
     /// Makes a room; one of this name stays as it is.

@@ -28,17 +28,14 @@ impl Mixer {
             leg.contributes = heard && leg.energy > 0;
             let talked = leg.detector.is_talking();
             leg.detector.hear(if heard { leg.energy } else { 0 });
-            let room = self.rooms.get_mut(leg.room).and_then(Option::as_mut);
-            if leg.gain_in.is_unity() {
-                leg.scaled.clear();
-            } else if leg.contributes {
-                leg.scaled.resize(frame.samples.len(), 0);
-                leg.gain_in.apply(frame.samples, &mut leg.scaled);
-            }
-            if let Some(room) = room {
+            if let Some(Some(room)) = self.rooms.get_mut(leg.room) {
                 room.talkers_changed |= talked != leg.detector.is_talking();
-                if let Some(samples) = leg.contribution() {
-                    room.add(samples);
+                if leg.contributes {
+                    let own = self.said.keep(slot, frame.samples);
+                    if !leg.gain_in.is_unity() {
+                        leg.gain_in.apply(own);
+                    }
+                    room.add(own);
                 }
             }
             if (self.ticks + slot as u64).is_multiple_of(CHORE_TICKS) {

@@ -27,8 +27,6 @@ pub(super) struct Leg {
     pub gain_out: Gain,
     pub detector: Detector,
     pub prompts: Vec<Playing>,
-    /// What it says after its gain; empty at unity.
-    pub scaled: Vec<i16>,
     /// It is part of the sum of this tick.
     pub contributes: bool,
     pub energy: u64,
@@ -41,10 +39,13 @@ pub(super) struct Leg {
 /// The media of a leg, once it was negotiated.
 #[derive(Debug)]
 pub(super) struct Connected {
-    pub media: LegMedia,
+    pub media: Box<LegMedia>,
+    /// What [`LegMedia::direction`] says of our sending.
+    pub sends: bool,
     pub inbound: Inbound,
     pub outbound: Outbound,
-    pub reports: rtcp::Session,
+    /// Apart, for it is seldom looked at.
+    pub reports: Box<rtcp::Session>,
     /// Where reports came from, where that is believed.
     reports_from: Option<SocketAddr>,
     malformed_reports: u64,
@@ -64,19 +65,10 @@ impl Leg {
             gain_out: Gain::UNITY,
             detector: Detector::new(frame),
             prompts: Vec::new(),
-            scaled: Vec::new(),
             contributes: false,
             energy: 0,
             silent: false,
             closing: false,
-        }
-    }
-
-    /// What it adds to the sum of this tick.
-    pub fn contribution(&self) -> Option<&[i16]> {
-        match &self.connected {
-            Some(connected) if self.contributes => Some(if self.scaled.is_empty() { connected.inbound.frame() } else { &self.scaled }),
-            _ => None,
         }
     }
 
@@ -115,7 +107,17 @@ impl Leg {
 
 impl Connected {
     pub fn new(media: LegMedia, inbound: Inbound, outbound: Outbound, reports: rtcp::Session, now: Instant) -> Self {
-        Self { media, inbound, outbound, reports, reports_from: None, malformed_reports: 0, stranger_reports: 0, awaited_since: now }
+        Self {
+            sends: media.direction.sends(),
+            media: Box::new(media),
+            inbound,
+            outbound,
+            reports: Box::new(reports),
+            reports_from: None,
+            malformed_reports: 0,
+            stranger_reports: 0,
+            awaited_since: now,
+        }
     }
 
     pub fn renegotiate(&mut self, media: LegMedia, now: Instant) {
@@ -124,7 +126,8 @@ impl Connected {
         if media.direction.receives() && !self.media.direction.receives() {
             self.awaited_since = now;
         }
-        self.media = media;
+        self.sends = media.direction.sends();
+        *self.media = media;
     }
 
     pub fn receive_report(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {

@@ -27,8 +27,12 @@ use std::{
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha12Rng;
 
-use self::{leg::Leg, room::Room, say::Cursor};
-use super::{LegId, LegStats, PlayId, RoomId, outbound::MAX_PACKET};
+use self::{
+    leg::Leg,
+    room::{Room, Said},
+    say::Cursor,
+};
+use super::{Codec, LegId, LegStats, PlayId, RoomId, outbound::MAX_PACKET};
 
 pub use self::{
     event::{Event, Target},
@@ -37,6 +41,9 @@ pub use self::{
 
 /// Most prompts that one room or leg plays at once.
 pub const MAX_PROMPTS: usize = 8;
+
+/// The rate at which rooms are mixed, by the codec that has it.
+const MIXED_AS: Codec = Codec::Pcmu;
 
 /// Ticks between two looks at a leg's reports, silence and lost key ends. The looks of the legs are spread over them.
 const CHORE_TICKS: u64 = 10;
@@ -101,6 +108,7 @@ pub struct Mixer {
     closing: bool,
     ticks: u64,
     cursor: Cursor,
+    said: Said,
     packet: [u8; MAX_PACKET],
     sum: Vec<i32>,
     frame: Vec<i16>,
@@ -128,6 +136,7 @@ impl Mixer {
             closing: false,
             ticks: 0,
             cursor: Cursor::default(),
+            said: Said::new(MIXED_AS.frame()),
             packet: [0; MAX_PACKET],
             sum: Vec::new(),
             frame: Vec::new(),

@@ -86,3 +86,32 @@ pub(super) fn clip(sum: &[i32], frame: &mut Vec<i16>) {
     frame.clear();
     frame.extend(sum.iter().map(|&sample| sample.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16));
 }
+
+/// What each leg says this tick, after its gain, in one block by slots: it is read again when all others have spoken, and then in order.
+#[derive(Debug)]
+pub(super) struct Said {
+    frame: usize,
+    samples: Vec<i16>,
+}
+
+impl Said {
+    pub fn new(frame: usize) -> Self {
+        Self { frame, samples: Vec::new() }
+    }
+
+    /// Keeps what a leg says.
+    pub fn keep(&mut self, slot: usize, samples: &[i16]) -> &mut [i16] {
+        let range = slot * self.frame..(slot + 1) * self.frame;
+        if self.samples.len() < range.end {
+            self.samples.resize(range.end, 0);
+        }
+        let kept = &mut self.samples[range];
+        kept.copy_from_slice(samples);
+        kept
+    }
+
+    /// What a leg said that was kept this tick.
+    pub fn of(&self, slot: usize) -> &[i16] {
+        self.samples.get(slot * self.frame..(slot + 1) * self.frame).unwrap_or_default()
+    }
+}

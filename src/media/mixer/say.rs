@@ -85,17 +85,17 @@ impl Mixer {
 
     /// The frame of this tick for one leg: a packet, or something to wait for.
     fn speak_to(&mut self, slot: usize) -> Option<Made> {
-        let Self { legs, rooms, packet, sum, frame, .. } = self;
+        let Self { legs, rooms, said, packet, sum, frame, .. } = self;
         let leg = legs.get_mut(slot)?.as_mut().filter(|leg| !leg.closing)?;
         let room = rooms.get_mut(leg.room)?.as_mut()?;
         let of_its_own = !leg.hears() || leg.contributes || !leg.gain_out.is_unity() || !leg.prompts.is_empty();
         if of_its_own {
-            compose(leg, room, sum);
+            compose(leg, room, leg.contributes.then(|| said.of(slot)), sum);
         }
         let over = take_over(&mut leg.prompts);
         let made = leg.connected.as_mut().and_then(|connected| {
             let outbound = &mut connected.outbound;
-            let Some(to) = connected.inbound.remote().filter(|_| connected.media.direction.sends()) else {
+            let Some(to) = connected.inbound.remote().filter(|_| connected.sends) else {
                 outbound.skip();
                 return None;
             };
@@ -157,10 +157,10 @@ impl Mixer {
 }
 
 /// What one leg hears, where it is not what everyone hears: the sum less its own, turned down with the room and by its gain, and its prompts.
-fn compose(leg: &mut Leg, room: &Room, sum: &mut Vec<i32>) {
+fn compose(leg: &mut Leg, room: &Room, own: Option<&[i16]>, sum: &mut Vec<i32>) {
     sum.clear();
     if leg.hears() {
-        match leg.contribution() {
+        match own {
             Some(own) => sum.extend(room.sum.iter().zip(own).map(|(sum, &own)| sum - i32::from(own))),
             None => sum.extend_from_slice(&room.sum),
         }

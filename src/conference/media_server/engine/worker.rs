@@ -33,9 +33,8 @@ use crate::{
 
 /// Events kept when signalling does not take them.
 pub(super) const PENDING: usize = 4096;
-/// Ticks between two looks at a leg's RTCP, and between two publications of its counters; spread over the legs.
-const SELDOM: u64 = 10;
-const PUBLISH: u64 = 25;
+/// Ticks between two looks at a leg's RTCP (the kernel notes when it came) and publications of its counters; spread over the legs.
+const SELDOM: u64 = 25;
 /// Ticks between two publications of the thread's load.
 const LOAD_EVERY: u64 = 50;
 
@@ -288,7 +287,7 @@ impl Worker {
             .legs
             .iter()
             .enumerate()
-            .filter(|(index, _)| (ticks + *index as u64).is_multiple_of(PUBLISH))
+            .filter(|(index, _)| (ticks + *index as u64).is_multiple_of(SELDOM))
             .filter_map(|(_, leg)| leg.as_ref())
         {
             if let Some(mut stats) = self.mixer.stats(leg.id) {
