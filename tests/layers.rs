@@ -35,6 +35,7 @@ const SHELLS: &[(&str, &str)] = &[
     ("src/media/io/", "media sockets and the tick"),
     ("src/store/", "the database"),
     ("src/conference/media_server/engine/", "the media threads"),
+    ("src/conference/media_server/server.rs", "runs the media server"),
     ("src/conference/server/run.rs", "runs the application server"),
     ("src/conference/client/session.rs", "runs a client's machine over real transports"),
     ("src/conference/client/media.rs", "a terminal's media thread"),

@@ -69,6 +69,7 @@ impl<P: MediaPlane> MediaServer<P> {
             return Err(Refusal::busy("no room for another conference"));
         }
         self.plane.open_room(&room(&id)).map_err(|e| Refusal::busy(&e.to_string()))?;
+        tracing::info!(conference = %id, controlled = control.is_some(), "conference opened");
         self.conferences.insert(id, Conference::new(control, reserved));
         Ok(())
     }
@@ -169,6 +170,7 @@ impl<P: MediaPlane> MediaServer<P> {
     /// A conference without control leg and legs is no more.
     fn forget_conference(&mut self, id: &ConferenceId) {
         if self.conferences.get(id).is_some_and(|c| c.control.is_none() && c.legs.is_empty()) {
+            tracing::info!(conference = %id, "conference ended");
             self.conferences.remove(id);
             self.deadlines.set(&Due::Talkers(id.clone()), None);
             self.plane.close_room(&room(id));

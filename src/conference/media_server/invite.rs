@@ -68,6 +68,7 @@ impl Refusal {
 impl<P: MediaPlane> MediaServer<P> {
     pub(super) fn on_invite(&mut self, now: Instant, call: Call, request: &Request) {
         if let Err(refusal) = self.establish(now, call, request) {
+            tracing::info!(status = refusal.status, why = refusal.why, "leg refused");
             self.refuse(now, call, &refusal);
         }
     }

@@ -175,6 +175,7 @@ impl<P: MediaPlane> MediaServer<P> {
             PlaneEvent::Closed { leg, .. } => {
                 // Legs of ours are forgotten before they are closed, so this one was lost.
                 if let Some(call) = self.by_media.remove(&leg) {
+                    tracing::warn!(%leg, "media of a leg is gone");
                     self.endpoint.bye(now, call, Some(Reason::sip(500, "the media of the leg is gone")), Vec::new());
                 }
             }
@@ -237,6 +238,7 @@ impl<P: MediaPlane> Node for MediaServer<P> {
                 if self.config.access.admits(&from, &peer) {
                     self.endpoint.handle_bytes(now, bytes, from);
                 } else if self.strays.len() < MAX_STRAYS {
+                    tracing::debug!(%from, "not the application server: refused");
                     self.strays.extend(access::refuse(&bytes, from));
                 }
             }

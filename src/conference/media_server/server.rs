@@ -151,9 +151,8 @@ mod tests {
         let mut buffer = vec![0; 65_536];
         let bye = loop {
             let length = timeout(Duration::from_secs(20), caller.socket.recv(&mut buffer)).await.expect("in time").expect("received");
-            match parse(&bytes::Bytes::copy_from_slice(&buffer[..length]), Framing::Datagram) {
-                Ok(Message::Request(request)) => break request,
-                _ => {}
+            if let Ok(Message::Request(request)) = parse(&bytes::Bytes::copy_from_slice(&buffer[..length]), Framing::Datagram) {
+                break request;
             }
         };
         assert_eq!((bye.method.as_str(), bye.headers.get("Reason")), ("BYE", Some("SIP;cause=503;text=\"over\"")));

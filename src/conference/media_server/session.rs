@@ -154,20 +154,20 @@ mod tests {
     use super::*;
     use crate::conference::wire::mscml::LegExtension;
 
-    fn set(settings: LegSettings, request: ConfigureLeg) -> LegSettings {
-        settings.with(&request).expect("possible")
+    fn set(settings: LegSettings, request: &ConfigureLeg) -> LegSettings {
+        settings.with(request).expect("possible")
     }
 
     #[test]
     fn requests_change_only_what_they_name() {
-        let parked = set(LegSettings::default(), ConfigureLeg { mix_mode: Some(MixMode::Parked), ..ConfigureLeg::default() });
+        let parked = set(LegSettings::default(), &ConfigureLeg { mix_mode: Some(MixMode::Parked), ..ConfigureLeg::default() });
         assert_eq!(parked.mix(), Mix::PARKED);
         let deaf = LegExtension { deaf: Some(true), pinned: None };
         let deaf =
-            set(parked, ConfigureLeg { extension: deaf, input_gain: Some(Gain::Fixed { level_db: -6.4 }), ..ConfigureLeg::default() });
-        let full = set(deaf, ConfigureLeg { mix_mode: Some(MixMode::Full), ..ConfigureLeg::default() });
+            set(parked, &ConfigureLeg { extension: deaf, input_gain: Some(Gain::Fixed { level_db: -6.4 }), ..ConfigureLeg::default() });
+        let full = set(deaf, &ConfigureLeg { mix_mode: Some(MixMode::Full), ..ConfigureLeg::default() });
         assert_eq!(full.mix(), Mix { deaf: true, gain_in_db: -6, ..Mix::FULL });
-        let listener = set(LegSettings::default(), ConfigureLeg { leg_type: Some(LegType::Listener), ..ConfigureLeg::default() });
+        let listener = set(LegSettings::default(), &ConfigureLeg { leg_type: Some(LegType::Listener), ..ConfigureLeg::default() });
         assert_eq!(listener.mix(), Mix { mute: true, ..Mix::FULL });
     }
 

@@ -247,7 +247,6 @@ impl Element {
 fn legal(text: &str, attribute: bool) -> Cow<'_, str> {
     let bad = |c: char| match c {
         '\t' | '\n' => attribute,
-        '\r' => true,
         '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'.. => false,
         _ => true,
     };
