@@ -13,7 +13,8 @@ use std::{
     time::Duration,
 };
 
-use harness::{Daemon, PATIENCE, get, register, relayd, sample, wait_until};
+use confkit::sip::message::Method;
+use harness::{Daemon, PATIENCE, Phone, get, register, relayd, sample, wait_until};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).permissions().mode() & 0o777
@@ -286,4 +287,71 @@ fn the_trace_is_a_ladder_and_a_capture_without_secrets() {
     let capture = fs::read(home.path().join("sip.txt.pcap")).expect("a capture");
     assert!(capture.len() > 24 && capture.windows(8).any(|window| window == b"REGISTER"));
     assert_eq!((mode(&ladder), mode(&home.path().join("sip.txt.pcap"))), (0o600, 0o600));
+}
+
+#[test]
+fn a_daemon_that_drains_tells_participants_why_and_waits_for_their_answer() {
+    let mut daemon = Daemon::ephemeral(&[]);
+    let phone = Phone::new();
+    assert_eq!(phone.call(&daemon, "standup"), 200);
+    wait_until("the phone takes part", || sample(&get(&daemon, "/metrics").1, "confkit_participants") == 1.0);
+    daemon.signal(nix::sys::signal::Signal::SIGTERM);
+    let (bye, from) = phone.request();
+    assert_eq!(bye.method, Method::Bye);
+    let reason = bye.headers.get("Reason").expect("a Reason");
+    assert!(reason.starts_with("SIP;cause=503") && reason.contains("stopping"), "{reason}");
+    // While the BYE is unanswered the process is still there: it drains.
+    assert_eq!(get(&daemon, "/readyz"), (503, "draining\n".to_owned()));
+    assert_eq!(get(&daemon, "/healthz").0, 200);
+    assert_eq!(Phone::new().call(&daemon, "late"), 503, "no new calls");
+    phone.answer(&bye, from, 200, &[]);
+    assert_eq!(daemon.wait(), 0);
+}
+
+#[test]
+fn numbers_go_out_by_a_gateway_that_asks_for_its_password_and_gateways_come_in_where_guests_do_not() {
+    let (gateway, home) = (Phone::new(), tempfile::tempdir().expect("directory"));
+    let secret = home.path().join("secret");
+    fs::write(&secret, "gateway's own\n").expect("written");
+    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).expect("mode");
+    let config = home.path().join("relayd.yaml");
+    let text = format!(
+        "conference: {{guests: no}}\n\
+         trunks: [{{name: gw, uri: 'sip:{}', addresses: [127.0.0.1], username: confkit, password_file: secret}}]\n\
+         routes: [{{pattern: '+49*', trunk: gw}}]\n",
+        gateway.own
+    );
+    fs::write(&config, &text).expect("written");
+    let daemon = Daemon::ephemeral(&["--config", config.to_str().expect("path")]);
+    let confctl = |args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_confctl"));
+        let variables = ["CONFKIT_SERVER", "CONFKIT_USER", "CONFKIT_CREDENTIALS"].map(|name| (name, daemon.env(name)));
+        command.args(args).env_clear().envs(variables).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        command.spawn().expect("confctl starts")
+    };
+    assert_eq!(gateway.call(&daemon, "standup"), 200, "let in by its address: {}", daemon.log());
+
+    let inviting = confctl(&["invite", "standup", "+49 30 123-45"]);
+    let (invite, from) = gateway.request();
+    assert_eq!((invite.method.clone(), invite.uri.to_string()), (Method::Invite, format!("sip:+493012345@{}", gateway.own)));
+    gateway.answer(&invite, from, 407, &[("Proxy-Authenticate", "Digest realm=\"gw\", nonce=\"n\", qop=\"auth\", algorithm=SHA-256")]);
+    let (again, from) = loop {
+        let (request, from) = gateway.request();
+        if request.method == Method::Invite && request.headers.get("Proxy-Authorization").is_some() {
+            break (request, from);
+        }
+    };
+    let proof = again.headers.get("Proxy-Authorization").expect("a proof");
+    assert!(proof.contains("username=\"confkit\"") && proof.contains("realm=\"gw\""), "{proof}");
+    gateway.answer(&again, from, 486, &[]);
+    assert_eq!(inviting.wait_with_output().expect("confctl ends").status.code(), Some(6), "busy");
+
+    let refused = confctl(&["invite", "standup", "+33 1 23"]).wait_with_output().expect("confctl ends");
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned() + &String::from_utf8_lossy(&refused.stdout);
+    assert!(refused.status.code() == Some(3) && told.contains("no route leads to the number +33123"), "{told}");
+    drop(daemon);
+
+    fs::write(&config, text.replace("addresses: [127.0.0.1]", "addresses: [192.0.2.1]")).expect("written");
+    let daemon = Daemon::ephemeral(&["--config", config.to_str().expect("path")]);
+    assert_eq!(Phone::new().call(&daemon, "standup"), 403, "a guest is not let in");
 }

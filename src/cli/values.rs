@@ -32,7 +32,7 @@ pub fn server(text: &str) -> Result<SipUri, String> {
 /// Somebody to call or to write to: a URI, or the name of a user of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Callee {
-    /// `sip:bob@example.com`, `tel:+15551234567`.
+    /// `sip:bob@example.com`, `tel:+15551234567`, or a number such as `+1 555 123-4567`.
     Uri(Uri),
     /// `bob`: a user of the server that is talked to.
     User(UserName),
@@ -51,7 +51,11 @@ impl FromStr for Callee {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text.contains(':') {
+        if text.starts_with('+') {
+            // RFC 3966 §3: what makes a number readable is no part of it.
+            let digits: String = text.chars().filter(|c| !"-.() ".contains(*c)).collect();
+            format!("tel:{digits}").parse().map(Self::Uri).map_err(|error| error.to_string())
+        } else if text.contains(':') {
             text.parse().map(Self::Uri).map_err(|error| error.to_string())
         } else {
             text.parse().map(Self::User).map_err(|error| format!("{error}; or give a URI such as sip:bob@example.com"))
@@ -72,7 +76,11 @@ impl FromStr for Room {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text.contains(':') {
+        if text.starts_with('+') {
+            // RFC 3966 §3: what makes a number readable is no part of it.
+            let digits: String = text.chars().filter(|c| !"-.() ".contains(*c)).collect();
+            format!("tel:{digits}").parse().map(Self::Uri).map_err(|error| error.to_string())
+        } else if text.contains(':') {
             text.parse().map(Self::Uri).map_err(|error| error.to_string())
         } else {
             text.parse().map(Self::Name).map_err(|error| error.to_string())

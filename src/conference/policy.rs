@@ -8,7 +8,7 @@ use crate::{
 /// What decides whether somebody is let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Admission {
-    /// The caller has proved an account.
+    /// The caller has proved an account, or comes through a gateway of ours.
     pub authenticated: bool,
     /// The caller made the conference, or is an administrator: neither lock nor size nor PIN keeps it out.
     pub privileged: bool,

@@ -37,13 +37,13 @@ pub use layers::{ConfigError, Effective, Layers, MAX_FILE, Origin, Problem, Unkn
 pub use load::{ENVIRONMENT_PREFIX, Flag, Loaded, Sources, default_data_dir, load};
 pub use node::{Fault, Faults, MAX_FAULTS, Node, Path, Setting, Step};
 pub use parts::{
-    Auth, Conference, Config, DIRECT, HttpListener, Limits, Listen, Log, Media, Pattern, Route, Sip, SipListener, Stop, Tls, TraceSip,
-    Trunk, is_loopback,
+    Auth, Conference, Config, DIRECT, HttpListener, Limits, Listen, Log, Media, Route, Sip, SipListener, Stop, Tls, TraceSip, Trunk,
+    is_loopback,
 };
 pub use print::print;
 pub use reference::reference;
 pub use schema::{Key, Kind, nearest};
 pub use value::{
-    Advertised, CodecName, Controller, Count, DigestAlgorithm, Domain, LogFormat, Network, PortRange, Realm, Role, Roles, SipTransport,
-    Span, Text, Threads, Until, ValueError,
+    Advertised, CodecName, Controller, Count, DigestAlgorithm, Domain, LogFormat, PortRange, Realm, Role, Roles, SipTransport, Span, Text,
+    Threads, Until, ValueError,
 };

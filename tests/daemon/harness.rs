@@ -133,7 +133,8 @@ impl Daemon {
         }
     }
 
-    fn sip(&self) -> SocketAddr {
+    /// Where it listens by UDP.
+    pub fn sip(&self) -> SocketAddr {
         let uri = self.ready["sip"].as_str().expect("sip");
         uri.trim_start_matches("sip:").split(';').next().expect("an address").parse().expect("an address")
     }
@@ -214,6 +215,64 @@ pub fn register(daemon: &Daemon, user: &str, password: &str) -> u16 {
     request.headers.set("CSeq", "2 REGISTER");
     request.headers.set("Via", format!("SIP/2.0/UDP {own};branch=z9hG4bK{}b;rport", own.port()));
     exchange(&socket, server, &request).status
+}
+
+/// The other end of a call by UDP, byte for byte.
+pub struct Phone {
+    socket: UdpSocket,
+    pub own: SocketAddr,
+}
+
+impl Phone {
+    pub fn new() -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let own = socket.local_addr().expect("address");
+        Self { socket, own }
+    }
+
+    /// Calls a conference as a guest, and acknowledges the answer: its status.
+    pub fn call(&self, daemon: &Daemon, conference: &str) -> u16 {
+        let (server, own) = (daemon.sip(), self.own);
+        let sdp = format!("v=0\r\no=- 1 1 IN IP4 {0}\r\ns=-\r\nc=IN IP4 {0}\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n", own.ip());
+        let head = |method: &str, branch: &str, to: &str| {
+            format!(
+                "{method} sip:{conference}@{server} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{branch};rport\r\nMax-Forwards: 70\r\n\
+                 From: <sip:phone@{own}>;tag=1\r\nTo: {to}\r\nCall-ID: {0}\r\nCSeq: 1 {method}\r\nContact: <sip:phone@{own}>\r\n",
+                own.port()
+            )
+        };
+        let to = format!("<sip:{conference}@{server}>");
+        let invite = head("INVITE", "a", &to) + &format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len());
+        let answer = exchange(&self.socket, server, &message(&invite));
+        let to = answer.headers.get("To").expect("a To").to_owned();
+        let ack = head("ACK", if answer.status < 300 { "b" } else { "a" }, &to) + "Content-Length: 0\r\n\r\n";
+        self.socket.send_to(ack.as_bytes(), server).expect("sent");
+        answer.status
+    }
+
+    /// The next request, and where it came from.
+    pub fn request(&self) -> (Request, SocketAddr) {
+        loop {
+            let mut bytes = vec![0; 65_536];
+            let (len, from) = self.socket.recv_from(&mut bytes).expect("a request");
+            bytes.truncate(len);
+            match parse(&bytes.into(), Framing::Datagram) {
+                Ok(Message::Request(request)) => return (request, from),
+                Ok(Message::Response(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Answers a request.
+    pub fn answer(&self, request: &Request, to: SocketAddr, status: u16, headers: &[(&str, &str)]) {
+        let mut response = request.response(status, "phone");
+        for (name, value) in headers {
+            response.headers.set(name, *value);
+        }
+        self.socket.send_to(&response.to_bytes(), to).expect("sent");
+    }
 }
 
 fn message(text: &str) -> Request {

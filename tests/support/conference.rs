@@ -28,7 +28,7 @@ use confkit::{
         },
         focus::{FocusConfig, Stored},
         media_server::{Command as MediaCommand, MediaServer, MediaServerConfig, ports::PortRange, simulated::SimulatedPlane},
-        server::{ApplicationServer, Command as ServerCommand, Effect, OurHosts, ServerConfig},
+        server::{ApplicationServer, Command as ServerCommand, Effect, Gateways, OurHosts, ServerConfig},
         wire::control::{Command, Create, Data, Pin, Reply, VolumeDirection, Who},
     },
     media::mixer::MixerConfig,
@@ -117,6 +117,7 @@ impl World {
                 .at(Transport::Udp, Host::Ip(server.ip()), Some(server.port()))
                 .role("as"),
             registrar: registrar::Limits::default(),
+            gateways: Gateways::default(),
             algorithms: vec![digest::Algorithm::Sha256, digest::Algorithm::Md5],
             nonce_life: Duration::from_secs(300),
             backoff: confkit::account::BackoffLimits::default(),

@@ -22,7 +22,7 @@ pub struct Args {
     /// Conference
     pub name: ConferenceName,
 
-    /// Whom to call: SIP URIs, or names of users who are registered
+    /// Whom to call: SIP URIs, numbers such as +493012345, or names of users who are registered
     #[arg(required = true, value_name = "URI")]
     pub callees: Vec<Callee>,
 }

@@ -37,6 +37,9 @@ impl Focus {
             if !self.config.auto_create {
                 return cx.endpoint.reject(cx.now, call, 404, Vec::new());
             }
+            if !caller.admitted && !self.config.guests {
+                return cx.endpoint.reject(cx.now, call, 403, Denied::Guest.headers());
+            }
             if !self.make_ad_hoc(cx, &name, caller) {
                 return cx.endpoint.reject(cx.now, call, 503, retry_after());
             }
@@ -47,7 +50,7 @@ impl Focus {
     /// An INVITE to the conference factory (RFC 4579 §5.4): a conference with a name of our choice.
     pub(super) fn dial_factory(&mut self, cx: &mut Cx<'_>, call: Call, request: &Request, caller: &Caller, from: &Hop) {
         use rand::RngExt as _;
-        if caller.user.is_none() && !self.config.guests {
+        if !caller.admitted && !self.config.guests {
             return cx.endpoint.reject(cx.now, call, 403, Denied::Guest.headers());
         }
         for _ in 0..8 {
@@ -65,7 +68,7 @@ impl Focus {
     /// Makes a conference that nobody defined: it is not stored, and goes when it is empty if so configured. False at the
     /// bound.
     fn make_ad_hoc(&mut self, cx: &Cx<'_>, name: &ConferenceName, caller: &Caller) -> bool {
-        if self.conferences.len() >= self.config.max_conferences || self.draining || (caller.user.is_none() && !self.config.guests) {
+        if self.conferences.len() >= self.config.max_conferences || self.draining {
             return false;
         }
         let record = ConferenceRecord {
@@ -91,7 +94,7 @@ impl Focus {
         let Some(conference) = self.conferences.get(name) else { return };
         let privileged = caller.admin || caller.user.as_ref().is_some_and(|u| conference.is_creator(u));
         let admission = Admission {
-            authenticated: caller.user.is_some(),
+            authenticated: caller.admitted,
             privileged,
             guests: conference.record.guests.unwrap_or(self.config.guests),
             locked: conference.record.locked,

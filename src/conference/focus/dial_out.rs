@@ -21,7 +21,7 @@ use crate::{
     id::{ConferenceName, ParticipantId, UserName},
     sip::{
         Hop,
-        endpoint::{Call, Invite, Reason},
+        endpoint::{Call, Credentials, Invite, Reason},
         message::{NameAddr, Response, Uri},
     },
 };
@@ -35,6 +35,8 @@ pub struct Callee {
     pub user: Option<UserName>,
     /// Where to try, one after the other: Request-URI and next hop.
     pub contacts: VecDeque<(Uri, Hop)>,
+    /// What we prove to be when the first of them asks: a gateway does.
+    pub credentials: Option<Credentials>,
 }
 
 impl Focus {
@@ -78,7 +80,7 @@ impl Focus {
             codec: None,
             agent: None,
         };
-        let Some(call) = self.call_out(cx, name, &callee.uri, uri, hop) else {
+        let Some(call) = self.call_out(cx, name, &callee.uri, (uri, hop), callee.credentials) else {
             return self.job_invited(cx, job, at, refused(ErrorCode::Failed, "the server is at its limit of calls"));
         };
         self.uses.insert(call, Use::Participant(name.clone(), id));
@@ -103,7 +105,14 @@ impl Focus {
         self.publish_user(cx, name, id);
     }
 
-    fn call_out(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, to: &Uri, uri: Uri, hop: Hop) -> Option<Call> {
+    fn call_out(
+        &mut self,
+        cx: &mut Cx<'_>,
+        name: &ConferenceName,
+        to: &Uri,
+        (uri, hop): (Uri, Hop),
+        credentials: Option<Credentials>,
+    ) -> Option<Call> {
         let conference = self.conferences.get(name)?;
         let title = Some(conference.record.title.as_str()).filter(|t| !t.is_empty()).unwrap_or(name.as_str());
         let contact = cx.endpoint.contact(Some(name.as_str()), hop.transport).with_param("isfocus", None);
@@ -116,7 +125,7 @@ impl Focus {
             route: Vec::new(),
             headers: focus_headers(String::new()).into_iter().filter(|(n, _)| n != "Contact").collect(),
             body: None,
-            credentials: None,
+            credentials,
         };
         cx.endpoint.invite(cx.now, invite).ok()
     }
@@ -192,7 +201,7 @@ impl Focus {
             entry.state = CallState::DialingOut;
             entry.endpoint = Some(uri.clone());
             self.uses.remove(&call);
-            if let Some(again) = self.call_out(cx, name, &to, uri, hop) {
+            if let Some(again) = self.call_out(cx, name, &to, (uri, hop), None) {
                 self.uses.insert(again, Use::Participant(name.clone(), id));
                 if let Some(member) = self.conferences.get_mut(name).and_then(|c| c.members.get_mut(&id)) {
                     member.call = again;

@@ -106,6 +106,8 @@ pub struct Caller {
     pub user: Option<UserName>,
     /// True for an administrator.
     pub admin: bool,
+    /// Let in where guests are not: with an account, or through a gateway of ours.
+    pub admitted: bool,
     /// From.
     pub address: NameAddr,
 }

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use super::Gateways;
 use crate::{
     account::BackoffLimits,
     conference::focus::FocusConfig,
@@ -28,6 +29,8 @@ pub struct ServerConfig {
     pub endpoint: EndpointConfig,
     /// The registrar.
     pub registrar: Limits,
+    /// Gateways, and the way out to what is not ours.
+    pub gateways: Gateways,
     /// Hashes that digest authentication offers, best first.
     pub algorithms: Vec<digest::Algorithm>,
     /// How long a nonce can be used.

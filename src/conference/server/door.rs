@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use super::OurHosts;
+use super::{Gateways, OurHosts};
 use crate::{
     account::{A1Algorithm, Backoff, Directory, Role, Verdict as Wait},
     conference::focus::Caller,
@@ -24,6 +24,7 @@ use crate::{
 pub(super) struct Door {
     digest: Server,
     backoff: Backoff,
+    gateways: Gateways,
     pub(super) directory: Arc<Directory>,
 }
 
@@ -40,7 +41,7 @@ impl Door {
     pub(super) fn new(now: Instant, directory: Arc<Directory>, config: &super::ServerConfig, seed: [u8; 32]) -> Self {
         let digest =
             ServerConfig { algorithms: config.algorithms.clone(), nonce_life: config.nonce_life, ..ServerConfig::new(directory.realm()) };
-        Self { digest: Server::new(digest, now, seed), backoff: Backoff::new(config.backoff), directory }
+        Self { digest: Server::new(digest, now, seed), backoff: Backoff::new(config.backoff), gateways: config.gateways.clone(), directory }
     }
 
     /// Judges a request outside a dialog. `account_only` keeps guests out.
@@ -49,9 +50,13 @@ impl Door {
         let shows = request.headers.get("Authorization").is_some();
         let claims = ours.has(&address.uri);
         if !claims && !account_only && !shows {
-            return Entry::Open(Caller { user: None, admin: false, address });
+            return Entry::Open(Caller { user: None, admin: false, admitted: self.is_gateway(request, from), address });
         }
         let ip = from.socket().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |a| a.ip());
+        // A gateway may say that the caller is a number of ours; it answers for who that is.
+        if !account_only && !shows && self.is_gateway(request, from) {
+            return Entry::Open(Caller { user: None, admin: false, admitted: true, address });
+        }
         let claimed: Option<UserName> = address.uri.user().and_then(|u| u.parse().ok());
         if shows && let Wait::Wait(wait) = self.backoff.check(now, ip, claimed.as_ref()) {
             let seconds = wait.as_secs().max(1).to_string();
@@ -69,7 +74,7 @@ impl Door {
                     tracing::info!(user = %account.name, from = %address.uri, "From is another user's");
                     return closed(403);
                 }
-                Entry::Open(Caller { user: Some(account.name.clone()), admin: account.role == Role::Admin, address })
+                Entry::Open(Caller { user: Some(account.name.clone()), admin: account.role == Role::Admin, admitted: true, address })
             }
             Verdict::Challenge { why, stale, username } => {
                 if why == Denied::Wrong {
@@ -81,6 +86,11 @@ impl Door {
                 Entry::Closed { status: 401, headers }
             }
         }
+    }
+
+    /// True for a call that comes from a gateway's address.
+    fn is_gateway(&self, request: &Request, from: &Hop) -> bool {
+        request.method == Method::Invite && from.socket().is_some_and(|address| self.gateways.at(address.ip()).is_some())
     }
 
     /// True for what no guest may do.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `config.rs` | settings, and which hosts are ours |
 //! | `door.rs` | who sends a request: digest, guests, back-off |
+//! | `gateway.rs` | gateways: who is let in by address, and the way out |
 //! | `receive.rs` | new requests, to whom they belong |
 //! | `register.rs` | REGISTER, answered when the store has it |
 //! | `message.rs` | MESSAGE from user to user (RFC 3428) |
@@ -16,6 +17,7 @@
 
 mod config;
 mod door;
+mod gateway;
 mod message;
 mod node;
 mod receive;
@@ -24,6 +26,7 @@ mod run;
 mod users;
 
 pub use config::{OurHosts, ServerConfig};
+pub use gateway::{Gateway, GatewayError, Gateways, Network, Pattern, Route, Way};
 pub use node::{ApplicationServer, Command, Effect, Figures, Report};
 pub use run::{Kept, Running, load, run};
 pub use users::hop_of;

@@ -204,6 +204,7 @@ impl ApplicationServer {
     pub(super) fn with_focus<T>(&mut self, step: impl FnOnce(&mut Focus, &mut Cx<'_>) -> T) -> T {
         let directions = Directions {
             ours: &self.config.ours,
+            gateways: &self.config.gateways,
             directory: &self.door.directory,
             registrar: &self.registrar,
             domain: &self.domain,
@@ -218,6 +219,7 @@ impl ApplicationServer {
     pub(super) fn directions(&self) -> Directions<'_> {
         Directions {
             ours: &self.config.ours,
+            gateways: &self.config.gateways,
             directory: &self.door.directory,
             registrar: &self.registrar,
             domain: &self.domain,

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::OurHosts;
+use super::{Gateways, OurHosts, Way, gateway};
 use crate::{
     account::Directory,
     conference::{
@@ -24,6 +24,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Directions<'a> {
     pub(super) ours: &'a OurHosts,
+    pub(super) gateways: &'a Gateways,
     pub(super) directory: &'a Directory,
     pub(super) registrar: &'a Registrar,
     /// The one domain that addresses of record are kept under.
@@ -36,22 +37,49 @@ pub(super) struct Directions<'a> {
 impl Users for Directions<'_> {
     fn locate(&self, now: Instant, target: &str) -> Result<Callee, Failure> {
         let target = target.trim();
-        if let Ok(user) = target.parse::<UserName>() {
-            return self.user(now, &user);
+        // A number may read as a user's name; the account comes first.
+        let user = target.parse::<UserName>().ok();
+        if let Some(user) = &user
+            && self.directory.account(user).is_some()
+        {
+            return self.user(now, user);
+        }
+        if let Some(number) = gateway::number(target) {
+            return self.number(&number);
+        }
+        if let Some(user) = &user {
+            return self.user(now, user);
         }
         let uri: Uri = target.parse().map_err(|_| {
-            Failure::new(ErrorCode::Usage, format!("\"{target}\" is neither a user's name nor a SIP URI such as sip:bob@192.0.2.7"))
+            Failure::new(
+                ErrorCode::Usage,
+                format!("\"{target}\" is neither a user's name, a number, nor a SIP URI such as sip:bob@192.0.2.7"),
+            )
         })?;
         let Some(sip) = uri.sip() else {
-            return Err(Failure::new(ErrorCode::Usage, format!("\"{target}\": only sip: and sips: URIs can be called")));
+            return Err(Failure::new(ErrorCode::Usage, format!("\"{target}\": only sip:, sips: and tel: URIs can be called")));
         };
+        let called = sip.decoded_user().unwrap_or_default();
         if self.ours.has(&uri) {
-            let user = sip.decoded_user().and_then(|u| u.parse().ok());
-            let user: UserName = user.ok_or_else(|| Failure::new(ErrorCode::NotFound, format!("no user {target}")))?;
-            return self.user(now, &user);
+            let user = called.parse().ok().filter(|user| self.directory.account(user).is_some());
+            return match (user, gateway::number(&called)) {
+                (Some(user), _) => self.user(now, &user),
+                (None, Some(number)) => self.number(&number),
+                (None, None) => Err(Failure::new(ErrorCode::NotFound, format!("no user {target}"))),
+            };
         }
-        let hop = hop_of(sip, self.outbound);
-        Ok(Callee { user: None, contacts: VecDeque::from([(uri.clone(), hop)]), uri })
+        match self.gateways.way(&format!("{called}@{}", sip.host)) {
+            Some(Way::Direct) => {
+                let hop = hop_of(sip, self.outbound);
+                Ok(Callee { user: None, contacts: VecDeque::from([(uri.clone(), hop)]), credentials: None, uri })
+            }
+            Some(Way::By(gateway)) => {
+                let hop = hop_of(&gateway.uri, self.outbound);
+                let credentials = gateway.credentials.clone();
+                Ok(Callee { user: None, contacts: VecDeque::from([(uri.clone(), hop)]), credentials, uri })
+            }
+            None => Err(Failure::new(ErrorCode::Forbidden, format!("no route leads to {uri}"))),
+        }
     }
 
     fn contacts(&self) -> usize {
@@ -73,7 +101,17 @@ impl Directions<'_> {
         if contacts.is_empty() {
             return Err(Failure::new(ErrorCode::Unreachable, format!("user {user} is not registered anywhere")));
         }
-        Ok(Callee { uri: uri.into(), user: Some(user.clone()), contacts })
+        Ok(Callee { uri: uri.into(), user: Some(user.clone()), contacts, credentials: None })
+    }
+
+    /// A number goes out by a gateway, which knows it as a user of its own.
+    fn number(&self, number: &str) -> Result<Callee, Failure> {
+        let Some(Way::By(gateway)) = self.gateways.way(number) else {
+            return Err(Failure::new(ErrorCode::Forbidden, format!("no route leads to the number {number}")));
+        };
+        let uri = Uri::from(SipUri { user: Some(number.to_owned()), ..gateway.uri.clone() });
+        let hop = hop_of(&gateway.uri, self.outbound);
+        Ok(Callee { user: None, contacts: VecDeque::from([(uri.clone(), hop)]), credentials: gateway.credentials.clone(), uri })
     }
 
     /// `sip:<user>@<domain>`.

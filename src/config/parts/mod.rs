@@ -13,7 +13,7 @@ pub use conference::Conference;
 pub use listen::{HttpListener, Listen, SipListener, is_loopback};
 pub use media::Media;
 pub use operation::{Limits, Log, Stop, TraceSip};
-pub use outbound::{DIRECT, Pattern, Route, Trunk};
+pub use outbound::{DIRECT, Route, Trunk};
 pub use sip::{Auth, Sip, Tls};
 
 use super::{

@@ -13,16 +13,20 @@ use std::{
 
 pub use media::{CodecName, PortRange};
 pub use number::{Count, Span, Threads, Until};
-pub use place::{Advertised, Controller, Domain, Network, Realm};
+pub use place::{Advertised, Controller, Domain, Realm};
 use serde_yaml::Value;
 pub use word::{DigestAlgorithm, LogFormat, Role, Roles, SipTransport};
 
 use super::{
     node::{Faults, Node, Setting},
-    parts::Pattern,
     schema::Kind,
 };
-use crate::{account::GuestPolicy, id::UserName, sip::message::SipUri};
+use crate::{
+    account::GuestPolicy,
+    conference::server::{Network, Pattern},
+    id::UserName,
+    sip::message::SipUri,
+};
 
 /// Makes a [`Setting`] of types that parse and print as one text.
 macro_rules! text_setting {
@@ -65,13 +69,6 @@ text_setting! {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ValueError(String);
-
-impl ValueError {
-    /// An error that says why.
-    pub fn new(why: impl Into<String>) -> Self {
-        Self(why.into())
-    }
-}
 
 fn wrong<T>(why: impl Into<String>) -> Result<T, ValueError> {
     Err(ValueError(why.into()))

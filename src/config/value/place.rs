@@ -82,53 +82,6 @@ impl fmt::Display for Advertised {
     }
 }
 
-/// An address, or all that share its first bits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    bits: u8,
-}
-
-impl Network {
-    /// True if the address lies in it. An IPv4 address mapped into IPv6 is the IPv4 address.
-    pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(net), IpAddr::V4(other)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.bits)).unwrap_or(0);
-                net.to_bits() & mask == other.to_bits() & mask
-            }
-            (IpAddr::V6(net), IpAddr::V6(other)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.bits)).unwrap_or(0);
-                net.to_bits() & mask == other.to_bits() & mask
-            }
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-        }
-    }
-}
-
-impl FromStr for Network {
-    type Err = ValueError;
-
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-        let Ok(address) = address.parse::<IpAddr>() else { return wrong(format!("\"{address}\" is no IP address")) };
-        let most = if address.is_ipv4() { 32 } else { 128 };
-        let bits = match bits.map(str::parse::<u8>) {
-            None => most,
-            Some(Ok(bits)) if bits <= most => bits,
-            Some(_) => return wrong(format!("behind the / stands a number from 0 to {most}")),
-        };
-        Ok(Self { address, bits })
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let most = if self.address.is_ipv4() { 32 } else { 128 };
-        if self.bits == most { write!(f, "{}", self.address) } else { write!(f, "{}/{}", self.address, self.bits) }
-    }
-}
-
 /// Who may control a media server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Controller {

@@ -1,6 +1,6 @@
 //! The application server.
 
-use std::{collections::BTreeSet, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc::Sender, oneshot},
@@ -10,22 +10,23 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Ground, endpoint, listening, open, transport_metrics};
 use crate::{
-    account::{BackoffLimits, Directory},
+    account::{BackoffLimits, Directory, Password},
     clock,
     conference::{
         focus::{FocusConfig, MediaServerConfig},
-        server::{self, ApplicationServer, Command, Figures, OurHosts, Report, ServerConfig},
+        server::{self, ApplicationServer, Command, Figures, Gateway, Gateways, OurHosts, Report, Route, ServerConfig},
         wire::services::{Service, Services},
     },
-    config::{Config, DigestAlgorithm, Role},
+    config::{Config, DigestAlgorithm, Role, Trunk},
     daemon::{
         DaemonError,
+        data_dir::read_private,
         metrics::{Kind, Numbers, Page},
         ready::reachable,
     },
     sip::{
         Transport,
-        digest::Algorithm,
+        digest::{Algorithm, Credentials},
         endpoint::EndpointConfig,
         message::{Host, SipUri},
         registrar::Limits,
@@ -70,6 +71,7 @@ impl Application {
                 max_expires: seconds(config.sip.max_register_expires.get()),
                 default_expires: seconds(config.sip.register_expires.get()),
             },
+            gateways: gateways(config)?,
             algorithms: auth.algorithms.iter().map(|algorithm| digest(*algorithm)).collect(),
             nonce_life: auth.nonce_lifetime.get(),
             backoff: BackoffLimits {
@@ -212,6 +214,25 @@ fn focus(config: &Config, listening: &[(Transport, SocketAddr)]) -> FocusConfig 
         roles: config.roles.iter().map(|role| role.name().to_owned()).collect(),
         ..FocusConfig::default()
     }
+}
+
+/// Gateways and routes, with the passwords that the configuration names files of.
+fn gateways(config: &Config) -> Result<Gateways, DaemonError> {
+    let gateway = |trunk: &Trunk| {
+        let credentials = match (&trunk.username, &trunk.password_file) {
+            (Some(username), Some(path)) => {
+                let text = read_private(path)?.ok_or_else(|| DaemonError::file("read", path)(io::ErrorKind::NotFound.into()))?;
+                let password = Password::from_file_text(&text)
+                    .map_err(|why| DaemonError::file("read the password in", path)(io::Error::new(io::ErrorKind::InvalidData, why)))?;
+                Some(Credentials::new(username.0.clone(), password.reveal()))
+            }
+            _ => None,
+        };
+        Ok(Gateway { name: trunk.name.0.clone(), uri: trunk.uri.clone(), networks: trunk.addresses.clone(), credentials })
+    };
+    let place = |name: &str| config.trunks.iter().position(|trunk| trunk.name.0 == name);
+    let routes = config.routes.iter().map(|route| Route { pattern: route.pattern.clone(), gateway: place(&route.trunk.0) });
+    Ok(Gateways { routes: routes.collect(), gateways: config.trunks.iter().map(gateway).collect::<Result<_, DaemonError>>()? })
 }
 
 fn digest(algorithm: DigestAlgorithm) -> Algorithm {
