@@ -2,10 +2,11 @@
 //!
 //! Each takes any bytes and panics when the parser does, or when what it read breaks a law: what is printed is read back the
 //! same, however a stream is cut. To add a parser: a function in a file of this folder, a line in [`TARGETS`], a folder of
-//! small text files `fuzz/corpus/NAME/`, and the two-line file `fuzz/fuzz_targets/NAME.rs` with its `[[bin]]` in
+//! small files `fuzz/corpus/NAME/`, and the two-line file `fuzz/fuzz_targets/NAME.rs` with its `[[bin]]` in
 //! `fuzz/Cargo.toml`. The tests say what was forgotten.
 
 mod conference;
+mod media;
 mod sdp;
 mod sip;
 
@@ -19,6 +20,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("conference_mscml", conference::mscml),
     ("conference_multipart", conference::multipart),
     ("conference_services", conference::services),
+    ("media_event", media::event),
+    ("media_rtcp", media::rtcp),
+    ("media_rtp", media::rtp),
+    ("media_wav", media::wav),
     ("sdp_description", sdp::description),
     ("sip_digest", sip::digest),
     ("sip_message", sip::message),
