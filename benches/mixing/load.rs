@@ -10,7 +10,7 @@ use std::{
 use confkit::media::{g711, io::ticker::Ticker, rtp};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::{check, joined, number};
+use crate::{check, number};
 
 /// Sub-phases of a tick.
 const PHASES: usize = 200;
@@ -76,18 +76,14 @@ pub fn run(words: &[&str]) {
     println!("end");
     let fewest = talkers.iter().map(|talker| talker.received).min().unwrap_or(0);
     let right = talkers.iter().filter(|talker| talker.received * 1000 >= ticks as u64 * 999 - 1000).count();
-    let voices: Vec<check::Voice> = talkers
+    let voices: Vec<check::Voice<'_>> = talkers
         .iter()
         .map(|talker| check::Voice { frequency: talker.frequency, room: talker.room, heard: talker.heard.as_deref() })
         .collect();
     let wrong = check::faults(&voices, amplitude(talkers.len() / rooms.max(1)));
     let spectra =
         if wrong.is_empty() { format!("{} right", voices.iter().filter(|voice| voice.heard.is_some()).count()) } else { wrong.join("; ") };
-    println!(
-        "fewest {fewest} of {ticks}, {right} legs of {} at 99.9 % (generator late {}) | {spectra}",
-        talkers.len(),
-        joined(&[ticker.late()])
-    );
+    println!("fewest {fewest} of {ticks}, {right} legs of {} at 99.9 % (generator late {}) | {spectra}", talkers.len(), ticker.late());
 }
 
 fn talkers(addresses: &str, rooms: usize) -> Vec<Talker> {

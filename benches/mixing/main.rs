@@ -6,12 +6,13 @@
 //!
 //! The generator sends to any list of RTP addresses (`load --to FILE`), so that other mixers can be measured by the same.
 
+#![expect(clippy::print_stdout, reason = "a bench tells its figures, and its processes talk by their outputs")]
+
 mod check;
 mod load;
 mod serve;
 
 use std::{
-    fmt::Write as _,
     io::{BufRead as _, BufReader, Write as _},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::Duration,
@@ -149,12 +150,4 @@ fn cpu(child: &Child) -> Duration {
         nanoseconds += account.split(' ').next().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     }
     Duration::from_nanos(nanoseconds)
-}
-
-/// A line of numbers, for one process to tell another.
-fn joined<T: std::fmt::Display>(all: &[T]) -> String {
-    all.iter().fold(String::new(), |mut line, one| {
-        let _ = write!(line, "{one} ");
-        line
-    })
 }

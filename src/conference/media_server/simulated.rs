@@ -172,3 +172,6 @@ impl MediaPlane for SimulatedPlane {
         self.events.pop_front().or_else(|| self.mixer.poll_event())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::{Event, MAX_PROMPTS, Mixer, MixerConfig, MixerError, Port, Slot, Target};
-use crate::media::{Clip, Codec, Direction, LegId, LegMedia, Mix, PlayEnd, PlayId, Prompt, RoomId, Sound, g711, rtp};
+use crate::media::{Clip, Codec, Direction, LegId, LegMedia, Mix, PlayEnd, PlayId, Prompt, RoomId, Sound, rtp};
 
 /// A room with legs, each of which says one value all the time.
 struct Stage {
