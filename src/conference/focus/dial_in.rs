@@ -257,7 +257,7 @@ impl Focus {
             && response.headers.get("Retry-After").is_none()
             && let Some(Mix::Up { server, .. }) = self.conferences.get(name).map(|c| c.mix)
         {
-            self.server_away(cx, server);
+            self.server_away(cx.now, server);
         }
         tracing::warn!(conference = %name, participant = %id, status = response.status, "media server refused the leg");
         self.fail(cx, name, id, status, &Reason::sip(status, "media server refused the leg"));

@@ -45,11 +45,16 @@ impl Focus {
         let refused = |code, text: &str| Err(Failure { code, text: text.to_owned(), candidates: Vec::new() });
         let max = self.config.max_participants;
         let draining = self.draining;
+        let no_media = self.choose_server().is_none();
         let Some(conference) = self.conferences.get_mut(name) else {
             return self.job_invited(cx, job, at, refused(ErrorCode::NotFound, "no such conference"));
         };
         if draining {
             return self.job_invited(cx, job, at, refused(ErrorCode::Unreachable, "the server is stopping"));
+        }
+        if no_media && matches!(conference.mix, Mix::Down) {
+            // Nobody is rung up for a conference that cannot be heard.
+            return self.job_invited(cx, job, at, refused(ErrorCode::Unreachable, "no media server"));
         }
         if conference.roster.len() >= usize::try_from(conference.record.max_participants.unwrap_or(max)).unwrap_or(usize::MAX) {
             return self.job_invited(cx, job, at, refused(ErrorCode::Conflict, "the conference is full"));
@@ -236,11 +241,15 @@ impl Focus {
 
 /// What a refusal means to whoever had the callee invited.
 fn refusal(status: u16) -> Failure {
-    let code = match status {
+    Failure { code: meaning(status), text: format!("{status} {}", crate::sip::message::reason_phrase(status)), candidates: Vec::new() }
+}
+
+/// A SIP status in the words of the control interface.
+pub(super) fn meaning(status: u16) -> ErrorCode {
+    match status {
         404 | 410 | 484 | 604 => ErrorCode::NotFound,
         408 | 480 | 500..=599 => ErrorCode::Unreachable,
         401 | 407 => ErrorCode::Forbidden,
         _ => ErrorCode::Declined,
-    };
-    Failure { code, text: format!("{status} {}", crate::sip::message::reason_phrase(status)), candidates: Vec::new() }
+    }
 }

@@ -3,6 +3,7 @@
 use super::{
     Cx, Focus, Timer, Use,
     conference::{Mix, MscmlAsked, Stage},
+    dial_out::meaning,
 };
 use crate::{
     conference::{
@@ -132,7 +133,8 @@ impl Focus {
         self.forget_asked(cx, name, id);
         if let Some((job, at)) = member.job {
             let text = reason.and_then(|r| r.text.clone()).unwrap_or_else(|| "hung up".to_owned());
-            self.job_invited(cx, job, at, Err(Failure { code: ErrorCode::Declined, text, candidates: Vec::new() }));
+            let code = reason.and_then(|r| r.cause).map_or(ErrorCode::Declined, meaning);
+            self.job_invited(cx, job, at, Err(Failure { code, text, candidates: Vec::new() }));
         }
         if let Some(mut entry) = entry {
             tracing::info!(conference = %name, participant = %id, ?how, "left");

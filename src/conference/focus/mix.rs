@@ -139,7 +139,7 @@ impl Focus {
         conference.mix = Mix::Down;
         self.uses.remove(&call);
         if matches!(response.status, 408 | 503) {
-            self.server_away(cx, server);
+            self.server_away(cx.now, server);
             if self.ensure_mix(cx, name) != MixReady::No {
                 return;
             }

@@ -23,7 +23,10 @@ pub struct MediaServerState {
     pub known: bool,
     /// What it said of its load.
     pub load: Load,
-    asking: bool,
+    /// Which run of it answered last.
+    instance: Option<String>,
+    /// Since when a question has been waiting for its answer.
+    asked: Option<Instant>,
 }
 
 /// All of them.
@@ -36,7 +39,14 @@ impl MediaServers {
     pub(super) fn new(configs: &[MediaServerConfig]) -> Self {
         let all = configs
             .iter()
-            .map(|config| MediaServerState { config: config.clone(), away_since: None, known: false, load: Load::default(), asking: false })
+            .map(|config| MediaServerState {
+                config: config.clone(),
+                away_since: None,
+                known: false,
+                load: Load::default(),
+                instance: None,
+                asked: None,
+            })
             .collect();
         Self { all }
     }
@@ -72,13 +82,18 @@ impl Focus {
         self.servers.choose()
     }
 
-    /// Asks every media server for its load (RFC 3261 §11).
+    /// Asks every media server for its load (RFC 3261 §11). One that has not answered since the last time is away: the transaction's own end would
+    /// come after 32 s only.
     pub(super) fn ping(&mut self, cx: &mut Cx<'_>) {
         if let Some(ping) = self.config.ping {
             self.timers.set(Timer::Ping, cx.now + ping);
         }
         for server in 0..self.servers.all.len() {
-            let Some(state) = self.servers.all.get_mut(server).filter(|s| !s.asking) else { continue };
+            let Some(state) = self.servers.all.get_mut(server) else { continue };
+            if let Some(since) = state.asked {
+                self.server_away(since, server);
+                continue;
+            }
             let hop = state.config.hop.clone();
             let uri = state.config.uri(None);
             let request = OutOfDialog {
@@ -95,7 +110,7 @@ impl Focus {
                 credentials: None,
             };
             if let Ok(outgoing) = cx.endpoint.send(cx.now, request) {
-                state.asking = true;
+                state.asked = Some(cx.now);
                 self.asked.insert(outgoing, Asked::Ping { server });
             }
         }
@@ -103,29 +118,43 @@ impl Focus {
 
     pub(super) fn on_pong(&mut self, cx: &mut Cx<'_>, server: usize, response: &Response) {
         let Some(state) = self.servers.all.get_mut(server) else { return };
-        state.asking = false;
+        let asked = state.asked.take().unwrap_or(cx.now);
         if matches!(response.status, 408 | 503) {
-            self.server_away(cx, server);
-            return;
+            return self.server_away(asked, server);
         }
         // Any other final answer shows that it lives; one that does not know our body has no load to tell.
-        if let Ok(services) = Services::parse(&response.body) {
-            state.load = services.load.unwrap_or_default();
-        }
-        if state.away_since.take().is_some() {
+        let services = Services::parse(&response.body).unwrap_or_default();
+        state.load = services.load.unwrap_or_default();
+        state.known = true;
+        let was_away = state.away_since.take().is_some();
+        let restarted = state.instance.is_some() && state.instance != services.instance;
+        state.instance = services.instance;
+        self.timers.cancel(&Timer::ServerLost(server));
+        if was_away {
             tracing::info!(server = %state.config.hop, "media server answers again");
         }
-        state.known = true;
-        self.timers.cancel(&Timer::ServerLost(server));
+        if restarted {
+            self.lose_mixes(cx, server, "media server restarted");
+        } else if was_away {
+            self.probe_mixes(cx, server);
+        }
     }
 
-    /// A media server did not answer: no new conferences for it, and its own end when it stays away.
-    pub(super) fn server_away(&mut self, cx: &mut Cx<'_>, server: usize) {
+    /// A media server that was away may have forgotten its calls: one that does not know a control leg any more answers 481, which ends it.
+    fn probe_mixes(&mut self, cx: &mut Cx<'_>, server: usize) {
+        for call in self.conferences.values().filter_map(|c| c.mix.control()).filter(|(_, at)| *at == server).map(|(call, _)| call) {
+            // One that cannot be asked is on its way out already.
+            let _ = cx.endpoint.request(cx.now, call, Method::Options, Vec::new(), None);
+        }
+    }
+
+    /// A media server has not answered since then: no new conferences for it, and its own end when it stays away.
+    pub(super) fn server_away(&mut self, since: Instant, server: usize) {
         let Some(state) = self.servers.all.get_mut(server) else { return };
         if state.away_since.is_none() {
             tracing::warn!(server = %state.config.hop, "media server does not answer");
-            state.away_since = Some(cx.now);
-            self.timers.set(Timer::ServerLost(server), cx.now + self.config.media_server_failure);
+            state.away_since = Some(since);
+            self.timers.set(Timer::ServerLost(server), since + self.config.media_server_failure);
         }
     }
 
@@ -135,15 +164,16 @@ impl Focus {
         if self.servers.get(server).is_none_or(|s| s.away_since.is_none()) {
             return;
         }
-        let lost: Vec<ConferenceName> = self
-            .conferences
-            .iter()
-            .filter(|(_, c)| c.mix.control().is_some_and(|(_, at)| at == server))
-            .map(|(name, _)| name.clone())
-            .collect();
+        self.lose_mixes(cx, server, "media server lost");
+    }
+
+    /// Every mix on a media server is gone.
+    fn lose_mixes(&mut self, cx: &mut Cx<'_>, server: usize, why: &str) {
+        let lost = self.conferences.iter().filter(|(_, c)| c.mix.control().is_some_and(|(_, at)| at == server));
+        let lost: Vec<ConferenceName> = lost.map(|(name, _)| name.clone()).collect();
         for name in lost {
-            tracing::warn!(conference = %name, "media server lost");
-            self.lose_mix(cx, &name, &Reason::sip(503, "media server lost"));
+            tracing::warn!(conference = %name, why, "mix lost");
+            self.lose_mix(cx, &name, &Reason::sip(503, why));
         }
     }
 

@@ -107,11 +107,12 @@ impl Gauges {
 }
 
 /// The body of the answer to OPTIONS.
-pub(super) fn services(gauges: &Gauges, capacity: u32, load: u32) -> services::Services {
+pub(super) fn services(gauges: &Gauges, instance: &str, capacity: u32, load: u32) -> services::Services {
     services::Services {
         role: "ms".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         draining: gauges.draining(),
+        instance: Some(instance.to_owned()),
         load: Some(services::Load { legs: gauges.legs(), capacity, load }),
         ..services::Services::default()
     }

@@ -65,6 +65,8 @@ pub struct MediaServer<P> {
     pub(super) told: BTreeMap<Outgoing, Call>,
     pub(super) next_play: u64,
     pub(super) deadlines: Deadlines<Due>,
+    /// Tells this run of the server from others.
+    instance: String,
     gauges: Arc<Gauges>,
     strays: VecDeque<Transmit>,
     pub(super) draining: bool,
@@ -89,7 +91,10 @@ impl<P: MediaPlane> MediaServer<P> {
     /// A media server without calls.
     pub fn new(config: MediaServerConfig, plane: P, seed: [u8; 32]) -> Self {
         let mut rng = ChaCha12Rng::from_seed(seed);
+        let mut names = rng.clone();
+        names.set_stream(1);
         Self {
+            instance: format!("{:016x}", names.random::<u64>()),
             endpoint: Endpoint::new(config.endpoint.clone(), rng.random()),
             config,
             plane,
@@ -185,7 +190,7 @@ impl<P: MediaPlane> MediaServer<P> {
     fn on_request(&mut self, now: Instant, incoming: Incoming, call: Option<Call>, request: &Request) {
         match (&request.method, call) {
             (Method::Options, _) => {
-                let body = config::services(&self.gauges, self.config.capacity, self.plane.load());
+                let body = config::services(&self.gauges, &self.instance, self.config.capacity, self.plane.load());
                 let body = endpoint::Body::new(services::CONTENT_TYPE, body.to_xml());
                 self.endpoint.respond(now, incoming, 200, Vec::new(), Some(body));
             }

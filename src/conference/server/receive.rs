@@ -72,6 +72,7 @@ impl ApplicationServer {
                 version: self.config.focus.version.clone(),
                 realm: Some(self.door.directory.realm().to_owned()),
                 draining: self.focus.facts().draining,
+                instance: None,
                 services: self
                     .config
                     .services

@@ -29,6 +29,8 @@ pub struct Services {
     pub realm: Option<String>,
     /// Takes no new calls.
     pub draining: bool,
+    /// Which run of the program this is: another one than before knows nothing of the calls of before. Media servers say so.
+    pub instance: Option<String>,
     /// Where else things are, by purpose: `control`, `factory`, `http`, `relay`, `swarm`, ….
     pub services: Vec<Service>,
     /// What it carries; media and file servers say so.
@@ -115,6 +117,7 @@ impl Services {
             version: required(root, "version")?,
             realm: root.attribute("realm").map(str::to_owned),
             draining: root.attribute("draining").and_then(xml::yes_no).unwrap_or(false),
+            instance: root.attribute("instance").map(str::to_owned),
             services,
             load,
             ca: xml::child_text(root, NAMESPACE, "ca"),
@@ -129,6 +132,7 @@ impl Services {
             .attr("version", &self.version)
             .maybe_attr("realm", self.realm.as_ref())
             .maybe_attr("draining", self.draining.then_some("yes"))
+            .maybe_attr("instance", self.instance.as_ref())
             .children(self.services.iter().map(|s| Element::new("service").attr("purpose", &s.purpose).attr("uri", &s.uri)))
             .maybe_child(self.load.map(|l| Element::new("load").attr("legs", l.legs).attr("capacity", l.capacity).attr("load", l.load)))
             .maybe_text("ca", self.ca.as_ref())
@@ -145,14 +149,15 @@ mod tests {
         let services = Services {
             role: "ms".into(),
             version: "0.1.0".into(),
+            instance: Some("1f".into()),
             load: Some(Load { legs: 3, capacity: 1000, load: 120 }),
             ..Services::default()
         };
         let xml = services.to_xml();
         assert_eq!(
             xml,
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><services xmlns=\"urn:confkit:services:1\" role=\"ms\" version=\"0.1.0\">\
-             <load legs=\"3\" capacity=\"1000\" load=\"120\"/></services>"
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><services xmlns=\"urn:confkit:services:1\" role=\"ms\" version=\"0.1.0\" \
+             instance=\"1f\"><load legs=\"3\" capacity=\"1000\" load=\"120\"/></services>"
         );
         assert_eq!(Services::parse(xml.as_bytes()), Ok(services));
     }
@@ -164,6 +169,7 @@ mod tests {
             version: "0.1.0".into(),
             realm: Some("conf.example".into()),
             draining: true,
+            instance: None,
             services: vec![Service { purpose: "http".into(), uri: "https://127.0.0.1:8443".into() }],
             load: None,
             ca: Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----".into()),

@@ -89,6 +89,7 @@ impl Application {
             version: settings.focus.version.clone(),
             realm: Some(directory.realm().to_owned()),
             draining: false,
+            instance: None,
             services: services.into_iter().map(|(purpose, uri)| Service { purpose, uri }).collect(),
             load: None,
             ca,
