@@ -80,20 +80,54 @@ fn roles_of_one_process_speak_sip_to_each_other() {
     });
 }
 
-#[test]
-fn roles_of_two_processes_speak_sip_over_tcp_and_strangers_are_refused() {
-    let ms = Daemon::ephemeral(&["--roles", "ms"]);
-    let uri = |daemon: &Daemon| daemon.ready["sip"].as_str().expect("sip").replace("transport=udp", "transport=tcp");
-    let stranger = Daemon::with(&["--ephemeral", "--roles", "as"], &[("RELAYD_MEDIA_SERVERS", &uri(&ms))]);
-    wait_until("the stranger is answered", || sample(&get(&stranger, "/metrics").1, "confkit_sip_messages_in_total{role=\"as\"}") >= 1.0);
-    assert_eq!(sample(&get(&ms, "/metrics").1, "confkit_media_legs"), 0.0);
+/// Where a daemon takes SIP by a transport.
+fn uri(daemon: &Daemon, transport: &str) -> String {
+    let member = if transport == "tls" { "sips" } else { "sip" };
+    daemon.ready[member].as_str().expect("a URI").replace("transport=udp", &format!("transport={transport}"))
+}
 
-    let ms = Daemon::with(&["--ephemeral", "--roles", "ms"], &[("RELAYD_CONTROLLERS", "127.0.0.1")]);
-    let application = Daemon::with(&["--ephemeral", "--roles", "as"], &[("RELAYD_MEDIA_SERVERS", &uri(&ms))]);
-    wait_until("the media server answers", || {
-        sample(&get(&application, "/metrics").1, "confkit_sip_messages_in_total{role=\"as\"}") >= 1.0
-    });
-    assert_eq!(application.ready["roles"], serde_json::json!(["as"]));
+/// Calls a conference through an application server; while the call lasts, the media server carries it.
+fn call_is_mixed(application: &Daemon, media: &Daemon) {
+    let phone = Phone::new();
+    assert_eq!(phone.call(application, "standup"), 200, "{}\n{}", application.log(), media.log());
+    wait_until("the phone takes part", || sample(&get(application, "/metrics").1, "confkit_participants") == 1.0);
+    assert_eq!(sample(&get(media, "/metrics").1, "confkit_media_legs"), 1.0);
+}
+
+#[test]
+fn roles_of_two_processes_hold_a_conference_over_tcp() {
+    let media = Daemon::with(&["--ephemeral", "--roles", "ms"], &[("RELAYD_CONTROLLERS", "127.0.0.1")]);
+    let application = Daemon::with(&["--ephemeral", "--roles", "as"], &[("RELAYD_MEDIA_SERVERS", &uri(&media, "tcp"))]);
+    assert_eq!((&application.ready["roles"], &media.ready["roles"]), (&serde_json::json!(["as"]), &serde_json::json!(["ms"])));
+    call_is_mixed(&application, &media);
+}
+
+#[test]
+fn a_media_server_refuses_an_application_server_that_it_does_not_know() {
+    let media = Daemon::ephemeral(&["--roles", "ms"]);
+    let stranger = Daemon::with(&["--ephemeral", "--roles", "as"], &[("RELAYD_MEDIA_SERVERS", &uri(&media, "tcp"))]);
+    assert_eq!(Phone::new().call(&stranger, "standup"), 503);
+    assert_eq!(sample(&get(&media, "/metrics").1, "confkit_media_legs"), 0.0);
+}
+
+#[test]
+fn roles_of_two_processes_know_each_other_by_certificate_over_tls() {
+    let home = tempfile::tempdir().expect("directory");
+    let data = home.path().join("as");
+    // The first start makes the authority that the media server is then told of.
+    Daemon::on(&data, &[]).terminate();
+    let known = data.join("ca.pem").display().to_string();
+    let media = Daemon::with(&["--ephemeral", "--roles", "ms"], &[("RELAYD_TLS_AUTHORITIES", &known)]);
+    let (servers, authority) = (uri(&media, "tls"), media.env("CONFKIT_CA"));
+    let http = ("RELAYD_LISTEN_HTTP", "[{address: '127.0.0.1:0'}]");
+    let variables = [("RELAYD_MEDIA_SERVERS", &*servers), ("RELAYD_TLS_AUTHORITIES", &authority), http];
+    let data = data.to_str().expect("path");
+    let application = Daemon::with(&["--json", "--roles", "as", "--listen", "127.0.0.1:0", "--data-dir", data], &variables);
+    call_is_mixed(&application, &media);
+    drop(application);
+
+    let stranger = Daemon::with(&["--ephemeral", "--roles", "as"], &variables[..2]);
+    assert_eq!(Phone::new().call(&stranger, "standup"), 503, "a certificate of an authority that nobody named");
 }
 
 #[test]

@@ -1,10 +1,6 @@
 //! Domains, realms, networks.
 
-use std::{
-    fmt,
-    net::{IpAddr, SocketAddr},
-    str::FromStr,
-};
+use std::{fmt, net::SocketAddr, str::FromStr};
 
 use super::{ValueError, wrong};
 use crate::sip::message::{Host, host_port};
