@@ -1,6 +1,6 @@
 //! `relayd`: builds everything that a configuration asks for, runs it, drains it. The only place where the systems meet.
 //!
-//! [`build`] makes what the first start makes, opens every listener and starts the roles; when it returns, calls are taken. [`App::run`] then
+//! [`build()`] makes what the first start makes, opens every listener and starts the roles; when it returns, calls are taken. [`App::run`] then
 //! waits: for the word to leave (drain), for SIGHUP (reload), for the end of standard input if that was asked for.
 //!
 //! | file | what |
