@@ -18,7 +18,8 @@ help:
 	@echo 'make install  the three programs into ~/.cargo/bin'
 
 demo:
-	@$(CARGO) run --locked --bin confctl -- demo
+	@$(CARGO) build --locked --bins
+	@$(CARGO) run --quiet --locked --bin confctl -- demo
 
 test:
 	@scripts/test.sh

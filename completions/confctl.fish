@@ -354,6 +354,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand run" -s q -l quiet -d 'P
 complete -c confctl -n "__fish_confctl_using_subcommand run" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
 complete -c confctl -n "__fish_confctl_using_subcommand run" -s h -l help -d 'Print help'
 complete -c confctl -n "__fish_confctl_using_subcommand demo" -l keep -d 'Keep the recordings, the SIP trace and the report in this folder' -r -f -a "(__fish_complete_directories)"
+complete -c confctl -n "__fish_confctl_using_subcommand demo" -l mute -d 'Mute one of the three: then the others miss it, and the demonstration fails with exit code 10' -r
 complete -c confctl -n "__fish_confctl_using_subcommand demo" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'
 never\t'Not at all'"

@@ -13,7 +13,7 @@ use confkit::{
             message::Sent,
         },
         exit::{ExitCode, Failure},
-        fshare, relayd,
+        fshare, relayd, scenario,
     },
     conference::wire::{
         Timestamp,
@@ -225,6 +225,8 @@ fn events() -> Vec<(&'static str, Value)> {
         Played::Started { scenario: "demo".into(), terminals: vec!["alice".into()] },
         Played::Step { at_ms: 1, number: 1, step: "join".into(), terminal: terminal.clone(), passed: false, message: reason },
         Played::Expectation { at_ms: 1, number: 2, terminal, expected: "620 Hz".into(), got: "silence".into(), passed: false },
+        Played::Heard { terminal: "alice".into(), of: Some("bob".into()), hz: 620.0, level_dbfs: -20.0, heard: true },
+        Played::Sip { at_ms: 1.0, from: "alice".into(), to: "as".into(), message: "INVITE demo".into(), transport: "udp".into() },
         Played::Finished { seconds: 1.0, passed: 1, failed: 2 },
     ];
     let of = |heading, values: Vec<Value>| values.into_iter().map(move |value| (heading, value));
@@ -329,7 +331,7 @@ fn every_crate_has_its_line_in_the_document() {
 #[test]
 fn every_command_line_shown_in_a_document_is_accepted() {
     let programs = [confctl::command(), fshare::command(), relayd::command()];
-    for document in ["README.md", "docs/ARCHITECTURE.md", "docs/json.md", "docs/operating.md", "CONTRIBUTING.md"] {
+    for document in ["README.md", "docs/ARCHITECTURE.md", "docs/json.md", "docs/operating.md", "docs/scenarios.md", "CONTRIBUTING.md"] {
         for line in text(document).lines().filter_map(|line| line.strip_prefix("$ ")) {
             let line = line.split(" #").next().unwrap_or_default().split(['|', '>', '&']).next().unwrap_or_default();
             let words: Vec<&str> = line.split_whitespace().map(|word| word.trim_matches(['\'', '"'])).collect();
@@ -352,4 +354,28 @@ fn every_make_target_that_a_document_names_is_there() {
             assert!(!code || makefile.contains(&format!("\n{target}:")), "{document}: make {target}");
         }
     }
+}
+
+#[test]
+fn every_scenario_shown_in_a_document_is_accepted() {
+    let mut found = 0;
+    for document in ["README.md", "docs/scenarios.md"] {
+        let text = text(document);
+        for block in text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).filter(|block| block.contains("steps:")) {
+            found += 1;
+            if let Err(error) = scenario::Scenario::parse(Path::new(document), block, &[]) {
+                panic!("{document}: {error}\n{block}");
+            }
+        }
+    }
+    assert!(found > 0, "no scenario was found");
+}
+
+#[test]
+fn the_page_on_scenarios_has_every_key_and_every_verb() {
+    let page = text("docs/scenarios.md");
+    let told = |word: &str| page.contains(&format!("`{word}`"));
+    let missing: Vec<String> =
+        scenario::model::words().into_iter().filter(|word| !told(word) && !page.contains(&format!(" {word} "))).collect();
+    assert!(missing.is_empty(), "docs/scenarios.md does not tell {missing:?}");
 }

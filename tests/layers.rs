@@ -38,6 +38,7 @@ const SHELLS: &[(&str, &str)] = &[
     ("src/conference/media_server/server.rs", "runs the media server"),
     ("src/conference/server/run.rs", "runs the application server"),
     ("src/conference/client/session.rs", "runs a client's machine over real transports"),
+    ("src/conference/client/participant.rs", "joins a running terminal to its audio"),
     ("src/conference/client/media.rs", "a terminal's media thread"),
     ("src/conference/client/media/host.rs", "its sockets and clocks"),
     ("src/conference/client/media/recording.rs", "writes recordings"),

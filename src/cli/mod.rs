@@ -12,8 +12,11 @@
 //! | [`log`] | structured logs on standard error |
 //! | [`program`] | the frame of `main`: parse, run, exit |
 //! | [`manual`] | man pages and completions, made from the argument types |
+//! | [`audio`] | between the command line and a terminal's audio |
+//! | [`scenario`] | scenario files: what `confctl run` and `demo` play |
 //! | [`confctl`], [`relayd`], [`fshare`] | a program each: `args`, and one file per command |
 
+pub mod audio;
 pub mod confctl;
 pub mod exit;
 pub mod fshare;
@@ -24,6 +27,7 @@ pub mod manual;
 pub mod output;
 pub mod program;
 pub mod relayd;
+pub mod scenario;
 pub mod secret;
 pub mod settings;
 pub mod values;

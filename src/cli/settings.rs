@@ -38,6 +38,9 @@ impl Context {
     /// A file cannot be read; no password is known and there is nobody to ask (exit code 3).
     pub async fn password(&self) -> Result<Option<Password>, Failure> {
         let Some(user) = &self.settings.config.user else { return Ok(None) };
+        if let Some(known) = &self.settings.password {
+            return Ok(Some(known.clone()));
+        }
         if let Some(password) = secret::given_password(self.settings.password_file.as_deref())? {
             return Ok(Some(password));
         }
@@ -65,6 +68,8 @@ pub struct Settings {
     pub config: ClientConfig,
     /// A file with a password.
     pub password_file: Option<PathBuf>,
+    /// The password itself, where it is known already: scenarios act as many accounts.
+    pub password: Option<Password>,
 }
 
 impl Settings {
@@ -93,7 +98,7 @@ impl Settings {
             Some(server) => server,
             None => values::server(DEFAULT_SERVER).map_err(Failure::usage)?,
         };
-        Ok(Self { server, config, password_file: flags.password_file.clone() })
+        Ok(Self { server, config, password_file: flags.password_file.clone(), password: None })
     }
 }
 

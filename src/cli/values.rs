@@ -72,6 +72,15 @@ pub enum Room {
     Uri(SipUri),
 }
 
+impl fmt::Display for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => name.fmt(f),
+            Self::Uri(uri) => uri.fmt(f),
+        }
+    }
+}
+
 impl FromStr for Room {
     type Err = String;
 

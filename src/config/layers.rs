@@ -192,6 +192,13 @@ impl Layers {
         self.origins.insert(key.clone(), origin);
     }
 
+    /// Replaces texts among the values, such as variables of a scenario; what `replace` has nothing for stays. Where a value is from stays, too.
+    pub fn map_texts(&mut self, mut replace: impl FnMut(&Path, &str) -> Option<String>) {
+        for (key, value) in &mut self.root {
+            map_texts(value, &Path::default().key(&key_text(key)), &mut replace);
+        }
+    }
+
     /// Variables that look like ours and are none.
     pub fn unknown_variables(&self) -> &[UnknownVariable] {
         &self.unknown
@@ -324,6 +331,19 @@ fn lay(under: &mut Mapping, over: Mapping, at: &Path, origin: &Origin, origins: 
                 under.insert(key, value);
             }
         }
+    }
+}
+
+fn map_texts(value: &mut Value, at: &Path, replace: &mut impl FnMut(&Path, &str) -> Option<String>) {
+    match value {
+        Value::String(text) => {
+            if let Some(other) = replace(at, text) {
+                *text = other;
+            }
+        }
+        Value::Sequence(items) => items.iter_mut().enumerate().for_each(|(index, item)| map_texts(item, &at.index(index), replace)),
+        Value::Mapping(map) => map.iter_mut().for_each(|(key, value)| map_texts(value, &at.key(&key_text(key)), replace)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Tagged(_) => {}
     }
 }
 

@@ -27,7 +27,7 @@ mod parts;
 mod print;
 mod reference;
 mod rules;
-mod schema;
+pub(crate) mod schema;
 #[cfg(test)]
 mod tests;
 mod value;

@@ -12,7 +12,7 @@ use crate::{
     sip::{
         digest::Credentials,
         endpoint::EndpointConfig,
-        transport::{TlsMaterial, TlsStore},
+        transport::{TlsMaterial, TlsStore, Trace},
     },
 };
 
@@ -51,6 +51,15 @@ pub async fn account_if_any(context: &Context) -> Result<Option<Identity>, Failu
 /// # Errors
 /// The authority's file cannot be read (exit code 2); no way to the server (exit code 7).
 pub async fn transports(context: &Context) -> Result<ClientTransports, Failure> {
+    let label = context.settings.config.user.as_ref().map(ToString::to_string);
+    transports_traced(context, None, label).await
+}
+
+/// The same, their messages written down under a name.
+///
+/// # Errors
+/// As [`transports`].
+pub async fn transports_traced(context: &Context, trace: Option<Trace>, label: Option<String>) -> Result<ClientTransports, Failure> {
     let tls = match &context.settings.config.ca {
         None => TlsStore::new(&TlsMaterial::default()),
         Some(path) => {
@@ -60,8 +69,7 @@ pub async fn transports(context: &Context) -> Result<ClientTransports, Failure> 
     };
     let tls = tls.or_fail(ExitCode::Usage, "read the authority's certificate")?;
     let server = server(context);
-    let label = context.settings.config.user.as_ref().map(ToString::to_string);
-    let bound = ClientTransports::bind(&server, Some(Arc::new(tls)), None, label).await;
+    let bound = ClientTransports::bind(&server, Some(Arc::new(tls)), trace, label).await;
     bound.or_fail(ExitCode::Unreachable, format_args!("reach {}", server.uri))
 }
 

@@ -220,6 +220,32 @@ pub enum Played {
         /// Whether they agree.
         passed: bool,
     },
+    /// A tone was looked for in a recording.
+    Heard {
+        /// Whose recording.
+        terminal: String,
+        /// Whose tone; null for a frequency that is nobody's.
+        of: Option<String>,
+        /// Its frequency.
+        hz: f64,
+        /// How loud it was.
+        level_dbfs: f64,
+        /// Whether that counts as heard.
+        heard: bool,
+    },
+    /// A SIP message was sent (`demo` only).
+    Sip {
+        /// Since the start.
+        at_ms: f64,
+        /// By whom.
+        from: String,
+        /// To whom.
+        to: String,
+        /// What, such as `INVITE demo` or `200 OK (INVITE)`.
+        message: String,
+        /// By which transport.
+        transport: String,
+    },
     /// The scenario is over: the last line.
     Finished {
         /// How long it took.
@@ -323,8 +349,17 @@ impl Report for Played {
             Self::Expectation { at_ms, terminal, expected, got, passed, .. } => {
                 page.line([time(*at_ms), mark(*passed), Text::from(format!("  {}{expected}", by(terminal)))]);
                 if !passed {
-                    page.line([Text::from(format!("{:20}expected {expected}", ""))]).line([Text::from(format!("{:20}got      {got}", ""))]);
+                    page.line([Text::from(format!("{:20}expected: {expected}", ""))])
+                        .line([Text::from(format!("{:20}got:      {got}", ""))]);
                 }
+            }
+            Self::Heard { terminal, of, hz, level_dbfs, heard } => {
+                let whose = of.as_ref().map_or_else(String::new, |of| format!("{of}, "));
+                let verb = if *heard { "heard" } else { "did not hear" };
+                page.line([Text::from(format!("{terminal} {verb} {whose}{hz:.0} Hz ({level_dbfs:.0} dBFS)"))]);
+            }
+            Self::Sip { at_ms, from, to, message, .. } => {
+                page.line([time((*at_ms).max(0.0) as u64), Text::from(format!("{from} -> {to}  {message}"))]);
             }
             Self::Finished { seconds, passed, failed } => {
                 let all = format!("{passed} passed, {failed} failed");

@@ -59,15 +59,24 @@ impl Report for Sent {
 /// With the exit code that says why.
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let text = text_of(&args.text)?;
+    let status = send(context, &args.to, &text).await?;
+    context.output.result(&Sent { to: args.to.to_string(), status })
+}
+
+/// Sends a text; the status that answered.
+///
+/// # Errors
+/// It was refused, or not answered in time (exit code 7).
+pub async fn send(context: &Context, to: &Callee, text: &str) -> Result<u16, Failure> {
     let identity = dialog::account(context).await?;
     let server = dialog::server(context);
-    let to = match &args.to {
+    let to = match to {
         Callee::Uri(uri) => uri.clone(),
         Callee::User(user) => server.at(user.as_str()),
     };
     let transports = dialog::transports(context).await?;
     let endpoint = transports.endpoint(EndpointConfig::default());
-    let mut session = transports.run(SendMessage::new(clock::now(), endpoint, &identity, &server, to, &text));
+    let mut session = transports.run(SendMessage::new(clock::now(), endpoint, &identity, &server, to, text));
     let timeout = context.settings.config.timeout.get();
     let event = tokio::select! {
         event = tokio::time::timeout(timeout, session.next()) => event,
@@ -75,7 +84,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     };
     session.over().await;
     match event {
-        Ok(Some(MessageEvent::Delivered { status })) => context.output.result(&Sent { to: args.to.to_string(), status }),
+        Ok(Some(MessageEvent::Delivered { status })) => Ok(status),
         Ok(Some(MessageEvent::Refused(refusal))) => Err(refusal.failure().into()),
         Ok(None) | Err(_) => Err(Failure::new(ExitCode::Unreachable, format!("no answer in {}", humantime::format_duration(timeout)))),
     }

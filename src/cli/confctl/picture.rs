@@ -80,7 +80,7 @@ fn fields(old: &Participant, new: &Participant) -> Vec<String> {
 }
 
 /// The participants of a picture, by number where they have one of ours.
-fn roster(info: &ConferenceInfo) -> BTreeMap<(u32, String), Participant> {
+pub fn roster(info: &ConferenceInfo) -> BTreeMap<(u32, String), Participant> {
     let users = info.users.iter().flat_map(|all| &all.users);
     let all = users.flat_map(|user| user.endpoints.iter().map(move |endpoint| participant(user, endpoint)));
     all.map(|p| ((p.id.strip_prefix('p').and_then(|n| n.parse().ok()).unwrap_or(u32::MAX), p.id.clone()), p)).collect()

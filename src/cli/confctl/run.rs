@@ -1,12 +1,21 @@
 //! `confctl run`: scenario files.
 
-use std::path::PathBuf;
+use std::{
+    fs::File,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
-use crate::cli::{Failure, settings::Context, values::Assignment};
+use crate::cli::{
+    ExitCode, Failure, OrFail as _,
+    scenario::{self, Play, Scenario, model::MAX_FILE, report},
+    settings::Context,
+    values::Assignment,
+};
 
 /// Shown under the help.
 pub const EXAMPLES: &str = "Examples:\n  \
-    confctl run examples/three-talkers.yaml\n  \
+    confctl run examples/moderation.yaml\n  \
     confctl run smoke.yaml --junit report.xml --report report.html --var room=standup";
 
 /// Which scenario, and what to write about it.
@@ -32,9 +41,24 @@ pub struct Args {
 /// Runs it.
 ///
 /// # Errors
-/// With the exit code that says why.
-#[expect(clippy::unused_async, reason = "the call to the server arrives with the control client")]
+/// With the exit code that says why: 2 for a file that is wrong, 10 for expectations that do not hold.
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let _ = (args, context);
-    Err(Failure::not_built_yet("confctl run", "the control client"))
+    let scenario = read(&args.scenario, &args.vars)?;
+    let name = args.scenario.display().to_string();
+    let play = Play { name: &name, scenario, keep: None, levels: args.report.is_some() };
+    let record = scenario::play(play, context).await?;
+    report::write(&record, args.junit.as_deref(), args.report.as_deref())?;
+    report::heard(&context.output, &record)?;
+    report::verdict(&context.output, &record)
+}
+
+/// Reads a scenario file.
+fn read(path: &Path, vars: &[Assignment]) -> Result<Scenario, Failure> {
+    let file = File::open(path).or_fail(ExitCode::Usage, format_args!("read {}", path.display()))?;
+    let mut text = String::new();
+    file.take(MAX_FILE + 1).read_to_string(&mut text).or_fail(ExitCode::Usage, format_args!("read {}", path.display()))?;
+    if text.len() as u64 > MAX_FILE {
+        return Err(Failure::usage(format!("{} is larger than {MAX_FILE} bytes", path.display())));
+    }
+    Ok(Scenario::parse(path, &text, vars)?)
 }

@@ -9,15 +9,17 @@
 //! | `message.rs` | one instant message |
 //! | `terminal/` | a terminal (UE): registers, calls, is called, takes part |
 //! | `media.rs` | a terminal's audio: one media thread for all terminals of a process |
+//! | `participant.rs` | a terminal and its audio as one |
 //! | `session.rs` | the shell: a machine over real transports |
 //!
-//! All but `session.rs` and `media.rs` is pure. Nothing here prints. A terminal's owner joins its audio to what [`Terminal`] agrees.
+//! All but `session.rs`, `participant.rs` and `media.rs` is pure. Nothing here prints.
 
 mod control;
 mod identity;
 mod machine;
 pub mod media;
 mod message;
+mod participant;
 mod session;
 mod terminal;
 mod watch;
@@ -27,6 +29,7 @@ pub use identity::{Identity, Refusal, ServerAddress};
 pub use machine::Machine;
 pub use media::{TerminalHost, TerminalMedia};
 pub use message::{MessageEvent, SendMessage};
+pub use participant::{Happenings, Participant, ParticipantConfig};
 pub use session::{ClientError, ClientTransports, Session};
 pub use terminal::{Dial, Hangup, Terminal, TerminalCommand, TerminalConfig, TerminalEvent};
 pub use watch::{Watch, WatchCommand, WatchEvent};

@@ -1,0 +1,154 @@
+//! A scenario file as types.
+//!
+//! It is read by the configuration's machinery: an unknown key is told with its line and the nearest known one, and all faults are told at once.
+
+mod args;
+mod check;
+mod expect;
+mod server;
+mod step;
+#[cfg(test)]
+mod tests;
+mod value;
+mod variables;
+
+use std::path::Path;
+
+pub use args::{Create, Dtmf, Invite, Join, Kick, Members, Message, OfConference, OfTerminal, Pin, Volume, Wait};
+pub use expect::{Event, Expect, Expected, Heard, Packets, Participant, Roster, Run, Sound, State, Talker};
+pub use server::{Ephemeral, Server};
+pub use step::{Action, Step};
+pub use value::{Decibel, Exit, Hertz, Level, Name};
+pub use variables::Variables;
+
+use crate::{
+    cli::values::{Assignment, Microphone},
+    config::{CodecName, ConfigError, Fault, Kind, Layers, Setting, Span, Text, schema::item},
+    id::{ConferenceName, UserName},
+};
+
+/// Longest scenario file, in bytes; a longer one is refused.
+pub const MAX_FILE: u64 = 1 << 20;
+/// Most terminals of a scenario; more belong into a load generator.
+pub const MAX_TERMINALS: usize = 64;
+/// Most steps of a scenario, those of parallel groups included.
+pub const MAX_STEPS: usize = 1000;
+
+item! {
+    /// A scenario.
+    pub struct Scenario {
+        /// What it shows.
+        title: Option<Text> = None,
+        /// The server: a URI, or `ephemeral` for one that lives as long as the scenario.
+        server: Server = Server::default(),
+        /// Variables: `${name}` in any value stands for the variable's.
+        vars: Variables = Variables::default(),
+        /// The conference that steps mean that name none.
+        conference: Option<ConferenceName> = None,
+        /// Terminals.
+        terminals: Vec<Terminal> = Vec::new(),
+        /// Steps, in order.
+        steps: Vec<Step>,
+    }
+}
+
+item! {
+    /// A terminal: somebody who takes part.
+    pub struct Terminal {
+        /// What steps call it; others see it as this.
+        name: Name,
+        /// Account that it has; without one it is a guest.
+        account: Option<UserName> = None,
+        /// What it says: tone:HZ, silence, or a WAV file.
+        microphone: Microphone = Microphone::Silence,
+        /// Where what it hears is recorded; without it, in a temporary folder.
+        record: Option<std::path::PathBuf> = None,
+        /// Name that others see, where it is not the terminal's.
+        display_name: Option<Text> = None,
+        /// Codecs, best first; without any, all that we have.
+        codecs: Vec<CodecName> = Vec::new(),
+        /// Registers its account at the start, so that it can be invited by it.
+        register: bool = false,
+        /// Answers calls; else it is busy.
+        answer: bool = true,
+        /// Rings this long before it answers.
+        ring: Span<0, 60_000> = Span::of_millis(0),
+    }
+}
+
+impl Scenario {
+    /// Reads a scenario: `path` is what faults are told with and where relative paths are meant from, `given` the variables of the command line.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its line.
+    pub fn parse(path: &Path, text: &str, given: &[Assignment]) -> Result<Self, ConfigError> {
+        let mut layers = Layers::default();
+        layers.text(path, text.to_owned())?;
+        let mut faults = variables::substitute(&mut layers, text, given);
+        if faults.is_empty() {
+            let mut scenario: Self = layers.read()?;
+            faults = check::check(&scenario);
+            if faults.is_empty() {
+                scenario.name_conferences();
+                return Ok(scenario);
+            }
+        }
+        Err(layers.problems(faults, &Self::kind()))
+    }
+
+    /// Puts the conference that all steps mean where none is named, so that each step tells its own.
+    fn name_conferences(&mut self) {
+        let Some(all) = &self.conference else { return };
+        for step in &mut self.steps {
+            step.name_conference(all);
+        }
+    }
+
+    /// The conference that a step means; checked when the file was read.
+    pub fn room<'a>(&'a self, named: &'a Option<ConferenceName>) -> Option<&'a ConferenceName> {
+        named.as_ref().or(self.conference.as_ref())
+    }
+
+    /// The terminal of a name.
+    pub fn terminal(&self, name: &str) -> Option<&Terminal> {
+        self.terminals.iter().find(|terminal| terminal.name.as_str() == name)
+    }
+
+    /// The accounts that its terminals and steps act as, by name.
+    pub fn accounts(&self) -> std::collections::BTreeSet<UserName> {
+        let of_terminals = self.terminals.iter().filter_map(|terminal| terminal.account.clone());
+        let of_steps = self.steps.iter().flat_map(Step::each).filter_map(|step| step.actor.clone());
+        of_terminals.chain(of_steps).collect()
+    }
+
+    /// The tone that each terminal says, in hertz, for those that say one.
+    pub fn tones(&self) -> impl Iterator<Item = (&Name, f32)> {
+        self.terminals.iter().filter_map(|terminal| match terminal.microphone {
+            Microphone::Tone(hz) => Some((&terminal.name, hz)),
+            Microphone::File(_) | Microphone::Silence => None,
+        })
+    }
+}
+
+impl Terminal {
+    /// What others see it as.
+    pub fn shown(&self) -> &str {
+        self.display_name.as_ref().map_or(self.name.as_str(), |name| name.0.as_str())
+    }
+}
+
+/// Every word that a scenario file may hold as a key: those of the top, of terminals, of steps and expectations, and their events. `docs/scenarios.md` tells all.
+pub fn words() -> std::collections::BTreeSet<String> {
+    let keys = [Scenario::kind(), Terminal::kind()].into_iter().chain(args::kinds()).chain(expect::kinds());
+    let keys = keys.flat_map(|kind| match kind {
+        Kind::Section(keys) => keys.into_iter().map(|key| key.name.to_owned()).collect(),
+        Kind::Value(_) | Kind::List(_) => Vec::new(),
+    });
+    let others = step::VERBS.iter().chain(&expect::KINDS).chain(&expect::OF_TERMINALS).chain(&expect::OF_CONFERENCES);
+    keys.chain(others.map(|word| (*word).to_owned())).collect()
+}
+
+/// A fault of something that has been read.
+fn fault(at: &crate::config::Path, what: impl Into<String>) -> Fault {
+    Fault { at: at.clone(), what: what.into() }
+}

@@ -1,0 +1,406 @@
+//! Everything that a scenario plays on: its server, its terminals, its subscribers, its folder. Opened before the first step, closed behind the last.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    future::Future,
+    io::BufWriter,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use super::{
+    audience::Audience,
+    cast::Actor,
+    journal::{Journal, Record},
+    ladder::Ladder,
+    model::{Scenario, Server, Terminal},
+    server::Servers,
+};
+use crate::{
+    account::Credentials,
+    cli::{
+        ExitCode, Failure, OrFail as _, audio,
+        confctl::dialog,
+        settings::{Context, Settings},
+    },
+    clock,
+    conference::{
+        client::{Identity, Participant, ParticipantConfig, TerminalEvent, TerminalHost, Watch},
+        wire::control::Command,
+    },
+    id::{ConferenceName, UserName},
+    media::Codec,
+    sip::{
+        endpoint::EndpointConfig,
+        message::{Host, NameAddr, SipUri},
+        transport::Trace,
+    },
+};
+
+/// Registrations last longer than scenarios mostly do, and are refreshed.
+const REGISTERED: u32 = 600;
+/// How long subscriptions may take to end.
+const PARTING: Duration = Duration::from_secs(3);
+
+/// The stage.
+#[derive(Debug)]
+pub struct Stage {
+    /// What is played.
+    pub scenario: Scenario,
+    /// What happened.
+    pub journal: Arc<Journal>,
+    /// Terminals by name.
+    pub actors: BTreeMap<String, Actor>,
+    /// What programs find the server by.
+    pub environment: BTreeMap<String, String>,
+    context: Context,
+    credentials: Option<Credentials>,
+    audiences: Mutex<BTreeMap<ConferenceName, Arc<Audience>>>,
+    since: Mutex<Since>,
+    made: Mutex<BTreeSet<ConferenceName>>,
+    servers: Option<Servers>,
+    trace: Option<(Trace, PathBuf)>,
+    // Dropped last: recordings lie there.
+    tasks: TaskTracker,
+    folder: Folder,
+}
+
+/// How much had happened when the last step that was more than waiting and looking began.
+#[derive(Debug, Default)]
+struct Since {
+    terminals: BTreeMap<String, usize>,
+    conferences: BTreeMap<ConferenceName, usize>,
+}
+
+/// Where recordings, logs and traces lie.
+#[derive(Debug)]
+enum Folder {
+    Kept(PathBuf),
+    Temporary(TempDir),
+}
+
+impl Folder {
+    fn open(keep: Option<&Path>) -> Result<Self, Failure> {
+        match keep {
+            Some(path) => {
+                std::fs::create_dir_all(path).or_fail(ExitCode::Usage, format_args!("make the folder {}", path.display()))?;
+                Ok(Self::Kept(path.to_owned()))
+            }
+            None => TempDir::with_prefix("confctl-").map(Self::Temporary).or_fail(ExitCode::Failed, "make a temporary folder"),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Temporary(folder) => folder.path(),
+        }
+    }
+}
+
+impl Stage {
+    /// Starts the server, if it is an ephemeral one, and opens every terminal. What is to be kept goes to `keep`.
+    ///
+    /// # Errors
+    /// With the exit code that says why there is no server, or no terminal.
+    pub async fn open(scenario: Scenario, context: &Context, journal: Arc<Journal>, keep: Option<&Path>) -> Result<Self, Failure> {
+        let folder = Folder::open(keep)?;
+        let mut settings = context.settings.clone();
+        let mut servers = None;
+        let mut trace = None;
+        match &scenario.server {
+            Server::Ephemeral(wanted) => {
+                journal.doing("starting a server");
+                let started = Servers::start(wanted, &scenario.accounts(), folder.path()).await?;
+                settings = of_server(&settings, &started)?;
+                servers = Some(started);
+            }
+            Server::At(uri) => {
+                settings.server = uri.clone();
+                let path = folder.path().join("sip.ladder");
+                let file = File::create(&path).or_fail(ExitCode::Failed, format_args!("make {}", path.display()))?;
+                let sink = Trace::to(Some(Box::new(BufWriter::new(file))), None, false).or_fail(ExitCode::Failed, "trace SIP messages")?;
+                trace = Some((sink, path));
+            }
+        }
+        let credentials = settings.config.credentials.as_deref().map(Credentials::read).transpose();
+        let credentials = credentials.or_fail(ExitCode::Usage, "look up passwords")?;
+        let environment = servers.as_ref().map_or_else(|| environment(&settings), |servers| servers.environment.clone());
+        let mut stage = Self {
+            scenario,
+            journal,
+            actors: BTreeMap::new(),
+            environment,
+            context: Context { settings, ..context.clone() },
+            credentials,
+            audiences: Mutex::default(),
+            since: Mutex::default(),
+            made: Mutex::default(),
+            servers,
+            trace,
+            tasks: TaskTracker::new(),
+            folder,
+        };
+        let opened = stage.open_terminals().await;
+        match opened {
+            Ok(()) => Ok(stage),
+            Err(failure) => {
+                stage.close().await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn open_terminals(&mut self) -> Result<(), Failure> {
+        let host = TerminalHost::start().or_fail(ExitCode::Failed, "start the audio")?;
+        for terminal in self.scenario.terminals.clone() {
+            self.journal.doing(&format!("opening the terminal {}", terminal.name));
+            let actor = self.open_terminal(&host, terminal).await?;
+            self.actors.insert(actor.terminal.name.to_string(), actor);
+        }
+        let patience = self.patience();
+        for actor in self.actors.values().filter(|actor| actor.terminal.register) {
+            actor.participant.register(REGISTERED).await;
+            let told = actor.log.find(0, patience, |event| match event {
+                TerminalEvent::Registered(_) => Some(Ok(())),
+                TerminalEvent::RegistrationFailed(refusal) => Some(Err(Failure::from(refusal.failure()))),
+                _ => None,
+            });
+            let told = told.await.unwrap_or_else(|| Err(Failure::new(ExitCode::Unreachable, "the server does not answer")));
+            told.map_err(|failure| Failure {
+                message: format!("{} is not registered: {}", actor.terminal.name, failure.message),
+                ..failure
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn open_terminal(&self, host: &TerminalHost, terminal: Terminal) -> Result<Actor, Failure> {
+        let context = self.context(terminal.account.as_ref())?;
+        let trace = self.trace.as_ref().map(|(trace, _)| trace.clone());
+        let transports = dialog::transports_traced(&context, trace, Some(terminal.name.to_string())).await?;
+        let local = transports.local;
+        let (shown, server) = (terminal.shown().to_owned(), dialog::server(&context));
+        let identity = match &terminal.account {
+            Some(_) => dialog::account(&context).await?,
+            // An address of its own, so that it can be told apart and called.
+            None => Identity {
+                address: NameAddr::new(SipUri::new(Some(terminal.name.as_str()), Host::Ip(local.ip()), Some(local.port()))),
+                credentials: None,
+            },
+        };
+        let recording = terminal.record.clone().unwrap_or_else(|| self.folder.path().join(format!("{}.wav", terminal.name)));
+        let codecs: Vec<Codec> = terminal.codecs.iter().map(|codec| codec.0).collect();
+        let config = ParticipantConfig {
+            identity: Identity { address: identity.address.clone().named(&shown), ..identity },
+            server,
+            codecs: if codecs.is_empty() { Codec::ALL.to_vec() } else { codecs },
+            microphone: audio::microphone(&terminal.microphone)?,
+            record: Some(recording.clone()),
+            answer: terminal.answer,
+            ring: terminal.ring.get(),
+        };
+        let opened = Participant::open(host, transports, config);
+        let (participant, happenings) = opened.or_fail(ExitCode::Failed, format_args!("open the terminal {}", terminal.name))?;
+        Ok(Actor::new(terminal, recording, participant, happenings, &self.journal, &self.tasks))
+    }
+
+    /// The context of an account; without one, of whom the program acts as.
+    ///
+    /// # Errors
+    /// The account's password is not known (exit code 3).
+    pub fn context(&self, account: Option<&UserName>) -> Result<Context, Failure> {
+        let mut context = self.context.clone();
+        if let Some(account) = account {
+            context.settings.config.user = Some(account.clone());
+        }
+        if let (Some(user), Some(credentials)) = (&context.settings.config.user, &self.credentials) {
+            context.settings.password = credentials.password(user).cloned();
+        }
+        let own = self.context.settings.config.user.as_ref();
+        if account.is_some() && account != own && context.settings.password.is_none() {
+            let user = account.map_or("", UserName::as_str);
+            return Err(
+                Failure::new(ExitCode::Denied, format!("no password is known for {user}")).hint("name a file with it by --credentials")
+            );
+        }
+        Ok(context)
+    }
+
+    /// How long an answer is waited for.
+    pub fn patience(&self) -> Duration {
+        self.context.settings.config.timeout.get()
+    }
+
+    /// A terminal; every name was checked when the file was read.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn actor(&self, name: &str) -> Result<&Actor, Failure> {
+        self.actors.get(name).ok_or_else(|| Failure::usage(format!("\"{name}\" is no terminal")))
+    }
+
+    /// The subscriber of a conference's state, made if there is none that goes on.
+    ///
+    /// # Errors
+    /// No way to the server.
+    pub async fn audience(&self, name: &ConferenceName) -> Result<Arc<Audience>, Failure> {
+        if let Some(audience) = self.audiences().get(name).filter(|audience| audience.goes_on()) {
+            return Ok(Arc::clone(audience));
+        }
+        let context = self.context(None)?;
+        let transports =
+            dialog::transports_traced(&context, self.trace.as_ref().map(|(trace, _)| trace.clone()), Some("watch".to_owned())).await?;
+        let identity = match dialog::account_if_any(&context).await? {
+            Some(identity) => identity,
+            None => Identity::guest(None, Host::Ip(transports.local.ip()), Some(transports.local.port())),
+        };
+        let endpoint = transports.endpoint(EndpointConfig::default());
+        let session = transports.run(Watch::new(clock::now(), endpoint, &identity, &dialog::server(&context), name));
+        let audience = Audience::new(name.clone(), session, &self.tasks);
+        audience.wait(self.patience(), |seen| !matches!(seen, super::audience::Seen::Nothing)).await;
+        if let Some(other) = self.audiences().insert(name.clone(), Arc::clone(&audience)) {
+            other.leave();
+        }
+        Ok(audience)
+    }
+
+    /// The subscriber that a conference had last, also if it is over.
+    pub fn last_audience(&self, name: &ConferenceName) -> Option<Arc<Audience>> {
+        self.audiences().get(name).cloned()
+    }
+
+    /// A step begins that is more than waiting and looking: events count from here.
+    pub fn begins(&self) {
+        let terminals = self.actors.iter().map(|(name, actor)| (name.clone(), actor.log.len())).collect();
+        let conferences = self.audiences().iter().map(|(name, audience)| (name.clone(), audience.log.len())).collect();
+        *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Since { terminals, conferences };
+    }
+
+    /// Where events of a terminal count from.
+    pub fn since_of_terminal(&self, name: &str) -> usize {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner).terminals.get(name).copied().unwrap_or(0)
+    }
+
+    /// Where events of a conference count from.
+    pub fn since_of_conference(&self, name: &ConferenceName) -> usize {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner).conferences.get(name).copied().unwrap_or(0)
+    }
+
+    /// A conference was made, or is over, by a step.
+    pub fn made(&self, name: &ConferenceName, there: bool) {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if there {
+            made.insert(name.clone());
+        } else {
+            made.remove(name);
+        }
+    }
+
+    /// Notes how loud it is what each hears.
+    pub async fn note_levels(&self) {
+        for (name, actor) in self.actors.iter().filter(|(_, actor)| actor.in_call()) {
+            if let Ok(report) = actor.participant.report().await {
+                self.journal.level(name, report.recent.level_dbfs);
+            }
+        }
+    }
+
+    /// Ends everything: calls, subscriptions, conferences that the scenario left behind, the server.
+    pub async fn close(self) -> Option<Record> {
+        let Self { actors, audiences, made, servers, trace, tasks, journal, context, scenario, folder, .. } = self;
+        journal.doing("leaving");
+        let names: BTreeMap<String, String> =
+            actors.values().map(|a| (a.participant.local().to_string(), a.terminal.name.to_string())).collect();
+        for left in together(actors.into_values().map(Actor::leave)).await {
+            if let Err(failure) = left {
+                context.output.warn(failure);
+            }
+        }
+        for audience in audiences.into_inner().unwrap_or_else(PoisonError::into_inner).into_values() {
+            audience.leave();
+        }
+        tasks.close();
+        if timeout(PARTING, tasks.wait()).await.is_err() {
+            tracing::warn!("some subscriptions did not end");
+        }
+        let path = match servers {
+            Some(servers) => {
+                let path = servers.trace.clone();
+                servers.stop().await;
+                Some(path)
+            }
+            None => {
+                for name in made.into_inner().unwrap_or_else(PoisonError::into_inner) {
+                    // One that has ended by itself is what was wanted.
+                    let _ = dialog::ask(&context, Command::End { conference: name.to_string(), reason: None }, None).await;
+                }
+                if let Some((trace, _)) = &trace {
+                    trace.flush().await;
+                }
+                trace.map(|(_, path)| path)
+            }
+        };
+        let text = path.and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+        let first: Vec<String> = scenario.terminals.iter().map(|terminal| terminal.name.to_string()).collect();
+        let ladder = Ladder::read(&String::from_utf8_lossy(&text), journal.wall(), &names, &first);
+        drop(folder);
+        Arc::into_inner(journal).map(|journal| journal.close(ladder))
+    }
+
+    fn audiences(&self) -> MutexGuard<'_, BTreeMap<ConferenceName, Arc<Audience>>> {
+        self.audiences.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Settings for the server that was started.
+fn of_server(settings: &Settings, servers: &Servers) -> Result<Settings, Failure> {
+    let variable = |name: &str| servers.environment.get(name);
+    let mut settings = settings.clone();
+    settings.server = servers.address.clone();
+    settings.password_file = None;
+    settings.config.server = Some(servers.address.clone());
+    settings.config.user =
+        variable("CONFKIT_USER").map(|user| user.parse()).transpose().or_fail(ExitCode::Failed, "understand the ready line")?;
+    settings.config.credentials = variable("CONFKIT_CREDENTIALS").map(PathBuf::from);
+    settings.config.ca = variable("CONFKIT_CA").map(PathBuf::from);
+    Ok(settings)
+}
+
+/// What programs find a server by that we were told of.
+fn environment(settings: &Settings) -> BTreeMap<String, String> {
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    let all = [
+        ("CONFKIT_SERVER", Some(settings.server.to_string())),
+        ("CONFKIT_USER", settings.config.user.as_ref().map(ToString::to_string)),
+        ("CONFKIT_CREDENTIALS", path(&settings.config.credentials)),
+        ("CONFKIT_CA", path(&settings.config.ca)),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+/// Runs futures side by side; what they give, in their order.
+pub async fn together<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut running: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|cx| {
+        let mut all = true;
+        for (future, given) in &mut running {
+            if given.is_none() {
+                match future.as_mut().poll(cx) {
+                    Poll::Ready(value) => *given = Some(value),
+                    Poll::Pending => all = false,
+                }
+            }
+        }
+        if all { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    running.into_iter().filter_map(|(_, given)| given).collect()
+}

@@ -1,0 +1,196 @@
+//! A participant: a [`Terminal`]'s signalling and its audio as one.
+//!
+//! [`Participant`] is told what to do, [`Happenings`] tells what happens. What was agreed reaches the audio on its way through [`Happenings::next`], so that
+//! whoever owns one goes on asking it. Nothing here prints.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::{sync::mpsc::Sender, time::timeout};
+
+use super::{
+    ClientTransports, Dial, Hangup, Identity, ServerAddress, Session, Terminal, TerminalCommand, TerminalConfig, TerminalEvent,
+    TerminalHost, TerminalMedia,
+    media::{MediaError, Mic, Report},
+};
+use crate::{
+    clock,
+    conference::audio::formats,
+    media::{Codec, dtmf},
+    sdp::{AudioStream, Direction, LocalAudio},
+    sip::endpoint::EndpointConfig,
+};
+
+/// How long a key takes: the event and the gap behind it.
+const KEY: Duration = Duration::from_millis(160);
+
+/// Who takes part, and with what.
+#[derive(Debug, Clone)]
+pub struct ParticipantConfig {
+    /// Who.
+    pub identity: Identity,
+    /// Its server.
+    pub server: ServerAddress,
+    /// Codecs to offer, best first.
+    pub codecs: Vec<Codec>,
+    /// What it says.
+    pub microphone: Mic,
+    /// Where what it hears is recorded.
+    pub record: Option<PathBuf>,
+    /// Answer calls by itself; else it is busy.
+    pub answer: bool,
+    /// Ring for so long before answering.
+    pub ring: Duration,
+}
+
+/// A participant; dropping it ends its call without a good-bye, [`Participant::leave`] does with one.
+#[derive(Debug)]
+pub struct Participant {
+    commands: Sender<TerminalCommand>,
+    media: Arc<TerminalMedia>,
+    microphone: Mic,
+    local: SocketAddr,
+}
+
+/// What happens to a participant.
+#[derive(Debug)]
+pub struct Happenings {
+    session: Session<Terminal>,
+    media: Arc<TerminalMedia>,
+    agreed: Option<AudioStream>,
+}
+
+impl Participant {
+    /// Makes a participant by `transports`, with its audio on `host`; nobody is called yet.
+    ///
+    /// # Errors
+    /// No sockets for the audio, or no file for the recording.
+    pub fn open(host: &TerminalHost, transports: ClientTransports, config: ParticipantConfig) -> Result<(Self, Happenings), MediaError> {
+        let local = transports.local;
+        let (mut media, rtp) = host.open(local.ip())?;
+        if let Some(path) = &config.record {
+            media.record_to(path)?;
+        }
+        media.set_mic(config.microphone.clone())?;
+        let media = Arc::new(media);
+        let session_id = u64::from_be_bytes(clock::seed().first_chunk().copied().unwrap_or_default()) >> 2;
+        let terminal = TerminalConfig {
+            identity: config.identity,
+            server: config.server,
+            audio: LocalAudio::new(rtp, formats(&config.codecs)),
+            session_id,
+            answer: config.answer,
+            ring: config.ring,
+        };
+        let endpoint = transports.endpoint(EndpointConfig::default());
+        let session = transports.run(Terminal::new(endpoint, terminal));
+        let commands = session.commands.clone();
+        let participant = Self { commands, media: Arc::clone(&media), microphone: config.microphone, local };
+        Ok((participant, Happenings { session, media, agreed: None }))
+    }
+
+    /// Where its SIP comes in.
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Calls. [`TerminalEvent::Established`] or [`TerminalEvent::Refused`] follows.
+    pub async fn dial(&self, dial: Dial) {
+        self.tell(TerminalCommand::Dial(Box::new(dial))).await;
+    }
+
+    /// Ends the call, or gives up calling. [`TerminalEvent::Ended`] or [`TerminalEvent::Refused`] follows.
+    pub async fn hang_up(&self) {
+        self.tell(TerminalCommand::Hangup(Hangup::default())).await;
+    }
+
+    /// Registers for so many seconds and stays registered; 0 takes it back.
+    pub async fn register(&self, seconds: u32) {
+        self.tell(TerminalCommand::Register(seconds)).await;
+    }
+
+    /// Holds the call, or takes it up again; a held call hears nothing from us. [`TerminalEvent::Changed`] or [`TerminalEvent::NotChanged`] follows.
+    ///
+    /// # Errors
+    /// The audio does not keep up.
+    pub async fn hold(&self, on: bool) -> Result<(), MediaError> {
+        self.media.set_mic(if on { Mic::Silence } else { self.microphone.clone() })?;
+        self.tell(TerminalCommand::Hold(on)).await;
+        Ok(())
+    }
+
+    /// Presses keys and waits until they are sent. A comma pauses for `pause`; what is no key is left out.
+    ///
+    /// # Errors
+    /// The audio does not keep up.
+    pub async fn press(&self, keys: &str, pause: Duration) -> Result<(), MediaError> {
+        for (at, run) in keys.split(',').enumerate() {
+            if at > 0 {
+                tokio::time::sleep(pause).await;
+            }
+            let count = run.chars().filter(|key| dtmf::code(*key).is_some()).count();
+            self.media.send_digits(run)?;
+            tokio::time::sleep(KEY * u32::try_from(count).unwrap_or(u32::MAX)).await;
+        }
+        Ok(())
+    }
+
+    /// What was heard and counted so far.
+    ///
+    /// # Errors
+    /// The audio does not keep up.
+    pub async fn report(&self) -> Result<Report, MediaError> {
+        self.media.report().await
+    }
+
+    /// Ends call and registration, for which the server gets `patience`, and the audio: its last report. What happens meanwhile goes to `note`.
+    ///
+    /// # Errors
+    /// The audio does not keep up, or the recording could not be written.
+    pub async fn leave(
+        self,
+        mut happenings: Happenings,
+        patience: Duration,
+        mut note: impl FnMut(TerminalEvent),
+    ) -> Result<Report, MediaError> {
+        self.tell(TerminalCommand::Leave).await;
+        let parting = async {
+            while let Some(event) = happenings.next().await {
+                note(event);
+            }
+        };
+        let answered = timeout(patience, parting).await.is_ok();
+        let Happenings { session, media, .. } = happenings;
+        drop(media);
+        if answered {
+            session.over().await;
+        }
+        let Self { media, .. } = self;
+        // No report is being made any more: reports borrow the participant.
+        Arc::into_inner(media).ok_or(MediaError::Busy)?.stop().await
+    }
+
+    async fn tell(&self, command: TerminalCommand) {
+        // One that is over needs no telling; its happenings have ended.
+        let _ = self.commands.send(command).await;
+    }
+}
+
+impl Happenings {
+    /// The next thing that happens; `None` when the participant is over.
+    pub async fn next(&mut self) -> Option<TerminalEvent> {
+        let event = self.session.next().await?;
+        let agreed = match &event {
+            TerminalEvent::Established { audio, .. } | TerminalEvent::Changed { audio } => audio.clone(),
+            // The ports stay for the next call; nothing is said meanwhile.
+            TerminalEvent::Ended { .. } => self.agreed.take().map(|stream| AudioStream { direction: Direction::Inactive, ..stream }),
+            _ => return Some(event),
+        };
+        if let Some(stream) = &agreed
+            && let Err(error) = self.media.start(stream)
+        {
+            tracing::warn!(%error, "what was agreed does not reach the audio");
+        }
+        self.agreed = agreed;
+        Some(event)
+    }
+}
