@@ -18,12 +18,9 @@ use crate::{
         values::{self, Digits, Microphone, Room},
     },
     clock,
-    conference::{
-        client::{
-            ClientTransports, Dial, Happenings, Identity, Participant, ParticipantConfig, Session, TerminalEvent, TerminalHost, Watch,
-            WatchCommand, WatchEvent,
-        },
-        wire::control,
+    conference::client::{
+        ClientTransports, Dial, Happenings, Identity, Participant, ParticipantConfig, Session, TerminalEvent, TerminalHost, Watch,
+        WatchCommand, WatchEvent,
     },
     id::ConferenceName,
     media::Codec,
@@ -96,7 +93,6 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         Room::Uri(uri) => uri.clone().into(),
     };
     let pin = args.pin.given()?;
-    let pin = pin.map(|pin| control::Pin::new(pin.reveal())).transpose().map_err(|why| Failure::usage(why.to_string()))?;
     let microphone = audio::microphone(&args.mic)?;
     let host = TerminalHost::start().or_fail(ExitCode::Failed, "start the audio")?;
     let transports = dialog::transports(context).await?;

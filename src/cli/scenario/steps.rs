@@ -100,7 +100,7 @@ async fn command(context: &Context, command: Command) -> Result<(), Failure> {
 
 async fn make(stage: &Stage, context: &Context, create: &Create) -> Result<(), Failure> {
     let name = room(stage, &create.conference)?;
-    let pin = create.pin.as_ref().map(|pin| control::Pin::new(&pin.0)).transpose().or_fail(ExitCode::Usage, "read the PIN")?;
+    let pin = create.pin.as_ref().map(|pin| pin.0.parse()).transpose().or_fail(ExitCode::Usage, "read the PIN")?;
     let wanted = control::Create {
         name: name.to_string(),
         title: create.title.as_ref().map(|title| title.0.clone()),
@@ -139,7 +139,7 @@ async fn enter(stage: &Stage, join: &Join) -> Result<(), Failure> {
         (None, Some(name)) => server.at(name.as_str()),
         (None, None) => return Err(Failure::usage("join names no conference")),
     };
-    let pin = join.pin.as_ref().map(|pin| control::Pin::new(&pin.0)).transpose().or_fail(ExitCode::Usage, "read the PIN")?;
+    let pin = join.pin.as_ref().map(|pin| pin.0.parse()).transpose().or_fail(ExitCode::Usage, "read the PIN")?;
     let from = actor.log.len();
     actor.participant.dial(Dial { uri: uri.clone(), pin, offerless: false }).await;
     let answer = actor.log.find(from, stage.patience(), |event| match event {

@@ -70,6 +70,13 @@ text_setting! {
 #[error("{0}")]
 pub struct ValueError(String);
 
+impl ValueError {
+    /// An error that says why: for values that stand elsewhere, such as in scenario files.
+    pub fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+}
+
 fn wrong<T>(why: impl Into<String>) -> Result<T, ValueError> {
     Err(ValueError(why.into()))
 }

@@ -172,6 +172,10 @@ fn send_to_name(inner: &Inner, name: &Address, addresses: &[SocketAddr], bytes: 
 fn send_now(inner: &Inner, peer: SocketAddr, bytes: &Bytes) -> Result<(), SendFault> {
     let port = inner.udp.towards(peer).ok_or(SendFault::NoTransport)?;
     let socket = port.socket.upgrade().ok_or(SendFault::Closed)?;
+    // Before it leaves, so that no answer stands above it.
+    if let Some(tracer) = &inner.tracer {
+        tracer.sent(Transport::Udp, &Address::Socket(port.local), &Address::Socket(peer), bytes);
+    }
     // What waits goes first.
     let waiting = port.queue.capacity() < port.queue.max_capacity();
     let sent = !waiting && try_send(&socket, bytes, peer).map_err(|error| SendFault::from(&error))?;
@@ -180,9 +184,6 @@ fn send_now(inner: &Inner, peer: SocketAddr, bytes: &Bytes) -> Result<(), SendFa
         return Ok(());
     }
     inner.counters.messages_out.up();
-    if let Some(tracer) = &inner.tracer {
-        tracer.sent(Transport::Udp, &Address::Socket(port.local), &Address::Socket(peer), bytes);
-    }
     Ok(())
 }
 

@@ -176,8 +176,8 @@ impl Pin {
     /// The PIN to set; `None` clears it.
     ///
     /// # Errors
-    /// It is not 4 to 12 digits.
+    /// It is neither `clear` nor a PIN.
     pub fn wanted(&self) -> Result<Option<control::Pin>, control::PinError> {
-        if self.pin.0 == "clear" { Ok(None) } else { control::Pin::new(&self.pin.0).map(Some) }
+        if self.pin.0 == "clear" { Ok(None) } else { self.pin.0.parse().map(Some) }
     }
 }

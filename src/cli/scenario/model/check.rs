@@ -77,7 +77,7 @@ impl Check<'_> {
             Action::Pin(pin @ Pin { conference, .. }) => {
                 self.conference(conference, &here);
                 if pin.wanted().is_err() {
-                    self.wrong(&here, "is neither 4 to 12 digits nor clear");
+                    self.wrong(&here, format!("is neither clear nor a PIN: {}", control::PinError));
                 }
             }
             Action::Invite(Invite { who, conference }) => {
@@ -169,8 +169,8 @@ impl Check<'_> {
     }
 
     fn pin(&mut self, pin: Option<&str>, at: &Path) {
-        if pin.is_some_and(|pin| control::Pin::new(pin).is_err()) {
-            self.wrong(&at.key("pin"), "is no row of 4 to 12 digits");
+        if pin.is_some_and(|pin| pin.parse::<control::Pin>().is_err()) {
+            self.wrong(&at.key("pin"), format!("is no PIN: {}", control::PinError));
         }
     }
 

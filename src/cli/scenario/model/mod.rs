@@ -141,7 +141,7 @@ impl Terminal {
 pub fn words() -> std::collections::BTreeSet<String> {
     let keys = [Scenario::kind(), Terminal::kind()].into_iter().chain(args::kinds()).chain(expect::kinds());
     let keys = keys.flat_map(|kind| match kind {
-        Kind::Section(keys) => keys.into_iter().map(|key| key.name.to_owned()).collect(),
+        Kind::Section { keys, .. } => keys.into_iter().map(|key| key.name.to_owned()).collect(),
         Kind::Value(_) | Kind::List(_) => Vec::new(),
     });
     let others = step::VERBS.iter().chain(&expect::KINDS).chain(&expect::OF_TERMINALS).chain(&expect::OF_CONFERENCES);

@@ -123,7 +123,7 @@ fn everything_that_is_wrong_is_told_at_once() {
          - expect: {state: {joined: yes}}\n- expect: {command: [rm, -rf]}\n- expect: {heard: {terminal: bob, silence: yes, above: -60}}\n",
     );
     for told in [
-        "is no row of 4 to 12 digits",
+        "is no PIN: a PIN is 4 to",
         "\"left\" is none of called, ringing",
         "expects nothing",
         "joined needs a terminal",
