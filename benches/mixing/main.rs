@@ -2,13 +2,15 @@
 //!
 //! `cargo bench --bench mixing` measures at 50, 200, 400 and 1,000 talkers; `cargo bench --bench mixing -- --help` says what else. Three processes: this one
 //! (which reads the scheduler's accounts), a server on one core, a load generator on another. A run counts only if every leg received at least
-//! 99.9 % of its packets and the spectra of ten legs hold all others and not themselves.
+//! 99.9 % of its packets and the spectra of ten legs hold all others and not themselves. `--delay 100` measures how long a sound takes through a room
+//! of so many instead.
 //!
 //! The generator sends to any list of RTP addresses (`load --to FILE`), so that other mixers can be measured by the same.
 
 #![expect(clippy::print_stdout, reason = "a bench tells its figures, and its processes talk by their outputs")]
 
 mod check;
+mod delay;
 mod load;
 mod serve;
 
@@ -25,7 +27,9 @@ use nix::{
 
 const HELP: &str = "cargo bench --bench mixing -- [OPTIONS]
   --talkers 50,200,400,1000   participants, everyone talking
-  --servers echo,tick,engine  what is measured: echo (tokio, a task per socket), tick (the engine's loop without media), engine
+  --servers echo,tick,engine  what is measured: echo (tokio, a task per socket), tick (the engine's loop without media), unstamped (the
+                              same without arrival times), engine
+  --delay 100                 measure the delay of the mix in a room of so many instead
   --rooms 1                   rooms over which the participants are spread
   --seconds 5                 window, after two seconds of warming up
   --server-core 0 --load-core 1
@@ -41,6 +45,7 @@ struct Options {
     seconds: u64,
     cores: (usize, usize),
     runs: usize,
+    delay: Option<usize>,
 }
 
 fn main() {
@@ -49,6 +54,7 @@ fn main() {
     match words.as_slice() {
         ["serve", what, legs, rooms] => serve::run(what, number(legs), number(rooms)),
         ["load", rest @ ..] => load::run(rest),
+        ["pulses"] => delay::run(),
         ["--help" | "-h", ..] => println!("{HELP}"),
         // Under `cargo test --benches` there is nothing to measure.
         _ if !std::env::args().any(|arg| arg == "--bench") => println!("mixing: run by cargo bench"),
@@ -58,8 +64,15 @@ fn main() {
 
 fn options(words: &[&str]) -> Options {
     let list = |text: &str| text.split(',').map(str::to_owned).collect::<Vec<_>>();
-    let mut options =
-        Options { talkers: vec![50, 200, 400, 1000], servers: list("echo,tick,engine"), rooms: 1, seconds: 5, cores: (0, 1), runs: 1 };
+    let mut options = Options {
+        talkers: vec![50, 200, 400, 1000],
+        servers: list("echo,tick,engine"),
+        rooms: 1,
+        seconds: 5,
+        cores: (0, 1),
+        runs: 1,
+        delay: None,
+    };
     for pair in words.chunks(2) {
         match *pair {
             ["--talkers", value] => options.talkers = list(value).iter().map(|text| number(text)).collect(),
@@ -69,6 +82,7 @@ fn options(words: &[&str]) -> Options {
             ["--server-core", value] => options.cores.0 = number(value),
             ["--load-core", value] => options.cores.1 = number(value),
             ["--runs", value] => options.runs = number(value),
+            ["--delay", value] => options.delay = Some(number(value)),
             // What cargo bench passes on to every bench: names to pick from.
             _ => {}
         }
@@ -81,6 +95,21 @@ fn number(text: &str) -> usize {
 }
 
 fn measure(options: &Options) {
+    if let Some(legs) = options.delay {
+        let (mut server, mut stdin, mut stdout) = start(&["serve", "engine", &legs.to_string(), "1"], options.cores.0);
+        let (mut load, mut to, mut from) = start(&["pulses"], options.cores.1);
+        for _ in 0..legs {
+            let mut address = String::new();
+            stdout.read_line(&mut address).expect("the server says where it listens");
+            to.write_all(address.as_bytes()).expect("the generator reads");
+        }
+        drop(to);
+        let mut told = String::new();
+        from.read_line(&mut told).expect("the generator speaks");
+        println!("{}", told.trim_end());
+        stdin.write_all(b"\n\n").expect("the server reads");
+        return drop((load.wait(), server.wait()));
+    }
     println!(
         "| server | talkers | CPU % of a core | us per participant-second | participants per core | packets received | spectra | ticks late | longest |"
     );

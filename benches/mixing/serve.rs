@@ -9,6 +9,8 @@ use std::{
     },
 };
 
+use nix::sys::socket::{setsockopt, sockopt::ReceiveTimestampns};
+
 use confkit::{
     clock,
     conference::media_server::{
@@ -29,7 +31,8 @@ use confkit::{
 pub fn run(what: &str, legs: usize, rooms: usize) {
     match what {
         "engine" => engine(legs, rooms),
-        "tick" => tick(legs),
+        "tick" => tick(legs, true),
+        "unstamped" => tick(legs, false),
         "echo" => echo(legs),
         _ => panic!("no such server: {what}"),
     }
@@ -54,9 +57,10 @@ fn engine(legs: usize, rooms: usize) {
     wait();
 }
 
-/// The engine's loop with nothing in it: batches in, the same packets out.
-fn tick(legs: usize) {
+/// The engine's loop with nothing in it: batches in, the same packets out. With or without the kernel noting when packets came.
+fn tick(legs: usize, stamped: bool) {
     let pairs: Vec<Pair> = (0..legs).map(|_| Pair::bind_any(Ipv4Addr::LOCALHOST.into()).expect("ports")).collect();
+    pairs.iter().for_each(|pair| setsockopt(&pair.media, ReceiveTimestampns, &stamped).expect("an option"));
     pairs.iter().for_each(|pair| println!("{}", pair.local_addr().expect("bound")));
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = Arc::clone(&stop);
