@@ -23,7 +23,7 @@ use std::{
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::{Notify, mpsc};
 
-use self::worker::{Command, Lease, Worker};
+use self::worker::{Command, LastBell, Lease, Worker};
 use super::{
     plane::{LegId, LegMedia, LegStats, MediaPlane, Mix, PlaneError, PlaneEvent, PlayId, Prompt, RoomId, Target},
     ports::{PortPool, PortRange},
@@ -97,6 +97,8 @@ struct Thread {
     legs: usize,
     load: Arc<Mutex<ThreadLoad>>,
     handle: Option<JoinHandle<()>>,
+    /// It ended before it was told to: a fault of ours. Its rooms are gone, and it gets no others.
+    dead: bool,
 }
 
 #[derive(Debug)]
@@ -122,10 +124,11 @@ impl Engine {
             let (commands, inbox) = sync_channel(COMMANDS);
             let load = Arc::new(Mutex::new(ThreadLoad::default()));
             let (events, doorbell, shared, seed) = (sender.clone(), Arc::clone(&doorbell), Arc::clone(&load), clock::seed());
-            let handle = std::thread::Builder::new()
-                .name(format!("media-{number}"))
-                .spawn(move || Worker::new(mixer, seed, inbox, events, doorbell, shared).run())?;
-            threads.push(Thread { commands: Some(commands), overdue: VecDeque::new(), legs: 0, load, handle: Some(handle) });
+            let handle = std::thread::Builder::new().name(format!("media-{number}")).spawn(move || {
+                let _bell = LastBell(Arc::clone(&doorbell));
+                Worker::new(mixer, seed, inbox, events, doorbell, shared).run();
+            })?;
+            threads.push(Thread { commands: Some(commands), overdue: VecDeque::new(), legs: 0, load, handle: Some(handle), dead: false });
         }
         Ok(Self {
             ports: Arc::new(Mutex::new(PortPool::new(config.ports))),
@@ -180,6 +183,25 @@ impl Engine {
             }
         }
         Err(exhausted())
+    }
+
+    /// A thread that died takes its rooms with it: one leg of them.
+    fn bury(&mut self) -> Option<PlaneEvent> {
+        for thread in &mut self.threads {
+            if !thread.dead && thread.handle.as_ref().is_some_and(JoinHandle::is_finished) {
+                tracing::error!("a media thread died, and with it {} legs", thread.legs);
+                thread.dead = true;
+            }
+        }
+        let leg = self.legs.iter().find(|(_, entry)| self.threads[entry.thread].dead).map(|(&leg, _)| leg);
+        if leg.is_none() {
+            let threads = &self.threads;
+            self.rooms.retain(|_, thread| !threads[*thread].dead);
+        }
+        let leg = leg?;
+        let stats = self.stats(leg).unwrap_or_default();
+        self.leg_gone(leg);
+        Some(PlaneEvent::Closed { leg, stats: Box::new(stats) })
     }
 
     fn thread_of(&self, leg: LegId) -> Result<usize, PlaneError> {
@@ -237,7 +259,8 @@ impl MediaPlane for Engine {
             return Err(PlaneError::Full { what: "rooms", limit: self.config.rooms });
         }
         let rooms_on = |thread: usize| self.rooms.values().filter(|&&of| of == thread).count();
-        let least = (0..self.threads.len()).min_by_key(|&thread| (self.threads[thread].legs, rooms_on(thread))).ok_or(PlaneError::Busy)?;
+        let living = (0..self.threads.len()).filter(|&thread| !self.threads[thread].dead);
+        let least = living.min_by_key(|&thread| (self.threads[thread].legs, rooms_on(thread))).ok_or(PlaneError::Busy)?;
         self.threads[least].send(Command::OpenRoom(room.clone()))?;
         self.rooms.insert(room.clone(), least);
         Ok(())
@@ -324,11 +347,15 @@ impl MediaPlane for Engine {
 
     fn poll_event(&mut self) -> Option<PlaneEvent> {
         self.threads.iter_mut().for_each(Thread::send_overdue);
-        let event = self.events.try_recv().ok()?;
-        if let PlaneEvent::PlayDone { play, .. } = &event {
-            self.plays.remove(play);
+        match self.events.try_recv() {
+            Ok(event) => {
+                if let PlaneEvent::PlayDone { play, .. } = &event {
+                    self.plays.remove(play);
+                }
+                Some(event)
+            }
+            Err(_) => self.bury(),
         }
-        Some(event)
     }
 }
 

@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Engine, EngineConfig};
+use super::{Engine, EngineConfig, worker::Command};
 use crate::{
     clock,
     conference::media_server::{
@@ -177,4 +177,26 @@ fn dropping_the_engine_says_good_bye() {
     let mut packet = [0; 2048];
     let length = pair.reports.recv(&mut packet).unwrap();
     assert!(packet[..length].windows(4).any(|bytes| bytes == [0xa1, 203, 0, 2]), "{:?}", &packet[..length]);
+}
+
+#[test]
+fn a_thread_that_dies_closes_its_own_legs_and_no_others() {
+    let mut engine = Engine::start(EngineConfig { threads: 2, ..EngineConfig::default() }).unwrap();
+    let rooms = ["one", "two"].map(RoomId::new);
+    let legs = rooms.each_ref().map(|room| {
+        engine.open_room(room).unwrap();
+        engine.open_leg(room, LOOPBACK).unwrap().0
+    });
+    let thread = engine.rooms[&rooms[0]];
+    assert_ne!(thread, engine.rooms[&rooms[1]], "rooms are spread");
+    engine.threads[thread].send(Command::Die).unwrap();
+    let told = wait_for(&mut engine, |event| matches!(event, PlaneEvent::Closed { .. }));
+    assert!(matches!(told, PlaneEvent::Closed { leg, .. } if leg == legs[0]));
+    assert!(engine.poll_event().is_none());
+    assert!(matches!(engine.open_leg(&rooms[0], LOOPBACK), Err(PlaneError::NoRoom(_))));
+    engine.open_leg(&rooms[1], LOOPBACK).unwrap();
+    // A new room goes to the thread that lives.
+    engine.open_room(&rooms[0]).unwrap();
+    assert_ne!(engine.rooms[&rooms[0]], thread);
+    assert!(engine.stats(legs[1]).is_some());
 }

@@ -43,13 +43,21 @@ const LOAD_EVERY: u64 = 50;
 pub(super) enum Command {
     OpenRoom(RoomId),
     CloseRoom(RoomId),
-    OpenLeg { leg: LegId, room: RoomId, lease: Lease, stats: Arc<Mutex<LegStats>> },
+    OpenLeg {
+        leg: LegId,
+        room: RoomId,
+        lease: Lease,
+        stats: Arc<Mutex<LegStats>>,
+    },
     Connect(LegId, Box<LegMedia>),
     SetMix(LegId, Mix),
     CloseLeg(LegId),
     Play(Target, Prompt, PlayId),
     Stop(PlayId),
     Digits(LegId, String),
+    /// Dies, as a fault of ours would have it.
+    #[cfg(test)]
+    Die,
 }
 
 /// A pair of sockets whose ports go back to the pool when it is dropped.
@@ -93,6 +101,16 @@ pub(super) struct Worker {
     batch: Batch,
     load: ThreadLoad,
     shared: Arc<Mutex<ThreadLoad>>,
+}
+
+/// Rings when the thread ends, however it ends, so that signalling looks after its legs.
+#[derive(Debug)]
+pub(super) struct LastBell(pub Arc<Notify>);
+
+impl Drop for LastBell {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
 }
 
 /// What belongs to a slot of the mixer.
@@ -195,6 +213,8 @@ impl Worker {
             }
             Command::Stop(play) => self.mixer.stop(play),
             Command::Digits(leg, digits) => drop(self.mixer.send_digits(leg, &digits)),
+            #[cfg(test)]
+            Command::Die => panic!("told to die"),
         }
     }
 
