@@ -63,7 +63,8 @@ fn judge(cases: &[Case]) -> (String, String) {
         let got = (as_datagram(&case.bytes), on_stream(&case.bytes, MAX_PIECE));
         let expected = (case.datagram.clone(), case.stream.clone());
         let mark = if got == expected { "" } else { "  <-- wrong" };
-        let _ = writeln!(table, "{:<30} expected {expected:?} got {got:?} a server answers {}{mark}", case.name, case.agent);
+        let _ =
+            writeln!(table, "{:<30} expected {expected:?} got {got:?} a server answers {}{mark} {}", case.name, case.agent, case.section);
         if got != expected {
             let _ = writeln!(wrong, "{}: expected {expected:?}, got {got:?}", case.name);
         }
@@ -99,6 +100,18 @@ fn the_messages_of_the_rfcs_get_their_verdicts_where_they_are_present() {
             assert!(wrong.is_empty(), "\n{wrong}");
         }
         None => println!("CONFKIT_TORTURE_DIR is not set: only the messages of this project were tried"),
+    }
+}
+
+#[test]
+fn a_renumbered_message_is_the_same_but_for_branch_and_call_id() {
+    let lines = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().map(str::to_owned).collect::<Vec<_>>();
+    for case in set::own() {
+        let (before, after) = (lines(&case.bytes), lines(&variants::renumber(&case.bytes, b"x9")));
+        let changed = before.iter().zip(&after).filter(|(b, a)| b != a);
+        let allowed = |line: &str| ["call-id", "via", "i", "v", " ", "\t"].iter().any(|name| line.to_lowercase().starts_with(name));
+        assert_eq!(before.len(), after.len(), "{}", case.name);
+        assert!(changed.clone().all(|(b, a)| allowed(b) && a.contains("x9")), "{}: {:?}", case.name, changed.collect::<Vec<_>>());
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     conference::wire::control::{Command, ErrorCode, Failure},
     id::UserName,
+    sip::endpoint::warning,
 };
 
 /// What decides whether somebody is let in.
@@ -56,7 +57,7 @@ impl Denied {
 
     /// Header fields of the response.
     pub fn headers(self) -> Vec<(String, String)> {
-        let mut headers = vec![("Warning".to_owned(), format!("399 confkit \"{self}\""))];
+        let mut headers = vec![warning(&self.to_string())];
         if self == Self::Draining {
             headers.push(("Retry-After".to_owned(), "30".to_owned()));
         }

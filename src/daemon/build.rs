@@ -63,11 +63,12 @@ pub async fn build(options: Options) -> Result<App, DaemonError> {
 
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let phases = Phases::starting();
+    let hub = LocalHub::new();
     let ground = Ground {
         config: &config,
         accounts: &accounts,
         certificates: &certificates,
-        hub: LocalHub::new(),
+        hub: hub.clone(),
         trace: trace.clone(),
         urls: Vec::new(),
     };
@@ -83,7 +84,22 @@ pub async fn build(options: Options) -> Result<App, DaemonError> {
     }
     phases.enter(Phase::Ready);
     tracing::info!(listening = %ready.listening.join(" "), took = ?clock::now().duration_since(started), "ready");
-    Ok(App { options, config, layers, roles, accounts, certificates, phases, ready, trace, hangups, tasks, stop, _directory: directory })
+    Ok(App {
+        options,
+        config,
+        layers,
+        roles,
+        hub,
+        accounts,
+        certificates,
+        phases,
+        ready,
+        trace,
+        hangups,
+        tasks,
+        stop,
+        _directory: directory,
+    })
 }
 
 /// The data directory that the options and the configuration mean.

@@ -46,7 +46,7 @@ pub use ready::Ready;
 use crate::{
     config::{Config, Layers, Log, Sources},
     id::UserName,
-    sip::transport::Trace,
+    sip::transport::{LocalHub, Trace},
 };
 use accounts::Accounts;
 use certificates::Certificates;
@@ -76,6 +76,7 @@ pub struct App {
     layers: Layers,
     // Fields are dropped in order: what uses the data directory goes before the lock on it.
     roles: roles::Roles,
+    hub: LocalHub,
     accounts: Arc<Accounts>,
     certificates: Arc<Certificates>,
     phases: Phases,
@@ -93,5 +94,10 @@ impl App {
     /// Where it listens, and how other programs find it.
     pub fn ready(&self) -> &Ready {
         &self.ready
+    }
+
+    /// Where the roles of this process meet, for who runs in it, too.
+    pub fn hub(&self) -> &LocalHub {
+        &self.hub
     }
 }

@@ -26,7 +26,7 @@ pub const MAX_PIECE: usize = 16 * 1024;
 /// Longest header accepted, in bytes, with start line and empty line; a longer one is answered 513.
 pub const MAX_HEAD: usize = 32 * 1024;
 
-/// How long a message may take from its first byte to its last.
+/// How long a message may take from its first byte to its last, where nobody says otherwise.
 pub const MESSAGE_TIME: Duration = Duration::from_secs(20);
 
 /// What keeps a flow alive: double CRLF, answered with one (RFC 5626 §3.5.1).
@@ -63,8 +63,8 @@ pub struct FramingError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unframed {
-    /// A message did not end within [`MESSAGE_TIME`].
-    #[error("a message did not end in {} s", MESSAGE_TIME.as_secs())]
+    /// A message did not end within the time that it may take.
+    #[error("a message did not end in time")]
     Slow,
     /// The header did not end within [`MAX_HEAD`].
     #[error("a header is longer than {MAX_HEAD} bytes")]
@@ -78,8 +78,10 @@ pub enum Unframed {
 }
 
 /// Cuts a stream into messages. It holds one message and one piece at most, and looks at every byte once.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Framer {
+    /// How long a message may take.
+    time: Duration,
     buffer: BytesMut,
     /// How far the end of the header was looked for.
     searched: usize,
@@ -95,9 +97,14 @@ pub struct Framer {
 }
 
 impl Framer {
-    /// A framer at the start of a stream.
+    /// A framer at the start of a stream, whose messages may take [`MESSAGE_TIME`] each.
     pub fn new() -> Self {
-        Self::default()
+        Self::within(MESSAGE_TIME)
+    }
+
+    /// A framer at the start of a stream, whose messages may take `time` each from their first byte to their last.
+    pub fn within(time: Duration) -> Self {
+        Self { time, buffer: BytesMut::new(), searched: 0, length: None, begun: None, pushed: None, half_ping: None, failed: None }
     }
 
     /// Takes what was read. Pieces are at most [`MAX_PIECE`] long and [`Self::next`] is drained between them; a longer
@@ -146,7 +153,7 @@ impl Framer {
 
     /// When a message that has begun must have ended.
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.begun.filter(|_| self.failed.is_none()).map(|begun| begun + MESSAGE_TIME)
+        self.begun.filter(|_| self.failed.is_none()).map(|begun| begun + self.time)
     }
 
     /// Time has passed: after [`Self::next_timeout`], [`Self::next`] says that the stream must be closed.
@@ -212,6 +219,12 @@ impl Framer {
     fn restart(&mut self) {
         (self.searched, self.length, self.half_ping) = (0, None, None);
         self.begun = if self.buffer.is_empty() { None } else { self.pushed };
+    }
+}
+
+impl Default for Framer {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

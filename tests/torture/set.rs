@@ -15,6 +15,8 @@ pub struct Case {
     pub stream: String,
     /// What a server of ours answers.
     pub agent: String,
+    /// Which section of which RFC has it; empty for our own.
+    pub section: String,
 }
 
 /// The messages written for this project.
@@ -44,6 +46,7 @@ pub fn names(file: &str) -> Vec<String> {
 struct Row {
     name: String,
     verdicts: [String; 3],
+    section: String,
 }
 
 impl Row {
@@ -53,7 +56,7 @@ impl Row {
             bytes = mended(&String::from_utf8_lossy(&bytes));
         }
         let [datagram, stream, agent] = self.verdicts.clone();
-        Some(Case { name: self.name.clone(), bytes, datagram, stream, agent })
+        Some(Case { name: self.name.clone(), bytes, datagram, stream, agent, section: self.section.clone() })
     }
 }
 
@@ -79,7 +82,11 @@ fn table(file: &str) -> Vec<Row> {
     rows.map(|line| {
         let mut words = line.split_whitespace().map(str::to_owned);
         let mut word = || words.next().unwrap_or_else(|| panic!("{file}: {line}"));
-        Row { name: word(), verdicts: [word(), word(), word()] }
+        let (name, verdicts) = (word(), [word(), word(), word()]);
+        // `rfc4475.txt` and the like begin the last column with the section.
+        let rfc = file.strip_suffix(".txt").and_then(|stem| stem.strip_prefix("rfc"));
+        let section = rfc.map(|rfc| format!("{rfc} {}", word().trim_end_matches([':', ','])));
+        Row { name, verdicts, section: section.unwrap_or_default() }
     })
     .collect()
 }

@@ -69,6 +69,18 @@ pub fn vary(message: &[u8], rng: &mut ChaCha12Rng) -> Vec<u8> {
     out
 }
 
+/// The same message with branches and a Call-ID of its own, and nothing else changed.
+pub fn renumber(message: &[u8], unique: &[u8]) -> Vec<u8> {
+    let end = message.windows(4).position(|w| w == b"\r\n\r\n").unwrap_or(message.len());
+    let (head, rest) = message.split_at(end);
+    let numbered = units(head).into_iter().map(|unit| match long_name(&unit).as_str() {
+        "call-id" => [&unit, unique].concat(),
+        "via" => rebranch(&unit, unique),
+        _ => unit,
+    });
+    [numbered.collect::<Vec<_>>().join(&b"\r\n"[..]), rest.to_vec()].concat()
+}
+
 /// Lines with their continuations.
 fn units(head: &[u8]) -> Vec<Vec<u8>> {
     let (mut units, mut rest) = (vec![Vec::new()], head);

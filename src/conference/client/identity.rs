@@ -5,6 +5,7 @@ use crate::{
     sip::{
         Address, Hop, Transport,
         digest::Credentials,
+        endpoint::warned,
         message::{Host, NameAddr, Response, SipUri, Uri},
     },
 };
@@ -92,11 +93,7 @@ impl ServerAddress {
 impl Refusal {
     /// What a response says.
     pub fn of(response: &Response) -> Self {
-        let warning = response.headers.get("Warning").and_then(|w| {
-            let quoted = w.get(w.find('"')?..)?;
-            crate::sip::message::scan::unquote(quoted.trim())
-        });
-        Self { status: response.status, text: warning.unwrap_or_else(|| response.reason.clone()) }
+        Self { status: response.status, text: warned(&response.headers).unwrap_or_else(|| response.reason.clone()) }
     }
 
     /// The kind of failure, which decides an exit code.

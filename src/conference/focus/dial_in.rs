@@ -18,7 +18,7 @@ use crate::{
     id::{ConferenceName, ParticipantId},
     sip::{
         Hop,
-        endpoint::{Body, Call, Reason},
+        endpoint::{Body, Call, Reason, warned, warning},
         message::{Request, Response},
     },
     store::ConferenceRecord,
@@ -115,6 +115,10 @@ impl Focus {
             return;
         }
         let content_type = request.headers.get("Content-Type");
+        if let Err(why) = multipart::bodies(content_type.unwrap_or_default(), &request.body) {
+            cx.endpoint.reject(cx.now, call, 400, vec![warning(&why.to_string())]);
+            return self.end_if_empty(cx, name);
+        }
         let sdp = sdp_of(content_type, &request.body);
         if sdp.is_empty() && !request.body.is_empty() && !is_join_only(content_type, &request.body) {
             let accept = vec![("Accept".to_owned(), "application/sdp, multipart/mixed".to_owned())];
@@ -247,10 +251,10 @@ impl Focus {
         true
     }
 
-    /// The media server refused the leg: the caller gets a status that says so.
+    /// The media server refused the leg: the caller gets a status that says so, and the media server's own words.
     pub(super) fn on_leg_rejected(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId, response: &Response) {
         let status = match response.status {
-            status @ (415 | 486 | 488) => status,
+            status @ (400 | 413 | 415 | 486 | 488) => status,
             _ => 503,
         };
         if matches!(response.status, 408 | 503)
@@ -260,7 +264,8 @@ impl Focus {
             self.server_away(cx.now, server);
         }
         tracing::warn!(conference = %name, participant = %id, status = response.status, "media server refused the leg");
-        self.fail(cx, name, id, status, &Reason::sip(status, "media server refused the leg"));
+        let why = warned(&response.headers).unwrap_or_else(|| "media server refused the leg".to_owned());
+        self.fail(cx, name, id, status, &Reason::sip(status, &why));
     }
 
     /// Our Contact in a conference's dialogs: its URI at the address that this transport is reached by, `isfocus` (RFC 4579

@@ -15,7 +15,7 @@ use crate::{
     },
     id::{ConferenceName, ParticipantId},
     sip::{
-        endpoint::{Call, Ending, Reason},
+        endpoint::{Call, Ending, Reason, warning},
         message::Response,
     },
 };
@@ -79,7 +79,10 @@ impl Focus {
         let call = member.call;
         match member.stage {
             Stage::AwaitingMix | Stage::InvitingLeg => {
-                let headers = if status == 503 { vec![("Retry-After".to_owned(), "30".to_owned())] } else { Vec::new() };
+                let mut headers: Vec<_> = reason.text.as_deref().map(warning).into_iter().collect();
+                if status == 503 {
+                    headers.push(("Retry-After".to_owned(), "30".to_owned()));
+                }
                 cx.endpoint.reject(cx.now, call, status, headers);
             }
             Stage::AnsweredAwaitingMix | Stage::Bridging => {

@@ -63,7 +63,7 @@ use crate::{
     id::{ConferenceName, ParticipantId, UserName},
     sip::{
         Hop,
-        endpoint::{Call, Endpoint, Event, Incoming, Outgoing, Reason, Subscription},
+        endpoint::{Call, Endpoint, Event, Incoming, Outgoing, Reason, Subscription, takes},
         message::{NameAddr, Request},
     },
     store::ConferenceRecord,
@@ -324,6 +324,10 @@ impl Focus {
 
     /// A new INVITE that the door let through: a dial-in, the factory, or a shell's control dialog.
     pub fn handle_invite(&mut self, cx: &mut Cx<'_>, call: Call, request: &Request, caller: &Caller, from: &Hop) {
+        if !takes(&request.headers, "application/sdp") {
+            // Whatever we accept an INVITE with holds a session description (RFC 4475 §3.3.15).
+            return cx.endpoint.reject(cx.now, call, 406, Vec::new());
+        }
         let target = request.uri.user().unwrap_or_default();
         match target.as_str() {
             "control" => self.open_control(cx, call, request, caller),

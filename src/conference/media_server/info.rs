@@ -15,7 +15,7 @@ use crate::{
         multipart,
     },
     sip::{
-        endpoint::{Call, Incoming},
+        endpoint::{Call, Incoming, warning},
         message,
     },
 };
@@ -41,7 +41,7 @@ impl<P: MediaPlane> MediaServer<P> {
                 respond(self, 200, Vec::new());
                 self.tell(now, call, Body::Response(*response));
             }
-            Err(_) => respond(self, 400, Vec::new()),
+            Err(why) => respond(self, 400, vec![warning(&why.to_string())]),
         }
     }
 

@@ -10,7 +10,10 @@ use crate::{
     },
     id::ConferenceId,
     sdp,
-    sip::{endpoint::Call, message::Request},
+    sip::{
+        endpoint::{self, Call},
+        message::Request,
+    },
 };
 
 /// Why an INVITE is refused.
@@ -52,9 +55,7 @@ impl Refusal {
     }
 
     fn headers(&self) -> Vec<(String, String)> {
-        let why: String = self.why.chars().map(|c| if c == '"' || c == '\\' || c.is_control() { ' ' } else { c }).collect();
-        // Miscellaneous warning (RFC 3261 §20.43): for whoever reads the trace.
-        let mut headers = vec![("Warning".to_owned(), format!("399 confkit \"{why}\""))];
+        let mut headers = vec![endpoint::warning(&self.why)];
         if self.status == 503 {
             headers.push(("Retry-After".to_owned(), RETRY_AFTER.to_string()));
         }
@@ -84,6 +85,9 @@ impl<P: MediaPlane> MediaServer<P> {
             return Err(Refusal::busy("the media server is being stopped"));
         }
         let Bodies { offer, request } = bodies(invite)?;
+        if !endpoint::takes(&invite.headers, sdp::CONTENT_TYPE) {
+            return Err(Refusal::new(406, "the answer is a session description"));
+        }
         let call_id = invite.call_id().unwrap_or_default().to_owned();
         let asked = Asked { call, call_id, id, offer };
         match request {

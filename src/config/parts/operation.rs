@@ -7,6 +7,9 @@ use crate::config::{
     value::{Count, LogFormat, Span, Text},
 };
 
+const SECOND: u64 = 1000;
+const MINUTE: u64 = 60 * SECOND;
+
 section! {
     /// Bounds. What exceeds one is refused with an answer that says so (503 with Retry-After for calls); what is running goes on.
     pub struct Limits {
@@ -22,6 +25,15 @@ section! {
         connections: Count<1, 100_000> = Count::of(4096),
         /// SIP connections from one address (of IPv6: one /64).
         connections_per_address: Count<1, 100_000> = Count::of(1024),
+        /// How long a SIP connection may say nothing at first, or take for its TLS handshake; then it is closed.
+        connection_first_byte: Span<100, { 10 * MINUTE }> = Span::of_millis(15 * SECOND),
+        /// How long a message on a SIP connection may take from its first byte to its last; then the connection is closed.
+        connection_message: Span<100, { 10 * MINUTE }> = Span::of_millis(20 * SECOND),
+        /// How long a SIP connection may be silent in both directions; then it is closed. Longer than sip.session_expires, so that calls keep
+        /// their connections.
+        connection_idle: Span<SECOND, { 24 * 60 * MINUTE }> = Span::of_millis(2000 * SECOND),
+        /// How long the other end of a SIP connection may take none of what it is sent; then it is closed.
+        connection_write: Span<100, { 10 * MINUTE }> = Span::of_millis(20 * SECOND),
     }
 }
 

@@ -157,6 +157,10 @@ async fn open(ground: &Ground<'_>, role: Role, outer: bool) -> Result<(Transport
         limits: TransportLimits {
             connections: limits.connections.size(),
             connections_per_address: limits.connections_per_address.size(),
+            first_byte: limits.connection_first_byte.get(),
+            message: limits.connection_message.get(),
+            idle: limits.connection_idle.get(),
+            write: limits.connection_write.get(),
             ..TransportLimits::default()
         },
     };

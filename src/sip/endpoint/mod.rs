@@ -57,7 +57,7 @@ pub use event::{Ending, Event, SubscriptionEnding};
 pub use handle::{
     Body, Call, Incoming, Invite, OutOfDialog, Outgoing, Peer, Refused, Sequence, Subscribe, Subscription, SubscriptionState,
 };
-pub use reason::{Reason, ReasonError};
+pub use reason::{Reason, ReasonError, warned, warning};
 pub use screen::takes;
 
 pub use crate::sip::{digest::Credentials, hop::Transmit};

@@ -1,4 +1,4 @@
-//! The Reason header (RFC 3326): why a request was sent, such as a BYE.
+//! The Reason header (RFC 3326): why a request was sent, such as a BYE; and the Warning (RFC 3261 §20.43): why one was refused.
 
 use std::{fmt, str::FromStr};
 
@@ -64,6 +64,17 @@ impl fmt::Display for Reason {
     }
 }
 
+/// A Warning of no particular kind, for whoever reads the refusal or the trace.
+pub fn warning(text: &str) -> (String, String) {
+    ("Warning".to_owned(), format!("399 confkit {}", scan::quote(text)))
+}
+
+/// The text of the first Warning of a message.
+pub fn warned(headers: &Headers) -> Option<String> {
+    let warning = headers.get("Warning")?;
+    scan::unquote(warning.get(warning.find('"')?..)?.trim())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,6 +86,14 @@ mod tests {
         }
         assert!("SIP;cause=many".parse::<Reason>().is_err());
         assert!("no token;cause=1".parse::<Reason>().is_err());
+    }
+
+    #[test]
+    fn a_warning_is_read_as_it_was_written() {
+        let mut headers = Headers::new();
+        assert_eq!(warned(&headers), None);
+        headers.push("Warning", warning("the \"XML\" is\nnone").1);
+        assert_eq!(warned(&headers).as_deref(), Some("the \"XML\" is none"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use super::{LocalHub, TlsStore, Trace};
-use crate::sip::Transport;
+use crate::sip::{Transport, framing::MESSAGE_TIME};
 
 /// What to listen on. Lists may be empty: a client without TCP listener still opens TCP connections.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +53,8 @@ pub struct TransportLimits {
     pub connect: Duration,
     /// Time for a TLS handshake, and for the first byte on an accepted connection; then it is closed.
     pub first_byte: Duration,
+    /// Time for a message on a connection, from its first byte to its last; then the connection is closed.
+    pub message: Duration,
     /// Time without a byte in either direction; then the connection is closed. Longer than a session interval of 1,800 s,
     /// so that session refreshes keep a call's connection.
     pub idle: Duration,
@@ -78,6 +80,7 @@ impl Default for TransportLimits {
             lookup: Duration::from_secs(5),
             connect: Duration::from_secs(8),
             first_byte: Duration::from_secs(15),
+            message: MESSAGE_TIME,
             idle: Duration::from_secs(2000),
             write: Duration::from_secs(20),
             linger: Duration::from_secs(32),

@@ -63,8 +63,12 @@ impl LocalHub {
         Some(LocalListener { hub: self.clone(), role: role.to_owned(), visits })
     }
 
-    /// Opens a stream from the role `from` to the host `<role>.invalid`.
-    pub(super) fn connect(&self, from: &str, host: &str) -> Result<DuplexStream, SendFault> {
+    /// Opens a stream from the role `from` to the host `<role>.invalid`. What else runs in this process may so speak SIP to a
+    /// role without transports of its own; the role believes the name `from`.
+    ///
+    /// # Errors
+    /// [`SendFault::NoSuchRole`], or [`SendFault::Full`] when the role accepts none at present.
+    pub fn connect(&self, from: &str, host: &str) -> Result<DuplexStream, SendFault> {
         let role = host.strip_suffix(".invalid").ok_or(SendFault::NoSuchRole)?;
         let visits = self.lock().get(role).cloned().ok_or(SendFault::NoSuchRole)?;
         let (ours, theirs) = tokio::io::duplex(STREAM_BYTES);

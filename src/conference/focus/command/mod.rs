@@ -38,7 +38,7 @@ use crate::{
     },
     id::{ConferenceName, UserName},
     sip::{
-        endpoint::{Call, Incoming},
+        endpoint::{Call, Incoming, warning},
         message::Request,
     },
 };
@@ -65,7 +65,8 @@ impl Focus {
                 cx.endpoint.respond(cx.now, incoming, 200, Vec::new(), None);
                 self.reply(cx, &Reply { dialog: call, id }, Err(failure(ErrorCode::Usage, text)));
             }
-            Ok(_) | Err(_) => cx.endpoint.respond(cx.now, incoming, 400, Vec::new(), None),
+            Ok(_) => cx.endpoint.respond(cx.now, incoming, 400, vec![warning("the body holds no request")], None),
+            Err(why) => cx.endpoint.respond(cx.now, incoming, 400, vec![warning(&why.to_string())], None),
         }
     }
 

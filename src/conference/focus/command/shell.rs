@@ -9,7 +9,7 @@ use crate::{
     conference::wire::control::{Body as Control, CONTENT_TYPE, Data, Failure, INFO_PACKAGE, Reply as WireReply},
     id::UserName,
     sip::{
-        endpoint::{Body, Call, Reason},
+        endpoint::{Body, Call, Reason, warning},
         message::{Method, Request},
     },
 };
@@ -43,12 +43,7 @@ impl Focus {
     /// A shell opens its dialog.
     pub(in super::super) fn open_control(&mut self, cx: &mut Cx<'_>, call: Call, request: &Request, caller: &Caller) {
         let Some(user) = caller.user.clone() else {
-            return cx.endpoint.reject(
-                cx.now,
-                call,
-                403,
-                vec![("Warning".to_owned(), "399 confkit \"control needs an account\"".to_owned())],
-            );
+            return cx.endpoint.reject(cx.now, call, 403, vec![warning("control needs an account")]);
         };
         if self.shells.len() >= MAX_SHELLS {
             return cx.endpoint.reject(cx.now, call, 503, vec![("Retry-After".to_owned(), "5".to_owned())]);

@@ -99,8 +99,14 @@ async fn wind_up<F: Future<Output = Option<Outgoing>>, R: AsyncRead + Unpin>(
     reader: &mut R,
     closing: &CancellationToken,
 ) -> Option<Outgoing> {
-    if *end == End::Eof {
-        let linger = sleep(inner.limits.linger);
+    // What came in order before is still answered.
+    let time = match end {
+        End::Eof => Some(inner.limits.linger),
+        End::Unframed | End::Slow => Some(inner.limits.flush),
+        End::Lost | End::Silent | End::WriteFailed | End::Stopped => None,
+    };
+    if let Some(time) = time {
+        let linger = sleep(time);
         tokio::pin!(linger);
         while !shared.is_settled() {
             tokio::select! {

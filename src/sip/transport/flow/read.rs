@@ -50,7 +50,7 @@ pub(super) enum End {
 }
 
 pub(super) async fn run<R: AsyncRead + Unpin>(inner: &Inner, ends: &Ends<'_>, sender: &Sender, aliases: &Aliases, reader: &mut R) -> End {
-    let mut framer = Framer::new();
+    let mut framer = Framer::within(inner.limits.message);
     let mut piece = [0; PIECE];
     // Roles of one process may be silent for as long as they like.
     let watched = ends.from.transport != Transport::Local;
@@ -145,6 +145,7 @@ fn learn_alias(ends: &Ends<'_>, aliases: &Aliases, bytes: &[u8]) {
 fn refuse(ends: &Ends<'_>, sender: &Sender, error: &FramingError) -> End {
     tracing::debug!(peer = %ends.from, why = %error, "the stream cannot be read on");
     if let Some(response) = &error.response {
+        sender.shared.owes();
         drop(sender.send(Outgoing { bytes: response.to_bytes(), hop: None }));
     }
     match error.why {
