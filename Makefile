@@ -41,6 +41,7 @@ deny:
 
 bench:
 	$(CARGO) bench --locked --all-features
+	benches/side-by-side/callers.sh
 
 fuzz:
 	@cd fuzz && for target in $$(cargo +nightly fuzz list); do \

@@ -104,12 +104,17 @@ impl Phone {
 
     /// Waits for an event, such as CALL_ESTABLISHED.
     pub fn wait_for(&mut self, event: &str) -> Value {
+        self.wait_for_either(event, event)
+    }
+
+    /// Waits for one of two events.
+    pub fn wait_for_either(&mut self, one: &str, other: &str) -> Value {
         let begun = clock::now();
         loop {
-            if let Some(at) = self.events.iter().position(|e| e["type"] == event) {
+            if let Some(at) = self.events.iter().position(|e| e["type"] == one || e["type"] == other) {
                 return self.events.remove(at);
             }
-            assert!(begun.elapsed() < PATIENCE, "no {event}, only {:?}; {}", self.events, self.process.log());
+            assert!(begun.elapsed() < PATIENCE, "no {one}, only {:?}; {}", self.events, self.process.log());
             self.listen();
         }
     }

@@ -53,6 +53,7 @@ impl Place {
 }
 
 impl Drop for Place {
+    #[expect(clippy::print_stderr, reason = "who reads of the failure wants to look there")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("what the programs said is in {}", self.folder.display());
@@ -194,7 +195,7 @@ pub fn free_port() -> SocketAddr {
         let address = udp.local_addr().expect("an address");
         // Media wants an even port and the one above.
         let above = SocketAddr::new(address.ip(), address.port() | 1);
-        if address.port() % 2 == 0 && TcpListener::bind(address).is_ok() && UdpSocket::bind(above).is_ok() {
+        if address.port().is_multiple_of(2) && TcpListener::bind(address).is_ok() && UdpSocket::bind(above).is_ok() {
             return address;
         }
     }

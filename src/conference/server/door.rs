@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Gateways, OurHosts};
+use super::{Gateways, OurHosts, offers::Offers};
 use crate::{
     account::{A1Algorithm, Backoff, Directory, Role, Verdict as Wait},
     conference::focus::Caller,
@@ -25,6 +25,7 @@ pub(super) struct Door {
     digest: Server,
     backoff: Backoff,
     gateways: Gateways,
+    offers: Offers,
     pub(super) directory: Arc<Directory>,
 }
 
@@ -41,7 +42,13 @@ impl Door {
     pub(super) fn new(now: Instant, directory: Arc<Directory>, config: &super::ServerConfig, seed: [u8; 32]) -> Self {
         let digest =
             ServerConfig { algorithms: config.algorithms.clone(), nonce_life: config.nonce_life, ..ServerConfig::new(directory.realm()) };
-        Self { digest: Server::new(digest, now, seed), backoff: Backoff::new(config.backoff), gateways: config.gateways.clone(), directory }
+        Self {
+            digest: Server::new(digest, now, seed),
+            backoff: Backoff::new(config.backoff),
+            gateways: config.gateways.clone(),
+            offers: Offers::default(),
+            directory,
+        }
     }
 
     /// Judges a request outside a dialog. `account_only` keeps guests out.
@@ -65,7 +72,12 @@ impl Door {
         let directory = Arc::clone(&self.directory);
         match self.digest.verify(now, request, |user, algorithm| find(&directory, user, algorithm)) {
             Verdict::Malformed => closed(400),
-            Verdict::Accepted { username, .. } => {
+            Verdict::Accepted { username, algorithm } => {
+                if !self.digest.is_last(algorithm)
+                    && let Some((from, user)) = from.socket().zip(claimed.as_ref())
+                {
+                    self.offers.answered(from, user.as_str());
+                }
                 let Some(account) = username.parse().ok().and_then(|user| self.directory.account(&user)) else { return closed(403) };
                 self.backoff.handle_success(now, ip, &account.name);
                 // Whoever says to be one of ours must be that one (RFC 3261 §22.4 leaves it to us).
@@ -82,8 +94,14 @@ impl Door {
                     tracing::info!(%ip, user = ?user, method = %request.method, "wrong credentials");
                     self.backoff.handle_failure(now, ip, user.as_ref());
                 }
-                let headers = self.digest.challenges(now, stale).into_iter().map(|c| ("WWW-Authenticate".to_owned(), c)).collect();
-                Entry::Closed { status: 401, headers }
+                let mut offered = self.digest.challenges(now, stale);
+                if !shows
+                    && let Some((from, user)) = from.socket().zip(claimed.as_ref())
+                    && self.offers.challenged(now, from, user.as_str())
+                {
+                    offered.drain(..offered.len().saturating_sub(1));
+                }
+                Entry::Closed { status: 401, headers: offered.into_iter().map(|c| ("WWW-Authenticate".to_owned(), c)).collect() }
             }
         }
     }

@@ -5,6 +5,7 @@
 //! | `config.rs` | settings, and which hosts are ours |
 //! | `door.rs` | who sends a request: digest, guests, back-off |
 //! | `gateway.rs` | gateways: who is let in by address, and the way out |
+//! | `offers.rs` | clients that drop a challenge which they do not know |
 //! | `receive.rs` | new requests, to whom they belong |
 //! | `register.rs` | REGISTER, answered when the store has it |
 //! | `message.rs` | MESSAGE from user to user (RFC 3428) |
@@ -20,6 +21,7 @@ mod door;
 mod gateway;
 mod message;
 mod node;
+mod offers;
 mod receive;
 mod register;
 mod run;

@@ -89,6 +89,11 @@ impl Server {
         &self.config.realm
     }
 
+    /// True for the algorithm that is offered last.
+    pub fn is_last(&self, algorithm: Algorithm) -> bool {
+        self.config.algorithms.last() == Some(&algorithm)
+    }
+
     /// The values of the WWW-Authenticate fields of a 401, strongest first (RFC 8760 §2.4), each a field of its own.
     pub fn challenges(&mut self, now: Instant, stale: bool) -> Vec<String> {
         let nonce = self.nonces.make(now);
