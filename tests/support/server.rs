@@ -37,7 +37,15 @@ impl Server {
         let file = place.path(&format!("{name}.yaml"));
         fs::write(&file, configuration).expect("written");
         let mut relayd = command(env!("CARGO_BIN_EXE_relayd"));
-        relayd.arg("--until-eof").arg("--config").arg(&file).arg("--trace-sip").arg(place.path(&format!("{name}.sip"))).args(args);
+        // Killed, it cannot clear its data away: it goes with the test's folder.
+        relayd
+            .env("TMPDIR", place.folder("tmp"))
+            .arg("--until-eof")
+            .arg("--config")
+            .arg(&file)
+            .arg("--trace-sip")
+            .arg(place.path(&format!("{name}.sip")))
+            .args(args);
         let (process, input, output) = Process::piped(place, name, &mut relayd);
         let (tell, told) = sync_channel(1);
         // Read on behind the first line, so that the daemon never waits for a reader.
