@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Arrival, Node};
+use super::{Arrival, Node, backlog::Backlog};
 use crate::{clock, sip::transport::Transports};
 
 /// Most arrivals taken before commands and timers get their turn.
@@ -18,7 +18,7 @@ pub const BATCH: usize = 64;
 /// to send when the end came has been handed to the transports, which deliver it as they shut down.
 ///
 /// After everything handed to the node, all it wants to send is taken from it; a message that cannot be sent comes back to it
-/// as [`Arrival::Failed`] before anything else. When all senders of commands are gone the loop goes on without.
+/// as [`Arrival::Failed`] before anything else. What a full queue does not take waits here until there is room. When all senders of commands are gone the loop goes on without.
 pub async fn drive<N: Node>(
     mut node: N,
     transports: Transports,
@@ -29,15 +29,18 @@ pub async fn drive<N: Node>(
     let mut batch = Vec::with_capacity(BATCH);
     let mut commanded = true;
     let mut alarm = Alarm::new();
-    transmit(&mut node, &transports, &mut batch);
+    let mut retry = Alarm::new();
+    let mut backlog = Backlog::new();
+    transmit(&mut node, &transports, &mut backlog, &mut batch);
     loop {
         // Failures of the last round; each may make the node send once more, but only a round later, so that a node that tries
         // again at once cannot hold the loop.
         for failure in std::mem::take(&mut batch) {
             node.handle_arrival(clock::now(), failure);
-            transmit(&mut node, &transports, &mut batch);
+            transmit(&mut node, &transports, &mut backlog, &mut batch);
         }
         if node.finished() || token.is_cancelled() {
+            backlog.flush(&transports).await;
             return node;
         }
         if !batch.is_empty() {
@@ -45,10 +48,12 @@ pub async fn drive<N: Node>(
             continue;
         }
         alarm.set(node.next_timeout());
+        retry.set(backlog.next_try());
         let mut arrived = Vec::new();
         tokio::select! {
             () = token.cancelled() => continue,
             () = alarm.rings() => node.handle_timeout(clock::now()),
+            () = retry.rings() => backlog.retry(clock::now(), |hop, bytes| transports.send(hop, bytes), &mut batch),
             count = arrivals.recv_many(&mut arrived, BATCH) => if count == 0 {
                 return node;
             },
@@ -59,19 +64,16 @@ pub async fn drive<N: Node>(
         }
         for arrival in arrived {
             node.handle_arrival(clock::now(), arrival);
-            transmit(&mut node, &transports, &mut batch);
+            transmit(&mut node, &transports, &mut backlog, &mut batch);
         }
-        transmit(&mut node, &transports, &mut batch);
+        transmit(&mut node, &transports, &mut backlog, &mut batch);
     }
 }
 
 /// Sends all that the node wants to send; what fails at once is put on the list.
-fn transmit<N: Node>(node: &mut N, transports: &Transports, failures: &mut Vec<Arrival>) {
+fn transmit<N: Node>(node: &mut N, transports: &Transports, backlog: &mut Backlog, failures: &mut Vec<Arrival>) {
     while let Some(transmit) = node.poll_transmit() {
-        if let Err(why) = transports.send(&transmit.hop, transmit.bytes) {
-            tracing::debug!(hop = %transmit.hop, %why, "a message could not be sent");
-            failures.push(Arrival::Failed { hop: transmit.hop, why });
-        }
+        backlog.send(clock::now(), transmit, |hop, bytes| transports.send(hop, bytes), failures);
     }
 }
 

@@ -4,6 +4,7 @@
 //! Out of scope: what a node does. [`drive()`] runs it over real transports; a simulation hands the same [`Node`] the same
 //! [`Arrival`]s on virtual time.
 
+mod backlog;
 mod drive;
 #[cfg(test)]
 mod tests;
@@ -146,9 +147,12 @@ pub enum SendFault {
     /// The connection was closed before the message, or before the answer to it.
     #[error("the connection was closed")]
     Closed,
-    /// We hold as many connections, look-ups or queued messages as we may.
+    /// We hold as many look-ups or queued messages as we may: there may be room in a moment.
     #[error("too much is under way already")]
     Full,
+    /// We hold as many connections as we may.
+    #[error("too many connections are open already")]
+    Crowded,
     /// Larger than this transport carries.
     #[error("the message is too large for the transport")]
     TooLarge,

@@ -31,7 +31,7 @@ pub struct TransportConfig {
 #[derive(Debug, Clone)]
 pub struct TransportLimits {
     /// Connections in all, in and out. One more from outside is closed at once; one more of ours fails as
-    /// [`SendFault::Full`](crate::sip::node::SendFault::Full).
+    /// [`SendFault::Crowded`](crate::sip::node::SendFault::Crowded).
     pub connections: usize,
     /// Connections accepted from one address (IPv4 address, or IPv6 /64). One more is closed at once.
     pub connections_per_address: usize,
@@ -43,6 +43,11 @@ pub struct TransportLimits {
     pub flow_messages: usize,
     /// Bytes waiting on one connection. What would exceed it fails as `Full`.
     pub flow_bytes: usize,
+    /// Messages waiting on one connection between roles of this process: one message for each participant of a large
+    /// conference. One more fails as `Full`.
+    pub local_messages: usize,
+    /// Bytes waiting on such a connection. What would exceed it fails as `Full`.
+    pub local_bytes: usize,
     /// Name look-ups at once; others wait their turn.
     pub lookups: usize,
     /// Messages that wait for look-ups. One more fails as `Full`.
@@ -73,8 +78,10 @@ impl Default for TransportLimits {
             connections_per_address: 1024,
             arrivals: 1024,
             datagrams: 1024,
-            flow_messages: 512,
-            flow_bytes: 1024 * 1024,
+            flow_messages: 2048,
+            flow_bytes: 2 * 1024 * 1024,
+            local_messages: 16_384,
+            local_bytes: 16 * 1024 * 1024,
             lookups: 16,
             waiting_for_names: 256,
             lookup: Duration::from_secs(5),

@@ -236,7 +236,7 @@ impl Flows {
         let kind = if target.transport == Transport::Local { Kind::Local } else { Kind::Opened };
         if matches!(kind, Kind::Opened) {
             if table.opened >= self.limits.connections {
-                return Err(SendFault::Full);
+                return Err(SendFault::Crowded);
             }
             table.opened += 1;
         }
@@ -252,8 +252,12 @@ impl Flows {
         let ours = !targets.is_empty();
         table.next += 1;
         let id = FlowId(table.next * 2 + u64::from(ours));
-        let (queue, receiver) = mpsc::channel(self.limits.flow_messages);
-        let sender = Sender { queue, shared: Arc::default(), max_bytes: self.limits.flow_bytes };
+        let (messages, max_bytes) = match kind {
+            Kind::Local => (self.limits.local_messages, self.limits.local_bytes),
+            Kind::Accepted(_) | Kind::Opened => (self.limits.flow_messages, self.limits.flow_bytes),
+        };
+        let (queue, receiver) = mpsc::channel(messages);
+        let sender = Sender { queue, shared: Arc::default(), max_bytes };
         for target in &targets {
             table.targets.insert(target.clone(), id);
         }
@@ -428,7 +432,7 @@ mod tests {
     fn queues_are_bounded_by_count_and_by_bytes() {
         let limits = TransportLimits { flow_messages: 2, flow_bytes: 10, ..TransportLimits::default() };
         let flows = Flows::new(&limits);
-        let place = flows.accept(None).expect("room");
+        let place = flows.accept(Some(addr("192.0.2.9:5060").ip())).expect("room");
         assert!(place.sender.send(outgoing("12345678")).is_ok());
         assert!(matches!(place.sender.send(outgoing("123")), Err(NotQueued::Full)), "11 bytes");
         assert!(place.sender.send(outgoing("12")).is_ok());
