@@ -89,7 +89,7 @@ impl Focus {
             return self.job_invited(cx, job, at, refused(ErrorCode::Failed, "the server is at its limit of calls"));
         };
         self.uses.insert(call, Use::Participant(name.clone(), id));
-        self.timers.set(Timer::Ringing(name.clone(), id), cx.now + self.config.ringing);
+        self.timers.set_after(Timer::Ringing(name.clone(), id), cx.now, self.config.ringing);
         if let Some(conference) = self.conferences.get_mut(name) {
             conference.roster.insert(entry);
             let member = Member {

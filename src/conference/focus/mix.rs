@@ -184,9 +184,9 @@ impl Focus {
         let body = mscml_body(&Mscml::Request(mscml::Request::new(verb).with_id(request_id.clone())));
         let Ok(outgoing) = cx.endpoint.request(cx.now, leg, Method::Info, Vec::new(), Some(body)) else { return false };
         // A PIN may take as long as a person types; its own timers are at the media server.
-        let wait = if matches!(asked, MscmlAsked::Pin(_)) { self.config.mscml * 6 } else { self.config.mscml };
+        let wait = if matches!(asked, MscmlAsked::Pin(_)) { self.config.mscml.saturating_mul(6) } else { self.config.mscml };
         conference.asked.insert(request_id.clone(), asked);
-        self.timers.set(Timer::Mscml(name.clone(), request_id.clone()), cx.now + wait);
+        self.timers.set_after(Timer::Mscml(name.clone(), request_id.clone()), cx.now, wait);
         self.asked.insert(outgoing, Asked::Mscml { conference: name.clone(), id: request_id });
         true
     }

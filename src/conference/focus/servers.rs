@@ -86,7 +86,7 @@ impl Focus {
     /// come after 32 s only.
     pub(super) fn ping(&mut self, cx: &mut Cx<'_>) {
         if let Some(ping) = self.config.ping {
-            self.timers.set(Timer::Ping, cx.now + ping);
+            self.timers.set_after(Timer::Ping, cx.now, ping);
         }
         for server in 0..self.servers.all.len() {
             let Some(state) = self.servers.all.get_mut(server) else { continue };
@@ -154,7 +154,7 @@ impl Focus {
         if state.away_since.is_none() {
             tracing::warn!(server = %state.config.hop, "media server does not answer");
             state.away_since = Some(since);
-            self.timers.set(Timer::ServerLost(server), since + self.config.media_server_failure);
+            self.timers.set_after(Timer::ServerLost(server), since, self.config.media_server_failure);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -35,6 +35,15 @@ pub(super) struct Timers {
 }
 
 impl Timers {
+    /// Sets a timer to fall due after a while; an earlier setting is replaced. One that is later than the clock can say never
+    /// falls due.
+    pub(super) fn set_after(&mut self, timer: Timer, now: Instant, wait: Duration) {
+        match now.checked_add(wait) {
+            Some(at) => self.set(timer, at),
+            None => self.cancel(&timer),
+        }
+    }
+
     /// Sets a timer; an earlier setting is replaced.
     pub(super) fn set(&mut self, timer: Timer, at: Instant) {
         self.cancel(&timer);
@@ -62,5 +71,19 @@ impl Timers {
     /// The earliest deadline.
     pub(super) fn next(&self) -> Option<Instant> {
         self.by_time.first().map(|(at, _)| *at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_the_clock_cannot_say_never_comes() {
+        let (mut timers, now) = (Timers::default(), crate::clock::now());
+        timers.set_after(Timer::Ping, now, Duration::from_secs(1));
+        assert_eq!(timers.next(), Some(now + Duration::from_secs(1)));
+        timers.set_after(Timer::Ping, now, Duration::MAX);
+        assert_eq!(timers.next(), None);
     }
 }

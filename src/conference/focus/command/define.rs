@@ -194,7 +194,7 @@ impl Focus {
         let Some(record) = self.conferences.get(name).map(|c| &c.record) else { return };
         if let Some(ttl) = record.ttl {
             let age = cx.wall.duration_since(record.created).unwrap_or_default();
-            self.timers.set(Timer::Lifetime(name.clone()), cx.now + ttl.saturating_sub(age));
+            self.timers.set_after(Timer::Lifetime(name.clone()), cx.now, ttl.saturating_sub(age));
         }
     }
 

@@ -24,6 +24,8 @@ pub const INFO_PACKAGE: &str = "vnd.confkit.conference";
 pub const NAMESPACE: &str = "urn:confkit:conference:1";
 /// Most URIs in one `invite`. More are refused as [`ErrorCode::Usage`].
 pub const MAX_URIS: usize = 64;
+/// Longest life of a conference, in seconds: ten years. A longer one is refused when read.
+pub const MAX_TTL_SECONDS: u64 = 10 * 366 * 24 * 3600;
 /// Longest name, title, URI, reason or id, in bytes. Longer ones are refused when read.
 pub const MAX_TEXT: usize = 1024;
 

@@ -3,8 +3,9 @@
 use roxmltree::Node;
 
 use super::{
-    Body, CallState, Command, ControlError, Create, Data, Details, ErrorCode, Failure, Invitee, Join, MAX_GAIN_DB, MAX_TEXT, MAX_URIS,
-    MediaServer, NAMESPACE, Participant, Pin, PinError, Reply, Request, Role, Status, Summary, VolumeDirection, Who,
+    Body, CallState, Command, ControlError, Create, Data, Details, ErrorCode, Failure, Invitee, Join, MAX_GAIN_DB, MAX_TEXT,
+    MAX_TTL_SECONDS, MAX_URIS, MediaServer, NAMESPACE, Participant, Pin, PinError, Reply, Request, Role, Status, Summary, VolumeDirection,
+    Who,
 };
 use crate::conference::wire::{Timestamp, xml};
 
@@ -75,7 +76,7 @@ fn create(node: Node<'_, '_>) -> Why<Create> {
         pin: pin(node)?,
         guests: maybe_flag(node, "guests")?,
         max: maybe_number(node, "max")?,
-        ttl_seconds: maybe_number(node, "ttl")?,
+        ttl_seconds: ttl(node)?,
         codecs: list(node, "codec")?,
     })
 }
@@ -237,6 +238,13 @@ fn number<T: std::str::FromStr>(node: Node<'_, '_>, name: &'static str) -> Why<T
 
 fn maybe_number<T: std::str::FromStr>(node: Node<'_, '_>, name: &'static str) -> Why<Option<T>> {
     node.attribute(name).map(|value| value.parse().map_err(|_| format!("{} is no {name}", shown(value)))).transpose()
+}
+
+fn ttl(node: Node<'_, '_>) -> Why<Option<u64>> {
+    match maybe_number(node, "ttl")? {
+        Some(seconds) if seconds > MAX_TTL_SECONDS => Err(format!("the ttl is longer than ten years ({MAX_TTL_SECONDS} s)")),
+        ttl => Ok(ttl),
+    }
 }
 
 fn gain(node: Node<'_, '_>, name: &'static str) -> Why<i8> {

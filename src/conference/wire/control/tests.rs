@@ -219,3 +219,11 @@ fn json_has_plain_fields() {
     let invited = Invitee { uri: "sip:b@x".into(), participant: None, failure: Some(Failure::new(ErrorCode::NotFound, "no such user")) };
     assert_eq!(json(Data::Invited { invited: vec![invited] })["invited"][0]["code"], "not-found");
 }
+
+#[test]
+fn a_conference_lives_ten_years_at_most() {
+    assert!(parse("<create name=\"a\" ttl=\"315360000\"/>").is_ok());
+    for ttl in ["316224001", "18446744073709551615"] {
+        assert!(refused(&format!("<create name=\"a\" ttl=\"{ttl}\"/>")).contains("ten years"), "{ttl}");
+    }
+}
