@@ -57,7 +57,8 @@ impl OurHosts {
     pub fn has(&self, uri: &Uri) -> bool {
         let Some(uri) = uri.sip() else { return false };
         match &uri.host {
-            Host::Name(name) => self.names.contains(name),
+            // A name with a dot behind it is the same name, written in full (RFC 1034 §3.1).
+            Host::Name(name) => self.names.contains(name.strip_suffix('.').unwrap_or(name)),
             Host::Ip(ip) => self.addresses.iter().any(|a| same_host(a.ip(), *ip) && uri.port.is_none_or(|p| p == a.port())),
         }
     }
@@ -78,6 +79,7 @@ mod tests {
         for (uri, is) in [
             ("sip:alice@conf.example", true),
             ("sip:alice@CONF.example:5070", true),
+            ("sip:alice@conf.example.", true),
             ("sip:alice@127.0.0.1", true),
             ("sip:alice@127.0.0.1:5060", true),
             ("sip:sipp@127.0.0.1:5170", false),
