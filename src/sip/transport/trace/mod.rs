@@ -150,8 +150,16 @@ impl Trace {
 
 #[cfg(unix)]
 fn create(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+    use std::{
+        fs::Permissions,
+        os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    };
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    // A file that was there keeps its mode; a device or a pipe is not ours to change.
+    if file.metadata()?.is_file() {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
 }
 
 #[cfg(not(unix))]
