@@ -112,7 +112,7 @@ impl Control {
                         self.ask(now);
                     }
                 }
-                Event::Rejected { response, .. } => self.over(Refusal::of(&response).failure()),
+                Event::Rejected { response, .. } => self.over(now, Refusal::of(&response).failure()),
                 Event::Reinvite { call, .. } => {
                     let body = Body::sdp(&b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"[..]);
                     self.endpoint.accept(now, call, Some(body), Vec::new());
@@ -123,7 +123,7 @@ impl Control {
                 }
                 Event::Response { response, .. } if response.status >= 300 => {
                     // The INFO itself was refused: no reply will come for what it asked.
-                    self.over(Refusal::of(&response).failure());
+                    self.over(now, Refusal::of(&response).failure());
                 }
                 Event::Ended { why, .. } => match self.state {
                     State::Closing => {
@@ -132,7 +132,7 @@ impl Control {
                     }
                     State::Over => {}
                     State::Opening(_) | State::Open(_) => {
-                        self.over(Failure::new(ErrorCode::Unreachable, format!("the server ended the control dialog ({why:?})")));
+                        self.over(now, Failure::new(ErrorCode::Unreachable, format!("the server ended the control dialog ({why:?})")));
                     }
                 },
                 _ => {}
@@ -140,7 +140,11 @@ impl Control {
         }
     }
 
-    fn over(&mut self, failure: Failure) {
+    /// It has failed. A dialog that is still there is hung up, so that the server does not keep it.
+    fn over(&mut self, now: Instant, failure: Failure) {
+        if let State::Opening(call) | State::Open(call) = self.state {
+            self.endpoint.bye(now, call, None::<Reason>, Vec::new());
+        }
         if !matches!(self.state, State::Over) {
             self.state = State::Over;
             self.events.push_back(ControlEvent::Failed(failure));
