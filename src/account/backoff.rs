@@ -3,8 +3,9 @@
 //! A few failures are free. Each further one doubles the time during which the next attempt is refused without looking at it. Failures are
 //! counted under two keys: the address they came from, and the account they were aimed at. The wait of an account stays short
 //! ([`BackoffLimits::account_max`]), since otherwise anybody could lock anybody out by guessing badly; the wait of an address may grow
-//! long. A success clears the address's count, not the account's: the owner coming in must not give the guesser fresh attempts. The
-//! account's wait is passed over for an address that succeeded lately ([`BackoffLimits::forget`]), so the owner is not kept out.
+//! long. A success takes from the address's count what failed there for the same account, and nothing from the account's: neither the owner
+//! coming in nor an account of his own gives the guesser fresh attempts. For an account that came in from an address lately
+//! ([`BackoffLimits::forget`]) only its own failures there count, so the owner is not kept out by a guesser, elsewhere or next door.
 //!
 //! An IPv6 address counts by its /64, since one host may use all of it.
 
@@ -56,52 +57,66 @@ pub enum Verdict {
     Wait(Duration),
 }
 
-/// The failures lately seen.
+/// The failures lately seen. `K` names what is guessed at: an account, or a conference with a PIN.
 #[derive(Debug)]
-pub struct Backoff {
+pub struct Backoff<K = UserName> {
     limits: BackoffLimits,
     addresses: Table<IpAddr>,
-    accounts: Table<UserName>,
+    accounts: Table<K>,
+    /// What of an address's failures was aimed at one account.
+    pairs: Table<(K, IpAddr)>,
     /// Addresses that an account came in from lately; bounded like the tables.
-    trusted: BTreeMap<(UserName, IpAddr), Instant>,
+    trusted: BTreeMap<(K, IpAddr), Instant>,
 }
 
-impl Backoff {
+impl<K: Ord + Clone> Backoff<K> {
     /// A machine that has seen nothing.
     pub fn new(limits: BackoffLimits) -> Self {
-        Self { limits, addresses: Table::default(), accounts: Table::default(), trusted: BTreeMap::new() }
+        Self { limits, addresses: Table::default(), accounts: Table::default(), pairs: Table::default(), trusted: BTreeMap::new() }
     }
 
     /// Whether an attempt from an address, aimed at an account where that is known, may be looked at now.
-    pub fn check(&self, now: Instant, from: IpAddr, user: Option<&UserName>) -> Verdict {
+    pub fn check(&self, now: Instant, from: IpAddr, user: Option<&K>) -> Verdict {
         let from = network(from);
-        let address = self.addresses.wait(now, &from, &self.limits, self.limits.address_max);
-        let account = user
-            .filter(|user| !self.trusts(now, user, from))
-            .map_or(Duration::ZERO, |user| self.accounts.wait(now, user, &self.limits, self.limits.account_max));
-        match address.max(account) {
+        let limits = &self.limits;
+        let wait = match user {
+            Some(user) if self.trusts(now, user, from) => self.pairs.wait(now, &(user.clone(), from), limits, limits.address_max),
+            user => {
+                let account = user.map_or(Duration::ZERO, |user| self.accounts.wait(now, user, limits, limits.account_max));
+                self.addresses.wait(now, &from, limits, limits.address_max).max(account)
+            }
+        };
+        match wait {
             Duration::ZERO => Verdict::Allowed,
             wait => Verdict::Wait(wait),
         }
     }
 
     /// An attempt failed: wrong secret or unknown user. (A stale nonce or a missing header is no failure.)
-    pub fn handle_failure(&mut self, now: Instant, from: IpAddr, user: Option<&UserName>) {
-        self.addresses.count(now, network(from), &self.limits);
+    pub fn handle_failure(&mut self, now: Instant, from: IpAddr, user: Option<&K>) {
+        let from = network(from);
+        self.addresses.count(now, from, &self.limits);
         if let Some(user) = user {
+            self.pairs.count(now, (user.clone(), from), &self.limits);
             self.accounts.count(now, user.clone(), &self.limits);
         }
     }
 
     /// An attempt succeeded.
-    pub fn handle_success(&mut self, now: Instant, from: IpAddr, user: &UserName) {
+    pub fn handle_success(&mut self, now: Instant, from: IpAddr, user: &K) {
         let from = network(from);
-        self.addresses.entries.remove(&from);
-        make_room(&mut self.trusted, self.limits.table, |at| *at);
-        self.trusted.insert((user.clone(), from), now);
+        let pair = (user.clone(), from);
+        let own = self.pairs.entries.remove(&pair).filter(|f| now.duration_since(f.last) < self.limits.forget).map_or(0, |f| f.count);
+        if let Some(failures) = self.addresses.entries.get_mut(&from) {
+            failures.count = failures.count.saturating_sub(own);
+        }
+        if !self.trusted.contains_key(&pair) {
+            make_room(&mut self.trusted, self.limits.table, |at| *at);
+        }
+        self.trusted.insert(pair, now);
     }
 
-    fn trusts(&self, now: Instant, user: &UserName, from: IpAddr) -> bool {
+    fn trusts(&self, now: Instant, user: &K, from: IpAddr) -> bool {
         self.trusted.get(&(user.clone(), from)).is_some_and(|at| now.duration_since(*at) < self.limits.forget)
     }
 }
@@ -233,6 +248,21 @@ mod tests {
         fail(&mut backoff, now, "192.0.2.1", "alice", 7);
         backoff.handle_success(now, address("192.0.2.1"), &user("alice"));
         assert_eq!(backoff.check(now, address("192.0.2.1"), Some(&user("alice"))), Verdict::Allowed);
+    }
+
+    #[test]
+    fn an_account_of_his_own_gives_a_guesser_no_fresh_attempts() {
+        let (mut backoff, now) = machine();
+        let home = address("192.0.2.1");
+        for _ in 0..7 {
+            fail(&mut backoff, now, "192.0.2.1", "alice", 1);
+            backoff.handle_success(now, home, &user("mallory"));
+        }
+        assert_eq!(backoff.check(now, home, Some(&user("bob"))), Verdict::Wait(SECOND * 2));
+        assert_eq!(backoff.check(now, home, Some(&user("alice"))), Verdict::Wait(SECOND * 2));
+        assert_eq!(backoff.check(now, home, Some(&user("mallory"))), Verdict::Allowed, "who came in may come again");
+        fail(&mut backoff, now, "192.0.2.1", "mallory", 6);
+        assert_eq!(backoff.check(now, home, Some(&user("mallory"))), Verdict::Wait(SECOND), "but guesses no faster");
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Door {
             return Entry::Open(Caller { user: None, admin: false, admitted: true, address });
         }
         let claimed: Option<UserName> = address.uri.user().and_then(|u| u.parse().ok());
-        if shows && let Wait::Wait(wait) = self.backoff.check(now, ip, claimed.as_ref()) {
+        if shows && let Wait::Wait(wait) = self.wait(now, ip, request, claimed.as_ref()) {
             let seconds = wait.as_secs().max(1).to_string();
             return Entry::Closed { status: 503, headers: vec![("Retry-After".to_owned(), seconds)] };
         }
@@ -103,6 +103,16 @@ impl Door {
                 }
                 Entry::Closed { status: 401, headers: offered.into_iter().map(|c| ("WWW-Authenticate".to_owned(), c)).collect() }
             }
+        }
+    }
+
+    /// How long whoever answers a challenge has to wait: by the name it answers with, which failures are counted for, and by the
+    /// one in From.
+    fn wait(&self, now: Instant, ip: IpAddr, request: &Request, claimed: Option<&UserName>) -> Wait {
+        let answering: Option<UserName> = self.digest.claimed(request).and_then(|user| user.parse().ok());
+        match self.backoff.check(now, ip, answering.as_ref()) {
+            Wait::Allowed if claimed.is_some() && claimed != answering.as_ref() => self.backoff.check(now, ip, claimed),
+            verdict => verdict,
         }
     }
 

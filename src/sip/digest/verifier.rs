@@ -138,6 +138,11 @@ impl Server {
         Verdict::Accepted { username: answer.username, algorithm }
     }
 
+    /// Whom the answer to our challenge in a request says to be, unverified: whom [`Self::verify`] would judge.
+    pub fn claimed(&self, request: &Request) -> Option<String> {
+        Some(self.own_answer(request).ok()??.0.username)
+    }
+
     /// The answer to one of our challenges; `Err` when there is one that cannot be read.
     fn own_answer(&self, request: &Request) -> Result<Option<(Answer, Algorithm)>, ()> {
         let mut malformed = false;
