@@ -63,7 +63,7 @@ impl Focus {
             }
             Err(ControlError::Refused { id, text }) => {
                 cx.endpoint.respond(cx.now, incoming, 200, Vec::new(), None);
-                self.reply(cx, &Reply { dialog: call, id }, Err(failure(ErrorCode::Usage, text)));
+                self.tell(cx, &Reply { dialog: call, id }, Err(failure(ErrorCode::Usage, text)));
             }
             Ok(_) => cx.endpoint.respond(cx.now, incoming, 400, vec![warning("the body holds no request")], None),
             Err(why) => cx.endpoint.respond(cx.now, incoming, 400, vec![warning(&why.to_string())], None),
@@ -82,7 +82,7 @@ impl Focus {
         let Some(shell) = self.shells.get_mut(&dialog) else { return };
         let reply = Reply { dialog, id: request.id };
         if shell.jobs >= MAX_JOBS_PER_SHELL {
-            return self.reply(cx, &reply, Err(failure(ErrorCode::Conflict, "too many commands are under way".to_owned())));
+            return self.tell(cx, &reply, Err(failure(ErrorCode::Conflict, "too many commands are under way".to_owned())));
         }
         shell.jobs += 1;
         let (user, admin) = (shell.user.clone(), shell.admin);

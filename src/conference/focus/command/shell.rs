@@ -58,9 +58,17 @@ impl Focus {
         self.shells.remove(&call);
     }
 
+    /// What came of a command that was taken: it is under way no longer.
     pub(super) fn reply(&mut self, cx: &mut Cx<'_>, reply: &Reply, outcome: Result<Data, Failure>) {
+        if let Some(shell) = self.shells.get_mut(&reply.dialog) {
+            shell.jobs = shell.jobs.saturating_sub(1);
+        }
+        self.tell(cx, reply, outcome);
+    }
+
+    /// The same of one that was not taken, and so was never counted.
+    pub(super) fn tell(&mut self, cx: &mut Cx<'_>, reply: &Reply, outcome: Result<Data, Failure>) {
         let Some(shell) = self.shells.get_mut(&reply.dialog) else { return };
-        shell.jobs = shell.jobs.saturating_sub(1);
         let whole = WireReply { id: reply.id.clone(), more: false, outcome };
         for part in whole.split(ITEMS_PER_REPLY) {
             shell.queue.push_back(Body::new(CONTENT_TYPE, Control::Reply(part).to_xml()));
