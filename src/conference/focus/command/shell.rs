@@ -16,6 +16,8 @@ use crate::{
 
 /// Shells at once. Another one is answered 503.
 const MAX_SHELLS: usize = 1000;
+/// Shells of one account at once, so that none takes all. Another one is answered 503.
+const MAX_SHELLS_PER_ACCOUNT: usize = 50;
 /// List members in one INFO: more go into further INFOs, so that a body stays below the 64 KiB of a datagram.
 const ITEMS_PER_REPLY: usize = 40;
 /// Parts of replies that wait for their turn in one dialog. A shell that does not take them is hung up on.
@@ -45,7 +47,8 @@ impl Focus {
         let Some(user) = caller.user.clone() else {
             return cx.endpoint.reject(cx.now, call, 403, vec![warning("control needs an account")]);
         };
-        if self.shells.len() >= MAX_SHELLS {
+        let own = self.shells.values().filter(|shell| shell.user == user).count();
+        if self.shells.len() >= MAX_SHELLS || own >= MAX_SHELLS_PER_ACCOUNT {
             return cx.endpoint.reject(cx.now, call, 503, vec![("Retry-After".to_owned(), "5".to_owned())]);
         }
         let shell = Shell { user, admin: caller.admin, queue: VecDeque::new(), sending: false, jobs: 0 };
