@@ -92,6 +92,9 @@ pub trait Users: std::fmt::Debug {
     /// Nobody, or a URI that we do not call.
     fn locate(&self, now: Instant, target: &str) -> Result<Callee, Failure>;
 
+    /// Whether an account is an administrator's at present; `None` when there is no such account.
+    fn is_admin(&self, user: &UserName) -> Option<bool>;
+
     /// Registered contacts.
     fn contacts(&self) -> usize;
 

@@ -310,7 +310,7 @@ impl Node for ApplicationServer {
 }
 
 impl ApplicationServer {
-    /// Accounts have changed: contacts of those that are gone go, too.
+    /// Accounts have changed: contacts and shells of those that are gone go, too.
     fn on_accounts(&mut self, directory: Arc<Directory>) {
         let gone: Vec<Aor> = {
             let before = &self.door.directory;
@@ -318,6 +318,7 @@ impl ApplicationServer {
             names.filter_map(|name| Aor::of_uri(&self.directions().address_of_record(&name)).ok()).collect()
         };
         self.door.directory = directory;
+        self.with_focus(Focus::handle_accounts);
         for aor in gone {
             if self.registrar.remove(&aor) {
                 self.save_contacts(aor, None);

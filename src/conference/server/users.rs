@@ -7,7 +7,7 @@ use std::{
 
 use super::{Gateways, OurHosts, Way, gateway};
 use crate::{
-    account::Directory,
+    account::{Directory, Role},
     conference::{
         focus::{Callee, Users},
         wire::control::{ErrorCode, Failure},
@@ -80,6 +80,10 @@ impl Users for Directions<'_> {
             }
             None => Err(Failure::new(ErrorCode::Forbidden, format!("no route leads to {uri}"))),
         }
+    }
+
+    fn is_admin(&self, user: &UserName) -> Option<bool> {
+        self.directory.account(user).map(|account| account.role == Role::Admin)
     }
 
     fn contacts(&self) -> usize {

@@ -81,11 +81,15 @@ impl Focus {
     fn on_command(&mut self, cx: &mut Cx<'_>, dialog: Call, request: ControlRequest) {
         let Some(shell) = self.shells.get_mut(&dialog) else { return };
         let reply = Reply { dialog, id: request.id };
+        // Looked up anew: the account may have changed since the dialog was opened.
+        let Some(admin) = cx.users.is_admin(&shell.user) else {
+            return self.tell(cx, &reply, Err(failure(ErrorCode::Forbidden, "the account is gone".to_owned())));
+        };
         if shell.jobs >= MAX_JOBS_PER_SHELL {
             return self.tell(cx, &reply, Err(failure(ErrorCode::Conflict, "too many commands are under way".to_owned())));
         }
         shell.jobs += 1;
-        let (user, admin) = (shell.user.clone(), shell.admin);
+        let user = shell.user.clone();
         if let Some(outcome) = self.carry_out(cx, &reply, &user, admin, request.command).transpose() {
             self.reply(cx, &reply, outcome);
         }

@@ -27,7 +27,6 @@ const MAX_QUEUE: usize = 256;
 #[derive(Debug)]
 pub(in super::super) struct Shell {
     pub(super) user: UserName,
-    pub(super) admin: bool,
     /// Replies that wait until the one before is answered, so that they arrive in order.
     queue: VecDeque<Body>,
     sending: bool,
@@ -51,10 +50,19 @@ impl Focus {
         if self.shells.len() >= MAX_SHELLS || own >= MAX_SHELLS_PER_ACCOUNT {
             return cx.endpoint.reject(cx.now, call, 503, vec![("Retry-After".to_owned(), "5".to_owned())]);
         }
-        let shell = Shell { user, admin: caller.admin, queue: VecDeque::new(), sending: false, jobs: 0 };
+        let shell = Shell { user, queue: VecDeque::new(), sending: false, jobs: 0 };
         self.shells.insert(call, shell);
         self.uses.insert(call, Use::Control);
         cx.endpoint.accept(cx.now, call, control_answer(request), Vec::new());
+    }
+
+    /// Accounts have changed: the shells of those that are gone are hung up on.
+    pub fn handle_accounts(&mut self, cx: &mut Cx<'_>) {
+        let gone = |shell: &Shell| cx.users.is_admin(&shell.user).is_none();
+        let calls: Vec<Call> = self.shells.iter().filter(|(_, shell)| gone(shell)).map(|(call, _)| *call).collect();
+        for call in calls {
+            cx.endpoint.bye(cx.now, call, Some(Reason::sip(403, "the account is gone")), Vec::new());
+        }
     }
 
     pub(in super::super) fn on_control_ended(&mut self, call: Call) {
