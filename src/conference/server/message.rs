@@ -1,12 +1,11 @@
 //! MESSAGE (RFC 3428): from user to user, passed on to the contacts of the one it is for, and answered as they answer.
 
-use super::{
-    node::{ApplicationServer, Relayed},
-    users::hop_of,
-};
+use super::node::{ApplicationServer, Relayed};
 use crate::{
-    conference::focus::Caller,
-    id::UserName,
+    conference::{
+        focus::{Callee, Caller},
+        wire::control::ErrorCode,
+    },
     sip::{
         endpoint::{Body, Incoming, OutOfDialog, Outgoing},
         message::{Method, NameAddr, Request, Response},
@@ -21,21 +20,19 @@ impl ApplicationServer {
         if self.relayed.len() >= MAX_RELAYED {
             return self.respond(incoming, 503, vec![("Retry-After".to_owned(), "2".to_owned())]);
         }
-        let Some(sip) = request.uri.sip() else { return self.respond(incoming, 416, Vec::new()) };
-        let contacts = if self.config.ours.has(&request.uri) {
-            let user: Option<UserName> = sip.decoded_user().and_then(|u| u.parse().ok());
-            let Some(user) = user.filter(|u| self.door.directory.account(u).is_some()) else {
-                return self.respond(incoming, 404, Vec::new());
-            };
-            let directions = self.directions();
-            let aor = directions.address_of_record(&user);
-            directions.contacts_of(self.now, &aor)
-        } else {
-            [(request.uri.clone(), hop_of(sip, self.config.focus.outbound))].into()
+        let called = self.directions().called(self.now, &request.uri);
+        let Callee { contacts, credentials, .. } = match called {
+            Ok(callee) => callee,
+            Err(why) => {
+                let status = match why.code {
+                    ErrorCode::Usage => 416,
+                    ErrorCode::NotFound => 404,
+                    ErrorCode::Forbidden => 403,
+                    _ => 480,
+                };
+                return self.respond(incoming, status, Vec::new());
+            }
         };
-        if contacts.is_empty() {
-            return self.respond(incoming, 480, Vec::new());
-        }
         let from = caller.user.as_ref().map_or_else(
             || caller.address.clone(),
             |user| NameAddr {
@@ -52,6 +49,7 @@ impl ApplicationServer {
             to: request.to().map_or_else(|| NameAddr::new(request.uri.clone()), |to| NameAddr { params: Vec::new(), ..to }),
             body: request.headers.get("Content-Type").map(|t| Body::new(t, request.body.clone())),
             contacts,
+            credentials,
         };
         self.relay(relayed);
     }
@@ -72,7 +70,7 @@ impl ApplicationServer {
             sequence: None,
             headers: Vec::new(),
             body: relayed.body.clone(),
-            credentials: None,
+            credentials: relayed.credentials.clone(),
         };
         match self.endpoint.send(self.now, message) {
             Ok(outgoing) => {

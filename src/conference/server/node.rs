@@ -19,6 +19,7 @@ use crate::{
     id::ConferenceName,
     sip::{
         Hop, Transmit,
+        digest::Credentials,
         endpoint::{Body, Endpoint, Incoming, Outgoing},
         message::{Host, Method, NameAddr, Uri},
         node::{Arrival, Node},
@@ -64,6 +65,8 @@ pub(super) struct Relayed {
     pub(super) to: NameAddr,
     pub(super) body: Option<Body>,
     pub(super) contacts: VecDeque<(Uri, Hop)>,
+    /// For the gateway that it goes by.
+    pub(super) credentials: Option<Credentials>,
 }
 
 /// What the server asks of the rest of the process.

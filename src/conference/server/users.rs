@@ -56,30 +56,7 @@ impl Users for Directions<'_> {
                 format!("\"{target}\" is neither a user's name, a number, nor a SIP URI such as sip:bob@192.0.2.7"),
             )
         })?;
-        let Some(sip) = uri.sip() else {
-            return Err(Failure::new(ErrorCode::Usage, format!("\"{target}\": only sip:, sips: and tel: URIs can be called")));
-        };
-        let called = sip.decoded_user().unwrap_or_default();
-        if self.ours.has(&uri) {
-            let user = called.parse().ok().filter(|user| self.directory.account(user).is_some());
-            return match (user, gateway::number(&called)) {
-                (Some(user), _) => self.user(now, &user),
-                (None, Some(number)) => self.number(&number),
-                (None, None) => Err(Failure::new(ErrorCode::NotFound, format!("no user {target}"))),
-            };
-        }
-        match self.gateways.way(&format!("{called}@{}", sip.host)) {
-            Some(Way::Direct) => {
-                let hop = hop_of(sip, self.outbound);
-                Ok(Callee { user: None, contacts: VecDeque::from([(uri.clone(), hop)]), credentials: None, uri })
-            }
-            Some(Way::By(gateway)) => {
-                let hop = hop_of(&gateway.uri, self.outbound);
-                let credentials = gateway.credentials.clone();
-                Ok(Callee { user: None, contacts: VecDeque::from([(uri.clone(), hop)]), credentials, uri })
-            }
-            None => Err(Failure::new(ErrorCode::Forbidden, format!("no route leads to {uri}"))),
-        }
+        self.called(now, &uri)
     }
 
     fn is_admin(&self, user: &UserName) -> Option<bool> {
@@ -96,6 +73,37 @@ impl Users for Directions<'_> {
 }
 
 impl Directions<'_> {
+    /// Whom a SIP URI means, and the way there: one of our users, a number by its gateway, or a host that a route leads to.
+    ///
+    /// # Errors
+    /// As [`Users::locate`].
+    pub(super) fn called(&self, now: Instant, uri: &Uri) -> Result<Callee, Failure> {
+        let Some(sip) = uri.sip() else {
+            return Err(Failure::new(ErrorCode::Usage, format!("\"{uri}\": only sip:, sips: and tel: URIs can be called")));
+        };
+        let called = sip.decoded_user().unwrap_or_default();
+        if self.ours.has(uri) {
+            let user = called.parse().ok().filter(|user| self.directory.account(user).is_some());
+            return match (user, gateway::number(&called)) {
+                (Some(user), _) => self.user(now, &user),
+                (None, Some(number)) => self.number(&number),
+                (None, None) => Err(Failure::new(ErrorCode::NotFound, format!("no user {uri}"))),
+            };
+        }
+        match self.gateways.way(&format!("{called}@{}", sip.host)) {
+            Some(Way::Direct) => {
+                let hop = hop_of(sip, self.outbound);
+                Ok(Callee { user: None, contacts: VecDeque::from([(uri.clone(), hop)]), credentials: None, uri: uri.clone() })
+            }
+            Some(Way::By(gateway)) => {
+                let hop = hop_of(&gateway.uri, self.outbound);
+                let credentials = gateway.credentials.clone();
+                Ok(Callee { user: None, contacts: VecDeque::from([(uri.clone(), hop)]), credentials, uri: uri.clone() })
+            }
+            None => Err(Failure::new(ErrorCode::Forbidden, format!("no route leads to {uri}"))),
+        }
+    }
+
     fn user(&self, now: Instant, user: &UserName) -> Result<Callee, Failure> {
         if self.directory.account(user).is_none() {
             return Err(Failure::new(ErrorCode::NotFound, format!("no user {user}")));
