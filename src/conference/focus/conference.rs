@@ -1,6 +1,9 @@
 //! One conference: its definition, its roster, the calls behind each participant, and the state of its mix.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::IpAddr,
+};
 
 use bytes::Bytes;
 
@@ -124,6 +127,8 @@ pub(super) enum Stage {
 pub(super) struct PinEntry {
     /// Wrong ones so far.
     pub(super) wrong: u32,
+    /// Where it is typed.
+    pub(super) from: IpAddr,
 }
 
 impl Conference {

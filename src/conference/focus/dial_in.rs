@@ -8,6 +8,7 @@ use super::{
     Caller, Cx, Focus, Use,
     conference::{Conference, Member, Mix, PinEntry, Stage},
     mix::{MixReady, sdp_of},
+    pin::address_of,
 };
 use crate::{
     conference::{
@@ -102,12 +103,25 @@ impl Focus {
             max: conference.record.max_participants.unwrap_or(self.config.max_participants),
             draining: self.draining,
         };
-        let shown = self.check_shown_pin(name, request);
         let needs_pin = conference.record.pin.is_some() && !privileged;
+        let address = address_of(from);
+        if needs_pin && let Some(wait) = self.pin_wait(cx.now, address, name) {
+            tracing::info!(conference = %name, %from, "too many wrong PINs");
+            let seconds = wait.as_secs().max(1).to_string();
+            cx.endpoint.reject(cx.now, call, 503, vec![("Retry-After".to_owned(), seconds)]);
+            return;
+        }
+        let shown = self.check_shown_pin(name, request);
         let verdict = admission.decide().and(match shown {
             Some(false) if needs_pin => Err(Denied::Pin),
             _ => Ok(()),
         });
+        if let Some(right) = shown
+            && needs_pin
+            && matches!(verdict, Ok(()) | Err(Denied::Pin))
+        {
+            self.count_pin(cx.now, address, name, right);
+        }
         if let Err(denied) = verdict {
             tracing::info!(conference = %name, from = %caller.address.uri, why = %denied, "caller refused");
             cx.endpoint.reject(cx.now, call, denied.status(), denied.headers());
@@ -125,7 +139,7 @@ impl Focus {
             cx.endpoint.reject(cx.now, call, 415, accept);
             return self.end_if_empty(cx, name);
         }
-        let pin = (needs_pin && shown.is_none()).then_some(PinEntry { wrong: 0 });
+        let pin = (needs_pin && shown.is_none()).then_some(PinEntry { wrong: 0, from: address });
         let id = self.enter(name, call, caller, request, from, sdp, pin);
         self.uses.insert(call, Use::Participant(name.clone(), id));
         match self.ensure_mix(cx, name) {

@@ -58,7 +58,7 @@ use self::{
     watch::Watch,
 };
 use crate::{
-    account::SealKey,
+    account::{Backoff, SealKey},
     conference::wire::control::Failure,
     id::{ConferenceName, ParticipantId, UserName},
     sip::{
@@ -190,6 +190,8 @@ pub struct Focus {
     servers: MediaServers,
     jobs: BTreeMap<JobId, Job>,
     saves: BTreeMap<SaveId, command::Saving>,
+    /// Wrong PINs, by address and by conference.
+    guesses: Backoff<ConferenceName>,
     timers: Timers,
     effects: VecDeque<Effect>,
     rng: ChaCha12Rng,
@@ -222,6 +224,7 @@ impl Focus {
             servers,
             jobs: BTreeMap::new(),
             saves: BTreeMap::new(),
+            guesses: Backoff::new(pin::GUESSES),
             timers,
             effects: VecDeque::new(),
             rng: ChaCha12Rng::from_seed(seed),

@@ -1,22 +1,43 @@
 //! PINs: shown in a body part beside the offer, or typed as DTMF that the media server collects (RFC 5022 §6.4).
 
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::{Duration, Instant},
+};
+
 use super::{
     Cx, Focus,
     conference::{MscmlAsked, Stage},
 };
 use crate::{
-    account::{Pin, SealedPin},
+    account::{BackoffLimits, Pin, SealedPin, Verdict},
     conference::wire::{
         control::{self, Body as Control},
         mscml::{PlayCollect, Prompt, PromptItem, Time, Verb},
         multipart,
     },
     id::{ConferenceName, ParticipantId},
-    sip::{endpoint::Reason, message::Request},
+    sip::{Hop, endpoint::Reason, message::Request},
 };
 
 /// What the media server plays while it collects: its own name for a short tone.
 const PIN_PROMPT: &str = "tone:pin";
+
+/// How much guessing of PINs is borne: more than of passwords, since many people may mistype at one conference or call by one
+/// gateway.
+pub(super) const GUESSES: BackoffLimits = BackoffLimits {
+    free: 10,
+    first: Duration::from_secs(1),
+    address_max: Duration::from_secs(5 * 60),
+    account_max: Duration::from_secs(30),
+    forget: Duration::from_secs(3600),
+    table: 10_000,
+};
+
+/// The address that wrong PINs are counted for.
+pub(super) fn address_of(from: &Hop) -> IpAddr {
+    from.socket().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
+}
 
 impl Focus {
     /// Whether an INVITE shows a PIN, and the right one; `None` when it shows none.
@@ -26,6 +47,23 @@ impl Focus {
         match Control::parse(&part.bytes) {
             Ok(Control::Join(join)) => Some(self.is_pin(name, join.pin?.reveal())),
             _ => None,
+        }
+    }
+
+    /// How long nobody at an address may try a PIN of a conference, because too many were wrong.
+    pub(super) fn pin_wait(&self, now: Instant, from: IpAddr, name: &ConferenceName) -> Option<Duration> {
+        match self.guesses.check(now, from, Some(name)) {
+            Verdict::Allowed => None,
+            Verdict::Wait(wait) => Some(wait),
+        }
+    }
+
+    /// A PIN was tried.
+    pub(super) fn count_pin(&mut self, now: Instant, from: IpAddr, name: &ConferenceName, right: bool) {
+        if right {
+            self.guesses.handle_success(now, from, name);
+        } else {
+            self.guesses.handle_failure(now, from, Some(name));
         }
     }
 
@@ -44,8 +82,8 @@ impl Focus {
             prompt: Prompt { items: vec![PromptItem::Audio { url: PIN_PROMPT.to_owned() }], ..Prompt::default() },
             clear_digits: true,
             max_digits: u8::try_from(crate::account::MAX_PIN).ok(),
-            first_digit: Time::After(std::time::Duration::from_secs(15)),
-            inter_digit: Time::After(std::time::Duration::from_secs(4)),
+            first_digit: Time::After(Duration::from_secs(15)),
+            inter_digit: Time::After(Duration::from_secs(4)),
             mask_digits: true,
             ..PlayCollect::default()
         };
@@ -56,7 +94,18 @@ impl Focus {
 
     /// What was typed.
     pub(super) fn on_pin_collected(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId, digits: &str) {
-        let right = self.is_pin(name, digits) || self.conferences.get(name).is_some_and(|c| c.record.pin.is_none());
+        let Some(conference) = self.conferences.get(name) else { return };
+        let Some(from) = conference.members.get(&id).and_then(|m| m.pin).map(|entry| entry.from) else { return };
+        let wanted = conference.record.pin.is_some();
+        // Many calls at once give no more tries than one after the other.
+        if wanted && self.pin_wait(cx.now, from, name).is_some() {
+            tracing::info!(conference = %name, participant = %id, %from, "too many wrong PINs");
+            return self.fail(cx, name, id, 503, &Reason::sip(503, "too many wrong PINs"));
+        }
+        let right = !wanted || self.is_pin(name, digits);
+        if wanted && !digits.is_empty() {
+            self.count_pin(cx.now, from, name, right);
+        }
         let tries = self.config.pin_tries;
         let Some(member) = self.conferences.get_mut(name).and_then(|c| c.members.get_mut(&id)) else { return };
         if right {
