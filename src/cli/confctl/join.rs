@@ -86,6 +86,7 @@ const REDRAW: Duration = Duration::from_millis(500);
 /// # Errors
 /// With the exit code that says why: refused (3 to 6), not reached (7), or the other side ended the call (6).
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    let home = context;
     let context = &aimed(context, &args.room);
     let server = dialog::server(context);
     let uri = match &args.room {
@@ -96,7 +97,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let microphone = audio::microphone(&args.mic)?;
     let host = TerminalHost::start().or_fail(ExitCode::Failed, "start the audio")?;
     let transports = dialog::transports(context).await?;
-    let identity = identity(args, context, &transports).await?;
+    let identity = identity(args, home, &transports).await?;
     let config = ParticipantConfig {
         identity: identity.clone(),
         server,
@@ -150,14 +151,19 @@ fn aimed(context: &Context, room: &Room) -> Context {
     context
 }
 
-/// The account to act as, else a guest; under the name that was asked for.
-async fn identity(args: &Args, context: &Context, transports: &ClientTransports) -> Result<Identity, Failure> {
+/// The account to act as, else a guest; under the name that was asked for. The password answers nobody but the account's own server.
+async fn identity(args: &Args, home: &Context, transports: &ClientTransports) -> Result<Identity, Failure> {
     let display = args.display_name.as_deref();
     let ClientTransports { local, .. } = transports;
-    Ok(match dialog::account_if_any(context).await? {
-        Some(identity) => {
-            Identity { address: display.map_or_else(|| identity.address.clone(), |name| identity.address.clone().named(name)), ..identity }
-        }
+    let asks_home = match &args.room {
+        Room::Name(_) => true,
+        Room::Uri(uri) => dialog::server(home).is_host_of(uri),
+    };
+    Ok(match dialog::account_if_any(home).await? {
+        Some(Identity { address, credentials }) => Identity {
+            address: display.map_or_else(|| address.clone(), |name| address.clone().named(name)),
+            credentials: credentials.filter(|_| asks_home),
+        },
         None => Identity::guest(display, Host::Ip(local.ip()), Some(local.port())),
     })
 }

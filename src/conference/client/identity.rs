@@ -84,6 +84,13 @@ impl ServerAddress {
         Hop { transport, address, flow: None }
     }
 
+    /// True when a URI's host is this server: the same name or address, and the same port where both say one.
+    pub fn is_host_of(&self, uri: &SipUri) -> bool {
+        let default = |uri: &SipUri| Self::new(uri.clone()).transport().default_port();
+        let port = |uri: &SipUri| uri.port.unwrap_or_else(|| default(uri));
+        self.uri.host == uri.host && (self.uri.port == uri.port || port(&self.uri) == port(uri))
+    }
+
     /// Host and port alone: what stands in addresses, where the transport has no place.
     fn bare(&self) -> SipUri {
         SipUri { params: Vec::new(), ..self.uri.clone() }
@@ -117,5 +124,23 @@ impl Refusal {
             status => format!("{} ({status})", self.text),
         };
         Failure::new(self.code(), text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_knows_the_uris_that_it_serves() {
+        let server = |text: &str| ServerAddress::new(text.parse().expect("server"));
+        let is = |text: &str, uri: &str| server(text).is_host_of(&uri.parse().expect("uri"));
+        for uri in ["sip:room@conf.example", "sip:room@CONF.example:5060;transport=tcp", "sips:room@conf.example"] {
+            assert!(is("sip:conf.example", uri), "{uri}");
+        }
+        for uri in ["sip:room@evil.example", "sip:room@conf.example:5070", "sip:room@conf.example.evil.example"] {
+            assert!(!is("sip:conf.example", uri), "{uri}");
+        }
+        assert!(is("sip:127.0.0.1:5070", "sip:room@127.0.0.1:5070") && !is("sip:127.0.0.1:5070", "sip:room@127.0.0.1"));
     }
 }
