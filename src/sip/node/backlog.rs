@@ -9,13 +9,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{Arrival, SendFault};
-use crate::{
-    clock,
-    sip::{
-        hop::{Hop, Transmit},
-        transport::Transports,
-    },
-};
+use crate::sip::hop::{Hop, Transmit};
 
 /// Most messages that wait in all. One more fails.
 pub(super) const MAX_WAITING: usize = 65_536;
@@ -28,9 +22,6 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// How long a hop may take no message at all; then what waits for it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// How long the end of the loop waits for what has not left.
-const FLUSH: Duration = Duration::from_secs(2);
 
 /// What waits for one hop.
 #[derive(Debug)]
@@ -106,15 +97,6 @@ impl Backlog {
         });
         self.next_try = (!self.queues.is_empty()).then(|| now + PAUSE);
     }
-
-    /// The loop ends: hands over what there is room for within [`FLUSH`].
-    pub(super) async fn flush(mut self, transports: &Transports) {
-        let end = clock::now() + FLUSH;
-        while let Some(at) = self.next_try.filter(|at| *at < end) {
-            tokio::time::sleep_until(at.into()).await;
-            self.retry(clock::now(), |hop, bytes| transports.send(hop, bytes), &mut Vec::new());
-        }
-    }
 }
 
 fn fail(hop: Hop, why: SendFault, failures: &mut Vec<Arrival>) {
@@ -125,6 +107,7 @@ fn fail(hop: Hop, why: SendFault, failures: &mut Vec<Arrival>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
     use crate::sip::Transport;
 
     fn transmit(text: &'static str, port: u16) -> Transmit {

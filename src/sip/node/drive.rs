@@ -1,6 +1,6 @@
 //! The one loop between a node and the world.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::{
     sync::mpsc::Receiver,
@@ -13,6 +13,9 @@ use crate::{clock, sip::transport::Transports};
 
 /// Most arrivals taken before commands and timers get their turn.
 pub const BATCH: usize = 64;
+
+/// How long the end of the loop waits for what has not left.
+const FLUSH: Duration = Duration::from_secs(2);
 
 /// Runs `node` until it has finished, `token` is cancelled, or the transports are gone, and gives it back. What the node had
 /// to send when the end came has been handed to the transports, which deliver it as they shut down.
@@ -40,7 +43,7 @@ pub async fn drive<N: Node>(
             transmit(&mut node, &transports, &mut backlog, &mut batch);
         }
         if node.finished() || token.is_cancelled() {
-            backlog.flush(&transports).await;
+            flush(backlog, &transports).await;
             return node;
         }
         if !batch.is_empty() {
@@ -67,6 +70,15 @@ pub async fn drive<N: Node>(
             transmit(&mut node, &transports, &mut backlog, &mut batch);
         }
         transmit(&mut node, &transports, &mut backlog, &mut batch);
+    }
+}
+
+/// The loop ends: hands over what there is room for within [`FLUSH`].
+async fn flush(mut backlog: Backlog, transports: &Transports) {
+    let end = clock::now() + FLUSH;
+    while let Some(at) = backlog.next_try().filter(|at| *at < end) {
+        sleep_until(at.into()).await;
+        backlog.retry(clock::now(), |hop, bytes| transports.send(hop, bytes), &mut Vec::new());
     }
 }
 
