@@ -263,7 +263,10 @@ impl Node for ApplicationServer {
         match arrival {
             Arrival::Message { bytes, from, .. } => self.endpoint.handle_bytes(now, bytes, from),
             Arrival::Failed { hop, .. } => self.endpoint.handle_transport_error(now, &hop),
-            Arrival::Closed { flow, .. } => self.registrar.handle_flow_closed(flow),
+            Arrival::Closed { flow, .. } => {
+                self.registrar.handle_flow_closed(flow);
+                self.endpoint.handle_flow_closed(flow);
+            }
         }
         self.settle();
     }

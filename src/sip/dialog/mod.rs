@@ -13,7 +13,7 @@ mod route;
 mod tests;
 
 use super::{
-    Hop, Transport,
+    FlowId, Hop, Transport,
     message::{CSeq, Headers, Method, NameAddr, Request, Response, Uri},
 };
 
@@ -183,6 +183,15 @@ impl Dialog {
         let hop = hop_of(next, &self.last, self.secure);
         let translated = symmetric && self.route_set.is_empty() && hop.socket().map(|a| a.ip()) != self.last.socket().map(|a| a.ip());
         if translated { self.last.clone() } else { hop }
+    }
+
+    /// The connection that the peer's messages came by is gone. Where the peer has said how to reach it (§12.2.1.1, §18.1.1), our
+    /// requests open a new one; who cannot be reached but by its own connection stays unreachable until it comes back.
+    pub fn lose_flow(&mut self, flow: FlowId, symmetric: bool) {
+        let reachable = self.last.transport == Transport::Local || self.hop(symmetric).address != self.last.address;
+        if self.last.flow == Some(flow) && reachable {
+            self.last.flow = None;
+        }
     }
 
     /// What names it.

@@ -109,6 +109,29 @@ fn behind_a_translator_requests_go_to_where_messages_come_from() {
 }
 
 #[test]
+fn a_peer_whose_connection_is_gone_is_connected_to_where_it_said_that_it_listens() {
+    let from = |flow| Hop {
+        transport: Transport::Tcp,
+        address: Address::Socket("192.0.2.9:40000".parse().expect("address")),
+        flow: Some(FlowId(flow)),
+    };
+    let dialog = |contact: &str| {
+        let mut invite = request(Method::Invite, &[]);
+        invite.headers.set("Contact", contact);
+        Dialog::callee(&invite, "b1", NameAddr::new(invite.uri.clone()), &from(4)).expect("a dialog")
+    };
+    let mut listens = dialog("<sip:alice@192.0.2.9:5070;transport=tcp>");
+    listens.lose_flow(FlowId(6), true);
+    assert_eq!(listens.hop(true).flow, Some(FlowId(4)), "another connection is gone");
+    listens.lose_flow(FlowId(4), true);
+    assert_eq!(listens.hop(true), Hop::new(Transport::Tcp, "192.0.2.9:5070".parse().expect("address")));
+    // Nobody listens where an accepted connection came from, so no stranger there gets our requests.
+    let mut hidden = dialog("<sip:alice@df7jal23ls0d.invalid;transport=tcp>");
+    hidden.lose_flow(FlowId(4), true);
+    assert_eq!(hidden.hop(true), from(4));
+}
+
+#[test]
 fn hops_follow_uri_transport_and_flow() {
     let stream =
         Hop { transport: Transport::Tcp, address: Address::Socket("192.0.2.1:40000".parse().expect("address")), flow: Some(FlowId(3)) };

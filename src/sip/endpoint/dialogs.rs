@@ -59,6 +59,11 @@ impl Dialogs {
         self.entries.get_mut(&key.0)
     }
 
+    /// All dialogs, to be changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.entries.values_mut()
+    }
+
     /// Ends the call in a dialog, and the dialog when nothing else goes on in it.
     pub fn release_call(&mut self, key: DialogKey) {
         if let Some(entry) = self.get_mut(key) {

@@ -13,7 +13,7 @@ use super::{
     timer::{CallTimer, SubscriptionTimer, Timer},
 };
 use crate::sip::{
-    Hop, Transport,
+    FlowId, Hop, Transport,
     dialog::DialogId,
     message::{
         Method, Request, Response,
@@ -54,6 +54,13 @@ impl Endpoint {
         self.layer.handle_transport_error(now, hop);
         self.resend_acks_small(now, hop);
         self.settle(now);
+    }
+
+    /// Takes word that a connection is gone: requests in its dialogs go to where their peers said that they can be reached.
+    pub fn handle_flow_closed(&mut self, flow: FlowId) {
+        for entry in self.dialogs.iter_mut() {
+            entry.dialog.lose_flow(flow, self.config.symmetric);
+        }
     }
 
     /// Does what is due.
