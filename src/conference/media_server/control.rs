@@ -1,6 +1,6 @@
 //! Conferences: the control leg that makes one and ends it, and its reports of talkers (RFC 5022 §5.1, §5.4, §5.7).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{
     invite::{Asked, Refusal},
@@ -13,8 +13,15 @@ use crate::{
     conference::wire::mscml::{Body, ConfigureConference, Notification, Request, Response},
     id::ConferenceId,
     sdp::{self, Negotiation},
-    sip::endpoint::{self, Call, Reason},
+    sip::{
+        FlowId,
+        endpoint::{self, Call, Reason},
+        message::Method,
+    },
 };
+
+/// How long until an application server that could not be reached is asked again whether it knows its conferences.
+const PROBE_AGAIN: Duration = Duration::from_secs(5);
 
 impl<P: MediaPlane> MediaServer<P> {
     /// An INVITE with `configure_conference`: the control leg of a new conference.
@@ -126,10 +133,38 @@ impl<P: MediaPlane> MediaServer<P> {
         self.deadlines.set(&Due::Talkers(id.clone()), deadline);
     }
 
+    /// A connection of the application server is gone: it may have died, and started anew without its conferences. Each of the
+    /// control legs that came by it is asked for (RFC 3261 §11.1); one that is not known any more, 481, is over, long before its session
+    /// timer would say so.
+    pub(super) fn probe_flow(&mut self, now: Instant, flow: FlowId) {
+        let controls: Vec<Call> = self.conferences.values().filter_map(|c| c.control).collect();
+        for call in controls {
+            if self.endpoint.call_peer(call).is_some_and(|peer| peer.hop.flow == Some(flow)) {
+                self.probe(now, call);
+            }
+        }
+    }
+
+    /// Asks whether the application server still knows a control leg.
+    pub(super) fn probe(&mut self, now: Instant, call: Call) {
+        // One that cannot be asked is on its way out already.
+        if let Ok(outgoing) = self.endpoint.request(now, call, Method::Options, Vec::new(), None) {
+            self.probes.insert(outgoing, call);
+        }
+    }
+
+    /// The answer. A dialog that is not known ends by itself; nobody there is asked again: whoever starts there does not know it.
+    pub(super) fn on_probed(&mut self, now: Instant, call: Call, status: u16) {
+        if status == 503 && self.sessions.contains_key(&call) {
+            self.deadlines.set(&Due::Probe(call), Some(now + PROBE_AGAIN));
+        }
+    }
+
     /// A dialog is over: a control leg takes its conference with it, a leg leaves it.
     pub(super) fn on_ended(&mut self, now: Instant, call: Call) {
         let Some(session) = self.sessions.remove(&call) else { return };
         self.deadlines.set(&Due::Ivr(call), None);
+        self.deadlines.set(&Due::Probe(call), None);
         self.plays.retain(|_, of| *of != call);
         if let Some(outgoing) = session.outbox.in_flight() {
             self.told.remove(&outgoing);

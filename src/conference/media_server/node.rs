@@ -63,6 +63,8 @@ pub struct MediaServer<P> {
     pub(super) plays: BTreeMap<PlayId, Call>,
     /// INFOs of ours that wait for their answer.
     pub(super) told: BTreeMap<Outgoing, Call>,
+    /// Questions of ours whether the application server still knows a control leg.
+    pub(super) probes: BTreeMap<Outgoing, Call>,
     pub(super) next_play: u64,
     pub(super) deadlines: Deadlines<Due>,
     /// Tells this run of the server from others.
@@ -80,6 +82,8 @@ pub(super) enum Due {
     Ivr(Call),
     /// A report of talkers.
     Talkers(ConferenceId),
+    /// Another question whether the application server still knows a control leg.
+    Probe(Call),
 }
 
 /// The plane's name of a conference's room.
@@ -104,6 +108,7 @@ impl<P: MediaPlane> MediaServer<P> {
             by_media: BTreeMap::new(),
             plays: BTreeMap::new(),
             told: BTreeMap::new(),
+            probes: BTreeMap::new(),
             next_play: 0,
             deadlines: Deadlines::new(),
             gauges: Arc::default(),
@@ -149,7 +154,10 @@ impl<P: MediaPlane> MediaServer<P> {
             Event::Acked { call, request } => self.on_acked(now, call, &request),
             Event::Refreshed { call, response } => self.on_refreshed(call, &response),
             Event::Request { incoming, call, request, .. } => self.on_request(now, incoming, call, &request),
-            Event::Response { outgoing, .. } => {
+            Event::Response { outgoing, response } => {
+                if let Some(call) = self.probes.remove(&outgoing) {
+                    return self.on_probed(now, call, response.status);
+                }
                 // Whatever the answer says, the next may go; a dialog that is gone ends by itself.
                 let Some(call) = self.told.remove(&outgoing) else { return };
                 if let Some(session) = self.sessions.get_mut(&call) {
@@ -229,6 +237,7 @@ impl<P: MediaPlane> MediaServer<P> {
             match due {
                 Due::Ivr(call) => self.ivr_timeout(now, call),
                 Due::Talkers(id) => self.report_talkers(now, &id),
+                Due::Probe(call) => self.probe(now, call),
             }
         }
     }
@@ -248,7 +257,10 @@ impl<P: MediaPlane> Node for MediaServer<P> {
                 }
             }
             Arrival::Failed { hop, .. } => self.endpoint.handle_transport_error(now, &hop),
-            Arrival::Closed { .. } => {}
+            Arrival::Closed { flow, .. } => {
+                self.endpoint.handle_flow_closed(flow);
+                self.probe_flow(now, flow);
+            }
         }
         self.settle(now);
     }
