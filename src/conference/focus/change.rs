@@ -1,6 +1,11 @@
 //! Re-INVITEs of participants, passed through to their legs: hold, new addresses, session refreshes (RFC 3264 §8).
 
-use super::{Cx, Focus, Use, conference::Stage, dial_in::focus_headers, leave::refuse_all, mix::sdp_of};
+use super::{
+    Cx, Focus, Use,
+    conference::{Stage, Undo},
+    dial_in::focus_headers,
+    mix::sdp_of,
+};
 use crate::{
     conference::roster::CallState,
     id::{ConferenceName, ParticipantId},
@@ -34,7 +39,8 @@ impl Focus {
         let Some(member) = self.conferences.get_mut(name).and_then(|c| c.members.get_mut(&id)) else {
             return cx.endpoint.reject(cx.now, call, 481, Vec::new());
         };
-        let ready = matches!(member.stage, Stage::In | Stage::Joining | Stage::EnteringPin) && !member.changing;
+        let ready =
+            matches!(member.stage, Stage::In | Stage::Joining | Stage::EnteringPin) && !member.changing && member.undo == Undo::Nothing;
         let Some(leg) = member.leg.filter(|_| ready) else {
             return cx.endpoint.reject(cx.now, call, 500, vec![("Retry-After".to_owned(), "2".to_owned())]);
         };
@@ -48,9 +54,7 @@ impl Focus {
             return cx.endpoint.reject(cx.now, call, 500, vec![("Retry-After".to_owned(), "2".to_owned())]);
         }
         member.changing = true;
-        if !sdp.is_empty() {
-            member.sdp = sdp;
-        }
+        member.offered = (!sdp.is_empty()).then_some(sdp);
     }
 
     /// The media server took the change: its answer, or its offer, goes to the participant.
@@ -58,9 +62,20 @@ impl Focus {
         let Some(conference) = self.conferences.get_mut(name) else { return };
         let Some(member) = conference.members.get_mut(&id) else { return };
         if !member.changing {
-            // The participant took its re-INVITE back while it was under way: what stands is what both knew before.
-            let body = member.offerless.then(|| refuse_all(sdp)).flatten();
-            return cx.endpoint.ack(cx.now, leg, body);
+            // The participant took its re-INVITE back while it was under way: what stands is what both knew before, which the
+            // media server has to hear again.
+            let before = Body::sdp(member.sdp.clone());
+            let offered = std::mem::take(&mut member.offerless);
+            cx.endpoint.ack(cx.now, leg, offered.then(|| before.clone()));
+            member.undo = match member.undo {
+                Undo::Awaited if !offered && cx.endpoint.reinvite(cx.now, leg, Some(before)).is_ok() => Undo::Offered,
+                _ => Undo::Nothing,
+            };
+            return;
+        }
+        if let Some(offered) = member.offered.take() {
+            cx.endpoint.set_session(leg, Some(Body::sdp(offered.clone())));
+            member.sdp = offered;
         }
         if !member.offerless {
             cx.endpoint.ack(cx.now, leg, None);
@@ -82,11 +97,14 @@ impl Focus {
         let Some(usage) = self.uses.get(&call).cloned() else { return false };
         if let Use::Leg(name, id) = usage
             && let Some(member) = self.conferences.get_mut(&name).and_then(|c| c.members.get_mut(&id))
-            && std::mem::take(&mut member.changing)
         {
             member.offerless = false;
-            let call = member.call;
-            cx.endpoint.reject(cx.now, call, if status == 488 { 488 } else { 500 }, Vec::new());
+            member.offered = None;
+            member.undo = Undo::Nothing;
+            if std::mem::take(&mut member.changing) {
+                let call = member.call;
+                cx.endpoint.reject(cx.now, call, if status == 488 { 488 } else { 500 }, Vec::new());
+            }
         }
         true
     }
@@ -97,9 +115,14 @@ impl Focus {
         if let Use::Participant(name, id) = usage
             && let Some(member) = self.conferences.get_mut(&name).and_then(|c| c.members.get_mut(&id))
         {
-            member.changing = false;
-            if let Some(leg) = member.leg {
-                cx.endpoint.withdraw_reinvites(leg);
+            let changing = std::mem::take(&mut member.changing);
+            member.offered = None;
+            // One that still waited for its turn never was; of any other, the media server has to unlearn what it offered.
+            let withdrawn = member.leg.is_some_and(|leg| cx.endpoint.withdraw_reinvites(leg) > 0);
+            if withdrawn {
+                member.offerless = false;
+            } else if changing {
+                member.undo = Undo::Awaited;
             }
         }
         true

@@ -33,6 +33,8 @@ pub(super) struct Conference {
     pub(super) members: BTreeMap<ParticipantId, Member>,
     /// The mix.
     pub(super) mix: Mix,
+    /// What the media server calls the mix: `conf=<room>`.
+    pub(super) room: String,
     /// MSCML requests without a response, by their id.
     pub(super) asked: BTreeMap<String, MscmlAsked>,
 }
@@ -85,6 +87,10 @@ pub(super) struct Member {
     pub(super) stage: Stage,
     /// Its last session description that the media server knows.
     pub(super) sdp: Bytes,
+    /// What its re-INVITE under way offers: not known there before the media server's 2xx.
+    pub(super) offered: Option<Bytes>,
+    /// A re-INVITE that it took back when it had reached the media server.
+    pub(super) undo: Undo,
     /// The media server's last session description that it knows.
     pub(super) answer: Bytes,
     /// True when its INVITE, or the re-INVITE under way, carried no offer: its ACK will carry the answer.
@@ -97,6 +103,18 @@ pub(super) struct Member {
     pub(super) job: Option<(JobId, usize)>,
     /// Contacts to try when the one being called fails.
     pub(super) others: VecDeque<(Uri, Hop)>,
+}
+
+/// How far the undoing of a re-INVITE has come that its participant took back too late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Undo {
+    /// There is nothing to undo.
+    #[default]
+    Nothing,
+    /// The media server has not answered it yet.
+    Awaited,
+    /// It took it; what stood before is being offered again.
+    Offered,
 }
 
 /// How far a participant has come.
@@ -133,7 +151,16 @@ pub(super) struct PinEntry {
 
 impl Conference {
     pub(super) fn new(record: ConferenceRecord, stored: bool) -> Self {
-        Self { record, stored, saving: false, roster: Roster::default(), members: BTreeMap::new(), mix: Mix::Down, asked: BTreeMap::new() }
+        Self {
+            room: record.name.to_string(),
+            record,
+            stored,
+            saving: false,
+            roster: Roster::default(),
+            members: BTreeMap::new(),
+            mix: Mix::Down,
+            asked: BTreeMap::new(),
+        }
     }
 
     /// True when `user` made it.

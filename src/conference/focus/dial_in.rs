@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Caller, Cx, Focus, Use,
-    conference::{Conference, Member, Mix, PinEntry, Stage},
+    conference::{Conference, Member, Mix, PinEntry, Stage, Undo},
     mix::{MixReady, sdp_of},
     pin::address_of,
 };
@@ -192,6 +192,8 @@ impl Focus {
             stage: Stage::AwaitingMix,
             sdp,
             answer: Bytes::new(),
+            offered: None,
+            undo: Undo::Nothing,
             offerless,
             changing: false,
             pin,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Cx, Focus, JobId, Timer, Use,
-    conference::{Member, Mix, Stage},
+    conference::{Member, Mix, Stage, Undo},
     dial_in::focus_headers,
     mix::{MixReady, sdp_of},
 };
@@ -45,7 +45,7 @@ impl Focus {
         let refused = |code, text: &str| Err(Failure { code, text: text.to_owned(), candidates: Vec::new() });
         let max = self.config.max_participants;
         let draining = self.draining;
-        let no_media = self.choose_server().is_none();
+        let no_media = self.choose_server(cx.now).is_none();
         let Some(conference) = self.conferences.get_mut(name) else {
             return self.job_invited(cx, job, at, refused(ErrorCode::NotFound, "no such conference"));
         };
@@ -99,6 +99,8 @@ impl Focus {
                 stage: Stage::Calling,
                 sdp: Bytes::new(),
                 answer: Bytes::new(),
+                offered: None,
+                undo: Undo::Nothing,
                 offerless: false,
                 changing: false,
                 pin: None,

@@ -1,10 +1,14 @@
 //! The focus as client of a media server: the control leg, the legs, MSCML requests and what comes back (RFC 5022).
 
+use std::time::Duration;
+
 use bytes::Bytes;
+use rand::RngExt as _;
 
 use super::{
     Asked, Cx, Focus, Timer, Use,
     conference::{Change, MAX_ASKED, Mix, MscmlAsked, Stage},
+    pin,
 };
 use crate::{
     conference::{
@@ -14,12 +18,19 @@ use crate::{
             multipart::{self, Part},
         },
     },
-    id::{ConferenceName, ParticipantId},
+    id::{ConferenceName, MAX_CONFERENCE_NAME, ParticipantId},
     sip::{
         endpoint::{Body, Call, Incoming, Invite, Outgoing, Reason},
         message::{Method, NameAddr, Request, Response},
     },
 };
+
+/// Room for more talkers than a conference may have: the creator and administrators come in beyond its limit, and the limit
+/// may be raised while it runs. The focus is who enforces it.
+const MORE_TALKERS: u32 = 100;
+
+/// How long a media server that has no room is left alone, where it names no time, and at most.
+const NO_ROOM: Duration = Duration::from_secs(30);
 
 /// Whether a leg can be set up now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,17 +46,23 @@ pub(super) enum MixReady {
 impl Focus {
     /// Opens the control leg of a conference if it has none: before the first leg (RFC 5022 §5.1).
     pub(super) fn ensure_mix(&mut self, cx: &mut Cx<'_>, name: &ConferenceName) -> MixReady {
-        let Some(conference) = self.conferences.get(name) else { return MixReady::No };
-        match conference.mix {
-            Mix::Up { .. } => return MixReady::Yes,
-            Mix::Opening { .. } => return MixReady::Soon,
-            Mix::Down => {}
+        match self.conferences.get(name).map(|c| c.mix) {
+            None => MixReady::No,
+            Some(Mix::Up { .. }) => MixReady::Yes,
+            Some(Mix::Opening { .. }) => MixReady::Soon,
+            Some(Mix::Down) => self.open_mix(cx, name, name.to_string()),
         }
-        let talkers = conference.record.max_participants.unwrap_or(self.config.max_participants);
-        let Some(server) = self.choose_server() else { return MixReady::No };
+    }
+
+    fn open_mix(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, room: String) -> MixReady {
+        let Some(server) = self.choose_server(cx.now) else { return MixReady::No };
+        let Some(conference) = self.conferences.get_mut(name) else { return MixReady::No };
+        conference.room = room;
+        let most = conference.record.max_participants.unwrap_or_default().max(self.config.max_participants);
+        let talkers = most.saturating_add(MORE_TALKERS);
         let configure = ConfigureConference {
             reserved_talkers: Some(talkers),
-            talkers: Some(TalkerReports { report: true, interval: Time::After(std::time::Duration::from_secs(1)) }),
+            talkers: Some(TalkerReports { report: true, interval: Time::After(Duration::from_secs(1)) }),
             ..ConfigureConference::default()
         };
         let body = mscml_body(&Mscml::Request(mscml::Request::new(Verb::ConfigureConference(configure)).with_id("open")));
@@ -93,7 +110,8 @@ impl Focus {
         body: Option<Body>,
     ) -> Option<Call> {
         let config = &self.servers.get(server)?.config;
-        let uri = config.uri(Some(&format!("conf={name}")));
+        let room = &self.conferences.get(name)?.room;
+        let uri = config.uri(Some(&format!("conf={room}")));
         let invite = Invite {
             to: NameAddr::new(uri.clone()),
             uri,
@@ -138,17 +156,39 @@ impl Focus {
         let Mix::Opening { call, server } = conference.mix else { return };
         conference.mix = Mix::Down;
         self.uses.remove(&call);
-        if matches!(response.status, 408 | 503) {
-            self.server_away(cx.now, server);
-            if self.ensure_mix(cx, name) != MixReady::No {
-                return;
+        let plain = conference.room == name.as_str();
+        let again = match (response.status, retry_after(response)) {
+            (503, Some(wait)) => {
+                self.server_full(cx.now, server, wait);
+                self.ensure_mix(cx, name)
             }
+            (408 | 503, _) => {
+                self.server_away(cx.now, server);
+                self.ensure_mix(cx, name)
+            }
+            // There is such a mix already, or still: one of a former run of ours, or one that is just ending.
+            (486, _) if plain => {
+                let room = self.fresh_room(name);
+                tracing::info!(conference = %name, room, "the media server has a mix of that name; another name");
+                self.open_mix(cx, name, room)
+            }
+            _ => MixReady::No,
+        };
+        if again != MixReady::No {
+            return;
         }
         tracing::warn!(conference = %name, status = response.status, "no media server takes the conference");
         let waiting: Vec<ParticipantId> = self.conferences.get(name).map(|c| c.members.keys().copied().collect()).unwrap_or_default();
         for id in waiting {
             self.fail(cx, name, id, 503, &Reason::sip(503, "no media server"));
         }
+    }
+
+    /// A name for a mix that no other one has.
+    fn fresh_room(&mut self, name: &ConferenceName) -> String {
+        let digits: u64 = self.rng.random();
+        let head: String = name.as_str().chars().take(MAX_CONFERENCE_NAME.saturating_sub(17)).collect();
+        format!("{head}.{digits:016x}")
     }
 
     /// S307, S313: from parked to full, or to mute where that was asked for meanwhile.
@@ -184,7 +224,8 @@ impl Focus {
         let body = mscml_body(&Mscml::Request(mscml::Request::new(verb).with_id(request_id.clone())));
         let Ok(outgoing) = cx.endpoint.request(cx.now, leg, Method::Info, Vec::new(), Some(body)) else { return false };
         // A PIN may take as long as a person types; its own timers are at the media server.
-        let wait = if matches!(asked, MscmlAsked::Pin(_)) { self.config.mscml.saturating_mul(6) } else { self.config.mscml };
+        let wait =
+            if matches!(asked, MscmlAsked::Pin(_)) { pin::LONGEST_ENTRY.saturating_add(self.config.mscml) } else { self.config.mscml };
         conference.asked.insert(request_id.clone(), asked);
         self.timers.set_after(Timer::Mscml(name.clone(), request_id.clone()), cx.now, wait);
         self.asked.insert(outgoing, Asked::Mscml { conference: name.clone(), id: request_id });
@@ -307,6 +348,13 @@ impl Focus {
 pub(super) fn sdp_of(content_type: Option<&str>, body: &Bytes) -> Bytes {
     let parts = multipart::bodies(content_type.unwrap_or_default(), body).unwrap_or_default();
     parts.into_iter().find(|p| p.media_type() == "application/sdp").map(|p| p.bytes).unwrap_or_default()
+}
+
+/// When a server that has no room wants to be asked again (RFC 3261 §20.33).
+fn retry_after(response: &Response) -> Option<Duration> {
+    let value = response.headers.get("Retry-After")?;
+    let digits: String = value.trim().chars().take_while(char::is_ascii_digit).collect();
+    Some(digits.parse().map_or(NO_ROOM, Duration::from_secs).min(NO_ROOM))
 }
 
 fn mscml_body(body: &Mscml) -> Body {

@@ -39,6 +39,19 @@ pub(super) fn address_of(from: &Hop) -> IpAddr {
     from.socket().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
 }
 
+/// How long the first digit may take.
+const FIRST_DIGIT: Duration = Duration::from_secs(15);
+
+/// How long any later digit may take.
+const INTER_DIGIT: Duration = Duration::from_secs(4);
+
+/// How long the prompt may take.
+const PROMPT: Duration = Duration::from_secs(5);
+
+/// The longest entry that the media server's own timers let happen.
+pub(super) const LONGEST_ENTRY: Duration =
+    PROMPT.saturating_add(FIRST_DIGIT).saturating_add(INTER_DIGIT.saturating_mul(crate::account::MAX_PIN as u32));
+
 impl Focus {
     /// Whether an INVITE shows a PIN, and the right one; `None` when it shows none.
     pub(super) fn check_shown_pin(&self, name: &ConferenceName, request: &Request) -> Option<bool> {
@@ -82,8 +95,8 @@ impl Focus {
             prompt: Prompt { items: vec![PromptItem::Audio { url: PIN_PROMPT.to_owned() }], ..Prompt::default() },
             clear_digits: true,
             max_digits: u8::try_from(crate::account::MAX_PIN).ok(),
-            first_digit: Time::After(Duration::from_secs(15)),
-            inter_digit: Time::After(Duration::from_secs(4)),
+            first_digit: Time::After(FIRST_DIGIT),
+            inter_digit: Time::After(INTER_DIGIT),
             mask_digits: true,
             ..PlayCollect::default()
         };

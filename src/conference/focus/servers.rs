@@ -25,6 +25,10 @@ pub struct MediaServerState {
     pub load: Load,
     /// Which run of it answered last.
     instance: Option<String>,
+    /// It says that it is being stopped: nothing new for it.
+    pub draining: bool,
+    /// It had no room for a conference, and is not asked for another one before.
+    pub full_until: Option<Instant>,
     /// Since when a question has been waiting for its answer.
     asked: Option<Instant>,
 }
@@ -44,6 +48,8 @@ impl MediaServers {
                 away_since: None,
                 known: false,
                 load: Load::default(),
+                draining: false,
+                full_until: None,
                 instance: None,
                 asked: None,
             })
@@ -60,9 +66,11 @@ impl MediaServers {
     }
 
     /// The one to take a new conference: the least loaded of those that answer, then one that was not asked yet. One that
-    /// does not answer is not chosen.
-    fn choose(&self) -> Option<usize> {
-        let free = |s: &MediaServerState| s.load.capacity == 0 || s.load.legs < s.load.capacity;
+    /// does not answer, is being stopped or has no room is not chosen.
+    fn choose(&self, now: Instant) -> Option<usize> {
+        let free = |s: &MediaServerState| {
+            !s.draining && s.full_until.is_none_or(|until| until <= now) && (s.load.capacity == 0 || s.load.legs < s.load.capacity)
+        };
         self.all
             .iter()
             .enumerate()
@@ -78,8 +86,16 @@ impl Focus {
         self.servers.iter()
     }
 
-    pub(super) fn choose_server(&self) -> Option<usize> {
-        self.servers.choose()
+    pub(super) fn choose_server(&self, now: Instant) -> Option<usize> {
+        self.servers.choose(now)
+    }
+
+    /// A media server has no room for another conference for so long; those that it has go on.
+    pub(super) fn server_full(&mut self, now: Instant, server: usize, wait: std::time::Duration) {
+        if let Some(state) = self.servers.all.get_mut(server) {
+            tracing::info!(server = %state.config.hop, ?wait, "media server has no room");
+            state.full_until = Some(now + wait);
+        }
     }
 
     /// Asks every media server for its load (RFC 3261 §11). One that has not answered since the last time is away: the transaction's own end would
@@ -119,12 +135,13 @@ impl Focus {
     pub(super) fn on_pong(&mut self, cx: &mut Cx<'_>, server: usize, response: &Response) {
         let Some(state) = self.servers.all.get_mut(server) else { return };
         let asked = state.asked.take().unwrap_or(cx.now);
-        if matches!(response.status, 408 | 503) {
+        if response.status == 408 || response.status == 503 && response.headers.get("Retry-After").is_none() {
             return self.server_away(asked, server);
         }
         // Any other final answer shows that it lives; one that does not know our body has no load to tell.
         let services = Services::parse(&response.body).unwrap_or_default();
         state.load = services.load.unwrap_or_default();
+        state.draining = services.draining;
         state.known = true;
         let was_away = state.away_since.take().is_some();
         let restarted = state.instance.is_some() && state.instance != services.instance;
