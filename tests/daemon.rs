@@ -205,7 +205,9 @@ fn listening_wide_takes_tls_or_a_word_and_a_password_that_was_changed() {
     let data = data.to_str().expect("path");
     let config = home.path().join("relayd.yaml");
     let listen = |plain: &str| {
-        let text = format!("listen: {{sip: [{{transport: udp, address: '0.0.0.0:0'{plain}}}], http: [{{address: '127.0.0.1:0'}}]}}\n");
+        let text = format!(
+            "listen: {{sip: [{{transport: udp, address: '0.0.0.0:0', advertise: 127.0.0.1{plain}}}], http: [{{address: '127.0.0.1:0'}}]}}\n"
+        );
         fs::write(&config, text).expect("written");
     };
     let config = config.to_str().expect("path");

@@ -33,6 +33,18 @@ fn listeners(config: &Config, faults: &mut Faults) {
                 ),
             );
         }
+        // A wildcard is nobody's address: what would peers be told in Via and Contact?
+        let told = |other: &SipListener| other.transport == transport && other.advertise.is_some();
+        if address.ip().to_canonical().is_unspecified() && !config.listen.sip.iter().any(told) {
+            faults.add(
+                &sip.index(index).key("advertise"),
+                format!(
+                    "is needed, since peers cannot be told {}: set it to the host that they reach this listener by, such as \
+                     advertise: conf.example, or listen on one address",
+                    address.ip()
+                ),
+            );
+        }
         let twice = config.listen.sip.iter().take(index).any(|other| other.transport == transport && other.address == address);
         if twice && address.port() != 0 {
             faults.add(&sip.index(index), "is listened on twice");

@@ -194,12 +194,30 @@ fn no_two_keys_have_the_same_variable() {
 
 #[test]
 fn listening_wide_without_tls_is_refused_listener_by_listener() {
-    let text = "listen:\n  sip:\n    - {transport: udp, address: 0.0.0.0:5060, allow_plain: true}\n    - {transport: tcp, address: 0.0.0.0:5060}\n    \
-                - {transport: tls, address: 0.0.0.0:5061}\n  http:\n    - {address: 192.0.2.1:80}\n    - {address: 192.0.2.1:443, tls: yes}\n";
+    let text = "listen:\n  sip:\n    - {transport: udp, address: 192.0.2.1:5060, allow_plain: true}\n    - {transport: tcp, address: 192.0.2.1:5060}\n    \
+                - {transport: tls, address: 192.0.2.1:5061}\n  http:\n    - {address: 192.0.2.1:80}\n    - {address: 192.0.2.1:443, tls: yes}\n";
     let problems = problems(text);
     assert_eq!(problems.len(), 2, "{problems:?}");
-    assert!(problems[0].starts_with("relayd.yaml:4: listen.sip[1].address: tcp on 0.0.0.0:5060 can be read by others"), "{problems:?}");
+    assert!(problems[0].starts_with("relayd.yaml:4: listen.sip[1].address: tcp on 192.0.2.1:5060 can be read by others"), "{problems:?}");
     assert!(problems[1].starts_with("relayd.yaml:7: listen.http[0].address: http on 192.0.2.1:80 can be read"), "{problems:?}");
+}
+
+#[test]
+fn a_wildcard_without_a_name_that_peers_can_be_told_is_refused() {
+    let listen = |advertise: &str| {
+        format!(
+            "listen:\n  sip:\n    - {{transport: tls, address: '[::]:5061'}}\n    - {{transport: tls, address: 0.0.0.0:5061{advertise}}}\n    \
+             - {{transport: tcp, address: 127.0.0.1:5060}}\n"
+        )
+    };
+    let problems = problems(&listen(""));
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems[0].starts_with("relayd.yaml:3: listen.sip[0].advertise: is needed, since peers cannot be told ::"), "{problems:?}");
+    assert!(
+        problems[1].starts_with("relayd.yaml:4: listen.sip[1].advertise: is needed, since peers cannot be told 0.0.0.0"),
+        "{problems:?}"
+    );
+    with(&listen(", advertise: conf.example")).expect("one name does for a transport");
 }
 
 #[test]

@@ -10,10 +10,7 @@ use std::{
 use serde::Serialize;
 
 use super::{DaemonError, data_dir::write_private};
-use crate::sip::{
-    Transport,
-    message::{Host, SipUri},
-};
+use crate::sip::{Transport, message::SipUri};
 
 /// What is told when the daemon is ready; the members are those of the ready line, in its order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -114,11 +111,6 @@ pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
         other => other,
     };
     SocketAddr::new(ip, address.port())
-}
-
-/// The host that others are told, for a listener.
-pub(super) fn told_host(address: SocketAddr) -> Host {
-    Host::Ip(reachable(address).ip())
 }
 
 #[cfg(test)]

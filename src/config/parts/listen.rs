@@ -19,7 +19,8 @@ item! {
         /// Required for udp and tcp on an address that others than this machine can reach: what is said there can be read and changed on
         /// the way. Most telephones speak nothing else.
         allow_plain: bool = false,
-        /// What peers are told to reach this listener by, where that is not its address.
+        /// What peers are told to reach this listener by, where that is not its address; required where that is 0.0.0.0 or ::. Of several
+        /// listeners of one transport peers are told the first that has this, else the first that is not on loopback.
         advertise: Option<Advertised> = None,
     }
 }

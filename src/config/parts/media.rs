@@ -19,7 +19,8 @@ section! {
         addresses: Vec<IpAddr> = Vec::new(),
         /// Codecs, best first.
         codecs: Vec<CodecName> = vec![CodecName(Codec::Pcmu), CodecName(Codec::Pcma)],
-        /// Send media to where the first valid packet came from instead of where the SDP says: for participants behind NAT.
+        /// Send media to where the first valid packet came from instead of where the SDP says, and (role as) requests in a call to where
+        /// its messages come from instead of to the Contact: for participants behind NAT.
         latch: bool = false,
         /// Media threads.
         threads: Threads = Threads(None),

@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{Ground, endpoint, listening, open, transport_metrics};
+use super::{Ground, endpoint, listening, open, told, transport_metrics};
 use crate::{
     account::{BackoffLimits, Directory, Password},
     clock,
@@ -22,7 +22,6 @@ use crate::{
         DaemonError,
         data_dir::read_private,
         metrics::{Kind, Numbers, Page},
-        ready::reachable,
     },
     sip::{
         Transport,
@@ -63,7 +62,10 @@ impl Application {
         let settings = ServerConfig {
             ours: ours(config, &listening),
             focus: focus(config, &listening),
-            endpoint: endpoint(EndpointConfig::default(), config, &transports, Role::As),
+            endpoint: EndpointConfig {
+                symmetric: config.media.latch,
+                ..endpoint(EndpointConfig::default(), config, &transports, Role::As)
+            },
             registrar: Limits {
                 per_aor: config.limits.contacts_per_user.size(),
                 total: config.limits.contacts.size(),
@@ -192,10 +194,10 @@ fn ours(config: &Config, listening: &[(Transport, SocketAddr)]) -> OurHosts {
 /// The settings of the focus.
 fn focus(config: &Config, listening: &[(Transport, SocketAddr)]) -> FocusConfig {
     let conference = &config.conference;
-    let first = listening.first().map(|(_, address)| reachable(*address));
+    let first = listening.first().and_then(|(transport, _)| told(config, listening, *transport));
     let domain = match (config.domains.first(), first) {
         (Some(domain), _) => (domain.0.clone(), None),
-        (None, Some(address)) => (Host::Ip(address.ip()), Some(address.port())),
+        (None, Some((host, port))) => (host, Some(port)),
         (None, None) => FocusConfig::default().domain,
     };
     let servers: Vec<MediaServerConfig> = config.media_servers.iter().map(media_server).collect();

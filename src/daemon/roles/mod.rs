@@ -18,7 +18,7 @@ use super::{
     accounts::Accounts,
     certificates::Certificates,
     metrics::{Kind, Numbers, Page},
-    ready::told_host,
+    ready::reachable,
 };
 use crate::{
     account::Directory,
@@ -28,6 +28,7 @@ use crate::{
     sip::{
         Transport,
         endpoint::EndpointConfig,
+        message::Host,
         node::Arrival,
         transport::{LocalHub, Trace, TransportConfig, TransportLimits, TransportStats, Transports},
     },
@@ -176,21 +177,11 @@ fn listening(transports: &Transports) -> Vec<(Transport, SocketAddr)> {
 /// The user agent of a role: who it is on each transport, its session timers and bounds.
 fn endpoint(base: EndpointConfig, config: &Config, transports: &Transports, role: Role) -> EndpointConfig {
     let mut endpoint = base.role(role.name());
-    for (transport, address) in listening(transports) {
-        if endpoint.sent_by.contains_key(&transport) {
-            continue; // The first listener of a transport is the one that peers are told.
+    let listening = listening(transports);
+    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+        if let Some((host, port)) = told(config, &listening, transport) {
+            endpoint = endpoint.at(transport, host, Some(port));
         }
-        let wanted = match transport {
-            Transport::Udp => SipTransport::Udp,
-            Transport::Tcp | Transport::Local => SipTransport::Tcp,
-            Transport::Tls => SipTransport::Tls,
-        };
-        let advertised = config.listen.sip.iter().find(|l| l.transport == wanted).and_then(|listener| listener.advertise.clone());
-        let (host, port) = match advertised {
-            Some(advertised) => (advertised.host, advertised.port.unwrap_or(address.port())),
-            None => (told_host(address), address.port()),
-        };
-        endpoint = endpoint.at(transport, host, Some(port));
     }
     endpoint.session_expires = config.sip.session_expires.get();
     endpoint.min_se = config.sip.min_session_expires.get();
@@ -198,6 +189,27 @@ fn endpoint(base: EndpointConfig, config: &Config, transports: &Transports, role
     endpoint.limits.calls = config.limits.calls.size();
     endpoint.limits.subscriptions = config.limits.subscriptions.size();
     endpoint
+}
+
+/// What peers are told of a transport: the first listener that advertises something, else the first that others can reach, else the first.
+fn told(config: &Config, listening: &[(Transport, SocketAddr)], transport: Transport) -> Option<(Host, u16)> {
+    let wanted = match transport {
+        Transport::Udp => SipTransport::Udp,
+        Transport::Tcp | Transport::Local => SipTransport::Tcp,
+        Transport::Tls => SipTransport::Tls,
+    };
+    // Ports that the system chose stand in what is listened on only.
+    let advertised = |address: SocketAddr| {
+        let of = |at: SocketAddr| at.ip() == address.ip() && (at.port() == 0 || at.port() == address.port());
+        let mut listeners = config.listen.sip.iter().filter(|listener| listener.transport == wanted && of(listener.address));
+        listeners.find_map(|listener| listener.advertise.clone())
+    };
+    let addresses: Vec<SocketAddr> = listening.iter().filter(|(other, _)| *other == transport).map(|(_, address)| *address).collect();
+    let named = addresses.iter().find_map(|address| advertised(*address).map(|name| (name.host, name.port.unwrap_or(address.port()))));
+    named.or_else(|| {
+        let outer = addresses.iter().find(|address| !reachable(**address).ip().to_canonical().is_loopback());
+        outer.or(addresses.first()).map(|address| (Host::Ip(reachable(*address).ip()), address.port()))
+    })
 }
 
 /// The numbers of a role's transports.
