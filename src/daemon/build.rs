@@ -14,7 +14,7 @@ use super::{
     App, DaemonError, Options,
     accounts::Accounts,
     certificates::Certificates,
-    data_dir::DataDir,
+    data_dir::{DataDir, Holder},
     first_start,
     http::{self, Told},
     lifecycle::{Phase, Phases},
@@ -48,7 +48,7 @@ pub async fn build(options: Options) -> Result<App, DaemonError> {
     warn_of_plain(&config);
 
     let mut directory = data_dir(&options, &config)?;
-    directory.lock()?;
+    directory.lock(Holder::Daemon)?;
     let store: Arc<dyn Store> = Arc::new(Sqlite::open(&directory.store()).await?);
     let accounts = Arc::new(first_start::accounts(&directory, &config, store).await?);
     if first_start::administrator(&directory, &accounts, options.sources.ephemeral).await? {

@@ -15,6 +15,15 @@ use super::DaemonError;
 /// Longest file of our own that is read back, in bytes.
 const MAX_OWN_FILE: u64 = 1 << 20;
 
+/// Who takes a data directory; it stands in the lock file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holder {
+    /// A daemon, which takes SIGHUP.
+    Daemon,
+    /// `relayd user`, which nobody may signal.
+    User,
+}
+
 /// The data directory.
 #[derive(Debug)]
 pub struct DataDir {
@@ -23,6 +32,22 @@ pub struct DataDir {
     lock: Option<File>,
     /// Deletes the directory when it is dropped.
     _temporary: Option<TempDir>,
+}
+
+impl Holder {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Daemon => "daemon",
+            Self::User => "user",
+        }
+    }
+
+    /// What a lock file says: who, and its process.
+    fn parse(text: &str) -> Option<(Self, i32)> {
+        let (word, pid) = text.trim().split_once(' ')?;
+        let holder = [Self::Daemon, Self::User].into_iter().find(|holder| holder.word() == word)?;
+        Some((holder, pid.parse().ok().filter(|pid| *pid > 0)?))
+    }
 }
 
 impl DataDir {
@@ -67,7 +92,7 @@ impl DataDir {
     ///
     /// # Errors
     /// Another process has it: [`DaemonError::InUse`].
-    pub fn lock(&mut self) -> Result<(), DaemonError> {
+    pub fn lock(&mut self, holder: Holder) -> Result<(), DaemonError> {
         let path = self.path.join("lock");
         let options = fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let mut file = options.map_err(DaemonError::file("open", &path))?;
@@ -75,12 +100,13 @@ impl DataDir {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => {
                 let mut text = String::new();
-                let pid = file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
-                return Err(DaemonError::InUse { path: self.path.clone(), pid });
+                let holder = file.read_to_string(&mut text).ok().and_then(|_| Holder::parse(&text));
+                return Err(DaemonError::InUse { path: self.path.clone(), holder });
             }
             Err(fs::TryLockError::Error(source)) => return Err(DaemonError::File { what: "lock", path, source }),
         }
-        let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
+        let written =
+            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{} {}", holder.word(), std::process::id()));
         written.map_err(DaemonError::file("write", &path))?;
         self.lock = Some(file);
         Ok(())
@@ -191,13 +217,16 @@ mod tests {
     fn only_one_has_the_lock_and_the_other_learns_who() {
         let parent = tempfile::tempdir().expect("directory");
         let (mut one, mut two) = (DataDir::open(parent.path()).expect("opened"), DataDir::open(parent.path()).expect("opened"));
-        one.lock().expect("free");
-        match two.lock() {
-            Err(DaemonError::InUse { pid, .. }) => assert_eq!(pid, i32::try_from(std::process::id()).ok()),
-            other => panic!("{other:?}"),
+        let us = i32::try_from(std::process::id()).expect("a pid");
+        for holder in [Holder::Daemon, Holder::User] {
+            one.lock(holder).expect("free");
+            match two.lock(Holder::User) {
+                Err(DaemonError::InUse { holder: told, .. }) => assert_eq!(told, Some((holder, us))),
+                other => panic!("{other:?}"),
+            }
+            one.lock = None;
         }
-        drop(one);
-        two.lock().expect("free again");
+        two.lock(Holder::Daemon).expect("free again");
     }
 
     #[test]

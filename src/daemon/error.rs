@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
+use super::data_dir::Holder;
 use crate::{
     account::{CredentialsError, SealError},
     config::ConfigError,
@@ -61,13 +62,13 @@ pub enum DaemonError {
         /// Its permission bits.
         mode: u32,
     },
-    /// Another daemon uses the data directory.
-    #[error("another relayd{} uses the data directory {}: stop it, or choose another with --data-dir", pid.map(|pid| format!(" (process {pid})")).unwrap_or_default(), path.display())]
+    /// Another process uses the data directory.
+    #[error("another relayd{} uses the data directory {}: stop it, or choose another with --data-dir", holder.map(|(_, pid)| format!(" (process {pid})")).unwrap_or_default(), path.display())]
     InUse {
         /// The directory.
         path: PathBuf,
-        /// The other process, if it told.
-        pid: Option<i32>,
+        /// The other process, if it told: what it is, and its number.
+        holder: Option<(Holder, i32)>,
     },
     /// The key file is gone, but what it sealed is there.
     #[error("the key file {} is missing, and the accounts of this data directory cannot be opened without it: restore it from a backup", path.display())]

@@ -6,7 +6,13 @@ use nix::{
 };
 use std::sync::Arc;
 
-use super::{DaemonError, Options, accounts::Accounts, build::data_dir, data_dir::DataDir, first_start};
+use super::{
+    DaemonError, Options,
+    accounts::Accounts,
+    build::data_dir,
+    data_dir::{DataDir, Holder},
+    first_start,
+};
 use crate::{
     account::{Account, Password, Role},
     config::{Sources, load},
@@ -31,10 +37,10 @@ impl Users {
     pub async fn open(sources: &Sources) -> Result<Self, DaemonError> {
         let loaded = load(sources)?;
         let mut directory = data_dir(&Options { sources: sources.clone(), ..Options::default() }, &loaded.config)?;
-        // Without a daemon we keep others out for as long as we work; with one the store keeps us apart.
-        let daemon = match directory.lock() {
-            Ok(()) => None,
-            Err(DaemonError::InUse { pid: Some(pid), .. }) => Some(Pid::from_raw(pid)),
+        // Without a daemon we keep others out for as long as we work; with one, or beside another of us, the store keeps us apart.
+        let daemon = match directory.lock(Holder::User) {
+            Ok(()) | Err(DaemonError::InUse { holder: Some((Holder::User, _)), .. }) => None,
+            Err(DaemonError::InUse { holder: Some((Holder::Daemon, pid)), .. }) => Some(Pid::from_raw(pid)),
             Err(error) => return Err(error),
         };
         let store = Arc::new(Sqlite::open(&directory.store()).await?);
