@@ -23,7 +23,7 @@ pub(in super::super) enum Saving {
     /// The end of one.
     End { reply: Reply, name: ConferenceName, reason: Reason },
     /// The end of one that was empty, or whose time was up: nobody waits.
-    Quiet,
+    Quiet { name: ConferenceName },
 }
 
 impl Focus {
@@ -131,13 +131,18 @@ impl Focus {
     /// A stored conference ends without anybody's command.
     pub(in super::super) fn delete_stored(&mut self, name: &ConferenceName) {
         // At the bound the record stays, and is found empty at the next start: late, not lost.
-        let _ = self.save(StoreOperation::Delete(name.clone()), Saving::Quiet);
+        if let Err(failure) = self.save(StoreOperation::Delete(name.clone()), Saving::Quiet { name: name.clone() }) {
+            tracing::error!(conference = %name, why = failure.text, "the definition of an ended conference stays in the store");
+        }
     }
 
     /// The store has answered.
     pub fn handle_stored(&mut self, cx: &mut Cx<'_>, save: SaveId, outcome: Stored) {
         match (self.saves.remove(&save), outcome) {
-            (None | Some(Saving::Quiet), _) => {}
+            (None, _) | (Some(Saving::Quiet { .. }), Stored::Done(_)) => {}
+            (Some(Saving::Quiet { name }), other) => {
+                tracing::error!(conference = %name, why = ?other, "the definition of an ended conference stays in the store");
+            }
             (Some(Saving::Create { reply, mut record }), Stored::Done(revision)) => {
                 record.revision = revision;
                 let name = record.name.clone();

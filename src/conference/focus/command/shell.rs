@@ -47,7 +47,7 @@ impl Focus {
             return cx.endpoint.reject(cx.now, call, 403, vec![warning("control needs an account")]);
         };
         let own = self.shells.values().filter(|shell| shell.user == user).count();
-        if self.shells.len() >= MAX_SHELLS || own >= MAX_SHELLS_PER_ACCOUNT {
+        if self.draining || self.shells.len() >= MAX_SHELLS || own >= MAX_SHELLS_PER_ACCOUNT {
             return cx.endpoint.reject(cx.now, call, 503, vec![("Retry-After".to_owned(), "5".to_owned())]);
         }
         let shell = Shell { user, queue: VecDeque::new(), sending: false, jobs: 0 };
