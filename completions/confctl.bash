@@ -335,7 +335,7 @@ _confctl() {
             return 0
             ;;
         confctl__subcmd__create)
-            opts="-q -v -h --title --pin-file --guests --max --codecs --ttl --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
+            opts="-q -v -h --title --pin-file --guests --max --ttl --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -365,10 +365,6 @@ _confctl() {
                     return 0
                     ;;
                 --max)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --codecs)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

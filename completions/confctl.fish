@@ -65,7 +65,6 @@ complete -c confctl -n "__fish_confctl_using_subcommand create" -l title -d 'Tit
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l pin-file -d 'Read the PIN from the first line of this file (or set CONFKIT_PIN)' -r -F
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l guests -d 'Whether callers without an account may enter: yes, no, or auto (only while the server listens on loopback)' -r
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l max -d 'Most participants' -r
-complete -c confctl -n "__fish_confctl_using_subcommand create" -l codecs -d 'Codecs to offer and accept, best first: PCMU, PCMA' -r
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l ttl -d 'End it after this time' -r
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'

@@ -71,7 +71,7 @@ fn wrong_usage_ends_with_2_and_says_what_is_right() {
         (CONFCTL, &["create"], "<NAME>"),
         (CONFCTL, &["create", "no such name"], "letters, digits"),
         (CONFCTL, &["create", "standup", "--max", "0"], "--max"),
-        (CONFCTL, &["create", "standup", "--codecs", "opus"], "PCMU, PCMA"),
+        (CONFCTL, &["join", "standup", "--codecs", "opus"], "PCMU, PCMA"),
         (CONFCTL, &["mute", "standup"], "<WHO|--all"),
         (CONFCTL, &["mute", "standup", "bob", "--all"], "cannot be used with"),
         (CONFCTL, &["volume", "standup", "bob", "-41"], "from -40 to 40"),

@@ -7,7 +7,6 @@ use crate::{
     cli::{Failure, confctl::dialog, secret::PinFile, settings::Context, values},
     conference::wire::control::{Command, Create},
     id::ConferenceName,
-    media::Codec,
 };
 
 /// Shown under the help.
@@ -37,10 +36,6 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max: Option<u32>,
 
-    /// Codecs to offer and accept, best first: PCMU, PCMA
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::codec)]
-    pub codecs: Vec<Codec>,
-
     /// End it after this time
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     pub ttl: Option<Duration>,
@@ -62,7 +57,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         },
         max: args.max,
         ttl_seconds: args.ttl.map(|ttl| ttl.as_secs().max(1)),
-        codecs: args.codecs.iter().map(|codec| codec.name().to_owned()).collect(),
+        codecs: Vec::new(),
     };
     dialog::carry_out(context, Command::Create(create)).await
 }

@@ -108,7 +108,7 @@ async fn make(stage: &Stage, context: &Context, create: &Create) -> Result<(), F
         guests: create.guests,
         max: create.max.map(Count::get),
         ttl_seconds: create.ttl.map(|ttl| ttl.get().as_secs().max(1)),
-        codecs: create.codecs.iter().map(|codec| codec.0.name().to_owned()).collect(),
+        codecs: Vec::new(),
     };
     command(context, Command::Create(wanted)).await?;
     stage.made(name, true);

@@ -6,7 +6,7 @@ use super::value::{Decibel, Keys, Name};
 use crate::{
     conference::wire::control,
     config::{
-        CodecName, Count, Kind, Setting, Span, Text,
+        Count, Kind, Setting, Span, Text,
         schema::{item, section},
     },
     id::ConferenceName,
@@ -46,8 +46,6 @@ item! {
         max: Option<Count<1, 10_000>> = None,
         /// Ends after this time.
         ttl: Option<Span<1000, 86_400_000>> = None,
-        /// Codecs, best first.
-        codecs: Vec<CodecName> = Vec::new(),
     }
 }
 

@@ -166,7 +166,8 @@ pub struct Create {
     pub max: Option<u32>,
     /// Seconds after which the conference ends.
     pub ttl_seconds: Option<u64>,
-    /// Codecs by their SDP names, in order of preference; empty for the server's own.
+    /// Codecs by their SDP names, in order of preference. Read, checked for names that we know, and without effect: codecs are the media
+    /// server's settings. No program of ours says any.
     pub codecs: Vec<String>,
 }
 
