@@ -3,7 +3,7 @@
 //!
 //! A table and nothing more: what happens to participants is decided in [`focus`](super::focus).
 
-use std::{collections::BTreeMap, time::SystemTime};
+use std::{collections::BTreeMap, ops::Bound, time::SystemTime};
 
 pub use super::wire::control::{CallState, Role};
 
@@ -147,6 +147,12 @@ impl Roster {
     /// All, in the order in which they came.
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
         self.entries.values()
+    }
+
+    /// Those who came after somebody, who may have gone; all for `None`.
+    pub fn after(&self, id: Option<ParticipantId>) -> impl Iterator<Item = &Entry> {
+        let start = id.map_or(Bound::Unbounded, Bound::Excluded);
+        self.entries.range((start, Bound::Unbounded)).map(|(_, entry)| entry)
     }
 
     /// How many there are, those on their way included.

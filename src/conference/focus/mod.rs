@@ -307,6 +307,7 @@ impl Focus {
         for name in names {
             self.empty(cx, &name, &Reason::sip(503, "server is stopping"));
         }
+        self.deactivate_watches(cx);
         let shells: Vec<Call> = self.shells.keys().copied().collect();
         for shell in shells {
             cx.endpoint.bye(cx.now, shell, Some(Reason::sip(503, "server is stopping")), Vec::new());

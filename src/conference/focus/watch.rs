@@ -1,5 +1,8 @@
 //! Subscribers of the conference event package (RFC 4575, RFC 6665): full state first, then what changed.
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use super::{Caller, Cx, Focus, Timer};
@@ -14,13 +17,17 @@ use crate::{
     },
     id::{ConferenceName, ParticipantId},
     sip::{
-        endpoint::{Body, Incoming, Reason, Subscription, SubscriptionState},
+        endpoint::{Body, Incoming, Reason, Refused, Subscription, SubscriptionState},
         message::Request,
     },
 };
 
 /// NOTIFYs of one subscriber that may wait for their turn. One more, and it gets the full state when it has caught up.
-const MAX_BACKLOG: usize = 8;
+const MAX_BACKLOG: usize = 16;
+/// Parts of the full state that may wait for their turn; the next ones are printed when there is room.
+const PARTS_AHEAD: usize = 8;
+/// How soon it is looked whether there is room for the next part.
+const NEXT_PART: Duration = Duration::from_millis(100);
 /// How soon a subscriber that was too slow is looked after.
 const CATCH_UP: Duration = Duration::from_secs(1);
 /// Most users in one document: more go into further documents, so that a message stays below the 64 KiB of a datagram.
@@ -33,8 +40,19 @@ pub(super) struct Watch {
     conference: ConferenceName,
     /// Version of the last document it was sent.
     version: u32,
-    /// It missed a change and is owed the full state.
-    behind: bool,
+    /// How much of the full state it has.
+    full: Full,
+}
+
+/// How much of the full state a subscriber has been sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Full {
+    /// All: it is told what changes.
+    Sent,
+    /// As far as this participant; it is told what changes.
+    UpTo(ParticipantId),
+    /// None of it, since it is new or has missed a change; changes need not be told.
+    Owed,
 }
 
 impl Focus {
@@ -44,6 +62,9 @@ impl Focus {
         let Some((name, conference)) = name.and_then(|name| self.conferences.get(&name).map(|c| (name, c))) else {
             return cx.endpoint.respond(cx.now, incoming, 404, Vec::new(), None);
         };
+        if self.draining {
+            return cx.endpoint.respond(cx.now, incoming, 503, vec![("Retry-After".to_owned(), "30".to_owned())], None);
+        }
         if caller.user.is_none() && !conference.record.guests.unwrap_or(self.config.guests) {
             return cx.endpoint.respond(cx.now, incoming, 403, Denied::Guest.headers(), None);
         }
@@ -52,7 +73,7 @@ impl Focus {
         }
         let expires = request.headers.get("Expires").and_then(|v| v.trim().parse().ok()).unwrap_or(3600);
         if let Ok(subscription) = cx.endpoint.accept_subscription(cx.now, incoming, expires) {
-            self.watches.insert(subscription, Watch { conference: name, version: 0, behind: false });
+            self.watches.insert(subscription, Watch { conference: name, version: 0, full: Full::Owed });
             self.send_full(cx, subscription);
         }
     }
@@ -67,53 +88,68 @@ impl Focus {
     }
 
     fn send_full(&mut self, cx: &mut Cx<'_>, subscription: Subscription) {
-        let Some(watch) = self.watches.get_mut(&subscription) else { return };
-        let Some(conference) = self.conferences.get(&watch.conference) else { return };
-        let entity = self.config.uri(watch.conference.as_str()).to_string();
-        let users = conference.roster.iter().filter(|e| is_shown(e)).map(user).collect();
-        let document = ConferenceInfo {
-            description: Some(Description {
-                display_text: Some(conference.record.title.clone()).filter(|t| !t.is_empty()),
-                conf_uris: vec![entity.clone()],
-                maximum_user_count: conference.record.max_participants,
-                available_media: vec![AvailableMedia {
-                    label: "1".to_owned(),
-                    kind: "audio".to_owned(),
-                    status: Some(MediaStatus::SendRecv),
-                }],
-                ..Description::default()
-            }),
-            conference_state: Some(state_of(conference)),
-            users: Some(Users { state: State::Full, users }),
-            ..ConferenceInfo::new(entity, State::Full, watch.version.saturating_add(1))
-        };
-        watch.behind = false;
-        let parts = document.split(USERS_PER_DOCUMENT);
-        watch.version = parts.last().map_or(watch.version, |p| p.version);
-        for part in parts {
-            let body = Body::new(CONTENT_TYPE, part.to_xml());
-            if cx.endpoint.notify(cx.now, subscription, SubscriptionState::Active, Some(body)).is_err() {
-                return self.fall_behind(cx, subscription);
+        if let Some(watch) = self.watches.get_mut(&subscription) {
+            watch.full = Full::Owed;
+            self.send_parts(cx, subscription);
+        }
+    }
+
+    /// Sends the next parts of the full state, as many as there is room for.
+    fn send_parts(&mut self, cx: &mut Cx<'_>, subscription: Subscription) {
+        loop {
+            let Some(watch) = self.watches.get_mut(&subscription) else { return };
+            let Some(conference) = self.conferences.get(&watch.conference) else { return };
+            let after = match watch.full {
+                Full::Sent => return,
+                Full::UpTo(id) => Some(id),
+                Full::Owed => None,
+            };
+            if cx.endpoint.notify_backlog(subscription) >= PARTS_AHEAD {
+                return self.timers.set(Timer::Watch(subscription), cx.now + NEXT_PART);
+            }
+            let mut rest = conference.roster.after(after).filter(|e| is_shown(e));
+            let some: Vec<&Entry> = rest.by_ref().take(USERS_PER_DOCUMENT).collect();
+            let next = some.last().filter(|_| rest.next().is_some()).map_or(Full::Sent, |last| Full::UpTo(last.id));
+            drop(rest);
+            let users = some.into_iter().map(user).collect();
+            let entity = self.config.uri(watch.conference.as_str()).to_string();
+            let version = watch.version.saturating_add(1);
+            let document = match after {
+                None => ConferenceInfo {
+                    description: Some(description(conference, &entity)),
+                    conference_state: Some(state_of(conference)),
+                    users: Some(Users { state: State::Full, users }),
+                    ..ConferenceInfo::new(entity, State::Full, version)
+                },
+                Some(_) => ConferenceInfo {
+                    users: Some(Users { state: State::Partial, users }),
+                    ..ConferenceInfo::new(entity, State::Partial, version)
+                },
+            };
+            let body = Body::new(CONTENT_TYPE, document.to_xml());
+            let sent = match next {
+                Full::Sent => cx.endpoint.notify(cx.now, subscription, SubscriptionState::Active, Some(body)),
+                Full::UpTo(_) | Full::Owed => cx.endpoint.notify_part(cx.now, subscription, body),
+            };
+            match sent {
+                Ok(()) => (watch.version, watch.full) = (version, next),
+                Err(Refused::Full) => return self.fall_behind(cx, subscription),
+                // It is over.
+                Err(_) => return,
             }
         }
     }
 
     fn fall_behind(&mut self, cx: &Cx<'_>, subscription: Subscription) {
         if let Some(watch) = self.watches.get_mut(&subscription) {
-            watch.behind = true;
+            watch.full = Full::Owed;
             self.timers.set(Timer::Watch(subscription), cx.now + CATCH_UP);
         }
     }
 
-    /// A subscriber that was too slow may have caught up.
+    /// A subscriber may have room for the next parts of the full state.
     pub(super) fn on_watch_timer(&mut self, cx: &mut Cx<'_>, subscription: Subscription) {
-        if self.watches.get(&subscription).is_some_and(|w| w.behind) {
-            if cx.endpoint.notify_backlog(subscription) == 0 {
-                self.send_full(cx, subscription);
-            } else {
-                self.timers.set(Timer::Watch(subscription), cx.now + CATCH_UP);
-            }
-        }
+        self.send_parts(cx, subscription);
     }
 
     /// One participant came or changed.
@@ -121,13 +157,13 @@ impl Focus {
         self.publish_users(cx, name, &[id]);
     }
 
-    /// Participants came or changed: one document, one version.
+    /// Participants came or changed: one document, one version; several of either if they are many.
     pub(super) fn publish_users(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, ids: &[ParticipantId]) {
         let Some(conference) = self.conferences.get(name) else { return };
         let users: Vec<User> = ids.iter().filter_map(|id| conference.roster.get(*id)).filter(|e| is_shown(e)).map(user).collect();
-        if !users.is_empty() {
-            let state = state_of(conference);
-            self.publish(cx, name, Some(&state), &users);
+        let state = state_of(conference);
+        for some in users.chunks(USERS_PER_DOCUMENT) {
+            self.publish(cx, name, Some(state.clone()), some.to_vec());
         }
     }
 
@@ -150,32 +186,51 @@ impl Focus {
             endpoint.media.clear();
         }
         let state = self.conferences.get(name).map(state_of);
-        self.publish(cx, name, state.as_ref(), &[gone]);
+        self.publish(cx, name, state, vec![gone]);
     }
 
     /// The conference as a whole changed: lock, title, size.
     pub(super) fn publish_state(&mut self, cx: &mut Cx<'_>, name: &ConferenceName) {
         let state = self.conferences.get(name).map(state_of);
-        self.publish(cx, name, state.as_ref(), &[]);
+        self.publish(cx, name, state, Vec::new());
     }
 
-    fn publish(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, state: Option<&ConferenceState>, users: &[User]) {
-        let watching: Vec<Subscription> = self.watches.iter().filter(|(_, w)| w.conference == *name).map(|(s, _)| *s).collect();
-        let entity = self.config.uri(name.as_str()).to_string();
+    fn publish(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, state: Option<ConferenceState>, users: Vec<User>) {
+        let watching: Vec<Subscription> =
+            self.watches.iter().filter(|(_, w)| w.conference == *name && w.full != Full::Owed).map(|(s, _)| *s).collect();
+        if watching.is_empty() {
+            return;
+        }
+        // Printed once for all.
+        let printed = ConferenceInfo {
+            conference_state: state,
+            users: (!users.is_empty()).then_some(Users { state: State::Partial, users }),
+            ..ConferenceInfo::new(self.config.uri(name.as_str()).to_string(), State::Partial, 0)
+        }
+        .print();
         for subscription in watching {
-            let Some(watch) = self.watches.get_mut(&subscription).filter(|w| !w.behind) else { continue };
+            let Some(watch) = self.watches.get_mut(&subscription) else { continue };
             if cx.endpoint.notify_backlog(subscription) >= MAX_BACKLOG {
                 self.fall_behind(cx, subscription);
                 continue;
             }
-            watch.version = watch.version.saturating_add(1);
-            let mut document = ConferenceInfo::new(entity.clone(), State::Partial, watch.version);
-            document.conference_state = state.cloned();
-            document.users = (!users.is_empty()).then(|| Users { state: State::Partial, users: users.to_vec() });
-            let body = Body::new(CONTENT_TYPE, document.to_xml());
-            if cx.endpoint.notify(cx.now, subscription, SubscriptionState::Active, Some(body)).is_err() {
-                self.fall_behind(cx, subscription);
+            let version = watch.version.saturating_add(1);
+            let body = Body::new(CONTENT_TYPE, printed.with_version(version));
+            match cx.endpoint.notify_part(cx.now, subscription, body) {
+                Ok(()) => watch.version = version,
+                Err(Refused::Full) => self.fall_behind(cx, subscription),
+                // It is over.
+                Err(_) => {}
             }
+        }
+    }
+
+    /// The server stops: watchers of conferences that stay may subscribe anew (RFC 6665 §4.1.3, `deactivated`).
+    pub(super) fn deactivate_watches(&mut self, cx: &mut Cx<'_>) {
+        for subscription in std::mem::take(&mut self.watches).into_keys() {
+            self.timers.cancel(&Timer::Watch(subscription));
+            let over = SubscriptionState::Terminated { reason: "deactivated".to_owned(), retry_after: None };
+            let _ = cx.endpoint.notify(cx.now, subscription, over, None);
         }
     }
 
@@ -190,6 +245,16 @@ impl Focus {
             let over = SubscriptionState::Terminated { reason: "noresource".to_owned(), retry_after: None };
             let _ = cx.endpoint.notify(cx.now, subscription, over, Some(Body::new(CONTENT_TYPE, document.to_xml())));
         }
+    }
+}
+
+fn description(conference: &super::conference::Conference, entity: &str) -> Description {
+    Description {
+        display_text: Some(conference.record.title.clone()).filter(|t| !t.is_empty()),
+        conf_uris: vec![entity.to_owned()],
+        maximum_user_count: conference.record.max_participants,
+        available_media: vec![AvailableMedia { label: "1".to_owned(), kind: "audio".to_owned(), status: Some(MediaStatus::SendRecv) }],
+        ..Description::default()
     }
 }
 

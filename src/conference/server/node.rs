@@ -309,9 +309,9 @@ impl Node for ApplicationServer {
         self.endpoint.poll_transmit()
     }
 
-    /// After [`Command::ShutDown`] it has, once every call has ended and every REGISTER was answered.
+    /// After [`Command::ShutDown`] it has, once every call has ended, every last NOTIFY was taken and every REGISTER was answered.
     fn finished(&self) -> bool {
-        self.ending && self.endpoint.calls() == 0 && self.pending.is_empty()
+        self.ending && self.endpoint.calls() == 0 && self.endpoint.subscriptions() == 0 && self.pending.is_empty()
     }
 }
 

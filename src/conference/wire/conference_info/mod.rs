@@ -246,6 +246,25 @@ pub enum ConferenceInfoError {
     Malformed(String),
 }
 
+/// How a version of zero is printed.
+const VERSION: &str = " version=\"0\"";
+
+/// A document that was printed once and is sent with many versions.
+#[derive(Debug, Clone)]
+pub struct Printed {
+    xml: String,
+    /// Where the version's digit stands.
+    at: usize,
+}
+
+impl Printed {
+    /// The document of this version as XML.
+    pub fn with_version(&self, version: u32) -> String {
+        let (head, tail) = self.xml.split_at(self.at);
+        format!("{head}{version}{}", tail.strip_prefix('0').unwrap_or(tail))
+    }
+}
+
 impl ConferenceInfo {
     /// An empty document about a conference.
     pub fn new(entity: impl Into<String>, state: State, version: u32) -> Self {
@@ -263,6 +282,14 @@ impl ConferenceInfo {
     /// The document as XML.
     pub fn to_xml(&self) -> String {
         write::document(self)
+    }
+
+    /// The document as XML for many subscribers, who differ in the version alone.
+    pub fn print(&self) -> Printed {
+        let xml = write::document(&Self { version: 0, ..self.clone() });
+        // The root's: whatever stands before it cannot hold a quotation mark of its own.
+        let at = xml.find(VERSION).map_or(xml.len(), |at| at + VERSION.len() - 2);
+        Printed { xml, at }
     }
 
     /// Cuts a document that has more than `users` users (0 counts as 1) into one with the first of them and partial ones

@@ -143,6 +143,15 @@ fn old_lost_and_last_documents_are_told_apart() {
 }
 
 #[test]
+fn a_document_is_printed_once_for_every_version() {
+    let users = Users { state: State::Partial, users: vec![user("version=\"0\"", State::Full)] };
+    let document = ConferenceInfo { users: Some(users), ..ConferenceInfo::new("sip:c@x.example;x= version=\"0\"", State::Partial, 7) };
+    for version in [0, 7, u32::MAX] {
+        assert_eq!(document.print().with_version(version), ConferenceInfo { version, ..document.clone() }.to_xml());
+    }
+}
+
+#[test]
 fn a_large_roster_is_cut_and_a_subscriber_has_it_whole() {
     let all: Vec<User> = (0..25).map(|n| user(&format!("u{n}"), State::Full)).collect();
     let full =

@@ -97,6 +97,27 @@ impl Endpoint {
         Ok(())
     }
 
+    /// Tells a subscriber a part of the state, to be completed by further parts and one [`Self::notify`]: it never ends the subscription, not
+    /// even one that only fetches (RFC 6665 §4.4.3).
+    ///
+    /// # Errors
+    /// As [`Self::notify`].
+    pub fn notify_part(&mut self, now: Instant, subscription: Subscription, body: Body) -> Result<(), Refused> {
+        let waiting = self.config.limits.waiting;
+        let usage = self.subscriptions.get_mut(&subscription.0).ok_or(Refused::State)?;
+        let Role::Notifier(notifier) = &mut usage.role else { return Err(Refused::State) };
+        if matches!(notifier.last, Some(Last::Said(_))) {
+            return Err(Refused::State);
+        }
+        if notifier.queue.len() >= waiting {
+            return Err(Refused::Full);
+        }
+        notifier.queue.push_back((SubscriptionState::Active, Some(body)));
+        self.next_notify(now, subscription.0);
+        self.settle(now);
+        Ok(())
+    }
+
     /// NOTIFYs of a subscription that wait for their turn or an answer.
     pub fn notify_backlog(&self, subscription: Subscription) -> usize {
         match self.subscriptions.get(&subscription.0).map(|usage| &usage.role) {
@@ -207,7 +228,13 @@ impl Endpoint {
 
     /// The owner has not said the last NOTIFY.
     pub(in super::super) fn on_last_notify_due(&mut self, now: Instant, subscription: u64) {
-        self.say_last(now, subscription, SubscriptionEnding::Unsubscribed);
+        let busy = self.notify_backlog(Subscription(subscription)) > 0;
+        if busy {
+            // It is saying it, part by part; a NOTIFY without an answer ends by itself.
+            self.timers.set(Timer::Subscription(subscription, SubscriptionTimer::Last), now + OWNER_TIME);
+        } else {
+            self.say_last(now, subscription, SubscriptionEnding::Unsubscribed);
+        }
     }
 
     /// The answer to a NOTIFY (§4.2.2): the next one, or the end.
@@ -262,6 +289,8 @@ impl Endpoint {
         notifier.under_way = true;
         let left = expires_at.map_or(0, |at| at.saturating_duration_since(now).as_secs());
         let state = match state {
+            // A part of what is fetched: there is no time left to speak of.
+            SubscriptionState::Active if left == 0 => "active".to_owned(),
             SubscriptionState::Active => format!("active;expires={left}"),
             SubscriptionState::Pending => format!("pending;expires={left}"),
             SubscriptionState::Terminated { reason, retry_after: None } => format!("terminated;reason={reason}"),
