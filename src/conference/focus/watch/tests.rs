@@ -19,7 +19,7 @@ use crate::{
             control::{ErrorCode, Failure},
         },
     },
-    id::GuestNumber,
+    id::{GuestNumber, UserName},
     sip::{
         Hop, Transport,
         endpoint::{Endpoint as UserAgent, EndpointConfig, Event, Subscribe, SubscriptionEnding},
@@ -34,6 +34,10 @@ struct Nobody;
 impl Directory for Nobody {
     fn locate(&self, _: Instant, target: &str) -> Result<Callee, Failure> {
         Err(Failure { code: ErrorCode::NotFound, text: target.to_owned(), candidates: Vec::new() })
+    }
+
+    fn is_admin(&self, _: &UserName) -> Option<bool> {
+        None
     }
 
     fn contacts(&self) -> usize {
