@@ -134,3 +134,33 @@ impl Focus {
         self.collect_pin(cx, name, id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        account::{KEY_LEN, SealKey},
+        conference::focus::FocusConfig,
+    };
+
+    #[test]
+    fn wrong_pins_make_their_address_wait_and_a_right_one_frees_it_for_its_conference_alone() {
+        let now = crate::clock::now();
+        let mut focus = Focus::new(now, FocusConfig::default(), Arc::new(SealKey::new(&[7; KEY_LEN])), [0; 32], []);
+        let name = |text: &str| text.parse::<ConferenceName>().expect("name");
+        let (board, other, guesser) = (name("board"), name("other"), IpAddr::from([192, 0, 2, 1]));
+        for _ in 0..GUESSES.free {
+            focus.count_pin(now, guesser, &board, false);
+        }
+        assert_eq!(focus.pin_wait(now, guesser, &board), None, "people mistype");
+        focus.count_pin(now, guesser, &board, false);
+        assert_eq!(focus.pin_wait(now, guesser, &board), Some(GUESSES.first));
+        assert_eq!(focus.pin_wait(now, guesser, &other), Some(GUESSES.first), "nor may it guess elsewhere");
+        assert_eq!(focus.pin_wait(now + GUESSES.first, guesser, &board), None);
+        focus.count_pin(now, guesser, &other, true);
+        assert_eq!(focus.pin_wait(now, guesser, &other), None, "who knows the PIN comes in");
+        assert_eq!(focus.pin_wait(now, guesser, &board), Some(GUESSES.first), "and bought no guesses with it");
+    }
+}
