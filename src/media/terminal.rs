@@ -163,6 +163,13 @@ impl Terminal {
         }
     }
 
+    /// Ticks that the shell had to leave out: the time of what is sent goes on.
+    pub fn skip(&mut self, ticks: u32) {
+        if let Some(call) = &mut self.call {
+            (0..ticks).for_each(|_| call.outbound.skip());
+        }
+    }
+
     /// A tick of 20 ms: what is heard in it, for a recording. Nothing before the call.
     pub fn tick(&mut self, now: Instant) -> &[i16] {
         self.stage = Stage::Frame;

@@ -4,4 +4,5 @@
 
 pub mod batch;
 pub mod pair;
+pub mod priority;
 pub mod ticker;

@@ -16,6 +16,7 @@ use crate::{
         io::{
             batch::{Batch, Moment},
             pair::Pair,
+            priority,
             ticker::Ticker,
         },
         mixer::{Mixer, Port},
@@ -64,6 +65,8 @@ impl Host {
 
     /// Until every handle is dropped.
     pub fn run(mut self) {
+        // On a busy machine a late microphone sounds like a bad network.
+        let mut raised = priority::raise();
         let mut ticker = Ticker::start(Mixer::TICK);
         loop {
             if self.terminals.is_empty() {
@@ -71,10 +74,16 @@ impl Host {
                 self.obey(clock::now(), command);
                 ticker.restart();
             }
-            let now = ticker.wait().now;
+            let tick = ticker.wait();
+            if tick.skipped > 0 && raised {
+                priority::lower();
+                raised = false;
+            }
+            let now = tick.now;
             let moment = Moment { now, wall: clock::wall() };
             self.ticks += 1;
             for seat in self.terminals.values_mut() {
+                seat.terminal.skip(tick.skipped);
                 seat.tick(&mut self.batch, moment, self.ticks.is_multiple_of(SELDOM));
             }
             // Behind the tick, so that who asks after it sees all of it.

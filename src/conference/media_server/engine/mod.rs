@@ -56,11 +56,21 @@ pub struct EngineConfig {
     pub events: usize,
     /// How long a leg that should send may be without RTP before [`PlaneEvent::Silent`].
     pub silent_after: Duration,
+    /// Schedule media threads ahead of ordinary ones, where the system permits it ([`crate::media::io::priority`]); one that falls more than
+    /// [`crate::media::io::ticker::MAX_CATCH_UP`] ticks behind is an ordinary one from then on.
+    pub realtime: bool,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { threads: 0, ports: PortRange::EPHEMERAL, rooms: 4096, events: 4096, silent_after: MixerConfig::default().silent_after }
+        Self {
+            threads: 0,
+            ports: PortRange::EPHEMERAL,
+            rooms: 4096,
+            events: 4096,
+            silent_after: MixerConfig::default().silent_after,
+            realtime: true,
+        }
     }
 }
 
@@ -118,7 +128,7 @@ impl Engine {
         let count = if config.threads == 0 { std::thread::available_parallelism()?.get() } else { config.threads };
         let (sender, events) = mpsc::channel(config.events.max(1));
         let doorbell = Arc::new(Notify::new());
-        let mixer = MixerConfig { silent_after: config.silent_after };
+        let (mixer, realtime) = (MixerConfig { silent_after: config.silent_after }, config.realtime);
         let mut threads = Vec::with_capacity(count);
         for number in 0..count {
             let (commands, inbox) = sync_channel(COMMANDS);
@@ -126,7 +136,7 @@ impl Engine {
             let (events, doorbell, shared, seed) = (sender.clone(), Arc::clone(&doorbell), Arc::clone(&load), clock::seed());
             let handle = std::thread::Builder::new().name(format!("media-{number}")).spawn(move || {
                 let _bell = LastBell(Arc::clone(&doorbell));
-                Worker::new(mixer, seed, inbox, events, doorbell, shared).run();
+                Worker::new(mixer, seed, inbox, events, doorbell, shared).run(realtime);
             })?;
             threads.push(Thread { commands: Some(commands), overdue: VecDeque::new(), legs: 0, load, handle: Some(handle), dead: false });
         }

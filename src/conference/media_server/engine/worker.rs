@@ -25,6 +25,7 @@ use crate::{
         io::{
             batch::{Batch, Moment},
             pair::Pair,
+            priority,
             ticker::Ticker,
         },
         mixer::{Event, Mixer, MixerConfig, Port, Slot, Target},
@@ -146,7 +147,8 @@ impl Worker {
     }
 
     /// Until the engine is dropped.
-    pub fn run(mut self) {
+    pub fn run(mut self, realtime: bool) {
+        let mut raised = realtime && priority::raise();
         let mut ticker = Ticker::start(Mixer::TICK);
         loop {
             if self.is_idle() {
@@ -161,6 +163,11 @@ impl Worker {
                 self.mixer.close_all();
             }
             self.mixer.skip(tick.skipped);
+            if tick.skipped > 0 && raised {
+                tracing::warn!("a media thread does not keep up with its {} legs", self.mixer.leg_count());
+                priority::lower();
+                raised = false;
+            }
             self.receive(Moment { now: tick.now, wall: clock::wall() });
             self.mixer.tick(tick.now);
             self.send(tick.now);
