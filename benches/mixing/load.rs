@@ -7,10 +7,13 @@ use std::{
     time::Duration,
 };
 
-use confkit::media::{g711, io::ticker::Ticker, rtp};
+use confkit::{
+    clock,
+    media::{g711, io::ticker::Ticker, rtp},
+};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::{check, number};
+use crate::{check, cpu, number};
 
 /// Sub-phases of a tick.
 const PHASES: usize = 200;
@@ -35,14 +38,23 @@ struct Talker {
     heard: Option<Vec<i16>>,
 }
 
-/// `load --to FILE|- --seconds S --rooms R`
+/// `load --to FILE|- --seconds S --rooms R --announce N --pid PID`
 pub fn run(words: &[&str]) {
-    let (mut to, mut seconds, mut rooms) = ("-", 5, 1);
+    let (mut to, mut seconds, mut rooms, mut sockets, mut pid) = ("-", 5, 1, Vec::new(), None);
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
     for pair in words.chunks(2) {
         match *pair {
             ["--to", value] => to = value,
             ["--seconds", value] => seconds = number(value),
             ["--rooms", value] => rooms = number(value),
+            // For servers that want to know where a participant is before they say where they are.
+            ["--announce", value] => {
+                sockets = (0..number(value)).map(|_| socket()).collect();
+                sockets.iter().for_each(|socket| println!("{}", socket.local_addr().expect("bound")));
+            }
+            ["--pid", value] => pid = Some(number(value) as u32),
             _ => panic!("load does not know {pair:?}"),
         }
     }
@@ -52,10 +64,8 @@ pub fn run(words: &[&str]) {
         path => std::fs::read_to_string(path).map(|all| text = all),
     }
     .expect("the addresses can be read");
-    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    }
-    let mut talkers = talkers(&text, rooms);
+    let mut talkers = talkers(&text, rooms, sockets);
+    let mut account = None;
     let ticks = seconds * 50;
     // Time that was lost is made up for, all of it: a talker's clock does not stop.
     let mut ticker = Ticker::start(Duration::from_micros(20_000 / PHASES as u64)).catching_up(u32::MAX);
@@ -63,6 +73,7 @@ pub fn run(words: &[&str]) {
         if tick == WARM_UP {
             talkers.iter_mut().for_each(|talker| talker.received = 0);
             println!("begin");
+            account = pid.map(|pid| (cpu(pid), clock::now()));
         }
         for phase in 0..PHASES {
             ticker.wait();
@@ -74,6 +85,7 @@ pub fn run(words: &[&str]) {
         }
     }
     println!("end");
+    let spent = account.zip(pid).map(|((before, start), pid)| (cpu(pid) - before).as_secs_f64() / (clock::now() - start).as_secs_f64());
     let fewest = talkers.iter().map(|talker| talker.received).min().unwrap_or(0);
     let right = talkers.iter().filter(|talker| talker.received * 1000 >= ticks as u64 * 999 - 1000).count();
     let voices: Vec<check::Voice<'_>> = talkers
@@ -84,16 +96,25 @@ pub fn run(words: &[&str]) {
     let spectra =
         if wrong.is_empty() { format!("{} right", voices.iter().filter(|voice| voice.heard.is_some()).count()) } else { wrong.join("; ") };
     println!("fewest {fewest} of {ticks}, {right} legs of {} at 99.9 % (generator late {}) | {spectra}", talkers.len(), ticker.late());
+    if let Some(spent) = spent {
+        println!("CPU of the server: {:.1} %, {:.0} us per participant-second", spent * 100.0, spent * 1e6 / talkers.len() as f64);
+    }
 }
 
-fn talkers(addresses: &str, rooms: usize) -> Vec<Talker> {
+fn socket() -> UdpSocket {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    socket.set_nonblocking(true).expect("non-blocking");
+    socket
+}
+
+fn talkers(addresses: &str, rooms: usize, sockets: Vec<UdpSocket>) -> Vec<Talker> {
+    let mut sockets = sockets.into_iter();
     let addresses: Vec<SocketAddr> = addresses.lines().map(|line| line.parse().expect("an address a line")).collect();
     let all = addresses.len();
     let of_a_room = all.div_ceil(rooms);
     let looked_at: Vec<usize> = (0..LOOKED_AT.min(all)).map(|number| (number * 7919 + 3) % all).collect();
     let make = |(number, to): (usize, SocketAddr)| {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        socket.set_nonblocking(true).expect("non-blocking");
+        let socket = sockets.next().unwrap_or_else(socket);
         // Whole hertz, all different within a room, so that a second of sound tells them apart exactly.
         let frequency = 200 + (number / rooms * 3400 / of_a_room) as u32;
         let turn = f64::from(frequency) * std::f64::consts::TAU / 8000.0;

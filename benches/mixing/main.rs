@@ -35,7 +35,8 @@ const HELP: &str = "cargo bench --bench mixing -- [OPTIONS]
   --server-core 0 --load-core 1
   --runs 1                    repetitions
 cargo bench --bench mixing -- serve echo|tick|engine LEGS ROOMS      prints one address per leg, ends with its input
-cargo bench --bench mixing -- load --to FILE --seconds 5 --rooms 1   sends to the addresses of FILE (or - for stdin)";
+cargo bench --bench mixing -- load --to FILE --seconds 5 --rooms 1   sends to the addresses of FILE (or - for stdin)
+                              --announce N prints N addresses of its own first, --pid PID tells the CPU of that process";
 
 /// What is asked for.
 struct Options {
@@ -141,9 +142,9 @@ fn run(server: &str, talkers: usize, options: &Options) -> String {
         line.trim_end().to_owned()
     };
     assert_eq!(line(&mut from), "begin");
-    let (before, start) = (cpu(&child), confkit::clock::now());
+    let (before, start) = (cpu(child.id()), confkit::clock::now());
     assert_eq!(line(&mut from), "end");
-    let (spent, window) = (cpu(&child) - before, confkit::clock::now() - start);
+    let (spent, window) = (cpu(child.id()) - before, confkit::clock::now() - start);
     let result = line(&mut from);
     load.wait().expect("the generator ends");
     stdin.write_all(b"\n").expect("the server reads");
@@ -172,9 +173,9 @@ fn start(args: &[&str], core: usize) -> (Child, ChildStdin, BufReader<ChildStdou
 }
 
 /// Exact run time of all threads of a process, as the scheduler counts it.
-fn cpu(child: &Child) -> Duration {
+fn cpu(pid: u32) -> Duration {
     let mut nanoseconds = 0;
-    for task in std::fs::read_dir(format!("/proc/{}/task", child.id())).expect("the server runs").flatten() {
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).expect("the server runs").flatten() {
         let account = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
         nanoseconds += account.split(' ').next().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     }
