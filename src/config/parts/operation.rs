@@ -17,6 +17,9 @@ section! {
         calls: Count<1, 1_000_000> = Count::of(20_000),
         /// Subscriptions at once.
         subscriptions: Count<1, 1_000_000> = Count::of(20_000),
+        /// Requests from outside, beside calls, that wait for their answer or are remembered for late copies. At the bound, the one that was
+        /// answered first is forgotten.
+        requests: Count<64, 1_000_000> = Count::of(40_000),
         /// Registered contacts of one user.
         contacts_per_user: Count<1, 64> = Count::of(10),
         /// Registered contacts in all.

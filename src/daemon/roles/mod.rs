@@ -187,6 +187,7 @@ fn endpoint(base: EndpointConfig, config: &Config, transports: &Transports, role
     endpoint.min_se = config.sip.min_session_expires.get();
     endpoint.max_subscription = config.sip.max_subscription.get();
     endpoint.limits.calls = config.limits.calls.size();
+    endpoint.limits.incoming = config.limits.requests.size();
     endpoint.limits.subscriptions = config.limits.subscriptions.size();
     endpoint
 }

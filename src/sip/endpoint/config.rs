@@ -71,7 +71,8 @@ pub struct Limits {
     pub early_dialogs: usize,
     /// Subscriptions at once, of both roles.
     pub subscriptions: usize,
-    /// Incoming requests that wait for an answer of their owner.
+    /// Incoming requests that wait for an answer of their owner. As many server transactions are kept beside those of calls; see
+    /// [`transaction::Limits`](crate::sip::transaction::Limits::servers) for what happens at that bound.
     pub incoming: usize,
     /// Outgoing requests without a final response.
     pub outgoing: usize,

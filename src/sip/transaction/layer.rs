@@ -1,6 +1,6 @@
 //! The transactions of one endpoint: which message goes to which machine.
 
-use std::time::Instant;
+use std::{collections::VecDeque, time::Instant};
 
 use super::{
     ClientKey, Limits, SendError, ServerKey, Timers, TransactionEvent, Transmit,
@@ -17,6 +17,9 @@ use crate::sip::{
     message::{Message, Method, Request, Response},
 };
 
+/// The state in which only copies of the request are waited for, or the ACK of a refusal.
+const COMPLETED: &str = "Completed";
+
 /// All transactions of one endpoint.
 #[derive(Debug)]
 pub struct TransactionLayer {
@@ -24,6 +27,8 @@ pub struct TransactionLayer {
     limits: Limits,
     clients: Table<ClientKey, Client>,
     servers: Table<ServerKey, Server>,
+    /// Server transactions that got their final response, in that order; some may have ended since. They make room at the bound.
+    answered: VecDeque<ServerKey>,
     queues: Queues,
 }
 
@@ -42,7 +47,7 @@ enum Server {
 impl TransactionLayer {
     /// An empty layer.
     pub fn new(timers: Timers, limits: Limits) -> Self {
-        Self { timers, limits, clients: Table::new(), servers: Table::new(), queues: Queues::default() }
+        Self { timers, limits, clients: Table::new(), servers: Table::new(), answered: VecDeque::new(), queues: Queues::default() }
     }
 
     /// The values of the timers.
@@ -77,6 +82,7 @@ impl TransactionLayer {
     /// its retransmission is the caller's. What no state allows any more is discarded (RFC 6026 §8.3).
     pub fn respond(&mut self, now: Instant, key: &ServerKey, response: Response) {
         self.with_server(now, key, |server, cx| server.respond(cx, response, true));
+        self.note_answered(key);
     }
 
     /// Answers an INVITE with a 300–699 that timer G does not repeat and whose missing ACK nobody is told of: for challenges and other
@@ -85,6 +91,7 @@ impl TransactionLayer {
     /// same as [`respond`](Self::respond).
     pub fn respond_once(&mut self, now: Instant, key: &ServerKey, response: Response) {
         self.with_server(now, key, |server, cx| server.respond(cx, response, false));
+        self.note_answered(key);
     }
 
     /// Takes a message that came in. Without the headers that matching needs it is dropped; the front-end has answered such a message.
@@ -170,7 +177,7 @@ impl TransactionLayer {
         }
         stamp_source(&mut request, &from);
         let Some(via) = request.via() else { return };
-        if self.servers.len() >= self.limits.servers {
+        if self.servers.len() >= self.limits.servers && !self.make_room() {
             let response = overload::unavailable(&request, self.limits.retry_after);
             self.queues.transmits.push_back(Transmit { message: Message::Response(response), hop: response_hop(&via, &from) });
             return;
@@ -183,6 +190,28 @@ impl TransactionLayer {
         };
         self.servers.insert(key.clone(), server);
         self.queues.events.push_back(TransactionEvent::Request { key, request, from });
+    }
+
+    /// Remembers a transaction that is there for copies of its request only.
+    fn note_answered(&mut self, key: &ServerKey) {
+        if self.servers.get(key).is_some_and(|server| server.state() == COMPLETED) && self.answered.back() != Some(key) {
+            self.answered.push_back(key.clone());
+        }
+        // None of them lives longer than 64·T1, so the front is never old for long.
+        while self.answered.len() > self.limits.servers || self.answered.front().is_some_and(|oldest| self.servers.get(oldest).is_none()) {
+            self.answered.pop_front();
+        }
+    }
+
+    /// Ends the transaction whose final response was sent longest ago; false when all still wait for theirs.
+    fn make_room(&mut self) -> bool {
+        while let Some(key) = self.answered.pop_front() {
+            if self.servers.get(&key).is_some_and(|server| server.state() == COMPLETED) && self.servers.remove(&key) {
+                self.queues.events.push_back(TransactionEvent::ServerEnded { key });
+                return true;
+            }
+        }
+        false
     }
 
     fn receive_ack(&mut self, now: Instant, ack: Request, from: Hop) {

@@ -63,7 +63,10 @@ pub struct Transmit {
 pub struct Limits {
     /// Client transactions; one more is refused with [`SendError::Full`].
     pub clients: usize,
-    /// Server transactions; the request that would make one more is answered 503 without any state, an ACK is not answered at all.
+    /// Server transactions. At the bound, one that has sent its final response and waits for copies of its request (or for the ACK of
+    /// its refusal) makes room, the longest answered first, so that a flood of requests does not keep others out; a copy that comes
+    /// later is a new request then. When all still wait for their answers, the request that would make one more is answered 503
+    /// without any state, an ACK is not answered at all.
     pub servers: usize,
     /// What the Retry-After of that 503 says, in whole seconds.
     pub retry_after: Duration,

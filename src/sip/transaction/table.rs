@@ -143,12 +143,7 @@ impl<K: Ord + Clone, M: Machine> Table<K, M> {
         let way = Way::of(row.machine.hop());
         if ended || way != row.way {
             let old = std::mem::replace(&mut row.way, way.clone());
-            if let Some(keys) = self.ways.get_mut(&old) {
-                keys.remove(key);
-                if keys.is_empty() {
-                    self.ways.remove(&old);
-                }
-            }
+            leave(&mut self.ways, &old, key);
             if !ended {
                 self.ways.entry(way).or_default().insert(key.clone());
             }
@@ -157,6 +152,16 @@ impl<K: Ord + Clone, M: Machine> Table<K, M> {
             self.rows.remove(key);
         }
         Some((outcome, ended))
+    }
+
+    /// Takes a machine out, whatever its state; false without such a machine.
+    pub fn remove(&mut self, key: &K) -> bool {
+        let Some(row) = self.rows.remove(key) else { return false };
+        if let Some(deadline) = row.deadline {
+            self.deadlines.remove(&(deadline, key.clone()));
+        }
+        leave(&mut self.ways, &row.way, key);
+        true
     }
 
     /// When the first timer fires.
@@ -172,5 +177,15 @@ impl<K: Ord + Clone, M: Machine> Table<K, M> {
     /// The machines that send to a hop.
     pub fn sending_to(&self, hop: &Hop) -> Vec<K> {
         self.ways.get(&Way::of(hop)).into_iter().flatten().cloned().collect()
+    }
+}
+
+/// Takes a machine off a way.
+fn leave<K: Ord>(ways: &mut BTreeMap<Way, BTreeSet<K>>, way: &Way, key: &K) {
+    if let Some(keys) = ways.get_mut(way) {
+        keys.remove(key);
+        if keys.is_empty() {
+            ways.remove(way);
+        }
     }
 }
