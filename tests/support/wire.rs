@@ -39,6 +39,8 @@ pub struct Wire {
     name: &'static str,
     /// Our address, where there is one.
     local: Option<SocketAddr>,
+    /// Length of what came last, in bytes.
+    pub length: usize,
 }
 
 enum Way {
@@ -63,7 +65,7 @@ impl Wire {
     pub async fn udp(own: SocketAddr, server: SocketAddr) -> io::Result<Self> {
         let socket = UdpSocket::bind(own).await?;
         let local = socket.local_addr()?;
-        Ok(Self { way: Way::Datagrams { socket, server }, name: "UDP", local: Some(local) })
+        Ok(Self { way: Way::Datagrams { socket, server }, name: "UDP", local: Some(local), length: 0 })
     }
 
     /// TCP from `own`.
@@ -71,13 +73,14 @@ impl Wire {
         let socket = TcpSocket::new_v4()?;
         socket.bind((own, 0).into())?;
         let stream = timeout(PATIENCE, socket.connect(server)).await.expect("connected in time")?;
+        stream.set_nodelay(true)?;
         let local = stream.local_addr()?;
-        Ok(Self { way: Way::Stream { stream: Box::pin(stream), framer: Framer::new() }, name: "TCP", local: Some(local) })
+        Ok(Self { way: Way::Stream { stream: Box::pin(stream), framer: Framer::new() }, name: "TCP", local: Some(local), length: 0 })
     }
 
     /// A stream of this process.
     pub fn stream(stream: DuplexStream) -> Self {
-        Self { way: Way::Stream { stream: Box::pin(stream), framer: Framer::new() }, name: "TCP", local: None }
+        Self { way: Way::Stream { stream: Box::pin(stream), framer: Framer::new() }, name: "TCP", local: None, length: 0 }
     }
 
     /// A Via of ours.
@@ -113,14 +116,11 @@ impl Wire {
         self.within(PATIENCE).await.expect("something comes in time")
     }
 
-    /// The next message, if one comes in some time.
+    /// The next message, if one comes in some time; in none, one that is there already.
     pub async fn within(&mut self, time: Duration) -> Option<Option<Heard>> {
-        timeout(time, self.receive()).await.ok().map(|bytes| bytes.map(|bytes| heard(&bytes)))
-    }
-
-    /// True when nothing has come by now, not even an end.
-    pub async fn is_quiet(&mut self) -> bool {
-        timeout(Duration::ZERO, self.receive()).await.is_err()
+        let bytes = timeout(time, self.receive()).await.ok()?;
+        self.length = bytes.as_ref().map_or(0, Bytes::len);
+        Some(bytes.map(|bytes| heard(&bytes)))
     }
 
     /// Reads whatever comes, SIP or not, until the other end has closed.
