@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, time::Duration};
 use confkit::media::{g711, tone::Generator};
 
 use crate::{
-    capture::Capture,
+    capture::{Capture, in_sight},
     place::{Place, free_port},
     server::Server,
     sipp::Sipp,
@@ -18,6 +18,10 @@ const STAY: Duration = Duration::from_secs(4);
 
 #[test]
 fn fifty_callers_at_fifty_a_second_all_get_in_and_all_have_audio() {
+    in_sight("callers::fifty_callers_at_fifty_a_second_all_get_in_and_all_have_audio", fifty_callers);
+}
+
+fn fifty_callers() {
     let place = Place::new("callers");
     let server = Server::start(&place, "relayd", "", &[]);
     server.control(&["create", "hall"]);

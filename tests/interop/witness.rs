@@ -4,12 +4,17 @@ use std::path::Path;
 
 use crate::{
     baresip::Phone,
+    capture::in_sight,
     place::{Place, command, run},
     server::Server,
 };
 
 #[test]
 fn a_capture_shows_three_participants_each_with_its_own_tone() {
+    in_sight("witness::a_capture_shows_three_participants_each_with_its_own_tone", three_participants);
+}
+
+fn three_participants() {
     let place = Place::new("witness");
     let server = Server::start(&place, "relayd", "", &[]);
     server.control(&["create", "standup"]);

@@ -1,7 +1,7 @@
 //! Where a test with real programs lives: a folder of its own, and processes that end with it. The folder stays when the test fails.
 
 use std::{
-    fs,
+    fs, io,
     net::{SocketAddr, TcpListener, UdpSocket},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
@@ -29,8 +29,8 @@ impl Place {
         fs::create_dir_all(&all).expect("a folder");
         for old in fs::read_dir(&all).expect("a folder").filter_map(Result::ok) {
             let name = old.file_name().to_string_lossy().into_owned();
-            let pid = name.strip_prefix(test).and_then(|rest| rest.strip_prefix('-'));
-            if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let pid = name.strip_prefix(test).and_then(|rest| rest.strip_prefix('-')?.parse::<u32>().ok());
+            if pid.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
                 let _ = fs::remove_dir_all(old.path());
             }
         }
@@ -73,24 +73,29 @@ pub struct Process {
 impl Process {
     /// Starts a program that says everything into `<name>.log`. One that is not there fails the test with the line that installs it.
     pub fn start(place: &Place, name: &str, package: &str, command: &mut Command) -> Self {
+        Self::try_start(place, name, package, command).unwrap_or_else(|error| missing(command, package, &error))
+    }
+
+    /// Likewise; a program that is there and may not be run is an error.
+    pub fn try_start(place: &Place, name: &str, package: &str, command: &mut Command) -> io::Result<Self> {
         let log = place.path(&format!("{name}.log"));
-        let out = fs::File::create(&log).expect("a log");
-        let err = out.try_clone().expect("a log");
-        Self::spawn(name, package, log, command.stdin(Stdio::null()).stdout(out).stderr(err))
+        let out = fs::File::create(&log)?;
+        let err = out.try_clone()?;
+        match command.stdin(Stdio::null()).stdout(out).stderr(err).spawn() {
+            Ok(child) => Ok(Self { name: name.to_owned(), child, log }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => missing(command, package, &error),
+            Err(error) => Err(error),
+        }
     }
 
     /// Starts a program that logs on standard error, and talks to the test by standard input and output.
     pub fn piped(place: &Place, name: &str, command: &mut Command) -> (Self, ChildStdin, ChildStdout) {
         let log = place.path(&format!("{name}.log"));
         let err = fs::File::options().create(true).append(true).open(&log).expect("a log");
-        let mut process = Self::spawn(name, "", log, command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(err));
-        let (input, output) = (process.child.stdin.take().expect("piped"), process.child.stdout.take().expect("piped"));
-        (process, input, output)
-    }
-
-    fn spawn(name: &str, package: &str, log: PathBuf, command: &mut Command) -> Self {
-        let child = command.spawn().unwrap_or_else(|error| missing(command, package, &error));
-        Self { name: name.to_owned(), child, log }
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(err).spawn().unwrap_or_else(|e| missing(command, "", &e));
+        let (input, output) = (child.stdin.take().expect("piped"), child.stdout.take().expect("piped"));
+        (Self { name: name.to_owned(), child, log }, input, output)
     }
 
     /// Its id.
@@ -165,7 +170,7 @@ pub fn run(package: &str, command: &mut Command) -> String {
     out.into_owned()
 }
 
-fn missing(command: &Command, package: &str, error: &std::io::Error) -> ! {
+fn missing(command: &Command, package: &str, error: &io::Error) -> ! {
     let program = command.get_program().display();
     if package.is_empty() {
         panic!("{program}: {error}");
