@@ -174,6 +174,7 @@ fn a_scenario_with_a_slip_starts_nothing() {
 /// A relayd that ends with this test.
 struct Relayd {
     child: Child,
+    sips: String,
     environment: Vec<(String, String)>,
 }
 
@@ -190,9 +191,10 @@ impl Relayd {
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().expect("piped")).read_line(&mut line).expect("a line");
         let ready: Value = serde_json::from_str(&line).unwrap_or_else(|why| panic!("{why}: {line}"));
+        let sips = ready["sips"].as_str().unwrap_or_default().to_owned();
         let environment = ready["env"].as_object().expect("an environment");
         let environment = environment.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect();
-        Self { child, environment }
+        Self { child, sips, environment }
     }
 
     fn confctl(&self, args: &[&str]) -> Command {
@@ -342,4 +344,74 @@ fn a_pin_is_shown_from_a_file_or_typed() {
     watch.kill().and_then(|()| watch.wait()).expect("it ends");
     typing.interrupt();
     assert_eq!(typing.left().1, 130);
+}
+
+/// Half a second of a tone of 1000 Hz, again and again for so many seconds.
+fn write_talk(path: &Path, seconds: u32) {
+    let spec = hound::WavSpec { channels: 2, sample_rate: 16_000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let mut writer = hound::WavWriter::create(path, spec).expect("a file");
+    for at in 0..16_000 * seconds {
+        let sample = (f64::from(at) * 1000.0 * std::f64::consts::TAU / 16_000.0).sin() * 6000.0;
+        for _ in 0..2 {
+            writer.write_sample(sample as i16).expect("a sample");
+        }
+    }
+    writer.finalize().expect("a file");
+}
+
+#[test]
+fn a_scenario_plays_on_a_server_that_runs_and_leaves_nothing_there() {
+    let relayd = Relayd::start(&["--user", "alice"]);
+    let folder = folder("running");
+    write_talk(&folder.join("talk.wav"), 5);
+    let path = folder.join("running.yaml");
+    let text = "server: ${server}\nvars: {server: none}\nconference: left-behind\nterminals:\n\
+                - {name: alice, account: alice, microphone: talk.wav, codecs: [pcma]}\n- {name: gina, record: heard.wav}\n\
+                steps:\n- create\n- join: alice\n- join: gina\n- expect: {heard: {terminal: gina, only: [1000]}}\n\
+                - expect: {command: {run: [confctl, list], output: left-behind}}\n";
+    std::fs::write(&path, text).expect("a file");
+    for name in ["CONFKIT_SERVER", "sips"] {
+        let server = match name {
+            "sips" => relayd.sips.clone(),
+            _ => relayd.environment.iter().find(|(known, _)| known == name).map(|(_, uri)| uri.clone()).expect("an address"),
+        };
+        let report = folder.join("report.html");
+        let (file, report_path) = (path.to_str().expect("a path"), report.to_str().expect("a path"));
+        relayd.run(&["run", file, "--var", &format!("server={server}"), "--report", report_path]).ends_with(0);
+        let listed: Value = serde_json::from_str(&relayd.run(&["--json", "list"]).ends_with(0).out).expect("JSON");
+        assert_eq!(listed["conferences"].as_array().map(Vec::len), Some(0), "{listed}");
+        let report = std::fs::read_to_string(report).expect("a report");
+        assert!(report.contains("INVITE left-behind") && report.contains("BYE left-behind"), "the terminals' own trace: {report}");
+        assert!(hound::WavReader::open(folder.join("heard.wav")).expect("a recording").duration() > 8000);
+    }
+}
+
+#[test]
+fn an_account_without_a_password_is_told_before_anything_is_called() {
+    let relayd = Relayd::start(&[]);
+    let path = folder("unknown").join("unknown.yaml");
+    let text =
+        "server: ${server}\nvars: {server: none}\nconference: x\nterminals: [{name: mallory, account: mallory}]\nsteps:\n- join: mallory\n";
+    std::fs::write(&path, text).expect("a file");
+    let server = relayd.environment.iter().find(|(name, _)| name == "CONFKIT_SERVER").map(|(_, uri)| uri.clone()).expect("an address");
+    let ran = relayd.run(&["run", path.to_str().expect("a path"), "--var", &format!("server={server}")]).ends_with(3);
+    assert!(ran.err.contains("no password is known for mallory"), "{}", ran.err);
+}
+
+#[test]
+fn a_demonstration_that_is_interrupted_leaves_no_process_behind() {
+    let keep = folder("interrupted");
+    let mut child = program(CONFCTL)
+        .args(["demo", "--keep", keep.to_str().expect("a path")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("confctl starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map(|line| line.expect("a line"));
+    assert!(lines.any(|line| line.contains("carol join demo")));
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id() as i32), nix::sys::signal::Signal::SIGINT).expect("a signal");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    // relayd says so when it has ended, and it was waited for.
+    let log = std::fs::read_to_string(keep.join("relayd.log")).expect("its log");
+    assert!(log.contains("stopped"), "{log}");
 }

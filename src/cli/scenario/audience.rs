@@ -10,7 +10,7 @@ use crate::{
     cli::confctl::{events::Watched, picture},
     clock,
     conference::{
-        client::{Session, Watch, WatchCommand, WatchEvent},
+        client::{Refusal, Session, Watch, WatchCommand, WatchEvent},
         wire::{conference_info::ConferenceInfo, control::Participant},
     },
     id::ConferenceName,
@@ -29,8 +29,8 @@ pub enum Seen {
     Now(Box<ConferenceInfo>),
     /// It is over.
     Over,
-    /// It cannot be seen; why.
-    Refused(String),
+    /// It cannot be seen.
+    Refused(Refusal),
 }
 
 impl Seen {
@@ -48,7 +48,7 @@ impl Seen {
             Self::Now(_) => None,
             Self::Nothing => Some("no conference is seen".to_owned()),
             Self::Over => Some("the conference is over".to_owned()),
-            Self::Refused(why) => Some(format!("the conference cannot be seen: {why}")),
+            Self::Refused(why) => Some(format!("the conference cannot be seen: {} ({})", why.text, why.status)),
         }
     }
 }
@@ -87,7 +87,7 @@ impl Audience {
                         told.seen.send_replace(Seen::Over);
                     }
                     Some(WatchEvent::Failed(refusal)) => {
-                        told.seen.send_replace(Seen::Refused(format!("{} ({})", refusal.text, refusal.status)));
+                        told.seen.send_replace(Seen::Refused(refusal));
                     }
                     Some(WatchEvent::Ended) | None => break,
                 }

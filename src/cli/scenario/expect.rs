@@ -244,7 +244,7 @@ struct Stands {
 fn state_of(seen: &Seen) -> Stands {
     let locked = matches!(seen, Seen::Now(info) if info.conference_state.as_ref().and_then(|state| state.locked).unwrap_or(false));
     let present = |participant: &&control::Participant| matches!(participant.state, CallState::Connected | CallState::OnHold);
-    let over = matches!(seen, Seen::Over) || matches!(seen, Seen::Refused(why) if why.contains("404"));
+    let over = matches!(seen, Seen::Over) || matches!(seen, Seen::Refused(why) if why.status == 404);
     Stands { here: matches!(seen, Seen::Now(_)), locked, participants: seen.roster().iter().filter(present).count(), ended: over }
 }
 
