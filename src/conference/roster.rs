@@ -81,6 +81,19 @@ impl Entry {
         }
     }
 
+    /// The account, if it has one.
+    pub fn user(&self) -> Option<&UserName> {
+        match &self.who {
+            Who::User(user) => Some(user),
+            Who::Guest(_) => None,
+        }
+    }
+
+    /// Its role when it has been given none.
+    pub fn plain_role(&self) -> Role {
+        if self.user().is_some() { Role::Member } else { Role::Guest }
+    }
+
     /// True when its media is, or is about to be, in the mix.
     pub fn present(&self) -> bool {
         matches!(self.state, CallState::Connected | CallState::OnHold)

@@ -23,6 +23,7 @@
 //! | `until 40000ms` | the end of the run |
 //! | `delay 10ms` | how long a message travels; 0 without |
 //! | `show Via Retry-After body` | headers, or the body, to write under each message that a machine sends and that has them |
+//! | `show body in as -> bob ACK` | the same, under such messages only |
 //! | `lose 2 alice -> as ACK` | the second such message is lost on its way |
 
 use std::{
@@ -30,6 +31,7 @@ use std::{
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
+    sync::OnceLock,
     time::{Duration, Instant},
 };
 
@@ -84,6 +86,7 @@ pub struct Script {
     until: Duration,
     delay: Duration,
     show: Vec<String>,
+    show_in: BTreeMap<String, Vec<String>>,
     lose: BTreeMap<String, Vec<usize>>,
     steps: Vec<Step>,
 }
@@ -108,6 +111,12 @@ enum What {
         to: String,
         text: String,
     },
+}
+
+/// When every ladder begins: machines that are given a time when they are made are given this one.
+pub fn zero() -> Instant {
+    static ZERO: OnceLock<Instant> = OnceLock::new();
+    *ZERO.get_or_init(confkit::clock::now)
 }
 
 /// Compares every `*.ladder` of a folder below `tests/ladders` with what its machines do, or writes them when `BLESS=1`.
@@ -187,7 +196,7 @@ impl<'a> Run<'a> {
             script,
             columns,
             players,
-            zero: confkit::clock::now(),
+            zero: zero(),
             now: Duration::ZERO,
             in_flight: BTreeMap::new(),
             launched: 0,
@@ -339,7 +348,7 @@ impl<'a> Run<'a> {
         let summary = summary(&message);
         let Some(to) = to else {
             self.line(&format!("{} -> {hop} {summary}", self.columns[from].name));
-            return self.shown(&message);
+            return self.shown(&message, &[]);
         };
         let (a, b) = (self.columns[from].name, self.columns[to].name);
         let count = self.counted.entry(format!("{a} -> {b} {summary}")).or_default();
@@ -347,7 +356,8 @@ impl<'a> Run<'a> {
         let lost = self.script.lose.get(&format!("{a} -> {b} {summary}")).is_some_and(|which| which.contains(count));
         let arrow = if lost { "-x" } else { "->" };
         self.line(&if self.nameless() { format!("{arrow} {summary}") } else { format!("{a} {arrow} {b} {summary}") });
-        self.shown(&message);
+        let here = self.script.show_in.get(&format!("{a} -> {b} {summary}")).cloned().unwrap_or_default();
+        self.shown(&message, &here);
         if !lost {
             self.launch(from, to, transmit);
         }
@@ -358,9 +368,9 @@ impl<'a> Run<'a> {
         self.in_flight.insert((self.now + self.script.delay, self.launched), (from, to, transmit));
     }
 
-    fn shown(&mut self, message: &Message) {
+    fn shown(&mut self, message: &Message, here: &[String]) {
         let mut lines = Vec::new();
-        for wanted in &self.script.show {
+        for wanted in self.script.show.iter().chain(here) {
             lines.extend(message.headers().all(wanted).map(|value| format!("{wanted}: {value}")));
             if wanted == "body" {
                 let body = match message {
@@ -409,6 +419,7 @@ impl Script {
             until: Duration::ZERO,
             delay: Duration::ZERO,
             show: Vec::new(),
+            show_in: BTreeMap::new(),
             lose: BTreeMap::new(),
             steps: Vec::new(),
         };
@@ -439,7 +450,14 @@ impl Script {
         match name {
             "until" => self.until = millis(value).expect("until NUMBERms"),
             "delay" => self.delay = millis(value).expect("delay NUMBERms"),
-            "show" => self.show = value.split(' ').map(str::to_owned).collect(),
+            "show" => {
+                let (what, place) = value.split_once(" in ").map_or((value, None), |(what, place)| (what, Some(place)));
+                let what = what.split(' ').map(str::to_owned);
+                match place {
+                    Some(place) => self.show_in.entry(place.to_owned()).or_default().extend(what),
+                    None => self.show.extend(what),
+                }
+            }
             "lose" => {
                 let (count, what) = value.split_once(' ').expect("lose NUMBER FROM -> TO MESSAGE");
                 self.lose.entry(what.to_owned()).or_default().push(count.parse().expect("a number"));

@@ -1,8 +1,11 @@
 //! A column that the script plays: makes whole messages from `180 Ringing`, `ACK`, `INVITE again`, out of what the column has seen.
 
-use confkit::sip::{
-    hop::{Address, Hop},
-    message::{CSeq, Headers, MAGIC_COOKIE, Message, Method, Request, Response, Uri},
+use confkit::{
+    conference::wire::{mscml, multipart},
+    sip::{
+        hop::{Address, Hop},
+        message::{CSeq, Headers, MAGIC_COOKIE, Message, Method, Request, Response, Uri},
+    },
 };
 
 /// The memory of one played column.
@@ -27,7 +30,9 @@ impl Scripted {
     /// * Any other method: a new request.
     ///
     /// Details: `To-tag: x` (responses), `branch: x` (requests), `in: dialog` (requests: From, To and Call-ID of the newest dialog, as this
-    /// side has them), `body: text`, any header with its value, and `+Via: x` for one more of it.
+    /// side has them; `in: dialog 2` of the second), `uri: sip:x@y` (requests: Request-URI and To), `body: text`, `body lines: one;two`, `sdp: 192.0.2.7:4000` (a line of PCMU, `inactive` and such
+    /// behind it), `mscml: 200 OK` (the response to the newest MSCML request that came), any header with its value, and `+Via: x` for one
+    /// more of it.
     ///
     /// # Errors
     /// What is missing for it, as when there is nothing to answer.
@@ -56,7 +61,14 @@ impl Scripted {
             match name {
                 "To-tag" => {}
                 "body" => response.body = value.to_owned().into(),
-                _ => response.headers.set(name, value),
+                "body lines" => response.body = lines(value),
+                _ => match self.typed_body(name, value)? {
+                    Some((content_type, body)) => {
+                        response.headers.set("Content-Type", content_type);
+                        response.body = body;
+                    }
+                    None => response.headers.set(name, value),
+                },
             }
         }
         Ok(response)
@@ -77,14 +89,23 @@ impl Scripted {
                     request.headers.set_first("Via", via.to_string());
                 }
                 "body" => request.body = value.to_owned().into(),
+                "body lines" => request.body = lines(value),
                 "in" => {
-                    for (name, value) in self.dialog()? {
+                    for (name, value) in self.dialog(value)? {
                         request.headers.set(name, value);
                     }
                 }
-                _ => match name.strip_prefix('+') {
-                    Some(more) => request.headers.push(more, value),
-                    None => request.headers.set(name, value),
+                "uri" => {
+                    request.uri = value.parse().map_err(|e| format!("{value}: {e}"))?;
+                    request.headers.set("To", format!("<{value}>"));
+                }
+                _ => match (name.strip_prefix('+'), self.typed_body(name, value)?) {
+                    (Some(more), _) => request.headers.push(more, value),
+                    (None, Some((content_type, body))) => {
+                        request.headers.set("Content-Type", content_type);
+                        request.body = body;
+                    }
+                    (None, None) => request.headers.set(name, value),
                 },
             }
         }
@@ -106,9 +127,17 @@ impl Scripted {
         Request { method, uri, headers, body: bytes::Bytes::new() }
     }
 
-    /// From, To and Call-ID of a request of ours in the newest dialog that we have heard of.
-    fn dialog(&self) -> Result<[(&'static str, String); 3], String> {
-        let newest = self.received.iter().rev().find_map(|message| {
+    /// From, To and Call-ID of a request of ours in the newest dialog that we have heard of (`dialog`), or in the n-th (`dialog 2`).
+    fn dialog(&self, which: &str) -> Result<[(&'static str, String); 3], String> {
+        let mut call_ids: Vec<&str> = Vec::new();
+        for call_id in self.received.iter().filter_map(|m| m.headers().get("Call-ID")) {
+            if !call_ids.contains(&call_id) {
+                call_ids.push(call_id);
+            }
+        }
+        let wanted = which.strip_prefix("dialog ").map(|n| n.parse::<usize>().expect("a number"));
+        let wanted = wanted.and_then(|n| call_ids.get(n.checked_sub(1)?).copied());
+        let newest = self.received.iter().rev().filter(|m| wanted.is_none() || m.headers().get("Call-ID") == wanted).find_map(|message| {
             let headers = message.headers();
             let (from, to) = (headers.get("From")?.to_owned(), headers.get("To")?.to_owned());
             let call_id = headers.get("Call-ID")?.to_owned();
@@ -141,6 +170,23 @@ impl Scripted {
         Ok(ack)
     }
 
+    /// The body that a detail stands for, and its type.
+    fn typed_body(&self, name: &str, value: &str) -> Result<Option<(&'static str, bytes::Bytes)>, String> {
+        match name {
+            "sdp" => Ok(Some(("application/sdp", sdp(value).into()))),
+            "mscml" => {
+                let (code, text) = value.split_once(' ').ok_or("mscml: CODE TEXT")?;
+                let (text, digits) = text.split_once(" digits ").map_or((text, None), |(text, digits)| (text, Some(digits)));
+                let asked =
+                    self.received.iter().rev().find_map(asked).ok_or_else(|| format!("{} was asked nothing in MSCML", self.name))?;
+                let mut response = asked.response(code.parse().map_err(|_| "no code")?, text);
+                response.digits = digits.map(str::to_owned);
+                Ok(Some((mscml::CONTENT_TYPE, mscml::Body::Response(response).to_xml().into())))
+            }
+            _ => Ok(None),
+        }
+    }
+
     fn newest_received(&self, method: Option<&Method>) -> Result<&Request, String> {
         let fits = |r: &&Request| r.method != Method::Ack && method.is_none_or(|m| r.method == *m);
         let requests = self.received.iter().rev().filter_map(|m| match m {
@@ -153,6 +199,29 @@ impl Scripted {
     fn newest_sent(&self, method: &Method) -> Result<&Request, String> {
         self.sent.iter().rev().find(|r| r.method == *method).ok_or_else(|| format!("{} has sent no {method}", self.name))
     }
+}
+
+/// The MSCML request in a message.
+fn asked(message: &Message) -> Option<mscml::Request> {
+    let Message::Request(request) = message else { return None };
+    let parts = multipart::bodies(request.headers.get("Content-Type")?, &request.body).ok()?;
+    match mscml::Body::parse(&parts.iter().find(|p| p.media_type() == mscml::CONTENT_TYPE)?.bytes) {
+        Ok(mscml::Body::Request(request)) => Some(request),
+        _ => None,
+    }
+}
+
+/// Lines that stand in one, with semicolons between them.
+fn lines(value: &str) -> bytes::Bytes {
+    value.split(';').flat_map(|line| [line, "\r\n"]).collect::<String>().into()
+}
+
+/// A session description with one line of audio, or with none (`none`).
+fn sdp(value: &str) -> String {
+    let origin = "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\n";
+    let Some((address, rest)) = value.split_once(':') else { return format!("{origin}c=IN IP4 192.0.2.9\r\nt=0 0\r\n") };
+    let (port, direction) = rest.split_once(' ').unwrap_or((rest, "sendrecv"));
+    format!("{origin}c=IN IP4 {address}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\na={direction}\r\n")
 }
 
 /// ACK and CANCEL share everything that identifies their INVITE.

@@ -10,11 +10,14 @@ use crate::{
     conference::wire::control::{self, Body as Wire, CONTENT_TYPE, Command, ErrorCode, Failure, INFO_PACKAGE, Reply},
     sip::{
         Transmit,
-        endpoint::{Body, Call, Endpoint, Event, Invite, Reason},
+        endpoint::{Body, Call, Ending, Endpoint, Event, Invite, Reason},
         message::{Method, NameAddr, Request},
         node::{Arrival, Node},
     },
 };
+
+/// Most parts of one reply. A server that sends more is hung up on.
+const MAX_PARTS: usize = 4096;
 
 /// A shell's control dialog. It opens at once; commands given before it is open wait.
 #[derive(Debug)]
@@ -22,10 +25,17 @@ pub struct Control {
     endpoint: Endpoint,
     state: State,
     waiting: VecDeque<control::Request>,
-    /// Replies of which more is to come, by their id.
-    parts: BTreeMap<String, Reply>,
+    /// Requests without their whole reply, with the parts of it that have come.
+    unanswered: BTreeMap<String, Parts>,
     events: VecDeque<ControlEvent>,
     asked: u64,
+}
+
+/// A reply of which more is to come.
+#[derive(Debug, Default)]
+struct Parts {
+    whole: Option<Reply>,
+    count: usize,
 }
 
 #[derive(Debug)]
@@ -85,7 +95,12 @@ impl Control {
                 State::Over
             }
         };
-        Self { endpoint, state, waiting: VecDeque::new(), parts: BTreeMap::new(), events, asked: 0 }
+        Self { endpoint, state, waiting: VecDeque::new(), unanswered: BTreeMap::new(), events, asked: 0 }
+    }
+
+    /// True when nothing is left of the dialog, and no memory of it.
+    pub fn is_idle(&self) -> bool {
+        self.endpoint.is_idle()
     }
 
     fn ask(&mut self, now: Instant) {
@@ -95,8 +110,13 @@ impl Control {
                 vec![("Info-Package".to_owned(), INFO_PACKAGE.to_owned()), ("Content-Disposition".to_owned(), "Info-Package".to_owned())];
             let id = request.id.clone();
             let body = Body::new(CONTENT_TYPE, Wire::Request(request).to_xml());
-            if let Err(why) = self.endpoint.request(now, call, Method::Info, headers, Some(body)) {
-                self.events.push_back(ControlEvent::Reply(Reply::failed(id, Failure::new(ErrorCode::Failed, why.to_string()))));
+            match self.endpoint.request(now, call, Method::Info, headers, Some(body)) {
+                Ok(_) => {
+                    self.unanswered.insert(id, Parts::default());
+                }
+                Err(why) => {
+                    self.events.push_back(ControlEvent::Reply(Reply::failed(id, Failure::new(ErrorCode::Failed, why.to_string()))));
+                }
             }
         }
     }
@@ -112,6 +132,8 @@ impl Control {
                         self.ask(now);
                     }
                 }
+                // After a CANCEL it is what was wanted; `Ended` follows.
+                Event::Rejected { .. } if matches!(self.state, State::Closing) => {}
                 Event::Rejected { response, .. } => self.over(now, Refusal::of(&response).failure()),
                 Event::Reinvite { call, .. } => {
                     let body = Body::sdp(&b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"[..]);
@@ -120,6 +142,9 @@ impl Control {
                 Event::Request { incoming, request, .. } => {
                     let status = self.on_request(&request);
                     self.endpoint.respond(now, incoming, status, Vec::new(), None);
+                    if self.unanswered.values().any(|parts| parts.count > MAX_PARTS) {
+                        self.over(now, Failure::new(ErrorCode::Failed, "the server's reply has no end"));
+                    }
                 }
                 Event::Response { response, .. } if response.status >= 300 => {
                     // The INFO itself was refused: no reply will come for what it asked.
@@ -132,7 +157,12 @@ impl Control {
                     }
                     State::Over => {}
                     State::Opening(_) | State::Open(_) => {
-                        self.over(now, Failure::new(ErrorCode::Unreachable, format!("the server ended the control dialog ({why:?})")));
+                        let why = match why {
+                            Ending::ByeReceived { reason: Some(Reason { text: Some(text), .. }) } => text,
+                            Ending::Expired | Ending::Gone { .. } | Ending::AckMissing => "the server is gone".to_owned(),
+                            _ => "without a reason".to_owned(),
+                        };
+                        self.over(now, Failure::new(ErrorCode::Unreachable, format!("the server ended the control dialog: {why}")));
                     }
                 },
                 _ => {}
@@ -140,15 +170,15 @@ impl Control {
         }
     }
 
-    /// It has failed. A dialog that is still there is hung up, so that the server does not keep it.
+    /// No reply will come any more.
     fn over(&mut self, now: Instant, failure: Failure) {
-        if let State::Opening(call) | State::Open(call) = self.state {
-            self.endpoint.bye(now, call, None::<Reason>, Vec::new());
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Opening(call) | State::Open(call) => self.endpoint.bye(now, call, None, Vec::new()),
+            State::Closing => {}
+            State::Over => return,
         }
-        if !matches!(self.state, State::Over) {
-            self.state = State::Over;
-            self.events.push_back(ControlEvent::Failed(failure));
-        }
+        self.unanswered.clear();
+        self.events.push_back(ControlEvent::Failed(failure));
     }
 
     /// An INFO of the server: a reply, or a part of one. The status that answers it.
@@ -161,13 +191,14 @@ impl Control {
         }
         let Ok(Wire::Reply(part)) = Wire::parse(&request.body) else { return 400 };
         let (id, more) = (part.id.clone(), part.more);
-        match self.parts.get_mut(&id) {
+        // What nobody asked, or was answered already, is nobody's.
+        let Some(parts) = self.unanswered.get_mut(&id) else { return 200 };
+        parts.count += 1;
+        match parts.whole.as_mut() {
             Some(whole) => whole.join(part),
-            None => {
-                self.parts.insert(id.clone(), part);
-            }
+            None => parts.whole = Some(part),
         }
-        if !more && let Some(whole) = self.parts.remove(&id) {
+        if !more && let Some(whole) = self.unanswered.remove(&id).and_then(|parts| parts.whole) {
             self.events.push_back(ControlEvent::Reply(whole));
         }
         200

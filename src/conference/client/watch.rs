@@ -87,6 +87,16 @@ impl Watch {
         watch
     }
 
+    /// True when nothing is left of the subscription, and no memory of it.
+    pub fn is_idle(&self) -> bool {
+        self.endpoint.is_idle()
+    }
+
+    /// The conference as it is known; `None` before the first document and after the end.
+    pub fn picture(&self) -> Option<&ConferenceInfo> {
+        self.picture.info()
+    }
+
     fn subscribe(&mut self, now: Instant) {
         self.picture.reset();
         match self.endpoint.subscribe(now, self.subscribe.clone()) {

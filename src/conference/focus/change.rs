@@ -1,14 +1,17 @@
 //! Re-INVITEs of participants, passed through to their legs: hold, new addresses, session refreshes (RFC 3264 §8).
 
+use bytes::Bytes;
+
 use super::{
     Cx, Focus, Use,
-    conference::{Stage, Undo},
+    conference::{Changing, Stage},
     dial_in::focus_headers,
     mix::sdp_of,
 };
 use crate::{
     conference::roster::CallState,
     id::{ConferenceName, ParticipantId},
+    sdp::Description,
     sip::{
         endpoint::{Body, Call},
         message::{Request, Response},
@@ -39,71 +42,81 @@ impl Focus {
         let Some(member) = self.conferences.get_mut(name).and_then(|c| c.members.get_mut(&id)) else {
             return cx.endpoint.reject(cx.now, call, 481, Vec::new());
         };
-        let ready =
-            matches!(member.stage, Stage::In | Stage::Joining | Stage::EnteringPin) && !member.changing && member.undo == Undo::Nothing;
+        let busy = vec![("Retry-After".to_owned(), "2".to_owned())];
+        let ready = matches!(member.stage, Stage::In | Stage::Joining | Stage::EnteringPin) && member.changing.is_none();
         let Some(leg) = member.leg.filter(|_| ready) else {
-            return cx.endpoint.reject(cx.now, call, 500, vec![("Retry-After".to_owned(), "2".to_owned())]);
+            return cx.endpoint.reject(cx.now, call, 500, busy);
         };
         let sdp = sdp_of(request.headers.get("Content-Type"), &request.body);
         if sdp.is_empty() && !request.body.is_empty() {
             return cx.endpoint.reject(cx.now, call, 415, vec![("Accept".to_owned(), "application/sdp".to_owned())]);
         }
-        member.offerless = sdp.is_empty();
         let body = (!sdp.is_empty()).then(|| Body::sdp(sdp.clone()));
         if cx.endpoint.reinvite(cx.now, leg, body).is_err() {
-            return cx.endpoint.reject(cx.now, call, 500, vec![("Retry-After".to_owned(), "2".to_owned())]);
+            return cx.endpoint.reject(cx.now, call, 500, busy);
         }
-        member.changing = true;
-        member.offered = (!sdp.is_empty()).then_some(sdp);
+        member.changing = Some(Changing::Passing(sdp));
     }
 
-    /// The media server took the change: its answer, or its offer, goes to the participant.
-    pub(super) fn on_change_accepted(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId, leg: Call, sdp: &bytes::Bytes) {
+    /// The media server answered a re-INVITE on a leg: its answer, or its offer, goes to the participant.
+    pub(super) fn on_change_accepted(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId, leg: Call, theirs: &Bytes) {
+        let Some(member) = self.conferences.get_mut(name).and_then(|c| c.members.get_mut(&id)) else { return };
+        let known = Body::sdp(member.sdp.clone());
+        match member.changing.take() {
+            Some(Changing::Passing(sdp)) => {
+                member.offerless = sdp.is_empty();
+                if !sdp.is_empty() {
+                    cx.endpoint.ack(cx.now, leg, None);
+                    cx.endpoint.set_session(leg, Some(Body::sdp(sdp.clone())));
+                    member.sdp = sdp;
+                }
+                member.answer.clone_from(theirs);
+                let call = member.call;
+                let contact = self.contact(cx, name, call);
+                cx.endpoint.accept(cx.now, call, Some(Body::sdp(theirs.clone())), focus_headers(contact));
+                self.note_hold(cx, name, id);
+            }
+            // What stands is what both knew before: as the answer to an offer, or told once more.
+            Some(Changing::TakenBack(sdp)) if sdp.is_empty() => cx.endpoint.ack(cx.now, leg, Some(known)),
+            Some(Changing::TakenBack(_)) => {
+                cx.endpoint.ack(cx.now, leg, None);
+                if cx.endpoint.reinvite(cx.now, leg, Some(known)).is_ok() {
+                    member.changing = Some(Changing::Restoring);
+                }
+            }
+            Some(Changing::Restoring) => cx.endpoint.ack(cx.now, leg, None),
+            // A refresh of ours without an offer.
+            None => cx.endpoint.ack(cx.now, leg, Some(known)),
+        }
+    }
+
+    /// Notes whether somebody holds, by its last session description.
+    pub(super) fn note_hold(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId) {
         let Some(conference) = self.conferences.get_mut(name) else { return };
-        let Some(member) = conference.members.get_mut(&id) else { return };
-        if !member.changing {
-            // The participant took its re-INVITE back while it was under way: what stands is what both knew before, which the
-            // media server has to hear again.
-            let before = Body::sdp(member.sdp.clone());
-            let offered = std::mem::take(&mut member.offerless);
-            cx.endpoint.ack(cx.now, leg, offered.then(|| before.clone()));
-            member.undo = match member.undo {
-                Undo::Awaited if !offered && cx.endpoint.reinvite(cx.now, leg, Some(before)).is_ok() => Undo::Offered,
-                _ => Undo::Nothing,
-            };
-            return;
-        }
-        if let Some(offered) = member.offered.take() {
-            cx.endpoint.set_session(leg, Some(Body::sdp(offered.clone())));
-            member.sdp = offered;
-        }
-        if !member.offerless {
-            cx.endpoint.ack(cx.now, leg, None);
-        }
-        member.changing = false;
-        let (call, held) = (member.call, crate::sdp::Description::parse(&member.sdp).is_ok_and(|d| d.is_held()));
-        let contact = self.contact(cx, name, call);
-        cx.endpoint.accept(cx.now, call, Some(Body::sdp(sdp.clone())), focus_headers(contact));
+        let (Some(member), Some(entry)) = (conference.members.get(&id), conference.roster.get_mut(id)) else { return };
+        let held = Description::parse(&member.sdp).is_ok_and(|d| d.is_held());
         let state = if held { CallState::OnHold } else { CallState::Connected };
-        let entry = self.conferences.get_mut(name).and_then(|c| c.roster.get_mut(id));
-        if let Some(entry) = entry.filter(|e| e.present() && e.state != state) {
+        if entry.present() && entry.state != state {
             entry.state = state;
             self.publish_user(cx, name, id);
         }
     }
 
-    /// The media server refused the change: so do we, and the call goes on as it was.
+    /// The media server refused a change: so do we, and the call goes on as it was.
     pub(super) fn on_reinvite_rejected(&mut self, cx: &mut Cx<'_>, call: Call, status: u16) -> bool {
         let Some(usage) = self.uses.get(&call).cloned() else { return false };
         if let Use::Leg(name, id) = usage
             && let Some(member) = self.conferences.get_mut(&name).and_then(|c| c.members.get_mut(&id))
         {
-            member.offerless = false;
-            member.offered = None;
-            member.undo = Undo::Nothing;
-            if std::mem::take(&mut member.changing) {
-                let call = member.call;
-                cx.endpoint.reject(cx.now, call, if status == 488 { 488 } else { 500 }, Vec::new());
+            match member.changing.take() {
+                Some(Changing::Passing(_)) => {
+                    let call = member.call;
+                    cx.endpoint.reject(cx.now, call, if status == 488 { 488 } else { 500 }, Vec::new());
+                }
+                Some(Changing::Restoring) => {
+                    tracing::warn!(conference = %name, participant = %id, status, "media server does not take the session that was");
+                }
+                Some(Changing::TakenBack(_)) | None => {}
             }
         }
         true
@@ -114,16 +127,11 @@ impl Focus {
         let Some(usage) = self.uses.get(&call).cloned() else { return false };
         if let Use::Participant(name, id) = usage
             && let Some(member) = self.conferences.get_mut(&name).and_then(|c| c.members.get_mut(&id))
+            && let Some(Changing::Passing(sdp)) = member.changing.take()
         {
-            let changing = std::mem::take(&mut member.changing);
-            member.offered = None;
-            // One that still waited for its turn never was; of any other, the media server has to unlearn what it offered.
-            let withdrawn = member.leg.is_some_and(|leg| cx.endpoint.withdraw_reinvites(leg) > 0);
-            if withdrawn {
-                member.offerless = false;
-            } else if changing {
-                member.undo = Undo::Awaited;
-            }
+            // One that only waited for its turn never happened.
+            let waited = member.leg.is_some_and(|leg| cx.endpoint.withdraw_reinvites(leg) > 0);
+            member.changing = (!waited).then_some(Changing::TakenBack(sdp));
         }
         true
     }

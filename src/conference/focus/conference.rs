@@ -29,6 +29,8 @@ pub(super) struct Conference {
     pub(super) saving: bool,
     /// Who is in it.
     pub(super) roster: Roster,
+    /// Who was given the chair.
+    pub(super) given_chair: Option<ParticipantId>,
     /// The calls behind the roster's entries.
     pub(super) members: BTreeMap<ParticipantId, Member>,
     /// The mix.
@@ -53,6 +55,10 @@ pub(super) enum Mix {
 /// What an MSCML request was for.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum MscmlAsked {
+    /// `configure_conference` in the control leg's INVITE.
+    Open,
+    /// `configure_leg` in a leg's INVITE: parked.
+    Park(ParticipantId),
     /// S307 or S313: from parked to full.
     Join(ParticipantId),
     /// A PIN by DTMF.
@@ -87,16 +93,12 @@ pub(super) struct Member {
     pub(super) stage: Stage,
     /// Its last session description that the media server knows.
     pub(super) sdp: Bytes,
-    /// What its re-INVITE under way offers: not known there before the media server's 2xx.
-    pub(super) offered: Option<Bytes>,
-    /// A re-INVITE that it took back when it had reached the media server.
-    pub(super) undo: Undo,
     /// The media server's last session description that it knows.
     pub(super) answer: Bytes,
     /// True when its INVITE, or the re-INVITE under way, carried no offer: its ACK will carry the answer.
     pub(super) offerless: bool,
-    /// True while its re-INVITE is being passed to the media server.
-    pub(super) changing: bool,
+    /// Its re-INVITE on the way to the media server.
+    pub(super) changing: Option<Changing>,
     /// PIN entry, when the conference wants one and it showed none.
     pub(super) pin: Option<PinEntry>,
     /// What waits for it to come in.
@@ -105,16 +107,15 @@ pub(super) struct Member {
     pub(super) others: VecDeque<(Uri, Hop)>,
 }
 
-/// How far the undoing of a re-INVITE has come that its participant took back too late.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Undo {
-    /// There is nothing to undo.
-    #[default]
-    Nothing,
-    /// The media server has not answered it yet.
-    Awaited,
-    /// It took it; what stood before is being offered again.
-    Offered,
+/// A change of a session on the way to the media server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Changing {
+    /// The participant's re-INVITE waits for the media server's answer to this offer; an empty one asks for an offer.
+    Passing(Bytes),
+    /// The participant took it back meanwhile.
+    TakenBack(Bytes),
+    /// What was before is being told the media server again.
+    Restoring,
 }
 
 /// How far a participant has come.
@@ -157,6 +158,7 @@ impl Conference {
             stored,
             saving: false,
             roster: Roster::default(),
+            given_chair: None,
             members: BTreeMap::new(),
             mix: Mix::Down,
             asked: BTreeMap::new(),
@@ -166,6 +168,11 @@ impl Conference {
     /// True when `user` made it.
     pub(super) fn is_creator(&self, user: &UserName) -> bool {
         self.record.creator.as_ref() == Some(user)
+    }
+
+    /// Most who may be in it.
+    pub(super) fn max(&self, otherwise: u32) -> u32 {
+        self.record.max_participants.unwrap_or(otherwise)
     }
 
     /// The member whose leg has this Call-ID.

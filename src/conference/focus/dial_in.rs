@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use super::{
     Caller, Cx, Focus, Use,
-    conference::{Conference, Member, Mix, PinEntry, Stage, Undo},
-    mix::{MixReady, sdp_of},
+    conference::{Conference, Member, Mix, PinEntry, Stage},
+    mix::{MixReady, mscml_of, sdp_of},
     pin::address_of,
+    servers::is_silence,
 };
 use crate::{
     conference::{
@@ -17,6 +18,7 @@ use crate::{
         wire::{control, multipart},
     },
     id::{ConferenceName, ParticipantId},
+    sdp::Description,
     sip::{
         Hop,
         endpoint::{Body, Call, Reason, warned, warning},
@@ -38,11 +40,8 @@ impl Focus {
             if !self.config.auto_create {
                 return cx.endpoint.reject(cx.now, call, 404, Vec::new());
             }
-            if !caller.admitted && !self.config.guests {
-                return cx.endpoint.reject(cx.now, call, 403, Denied::Guest.headers());
-            }
-            if !self.make_ad_hoc(cx, &name, caller) {
-                return cx.endpoint.reject(cx.now, call, 503, retry_after());
+            if let Err((status, headers)) = self.make_ad_hoc(cx, &name, caller) {
+                return cx.endpoint.reject(cx.now, call, status, headers);
             }
         }
         self.admit(cx, call, request, caller, from, &name);
@@ -51,26 +50,31 @@ impl Focus {
     /// An INVITE to the conference factory (RFC 4579 §5.4): a conference with a name of our choice.
     pub(super) fn dial_factory(&mut self, cx: &mut Cx<'_>, call: Call, request: &Request, caller: &Caller, from: &Hop) {
         use rand::RngExt as _;
-        if !caller.admitted && !self.config.guests {
-            return cx.endpoint.reject(cx.now, call, 403, Denied::Guest.headers());
-        }
         for _ in 0..8 {
             let Ok(name) = format!("room-{:09}", self.rng.random_range(0..FACTORY_DIGITS)).parse::<ConferenceName>() else { continue };
-            if !self.conferences.contains_key(&name) {
-                if !self.make_ad_hoc(cx, &name, caller) {
-                    break;
-                }
-                return self.admit(cx, call, request, caller, from, &name);
+            if self.conferences.contains_key(&name) {
+                continue;
             }
+            return match self.make_ad_hoc(cx, &name, caller) {
+                Ok(()) => self.admit(cx, call, request, caller, from, &name),
+                Err((status, headers)) => cx.endpoint.reject(cx.now, call, status, headers),
+            };
         }
         cx.endpoint.reject(cx.now, call, 503, retry_after());
     }
 
-    /// Makes a conference that nobody defined: it is not stored, and goes when it is empty if so configured. False at the
-    /// bound.
-    fn make_ad_hoc(&mut self, cx: &Cx<'_>, name: &ConferenceName, caller: &Caller) -> bool {
-        if self.conferences.len() >= self.config.max_conferences || self.draining {
-            return false;
+    /// Makes a conference that nobody defined: it is not stored, and goes when it is empty if so configured.
+    ///
+    /// # Errors
+    /// How to refuse the call.
+    fn make_ad_hoc(&mut self, cx: &Cx<'_>, name: &ConferenceName, caller: &Caller) -> Result<(), (u16, Vec<(String, String)>)> {
+        let denied =
+            if self.draining { Some(Denied::Draining) } else { Some(Denied::Guest).filter(|_| !caller.admitted && !self.config.guests) };
+        if let Some(denied) = denied {
+            return Err((denied.status(), denied.headers()));
+        }
+        if self.conferences.len() >= self.config.max_conferences {
+            return Err((503, retry_after()));
         }
         let record = ConferenceRecord {
             name: name.clone(),
@@ -88,7 +92,7 @@ impl Focus {
         };
         tracing::info!(conference = %name, creator = ?caller.user, "made by a caller");
         self.conferences.insert(name.clone(), Conference::new(record, false));
-        true
+        Ok(())
     }
 
     fn admit(&mut self, cx: &mut Cx<'_>, call: Call, request: &Request, caller: &Caller, from: &Hop, name: &ConferenceName) {
@@ -100,7 +104,7 @@ impl Focus {
             guests: conference.record.guests.unwrap_or(self.config.guests),
             locked: conference.record.locked,
             participants: conference.roster.len(),
-            max: conference.record.max_participants.unwrap_or(self.config.max_participants),
+            max: conference.max(self.config.max_participants),
             draining: self.draining,
         };
         let needs_pin = conference.record.pin.is_some() && !privileged;
@@ -125,22 +129,21 @@ impl Focus {
         if let Err(denied) = verdict {
             tracing::info!(conference = %name, from = %caller.address.uri, why = %denied, "caller refused");
             cx.endpoint.reject(cx.now, call, denied.status(), denied.headers());
-            self.end_if_empty(cx, name);
-            return;
+            return self.end_if_unused(cx, name);
         }
         let content_type = request.headers.get("Content-Type");
         if let Err(why) = multipart::bodies(content_type.unwrap_or_default(), &request.body) {
             cx.endpoint.reject(cx.now, call, 400, vec![warning(&why.to_string())]);
-            return self.end_if_empty(cx, name);
+            return self.end_if_unused(cx, name);
         }
         let sdp = sdp_of(content_type, &request.body);
         if sdp.is_empty() && !request.body.is_empty() && !is_join_only(content_type, &request.body) {
             let accept = vec![("Accept".to_owned(), "application/sdp, multipart/mixed".to_owned())];
             cx.endpoint.reject(cx.now, call, 415, accept);
-            return self.end_if_empty(cx, name);
+            return self.end_if_unused(cx, name);
         }
         let pin = (needs_pin && shown.is_none()).then_some(PinEntry { wrong: 0, from: address });
-        let id = self.enter(name, call, caller, request, from, sdp, pin);
+        let Some(id) = self.enter(name, call, caller, request, from, sdp, pin) else { return };
         self.uses.insert(call, Use::Participant(name.clone(), id));
         match self.ensure_mix(cx, name) {
             MixReady::Yes => self.start_leg(cx, name, id),
@@ -158,8 +161,8 @@ impl Focus {
         from: &Hop,
         sdp: Bytes,
         pin: Option<PinEntry>,
-    ) -> ParticipantId {
-        let Some(conference) = self.conferences.get_mut(name) else { return ParticipantId(0) };
+    ) -> Option<ParticipantId> {
+        let conference = self.conferences.get_mut(name)?;
         let id = conference.roster.next_id();
         let (who, role) = match &caller.user {
             Some(user) => (Who::User(user.clone()), Role::Member),
@@ -170,7 +173,8 @@ impl Focus {
             id,
             who,
             display: caller.address.display.clone(),
-            uri: caller.address.uri.clone(),
+            // One account has one address, by whichever of our names it called.
+            uri: caller.user.as_ref().map_or_else(|| caller.address.uri.clone(), |user| self.config.uri(user.as_str())),
             endpoint: request.contacts().next().map(|c| c.uri),
             role,
             state: CallState::DialingIn,
@@ -192,16 +196,14 @@ impl Focus {
             stage: Stage::AwaitingMix,
             sdp,
             answer: Bytes::new(),
-            offered: None,
-            undo: Undo::Nothing,
             offerless,
-            changing: false,
+            changing: None,
             pin,
             job: None,
             others: std::collections::VecDeque::new(),
         };
         conference.members.insert(id, member);
-        id
+        Some(id)
     }
 
     /// S302: the caller's offer goes to the media server, or its request for one.
@@ -221,17 +223,26 @@ impl Focus {
         let Some(conference) = self.conferences.get_mut(name) else { return };
         let (Some(member), Some(entry)) = (conference.members.get_mut(&id), conference.roster.get_mut(id)) else { return };
         let sdp = sdp_of(response.headers.get("Content-Type"), &response.body);
+        let usable = Description::parse(&sdp).is_ok_and(|d| d.media.iter().any(|m| m.port != 0));
+        if !usable && matches!(member.stage, Stage::InvitingLeg | Stage::Bridging) {
+            return self.fail(cx, name, id, 503, &Reason::sip(503, "media server answered without media"));
+        }
         entry.codec = codec_of(&sdp).or(entry.codec.take());
-        member.answer = sdp.clone();
+        if let Some(result) = mscml_of(response) {
+            self.on_mscml_response(cx, name, &result);
+        }
+        let Some(member) = self.conferences.get_mut(name).and_then(|c| c.members.get_mut(&id)) else { return };
         match member.stage {
             Stage::InvitingLeg => {
                 if !member.offerless {
                     cx.endpoint.ack(cx.now, leg, None); // S304; without an offer it waits for the caller's answer
                 }
+                member.answer = sdp.clone();
                 member.stage = Stage::Answering;
                 cx.endpoint.accept(cx.now, call, Some(Body::sdp(sdp)), focus_headers(contact));
             }
             Stage::Bridging => {
+                member.answer = sdp.clone();
                 cx.endpoint.ack(cx.now, leg, None);
                 cx.endpoint.ack(cx.now, call, Some(Body::sdp(sdp)));
                 self.join(cx, name, id);
@@ -255,14 +266,15 @@ impl Focus {
                 return true;
             }
             member.sdp = sdp.clone();
-            cx.endpoint.ack(cx.now, leg, Some(Body::sdp(sdp)));
+            cx.endpoint.ack(cx.now, leg, Some(Body::sdp(sdp.clone())));
+            cx.endpoint.set_session(leg, Some(Body::sdp(sdp)));
+            self.note_hold(cx, &name, id);
         }
-        if member.stage == Stage::Answering {
-            if member.pin.is_some() {
-                self.collect_pin(cx, &name, id);
-            } else {
-                self.join(cx, &name, id);
-            }
+        let Some(member) = self.conferences.get(&name).and_then(|c| c.members.get(&id)) else { return true };
+        match (member.stage, &member.pin) {
+            (Stage::Answering, Some(_)) => self.collect_pin(cx, &name, id),
+            (Stage::Answering, None) => self.join(cx, &name, id),
+            _ => {}
         }
         true
     }
@@ -273,14 +285,14 @@ impl Focus {
             status @ (400 | 413 | 415 | 486 | 488) => status,
             _ => 503,
         };
-        if matches!(response.status, 408 | 503)
-            && response.headers.get("Retry-After").is_none()
+        if is_silence(response)
             && let Some(Mix::Up { server, .. }) = self.conferences.get(name).map(|c| c.mix)
         {
             self.server_away(cx.now, server);
         }
         tracing::warn!(conference = %name, participant = %id, status = response.status, "media server refused the leg");
-        let why = warned(&response.headers).unwrap_or_else(|| "media server refused the leg".to_owned());
+        let silent = if is_silence(response) { "media server does not answer" } else { "media server refused the leg" };
+        let why = warned(&response.headers).unwrap_or_else(|| silent.to_owned());
         self.fail(cx, name, id, status, &Reason::sip(status, &why));
     }
 
@@ -308,7 +320,7 @@ fn is_join_only(content_type: Option<&str>, body: &Bytes) -> bool {
 
 /// The codec that an answer names first.
 fn codec_of(sdp: &[u8]) -> Option<String> {
-    let description = crate::sdp::Description::parse(sdp).ok()?;
+    let description = Description::parse(sdp).ok()?;
     let (_, audio) = description.first("audio")?;
     let format = audio.formats.first()?;
     match format.as_str() {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Cx, Focus, JobId, Timer, Use,
-    conference::{Member, Mix, Stage, Undo},
+    conference::{Member, Mix, Stage},
     dial_in::focus_headers,
     mix::{MixReady, sdp_of},
 };
@@ -56,7 +56,7 @@ impl Focus {
             // Nobody is rung up for a conference that cannot be heard.
             return self.job_invited(cx, job, at, refused(ErrorCode::Unreachable, "no media server"));
         }
-        if conference.roster.len() >= usize::try_from(conference.record.max_participants.unwrap_or(max)).unwrap_or(usize::MAX) {
+        if u32::try_from(conference.roster.len()).is_ok_and(|there| there >= conference.max(max)) {
             return self.job_invited(cx, job, at, refused(ErrorCode::Conflict, "the conference is full"));
         }
         let Some((uri, hop)) = callee.contacts.pop_front() else {
@@ -99,10 +99,8 @@ impl Focus {
                 stage: Stage::Calling,
                 sdp: Bytes::new(),
                 answer: Bytes::new(),
-                offered: None,
-                undo: Undo::Nothing,
                 offerless: false,
-                changing: false,
+                changing: None,
                 pin: None,
                 job: Some((job, at)),
                 others: callee.contacts,
@@ -176,7 +174,7 @@ impl Focus {
         member.sdp = sdp;
         member.stage = Stage::AnsweredAwaitingMix;
         if member.sdp.is_empty() {
-            return self.fail(cx, name, id, 488, &Reason::sip(488, "no session description in the answer"));
+            return self.fail(cx, name, id, 488, &Reason::sip(488, "no usable session description in the answer"));
         }
         match self.ensure_mix(cx, name) {
             MixReady::Yes => self.bridge(cx, name, id),
@@ -213,7 +211,7 @@ impl Focus {
                 if let Some(member) = self.conferences.get_mut(name).and_then(|c| c.members.get_mut(&id)) {
                     member.call = again;
                 }
-                return;
+                return self.publish_user(cx, name, id);
             }
         }
         let job = self.conferences.get_mut(name).and_then(|c| c.members.get_mut(&id)).and_then(|m| m.job.take());
@@ -252,6 +250,7 @@ pub(super) fn meaning(status: u16) -> ErrorCode {
         404 | 410 | 484 | 604 => ErrorCode::NotFound,
         408 | 480 | 500..=599 => ErrorCode::Unreachable,
         401 | 407 => ErrorCode::Forbidden,
+        400 | 413 | 415 | 488 | 606 => ErrorCode::Failed,
         _ => ErrorCode::Declined,
     }
 }

@@ -7,13 +7,14 @@ use super::{
 };
 use crate::{
     conference::{
-        roster::{CallState, Role, Who},
+        roster::{CallState, Entry, Role},
         wire::{
             conference_info::DisconnectionMethod,
             control::{ErrorCode, Failure},
         },
     },
     id::{ConferenceName, ParticipantId},
+    sdp::{Description, Origin},
     sip::{
         endpoint::{Call, Ending, Reason, warning},
         message::Response,
@@ -53,7 +54,7 @@ impl Focus {
                 });
                 if lost {
                     tracing::warn!(conference = %name, ?why, "media server ended the mix");
-                    self.empty(cx, &name, &Reason::sip(503, "media server ended the mix"));
+                    self.lose_mix(cx, &name, &Reason::sip(503, "media server ended the mix"));
                 }
             }
             Use::Control => self.on_control_ended(call),
@@ -127,7 +128,7 @@ impl Focus {
         self.timers.cancel(&Timer::Ringing(name.clone(), id));
         if let Some(leg) = member.leg {
             self.uses.remove(&leg);
-            if member.offerless && member.stage == Stage::Answering {
+            if member.offerless {
                 // The media server's offer was never answered.
                 cx.endpoint.ack(cx.now, leg, refuse_all(&member.answer));
             }
@@ -157,7 +158,8 @@ impl Focus {
     fn forget_asked(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, gone: ParticipantId) {
         let Some(conference) = self.conferences.get_mut(name) else { return };
         let of = |asked: &MscmlAsked| match asked {
-            MscmlAsked::Join(id) | MscmlAsked::Pin(id) | MscmlAsked::Change { id, .. } => *id == gone,
+            MscmlAsked::Open => false,
+            MscmlAsked::Park(id) | MscmlAsked::Join(id) | MscmlAsked::Pin(id) | MscmlAsked::Change { id, .. } => *id == gone,
         };
         let ids: Vec<String> = conference.asked.iter().filter(|(_, a)| of(a)).map(|(id, _)| id.clone()).collect();
         for id in ids {
@@ -174,43 +176,46 @@ impl Focus {
         if self.conferences.get(name).is_some_and(|c| c.record.ends_with_chair) {
             self.empty(cx, name, &Reason::sip(200, "the chair left"));
         } else {
-            self.choose_chair(name);
+            let changed = self.choose_chair(name);
+            self.publish_users(cx, name, &changed);
         }
     }
 
-    /// The creator is the chair whenever present; in a conference born of a dial-in, the first authenticated participant
-    /// (00-system: guests and accounts).
-    pub(super) fn choose_chair(&mut self, name: &ConferenceName) {
-        let Some(conference) = self.conferences.get_mut(name) else { return };
-        if conference.roster.iter().any(|e| e.role == Role::Chair) {
-            return;
+    /// The chair is whoever was given the role, while there; else the creator whenever present; in a conference born of a
+    /// dial-in else the first authenticated participant (00-system: guests and accounts). Returns whose role is another now.
+    pub(super) fn choose_chair(&mut self, name: &ConferenceName) -> Vec<ParticipantId> {
+        let Some(conference) = self.conferences.get_mut(name) else { return Vec::new() };
+        let present = |id: &ParticipantId| conference.roster.get(*id).is_some_and(Entry::present);
+        if conference.given_chair.as_ref().is_some_and(present) {
+            return Vec::new();
         }
-        let creator = conference.record.creator.clone();
-        let born_of_dial_in = !conference.stored;
-        let chosen = conference
-            .roster
-            .iter()
-            .filter(|e| e.present())
-            .find(|e| match &e.who {
-                Who::User(user) => born_of_dial_in || creator.as_ref() == Some(user),
-                Who::Guest(_) => false,
-            })
-            .map(|e| e.id);
-        if let Some(entry) = chosen.and_then(|id| conference.roster.get_mut(id)) {
-            entry.role = Role::Chair;
+        let chair = conference.roster.iter().find(|e| e.role == Role::Chair).map(|e| e.id);
+        let accounts = || conference.roster.iter().filter(|e| e.present() && e.user().is_some());
+        let creator = accounts().find(|e| e.user() == conference.record.creator.as_ref()).map(|e| e.id);
+        let first = accounts().next().map(|e| e.id).filter(|_| !conference.stored);
+        let Some(chosen) = creator.or(chair).or(first).filter(|chosen| Some(*chosen) != chair) else { return Vec::new() };
+        let mut changed = Vec::new();
+        for (id, is_chair) in chair.map(|id| (id, false)).into_iter().chain([(chosen, true)]) {
+            if let Some(entry) = conference.roster.get_mut(id) {
+                entry.role = if is_chair { Role::Chair } else { entry.plain_role() };
+                changed.push(id);
+            }
         }
+        changed
     }
 
     /// Sends everybody home; the definition stays unless it ends with its last participant.
     pub(super) fn empty(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, reason: &Reason) {
-        let ids: Vec<ParticipantId> = self.conferences.get(name).map(|c| c.members.keys().copied().collect()).unwrap_or_default();
-        for id in ids {
-            let early = self
-                .conferences
-                .get(name)
-                .and_then(|c| c.members.get(&id))
-                .is_some_and(|m| matches!(m.stage, Stage::AwaitingMix | Stage::InvitingLeg));
-            if early {
+        self.send_home(cx, name, reason, |_| true);
+    }
+
+    /// Sends those home who have come so far.
+    pub(super) fn send_home(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, reason: &Reason, whom: impl Fn(Stage) -> bool) {
+        let Some(conference) = self.conferences.get(name) else { return };
+        let ids: Vec<(ParticipantId, Stage)> =
+            conference.members.iter().map(|(id, m)| (*id, m.stage)).filter(|(_, stage)| whom(*stage)).collect();
+        for (id, stage) in ids {
+            if matches!(stage, Stage::AwaitingMix | Stage::InvitingLeg) {
                 self.fail(cx, name, id, reason.cause.filter(|c| *c >= 300).unwrap_or(480), reason);
             } else {
                 self.put_out(cx, name, id, reason);
@@ -220,17 +225,23 @@ impl Focus {
 
     /// Closes the mix of a conference without participants, and ends the conference if it lives no longer than they do.
     pub(super) fn end_if_empty(&mut self, cx: &mut Cx<'_>, name: &ConferenceName) {
-        let Some(conference) = self.conferences.get_mut(name).filter(|c| c.members.is_empty()) else { return };
-        if let Some((call, _)) = conference.mix.control() {
-            conference.mix = Mix::Down;
-            self.uses.remove(&call);
-            cx.endpoint.bye(cx.now, call, None, Vec::new());
+        if self.conferences.get(name).is_none_or(|c| !c.members.is_empty()) {
+            return;
         }
+        self.close_mix(cx, name, None);
+        let Some(conference) = self.conferences.get(name) else { return };
         if conference.record.ends_when_empty && !conference.saving {
             if conference.stored {
                 self.delete_stored(name);
             }
             self.forget(cx, name);
+        }
+    }
+
+    /// A caller was refused: a conference that its call has made goes with it.
+    pub(super) fn end_if_unused(&mut self, cx: &mut Cx<'_>, name: &ConferenceName) {
+        if self.conferences.get(name).is_some_and(|c| !c.stored) {
+            self.end_if_empty(cx, name);
         }
     }
 
@@ -244,6 +255,7 @@ impl Focus {
     }
 
     fn forget(&mut self, cx: &mut Cx<'_>, name: &ConferenceName) {
+        self.close_mix(cx, name, None);
         self.end_watches(cx, name);
         self.timers.cancel(&Timer::Lifetime(name.clone()));
         if let Some(conference) = self.conferences.remove(name) {
@@ -251,17 +263,15 @@ impl Focus {
             for id in conference.asked.into_keys() {
                 self.timers.cancel(&Timer::Mscml(name.clone(), id));
             }
-            if let Some((call, _)) = conference.mix.control() {
-                self.uses.remove(&call);
-                cx.endpoint.bye(cx.now, call, None, Vec::new());
-            }
         }
     }
 }
 
 /// The answer to a session description that takes none of its lines (RFC 3264 §6): each in its place, with port 0.
 pub(super) fn refuse_all(offer: &[u8]) -> Option<crate::sip::endpoint::Body> {
-    let mut description = crate::sdp::Description::parse(offer).ok()?;
+    let mut description = Description::parse(offer).ok()?;
+    // The session that this describes is ours.
+    description.origin = Origin { user: "-".to_owned(), session_id: "1".to_owned(), version: 1, address: description.origin.address };
     for media in &mut description.media {
         *media = media.refused();
     }

@@ -9,6 +9,7 @@ use super::{
     Asked, Cx, Focus, Timer, Use,
     conference::{Change, MAX_ASKED, Mix, MscmlAsked, Stage},
     pin,
+    servers::is_silence,
 };
 use crate::{
     conference::{
@@ -20,7 +21,7 @@ use crate::{
     },
     id::{ConferenceName, MAX_CONFERENCE_NAME, ParticipantId},
     sip::{
-        endpoint::{Body, Call, Incoming, Invite, Outgoing, Reason},
+        endpoint::{Body, Call, Incoming, Invite, Outgoing, Reason, warned},
         message::{Method, NameAddr, Request, Response},
     },
 };
@@ -31,6 +32,9 @@ const MORE_TALKERS: u32 = 100;
 
 /// How long a media server that has no room is left alone, where it names no time, and at most.
 const NO_ROOM: Duration = Duration::from_secs(30);
+
+/// Shortest time between two reports of active talkers.
+const TALKER_REPORTS: Duration = Duration::from_secs(1);
 
 /// Whether a leg can be set up now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,32 +60,56 @@ impl Focus {
 
     fn open_mix(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, room: String) -> MixReady {
         let Some(server) = self.choose_server(cx.now) else { return MixReady::No };
+        let id = self.fresh_id().to_string();
         let Some(conference) = self.conferences.get_mut(name) else { return MixReady::No };
         conference.room = room;
         let most = conference.record.max_participants.unwrap_or_default().max(self.config.max_participants);
         let talkers = most.saturating_add(MORE_TALKERS);
         let configure = ConfigureConference {
             reserved_talkers: Some(talkers),
-            talkers: Some(TalkerReports { report: true, interval: Time::After(Duration::from_secs(1)) }),
+            talkers: Some(TalkerReports { report: true, interval: Time::After(TALKER_REPORTS) }),
             ..ConfigureConference::default()
         };
-        let body = mscml_body(&Mscml::Request(mscml::Request::new(Verb::ConfigureConference(configure)).with_id("open")));
+        let body = mscml_body(&Mscml::Request(mscml::Request::new(Verb::ConfigureConference(configure)).with_id(id.clone())));
         let Some(call) = self.invite_server(cx, name, server, None, Some(body)) else { return MixReady::No };
         self.uses.insert(call, Use::ControlLeg(name.clone()));
         if let Some(conference) = self.conferences.get_mut(name) {
             conference.mix = Mix::Opening { call, server };
+            conference.asked.insert(id, MscmlAsked::Open);
         }
         MixReady::Soon
+    }
+
+    /// Closes the mix of a conference; its legs are their members' concern.
+    pub(super) fn close_mix(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, reason: Option<&Reason>) {
+        let Some(conference) = self.conferences.get_mut(name) else { return };
+        let control = conference.mix.control();
+        conference.mix = Mix::Down;
+        conference.asked.retain(|_, asked| *asked != MscmlAsked::Open);
+        if let Some((call, _)) = control {
+            self.uses.remove(&call);
+            cx.endpoint.bye(cx.now, call, reason.cloned(), Vec::new());
+        }
+    }
+
+    /// The media server that was to mix does not: another one, if anybody waits.
+    pub(super) fn open_elsewhere(&mut self, cx: &mut Cx<'_>, name: &ConferenceName) -> MixReady {
+        let waits = |stage| matches!(stage, Stage::AwaitingMix | Stage::AnsweredAwaitingMix);
+        match self.conferences.get(name) {
+            Some(conference) if conference.members.values().any(|m| waits(m.stage)) => self.ensure_mix(cx, name),
+            _ => MixReady::Soon,
+        }
     }
 
     /// S302 or S311: the participant's leg, parked until `configure_leg` (RFC 5022 §5.3: an MSCML body beside the SDP).
     /// An empty `sdp` asks the media server for an offer. False when it could not be sent.
     pub(super) fn invite_leg(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId, sdp: &Bytes) -> bool {
+        let request_id = self.fresh_id().to_string();
         let Some(conference) = self.conferences.get(name) else { return false };
         let Mix::Up { server, .. } = conference.mix else { return false };
         let from = conference.roster.get(id).map(|e| NameAddr { display: e.display.clone(), uri: e.uri.clone(), params: Vec::new() });
         let parked = ConfigureLeg { mix_mode: Some(MixMode::Parked), ..ConfigureLeg::default() };
-        let parked = mscml_body(&Mscml::Request(mscml::Request::new(Verb::ConfigureLeg(parked)).with_id("leg")));
+        let parked = mscml_body(&Mscml::Request(mscml::Request::new(Verb::ConfigureLeg(parked)).with_id(request_id.clone())));
         let body = if sdp.is_empty() {
             parked
         } else {
@@ -94,7 +122,9 @@ impl Focus {
         // The INVITE's body is more than a description; refreshes carry the description alone.
         cx.endpoint.set_session(call, (!sdp.is_empty()).then(|| Body::sdp(sdp.clone())));
         let call_id = cx.endpoint.call_peer(call).map(|peer| peer.call_id);
-        if let Some(member) = self.conferences.get_mut(name).and_then(|c| c.members.get_mut(&id)) {
+        let Some(conference) = self.conferences.get_mut(name) else { return false };
+        conference.asked.insert(request_id, MscmlAsked::Park(id));
+        if let Some(member) = conference.members.get_mut(&id) {
             member.leg = Some(call);
             member.leg_call_id = call_id;
         }
@@ -133,13 +163,13 @@ impl Focus {
             return cx.endpoint.bye(cx.now, call, None, Vec::new());
         };
         let Mix::Opening { server, .. } = conference.mix else { return };
-        if let Ok(Mscml::Response(result)) = Mscml::parse(&response.body)
-            && !result.is_success()
-        {
-            tracing::warn!(conference = %name, code = result.code, text = %result.text, "media server refused the conference");
-            return self.lose_mix(cx, name, &Reason::sip(503, "media server refused the conference"));
-        }
         conference.mix = Mix::Up { call, server };
+        self.server_answers(server);
+        // RFC 5022 §3: the response to MSCML in an INVITE comes in its final response, or in an INFO.
+        if let Some(result) = mscml_of(response) {
+            self.on_mscml_response(cx, name, &result);
+        }
+        let Some(conference) = self.conferences.get(name) else { return };
         let waiting: Vec<(ParticipantId, Stage)> = conference.members.iter().map(|(id, m)| (*id, m.stage)).collect();
         for (id, stage) in waiting {
             match stage {
@@ -154,20 +184,22 @@ impl Focus {
     pub(super) fn on_control_leg_rejected(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, response: &Response) {
         let Some(conference) = self.conferences.get_mut(name) else { return };
         let Mix::Opening { call, server } = conference.mix else { return };
-        conference.mix = Mix::Down;
+        tracing::warn!(conference = %name, status = response.status, "media server does not take the conference");
         self.uses.remove(&call);
         let plain = conference.room == name.as_str();
-        let again = match (response.status, retry_after(response)) {
-            (503, Some(wait)) => {
-                self.server_full(cx.now, server, wait);
-                self.ensure_mix(cx, name)
-            }
-            (408 | 503, _) => {
+        conference.mix = Mix::Down;
+        conference.asked.retain(|_, asked| *asked != MscmlAsked::Open);
+        let again = match response.status {
+            _ if is_silence(response) => {
                 self.server_away(cx.now, server);
-                self.ensure_mix(cx, name)
+                self.open_elsewhere(cx, name)
+            }
+            503 => {
+                self.server_full(cx.now, server, retry_after(response).unwrap_or(NO_ROOM));
+                self.open_elsewhere(cx, name)
             }
             // There is such a mix already, or still: one of a former run of ours, or one that is just ending.
-            (486, _) if plain => {
+            486 if plain => {
                 let room = self.fresh_room(name);
                 tracing::info!(conference = %name, room, "the media server has a mix of that name; another name");
                 self.open_mix(cx, name, room)
@@ -177,11 +209,8 @@ impl Focus {
         if again != MixReady::No {
             return;
         }
-        tracing::warn!(conference = %name, status = response.status, "no media server takes the conference");
-        let waiting: Vec<ParticipantId> = self.conferences.get(name).map(|c| c.members.keys().copied().collect()).unwrap_or_default();
-        for id in waiting {
-            self.fail(cx, name, id, 503, &Reason::sip(503, "no media server"));
-        }
+        let why = warned(&response.headers).unwrap_or_else(|| "no media server takes the conference".to_owned());
+        self.send_home(cx, name, &Reason::sip(503, &why), |stage| stage != Stage::Calling);
     }
 
     /// A name for a mix that no other one has.
@@ -263,16 +292,19 @@ impl Focus {
         }
     }
 
-    fn on_mscml_response(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, response: &mscml::Response) {
+    pub(super) fn on_mscml_response(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, response: &mscml::Response) {
         let Some(id) = response.id.as_deref() else { return };
         let Some(asked) = self.conferences.get_mut(name).and_then(|c| c.asked.remove(id)) else { return };
         self.timers.cancel(&Timer::Mscml(name.clone(), id.to_owned()));
+        let refused = || Reason::sip(503, &format!("media server: {}", response.text));
         match asked {
             MscmlAsked::Join(id) if response.is_success() => self.on_joined(cx, name, id),
-            MscmlAsked::Join(id) => self.fail(cx, name, id, 503, &Reason::sip(503, &format!("media server: {}", response.text))),
-            MscmlAsked::Pin(id) => self.on_pin_collected(cx, name, id, response.digits.as_deref().unwrap_or("")),
+            MscmlAsked::Open | MscmlAsked::Park(_) if response.is_success() => {}
+            MscmlAsked::Open => self.lose_mix(cx, name, &refused()),
+            MscmlAsked::Join(id) | MscmlAsked::Park(id) => self.fail(cx, name, id, 503, &refused()),
+            MscmlAsked::Pin(id) => self.on_pin_collected(cx, name, id, response),
             MscmlAsked::Change { id, change, job } => {
-                let outcome = if response.is_success() { Ok(()) } else { Err(response.text.clone()) };
+                let outcome = if response.is_success() { Ok(()) } else { Err(format!("media server: {}", response.text)) };
                 self.on_changed(cx, name, id, change, job, outcome);
             }
         }
@@ -293,7 +325,10 @@ impl Focus {
         let Some(asked) = self.conferences.get_mut(name).and_then(|c| c.asked.remove(id)) else { return };
         self.timers.cancel(&Timer::Mscml(name.clone(), id.to_owned()));
         match asked {
-            MscmlAsked::Join(id) | MscmlAsked::Pin(id) => self.fail(cx, name, id, 503, &Reason::sip(503, why)),
+            MscmlAsked::Open => self.lose_mix(cx, name, &Reason::sip(503, why)),
+            MscmlAsked::Join(id) | MscmlAsked::Park(id) | MscmlAsked::Pin(id) => {
+                self.fail(cx, name, id, 503, &Reason::sip(503, why));
+            }
             MscmlAsked::Change { id, change, job } => self.on_changed(cx, name, id, change, job, Err(why.to_owned())),
         }
     }
@@ -307,8 +342,12 @@ impl Focus {
         entry.joined = Some(cx.wall);
         let job = member.job.take();
         tracing::info!(conference = %name, participant = %id, uri = %entry.uri, "joined");
-        self.choose_chair(name);
-        self.publish_user(cx, name, id);
+        let mut changed = self.choose_chair(name);
+        if !changed.contains(&id) {
+            changed.push(id);
+        }
+        self.publish_users(cx, name, &changed);
+        self.note_hold(cx, name, id);
         if let Some((job, at)) = job {
             self.job_invited(cx, job, at, Ok(id));
         }
@@ -355,6 +394,17 @@ fn retry_after(response: &Response) -> Option<Duration> {
     let value = response.headers.get("Retry-After")?;
     let digits: String = value.trim().chars().take_while(char::is_ascii_digit).collect();
     Some(digits.parse().map_or(NO_ROOM, Duration::from_secs).min(NO_ROOM))
+}
+
+/// The MSCML response in the answer to an INVITE, if there is one.
+pub(super) fn mscml_of(response: &Response) -> Option<mscml::Response> {
+    let content_type = response.headers.get("Content-Type").unwrap_or_default();
+    let parts = multipart::bodies(content_type, &response.body).ok()?;
+    let part = parts.into_iter().find(|p| p.media_type() == mscml::CONTENT_TYPE)?;
+    match Mscml::parse(&part.bytes) {
+        Ok(Mscml::Response(response)) => Some(response),
+        _ => None,
+    }
 }
 
 fn mscml_body(body: &Mscml) -> Body {

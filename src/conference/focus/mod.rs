@@ -45,7 +45,7 @@ use std::{
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha12Rng;
 
-pub use command::Facts;
+pub use command::{Facts, UnderWay};
 pub use config::{FocusConfig, MediaServerConfig};
 pub use dial_out::Callee;
 pub use servers::MediaServerState;
@@ -265,7 +265,7 @@ impl Focus {
             Event::Request { incoming, call: Some(call), request, .. } => self.on_request(cx, *incoming, *call, request),
             Event::Response { outgoing, response } => self.on_response(cx, *outgoing, response),
             Event::Subscribe { subscription, expires, .. } => self.on_resubscribe(cx, *subscription, *expires),
-            Event::SubscriptionEnded { subscription, .. } => self.watches.remove(subscription).is_some(),
+            Event::SubscriptionEnded { subscription, .. } => self.on_watch_ended(*subscription),
             Event::Refreshed { call, .. } | Event::Cancelled { call, .. } | Event::AckMissing { call } => self.uses.contains_key(call),
             _ => false,
         }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     conference::{
-        roster::Role,
+        roster::{Entry, Role},
         wire::control::{ErrorCode, Failure, VolumeDirection, Who},
     },
     id::{ConferenceName, ParticipantId},
@@ -33,8 +33,12 @@ impl Focus {
     /// yet in the mix, or is so already, is left as it is.
     pub(super) fn change(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, ids: &[ParticipantId], change: Change, job: JobId) {
         for id in ids {
-            let Some(conference) = self.conferences.get(name) else { break };
-            let (Some(member), Some(entry)) = (conference.members.get(id), conference.roster.get(*id)) else { continue };
+            let conference = self.conferences.get(name);
+            let (Some(member), Some(entry)) = (conference.and_then(|c| c.members.get(id)), conference.and_then(|c| c.roster.get(*id)))
+            else {
+                self.job_changed(cx, job, *id, Err(failure(ErrorCode::NotFound, format!("{id} has left"))));
+                continue;
+            };
             let same = match change {
                 Change::Muted(on) => entry.muted == on,
                 Change::Deaf(on) => entry.deaf == on,
@@ -102,9 +106,10 @@ impl Focus {
         let mut changed = Vec::new();
         let before: Vec<ParticipantId> =
             conference.roster.iter().filter(|e| e.role == Role::Chair && role == Role::Chair).map(|e| e.id).collect();
-        for (id, role) in
-            before.into_iter().filter(|id| !ids.contains(id)).map(|id| (id, Role::Member)).chain(ids.iter().map(|id| (*id, role)))
-        {
+        let without = |id: ParticipantId| (id, conference.roster.get(id).map_or(Role::Guest, Entry::plain_role));
+        let roles: Vec<_> =
+            before.into_iter().filter(|id| !ids.contains(id)).map(without).chain(ids.iter().map(|id| (*id, role))).collect();
+        for (id, role) in roles {
             if let Some(entry) = conference.roster.get_mut(id)
                 && entry.role != role
             {
@@ -112,6 +117,9 @@ impl Focus {
                 changed.push(id);
             }
         }
+        let given = conference.given_chair.filter(|chair| !ids.contains(chair));
+        conference.given_chair = if role == Role::Chair { ids.first().copied() } else { given };
+        changed.sort_unstable();
         self.publish_users(cx, name, &changed);
         Ok(changed)
     }

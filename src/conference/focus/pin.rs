@@ -13,7 +13,7 @@ use crate::{
     account::{BackoffLimits, Pin, SealedPin, Verdict},
     conference::wire::{
         control::{self, Body as Control},
-        mscml::{PlayCollect, Prompt, PromptItem, Time, Verb},
+        mscml::{self, PlayCollect, Prompt, PromptItem, Time, Verb},
         multipart,
     },
     id::{ConferenceName, ParticipantId},
@@ -106,7 +106,11 @@ impl Focus {
     }
 
     /// What was typed.
-    pub(super) fn on_pin_collected(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId, digits: &str) {
+    pub(super) fn on_pin_collected(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId, response: &mscml::Response) {
+        if !response.is_success() {
+            return self.fail(cx, name, id, 503, &Reason::sip(503, &format!("media server: {}", response.text)));
+        }
+        let digits = response.digits.as_deref().unwrap_or("");
         let Some(conference) = self.conferences.get(name) else { return };
         let Some(from) = conference.members.get(&id).and_then(|m| m.pin).map(|entry| entry.from) else { return };
         let wanted = conference.record.pin.is_some();

@@ -2,7 +2,11 @@
 
 use std::time::Instant;
 
-use super::{Asked, Cx, Focus, MediaServerConfig, Timer, conference::Mix};
+use super::{
+    Asked, Cx, Focus, MediaServerConfig, Timer,
+    conference::{Mix, Stage},
+    mix::MixReady,
+};
 use crate::{
     conference::wire::services::{Load, Services},
     id::ConferenceName,
@@ -88,6 +92,16 @@ impl Focus {
 
     pub(super) fn choose_server(&self, now: Instant) -> Option<usize> {
         self.servers.choose(now)
+    }
+
+    /// A media server has taken a conference: it lives.
+    pub(super) fn server_answers(&mut self, server: usize) {
+        let Some(state) = self.servers.all.get_mut(server) else { return };
+        state.known = true;
+        if state.away_since.take().is_some() {
+            tracing::info!(server = %state.config.hop, "media server answers again");
+        }
+        self.timers.cancel(&Timer::ServerLost(server));
     }
 
     /// A media server has no room for another conference for so long; those that it has go on.
@@ -182,27 +196,43 @@ impl Focus {
             return;
         }
         self.lose_mixes(cx, server, "media server lost");
+        if self.config.ping.is_none()
+            && let Some(state) = self.servers.all.get_mut(server)
+        {
+            // Nobody would ever hear that it is back: the next conference tries it again.
+            state.away_since = None;
+        }
     }
 
     /// Every mix on a media server is gone.
     fn lose_mixes(&mut self, cx: &mut Cx<'_>, server: usize, why: &str) {
         let lost = self.conferences.iter().filter(|(_, c)| c.mix.control().is_some_and(|(_, at)| at == server));
-        let lost: Vec<ConferenceName> = lost.map(|(name, _)| name.clone()).collect();
-        for name in lost {
+        let lost: Vec<(ConferenceName, bool)> = lost.map(|(name, c)| (name.clone(), matches!(c.mix, Mix::Up { .. }))).collect();
+        for (name, was_up) in lost {
             tracing::warn!(conference = %name, why, "mix lost");
-            self.lose_mix(cx, &name, &Reason::sip(503, why));
+            let reason = Reason::sip(503, why);
+            if was_up {
+                self.lose_mix(cx, &name, &reason);
+                continue;
+            }
+            // Nobody is in it yet: whoever waits for it may find another one.
+            self.close_mix(cx, &name, None);
+            if self.open_elsewhere(cx, &name) == MixReady::No {
+                self.send_home(cx, &name, &reason, |stage| stage != Stage::Calling);
+            }
         }
     }
 
-    /// The mix of a conference is gone: everybody is sent home.
+    /// The mix of a conference is gone: those who are in it, or about to be, are sent home. Who is being called is called on:
+    /// its answer opens another mix.
     pub(super) fn lose_mix(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, reason: &Reason) {
-        self.empty(cx, name, reason);
-        if let Some(conference) = self.conferences.get_mut(name)
-            && let Some((call, _)) = conference.mix.control()
-        {
-            conference.mix = Mix::Down;
-            self.uses.remove(&call);
-            cx.endpoint.bye(cx.now, call, Some(reason.clone()), Vec::new());
-        }
+        self.close_mix(cx, name, Some(reason));
+        self.send_home(cx, name, reason, |stage| stage != Stage::Calling);
     }
+}
+
+/// True for a response that stands for none: a timeout or a transport failure. Whoever answers puts a tag into To (RFC 3261
+/// §8.2.6.2).
+pub(super) fn is_silence(response: &Response) -> bool {
+    matches!(response.status, 408 | 503) && response.to().is_none_or(|to| to.tag().is_none())
 }

@@ -68,6 +68,11 @@ impl Timers {
         Some(timer)
     }
 
+    /// Deadlines that somebody's call, request or subscription has set.
+    pub(super) fn of_calls(&self) -> usize {
+        self.by_timer.keys().filter(|t| !matches!(t, Timer::Ping | Timer::ServerLost(_) | Timer::Lifetime(_))).count()
+    }
+
     /// The earliest deadline.
     pub(super) fn next(&self) -> Option<Instant> {
         self.by_time.first().map(|(at, _)| *at)

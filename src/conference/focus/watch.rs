@@ -87,6 +87,12 @@ impl Focus {
         ours
     }
 
+    /// A subscription is over.
+    pub(super) fn on_watch_ended(&mut self, subscription: Subscription) -> bool {
+        self.timers.cancel(&Timer::Watch(subscription));
+        self.watches.remove(&subscription).is_some()
+    }
+
     fn send_full(&mut self, cx: &mut Cx<'_>, subscription: Subscription) {
         if let Some(watch) = self.watches.get_mut(&subscription) {
             watch.full = Full::Owed;

@@ -118,6 +118,17 @@ impl<P: MediaPlane> MediaServer<P> {
         }
     }
 
+    /// True when nothing is left: no dialog, conference, playing or request, and no memory of one.
+    pub fn is_idle(&self) -> bool {
+        self.endpoint.is_idle()
+            && self.sessions.is_empty()
+            && self.conferences.is_empty()
+            && self.by_media.is_empty()
+            && self.plays.is_empty()
+            && self.told.is_empty()
+            && self.deadlines.next().is_none()
+    }
+
     /// What the rest of the process may know at any time.
     pub fn gauges(&self) -> Arc<Gauges> {
         self.gauges.clone()

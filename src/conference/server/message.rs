@@ -1,5 +1,7 @@
 //! MESSAGE (RFC 3428): from user to user, passed on to the contacts of the one it is for, and answered as they answer.
 
+use std::time::Duration;
+
 use super::node::{ApplicationServer, Relayed};
 use crate::{
     conference::{
@@ -11,6 +13,11 @@ use crate::{
         message::{Method, NameAddr, Request, Response},
     },
 };
+
+/// How long one contact may take before the next is tried.
+const CONTACT_PATIENCE: Duration = Duration::from_secs(8);
+/// How long all of them may take: the sender gives up after 32 s.
+const SENDER_PATIENCE: Duration = Duration::from_secs(28);
 
 /// Most messages on their way. Another one is answered 503.
 const MAX_RELAYED: usize = 4096;
@@ -50,15 +57,19 @@ impl ApplicationServer {
             body: request.headers.get("Content-Type").map(|t| Body::new(t, request.body.clone())),
             contacts,
             credentials,
+            until: self.now,
+            give_up: self.now + SENDER_PATIENCE,
         };
         self.relay(relayed);
     }
 
     /// Tries the next contact.
     fn relay(&mut self, mut relayed: Relayed) {
-        let Some((uri, hop)) = relayed.contacts.pop_front() else {
+        let next = relayed.contacts.pop_front().filter(|_| self.now < relayed.give_up);
+        let Some((uri, hop)) = next else {
             return self.respond(relayed.incoming, 480, Vec::new());
         };
+        relayed.until = relayed.give_up.min(self.now + CONTACT_PATIENCE);
         let message = OutOfDialog {
             method: Method::Message,
             uri,
@@ -77,6 +88,16 @@ impl ApplicationServer {
                 self.relayed.insert(outgoing, relayed);
             }
             Err(_) => self.respond(relayed.incoming, 503, vec![("Retry-After".to_owned(), "2".to_owned())]),
+        }
+    }
+
+    /// A contact that has not answered in its time is passed over: the sender's request lives no longer than 32 s (RFC 4320).
+    pub(super) fn hurry_messages(&mut self) {
+        let late: Vec<Outgoing> = self.relayed.iter().filter(|(_, r)| r.until <= self.now).map(|(outgoing, _)| *outgoing).collect();
+        for outgoing in late {
+            if let Some(relayed) = self.relayed.remove(&outgoing) {
+                self.relay(relayed);
+            }
         }
     }
 

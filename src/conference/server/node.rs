@@ -13,8 +13,11 @@ use super::{ServerConfig, door::Door, users::Directions};
 use crate::{
     account::Directory,
     conference::{
-        focus::{self, Cx, Facts, Focus, FocusConfig, SaveId, StoreOperation, Stored},
-        wire::{control, mscml},
+        focus::{self, Cx, Facts, Focus, FocusConfig, SaveId, StoreOperation, Stored, UnderWay},
+        wire::{
+            control::{self, Participant},
+            mscml,
+        },
     },
     id::ConferenceName,
     sip::{
@@ -67,6 +70,10 @@ pub(super) struct Relayed {
     pub(super) contacts: VecDeque<(Uri, Hop)>,
     /// For the gateway that it goes by.
     pub(super) credentials: Option<Credentials>,
+    /// When the contact under way has had its time.
+    pub(super) until: Instant,
+    /// When the sender will no longer listen.
+    pub(super) give_up: Instant,
 }
 
 /// What the server asks of the rest of the process.
@@ -198,6 +205,22 @@ impl ApplicationServer {
         self.endpoint.calls()
     }
 
+    /// What the focus has in hand.
+    pub fn under_way(&self) -> UnderWay {
+        self.focus.under_way()
+    }
+
+    /// True when nothing is left: no call, request or subscription, no memory of one, and nothing waits for the store.
+    /// Conferences may be defined and contacts registered.
+    pub fn is_idle(&self) -> bool {
+        self.endpoint.is_idle() && self.focus.under_way().is_nothing() && self.pending.is_empty() && self.relayed.is_empty()
+    }
+
+    /// Everybody in a conference, those on their way included: as `show` has them.
+    pub fn roster(&self, name: &ConferenceName) -> Vec<Participant> {
+        self.focus.roster(name)
+    }
+
     /// Numbers for metrics.
     pub fn facts(&self) -> Facts {
         self.focus.facts()
@@ -295,6 +318,7 @@ impl Node for ApplicationServer {
         self.step(now);
         self.endpoint.handle_timeout(now);
         self.with_focus(Focus::handle_timeout);
+        self.hurry_messages();
         for aor in self.registrar.handle_timeout(now) {
             self.save_contacts(aor, None);
         }
@@ -302,7 +326,8 @@ impl Node for ApplicationServer {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        [self.endpoint.next_timeout(), self.focus.next_timeout(), self.registrar.next_timeout()].into_iter().flatten().min()
+        let messages = self.relayed.values().map(|r| r.until).min();
+        [self.endpoint.next_timeout(), self.focus.next_timeout(), self.registrar.next_timeout(), messages].into_iter().flatten().min()
     }
 
     fn poll_transmit(&mut self) -> Option<Transmit> {

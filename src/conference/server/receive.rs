@@ -29,6 +29,9 @@ impl ApplicationServer {
                 Event::Response { outgoing, response } => {
                     self.on_relayed(outgoing, &response);
                 }
+                Event::Reinvite { call, .. } => self.endpoint.reject(self.now, call, 481, Vec::new()),
+                // Whoever wanted that call is gone.
+                Event::Accepted { call, .. } => self.endpoint.bye(self.now, call, None, Vec::new()),
                 _ => {}
             }
         }

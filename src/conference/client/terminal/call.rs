@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{CallState, Dial, Phase, Refusal, Terminal, TerminalEvent};
+use super::{CallState, Dial, Hold, Phase, Refusal, Terminal, TerminalEvent};
 use crate::{
     conference::wire::{
         control::{self, Body as Control, Join},
@@ -39,25 +39,55 @@ impl Terminal {
             credentials: identity.credentials.clone(),
         };
         match self.endpoint.invite(now, invite) {
-            Ok(call) => self.call = Some(CallState { call, negotiation, phase: Phase::Calling, audio: None, held: false }),
+            Ok(call) => {
+                self.call = Some(CallState {
+                    call,
+                    negotiation,
+                    phase: Phase::Calling,
+                    audio: None,
+                    hold: Hold::default(),
+                    hung_up: false,
+                    taken_back: None,
+                })
+            }
             Err(why) => self.events.push_back(TerminalEvent::Refused(Refusal { status: 503, text: why.to_string() })),
         }
     }
 
     pub(super) fn hang_up(&mut self, now: Instant, reason: Option<Reason>) {
-        if let Some(state) = &self.call {
+        if let Some(state) = &mut self.call {
+            state.hung_up = true;
+            self.ring_at = None;
             self.endpoint.bye(now, state.call, reason, Vec::new());
         }
     }
 
-    /// Hold (RFC 3264 §8.4): we send and take nothing but what keeps the call.
+    /// Hold (RFC 3264 §8.4), or take up again, as soon as the call is up and no exchange is open. Without a call nothing
+    /// happens.
     pub(super) fn hold(&mut self, now: Instant, on: bool) {
-        let audio = LocalAudio { direction: if on { Direction::SendOnly } else { Direction::SendRecv }, ..self.config.audio.clone() };
-        let Some(state) = self.call.as_mut().filter(|s| s.phase == Phase::Up) else { return };
-        let Ok(offer) = state.negotiation.offer(vec![audio.offer()]) else { return };
-        state.held = on;
-        if self.endpoint.reinvite(now, state.call, Some(sdp(&offer))).is_err() {
+        if let Some(state) = self.call.as_mut() {
+            state.hold.wanted = Some(on);
+            self.change(now);
+        }
+    }
+
+    /// Offers what is wanted, if its time has come.
+    fn change(&mut self, now: Instant) {
+        let Some(state) = self.call.as_mut().filter(|s| s.phase == Phase::Up && s.negotiation.is_idle()) else { return };
+        let Some(on) = state.hold.wanted.take() else { return };
+        let audio = held(&self.config.audio, on);
+        // All lines keep their places (RFC 3264 §8).
+        let mut lines = state.negotiation.local().to_vec();
+        match lines.iter_mut().find(|line| line.is_kind("audio")) {
+            Some(line) => *line = audio.offer(),
+            None => lines.push(audio.offer()),
+        }
+        let Ok(offer) = state.negotiation.offer(lines) else { return };
+        state.hold.asked = Some(on);
+        if let Err(why) = self.endpoint.reinvite(now, state.call, Some(sdp(&offer))) {
             state.negotiation.withdrawn();
+            state.hold.asked = None;
+            self.events.push_back(TerminalEvent::NotChanged(Refusal { status: 503, text: why.to_string() }));
         }
     }
 
@@ -71,7 +101,15 @@ impl Terminal {
         {
             return self.endpoint.reject(now, call, 488, Vec::new());
         }
-        self.call = Some(CallState { call, negotiation, phase: Phase::Ringing, audio: None, held: false });
+        self.call = Some(CallState {
+            call,
+            negotiation,
+            phase: Phase::Ringing,
+            audio: None,
+            hold: Hold::default(),
+            hung_up: false,
+            taken_back: None,
+        });
         if let Some(from) = request.from() {
             self.events.push_back(TerminalEvent::Called { from: NameAddr { params: Vec::new(), ..from } });
         }
@@ -125,13 +163,14 @@ impl Terminal {
         } else {
             TerminalEvent::Changed { audio: stream }
         });
+        self.change(now);
     }
 
     pub(super) fn on_accepted(&mut self, now: Instant, call: Call, response: &Response) {
-        let audio = self.config.audio.clone();
         let Some(state) = self.call.as_mut().filter(|s| s.call == call) else {
             return self.endpoint.ack(now, call, None);
         };
+        let audio = held(&self.config.audio, state.hold.asked.unwrap_or(state.hold.held));
         let theirs = sdp_in(&response.headers, &response.body);
         let mut body = None;
         let agreed = if state.negotiation.is_offering() {
@@ -151,6 +190,9 @@ impl Terminal {
             return self.endpoint.bye(now, call, Some(reason), Vec::new());
         };
         state.audio.clone_from(&stream);
+        if let Some(on) = state.hold.asked.take() {
+            state.hold.held = on;
+        }
         let first = std::mem::replace(&mut state.phase, Phase::Up) == Phase::Calling;
         let focus = self.endpoint.call_peer(call).is_some_and(|peer| peer.focus);
         self.events.push_back(if first {
@@ -158,10 +200,12 @@ impl Terminal {
         } else {
             TerminalEvent::Changed { audio: stream }
         });
+        self.change(now);
     }
 
     pub(super) fn on_rejected(&mut self, call: Call, response: &Response) {
-        if self.call.as_ref().is_some_and(|s| s.call == call) {
+        // After hanging up it is what was wanted; `Ended` follows.
+        if self.call.as_ref().is_some_and(|s| s.call == call && !s.hung_up) {
             self.call = None;
             self.events.push_back(TerminalEvent::Refused(Refusal::of(response)));
         }
@@ -172,7 +216,12 @@ impl Terminal {
         let Some(state) = self.call.as_mut().filter(|s| s.call == call) else {
             return self.endpoint.reject(now, call, 481, Vec::new());
         };
-        let mine = LocalAudio { direction: if state.held { Direction::SendOnly } else { Direction::SendRecv }, ..audio };
+        if state.negotiation.is_offering() && self.endpoint.withdraw_reinvites(call) > 0 {
+            // Ours lost its turn to theirs (glare) and no longer fits: it is made anew afterwards.
+            state.negotiation.withdrawn();
+            state.hold.wanted = state.hold.wanted.or(state.hold.asked.take());
+        }
+        let mine = held(&audio, state.hold.held);
         let description = match sdp_in(&request.headers, &request.body) {
             Some(offer) => match state.negotiation.offered(offer) {
                 Ok(_) => answer(&mut state.negotiation, &mine).map(|(description, stream)| {
@@ -188,27 +237,36 @@ impl Terminal {
             None => {
                 state.negotiation.declined();
                 self.endpoint.reject(now, call, 488, Vec::new());
+                self.change(now);
             }
         }
     }
 
-    pub(super) fn on_reinvite_rejected(&mut self, call: Call, response: &Response) {
+    pub(super) fn on_reinvite_rejected(&mut self, now: Instant, call: Call, response: &Response) {
         if let Some(state) = self.call.as_mut().filter(|s| s.call == call) {
             state.negotiation.withdrawn();
+            state.hold.asked = None;
             self.events.push_back(TerminalEvent::NotChanged(Refusal::of(response)));
+            self.change(now);
+        }
+    }
+
+    /// The other side took its re-INVITE back, which was answered 487 or crossed our answer.
+    pub(super) fn on_reinvite_cancelled(&mut self, now: Instant, call: Call) {
+        if let Some(state) = self.call.as_mut().filter(|s| s.call == call) {
+            state.negotiation.declined();
+            self.change(now);
         }
     }
 
     pub(super) fn on_ended(&mut self, call: Call, why: &Ending) {
-        if self.call.as_ref().is_none_or(|s| s.call != call) {
-            return;
-        }
-        self.call = None;
+        let Some(state) = self.call.take_if(|s| s.call == call) else { return };
         self.ring_at = None;
         let (by_peer, reason) = match why {
             Ending::ByeReceived { reason } => (true, reason.clone()),
+            _ if state.hung_up => (false, None),
             Ending::ByeSent | Ending::Refused { .. } => (false, None),
-            Ending::Cancelled => (false, Some(Reason::sip(487, "cancelled"))),
+            Ending::Cancelled => (true, Some(state.taken_back.unwrap_or_else(|| Reason::sip(487, "cancelled")))),
             Ending::Rejected { status } => (true, Some(Reason::sip(*status, "refused"))),
             Ending::AckMissing => (true, Some(Reason::sip(408, "no ACK came"))),
             Ending::Expired => (true, Some(Reason::sip(408, "the session expired"))),
@@ -247,6 +305,11 @@ fn agree(negotiation: &mut Negotiation, audio: &LocalAudio, answer: Description)
     let line = answer.media.iter().find(|m| m.is_kind("audio")).cloned();
     negotiation.answered(answer).ok()?;
     Some(line.and_then(|line| audio.agree(&line)))
+}
+
+/// Our audio, held or not.
+fn held(audio: &LocalAudio, held: bool) -> LocalAudio {
+    LocalAudio { direction: if held { Direction::SendOnly } else { Direction::SendRecv }, ..audio.clone() }
 }
 
 fn sdp(description: &Description) -> Body {

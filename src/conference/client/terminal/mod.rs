@@ -143,7 +143,22 @@ struct CallState {
     negotiation: Negotiation,
     phase: Phase,
     audio: Option<AudioStream>,
+    hold: Hold,
+    /// We hung up: however it ends now, it ends as was wanted.
+    hung_up: bool,
+    /// Why the caller took it back.
+    taken_back: Option<Reason>,
+}
+
+/// Whether the call is held, by us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Hold {
+    /// As last agreed.
     held: bool,
+    /// Our offer under way: to hold, or to take up again.
+    asked: Option<bool>,
+    /// What is wanted once no exchange is open.
+    wanted: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,6 +193,16 @@ impl Terminal {
         self.call.is_some()
     }
 
+    /// True when nothing is left: no call, no request, and no memory of one.
+    pub fn is_idle(&self) -> bool {
+        self.call.is_none() && self.endpoint.is_idle()
+    }
+
+    /// True while the call is up: answered and acknowledged.
+    pub fn is_up(&self) -> bool {
+        self.call.as_ref().is_some_and(|c| c.phase == Phase::Up)
+    }
+
     /// What is agreed for the audio of the call.
     pub fn audio(&self) -> Option<&AudioStream> {
         self.call.as_ref().and_then(|c| c.audio.as_ref())
@@ -201,7 +226,13 @@ impl Terminal {
             Event::Progress { response, .. } if response.status == 180 => self.events.push_back(TerminalEvent::Ringing),
             Event::Accepted { call, response } => self.on_accepted(now, call, &response),
             Event::Rejected { call, response } => self.on_rejected(call, &response),
-            Event::ReinviteRejected { call, response } => self.on_reinvite_rejected(call, &response),
+            Event::ReinviteRejected { call, response } => self.on_reinvite_rejected(now, call, &response),
+            Event::ReinviteCancelled { call } => self.on_reinvite_cancelled(now, call),
+            Event::Cancelled { call, reason } => {
+                if let Some(state) = self.call.as_mut().filter(|s| s.call == call) {
+                    state.taken_back = reason;
+                }
+            }
             Event::Ended { call, why } => self.on_ended(call, &why),
             Event::Response { outgoing, response } => self.on_registered(now, outgoing, &response),
             Event::Request { incoming, request, .. } => {

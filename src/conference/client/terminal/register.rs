@@ -16,6 +16,8 @@ const RETRY: Duration = Duration::from_secs(10);
 pub struct Registration {
     wanted: u32,
     asking: Option<Outgoing>,
+    /// What is wanted has changed while a REGISTER is under way: another follows it.
+    again: bool,
     refresh_at: Option<Instant>,
     sequence: Option<Sequence>,
 }
@@ -34,6 +36,11 @@ impl Terminal {
     pub(super) fn register(&mut self, now: Instant, seconds: u32) {
         self.registration.wanted = seconds;
         self.registration.refresh_at = None;
+        if self.registration.busy() {
+            // Their numbers are to rise in the order of sending (RFC 3261 §10.2).
+            self.registration.again = true;
+            return;
+        }
         let hop = self.config.server.hop();
         let identity = &self.config.identity;
         let user = identity.address.uri.user();
@@ -51,7 +58,14 @@ impl Terminal {
             body: None,
             credentials: identity.credentials.clone(),
         };
-        self.registration.asking = self.endpoint.send(now, request).ok();
+        match self.endpoint.send(now, request) {
+            Ok(outgoing) => self.registration.asking = Some(outgoing),
+            Err(why) => {
+                self.registration.refresh_at = (seconds > 0).then(|| now + RETRY);
+                let refusal = Refusal { status: 503, text: why.to_string() };
+                self.events.push_back(TerminalEvent::RegistrationFailed(refusal));
+            }
+        }
     }
 
     pub(super) fn unregister(&mut self, now: Instant) {
@@ -73,6 +87,9 @@ impl Terminal {
         self.registration.asking = None;
         if let (Some(call_id), Some(cseq)) = (response.call_id(), response.cseq()) {
             self.registration.sequence = Some(Sequence { call_id: call_id.to_owned(), cseq: cseq.seq.saturating_add(1) });
+        }
+        if std::mem::take(&mut self.registration.again) {
+            return self.register(now, self.registration.wanted);
         }
         if !(200..300).contains(&response.status) {
             let refusal = Refusal::of(response);

@@ -155,6 +155,7 @@ impl Focus {
                     self.conferences.insert(name.clone(), Conference::new(*record, true));
                 }
                 self.schedule_end(cx, &name);
+                self.publish_state(cx, &name);
                 if let Some(summary) = self.conferences.get(&name).map(|c| self.summary(c)) {
                     self.reply(cx, &reply, Ok(Data::Created(Box::new(summary))));
                 }

@@ -139,7 +139,10 @@ impl Focus {
         let Some(Job { owner: Owner::Shell(reply), outcome, .. }) = self.jobs.remove(&job) else { return };
         let outcome = match outcome {
             Outcome::Changed { failure: Some(failure), .. } => Err(failure),
-            Outcome::Changed { conference, ids, .. } => Ok(self.participants(&conference, &ids)),
+            Outcome::Changed { conference, mut ids, .. } => {
+                ids.sort_unstable();
+                Ok(self.participants(&conference, &ids))
+            }
             Outcome::Invited(invited) => Ok(Data::Invited { invited }),
         };
         self.reply(cx, &reply, outcome);

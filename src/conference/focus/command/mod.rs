@@ -15,7 +15,7 @@ mod jobs;
 mod shell;
 mod view;
 
-pub use self::view::Facts;
+pub use self::view::{Facts, UnderWay};
 pub(super) use self::{
     define::Saving,
     jobs::{Job, JobId, Outcome, Owner},

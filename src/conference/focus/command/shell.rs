@@ -85,8 +85,7 @@ impl Focus {
             shell.queue.push_back(Body::new(CONTENT_TYPE, Control::Reply(part).to_xml()));
         }
         if shell.queue.len() > MAX_QUEUE {
-            tracing::warn!(user = %shell.user, "shell does not take its replies");
-            return cx.endpoint.bye(cx.now, reply.dialog, Some(Reason::sip(500, "replies are not taken")), Vec::new());
+            return Self::hang_up_on(cx, reply.dialog, shell, "too many wait for their turn");
         }
         self.send_reply(cx, reply.dialog);
     }
@@ -96,10 +95,20 @@ impl Focus {
         let Some(body) = shell.queue.pop_front() else { return };
         let headers =
             vec![("Info-Package".to_owned(), INFO_PACKAGE.to_owned()), ("Content-Disposition".to_owned(), "Info-Package".to_owned())];
-        if let Ok(outgoing) = cx.endpoint.request(cx.now, dialog, Method::Info, headers, Some(body)) {
-            shell.sending = true;
-            self.asked.insert(outgoing, Asked::Reply { dialog });
+        match cx.endpoint.request(cx.now, dialog, Method::Info, headers, Some(body)) {
+            Ok(outgoing) => {
+                shell.sending = true;
+                self.asked.insert(outgoing, Asked::Reply { dialog });
+            }
+            Err(why) => Self::hang_up_on(cx, dialog, shell, &why.to_string()),
         }
+    }
+
+    /// A reply that does not arrive leaves the shell waiting for ever: it learns by BYE that none will come.
+    fn hang_up_on(cx: &mut Cx<'_>, dialog: Call, shell: &mut Shell, why: &str) {
+        tracing::warn!(user = %shell.user, why, "a shell's reply is lost");
+        shell.queue.clear();
+        cx.endpoint.bye(cx.now, dialog, Some(Reason::sip(500, &format!("a reply is lost: {why}"))), Vec::new());
     }
 
     /// A reply was answered: the next one.
@@ -107,7 +116,7 @@ impl Focus {
         if let Some(shell) = self.shells.get_mut(&dialog) {
             shell.sending = false;
             if status >= 300 {
-                tracing::debug!(user = %shell.user, status, "shell refused a reply");
+                return Self::hang_up_on(cx, dialog, shell, &format!("the shell answered {status}"));
             }
             self.send_reply(cx, dialog);
         }

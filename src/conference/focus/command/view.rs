@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Cx, Focus,
+        Asked, Cx, Focus,
         conference::{Conference, Mix},
     },
     failure,
@@ -28,7 +28,46 @@ pub struct Facts {
     pub draining: bool,
 }
 
+/// What the focus has in hand, for whoever wants to know that nothing is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UnderWay {
+    /// Participants, legs, control legs and shells: dialogs that it knows the use of.
+    pub dialogs: usize,
+    /// Requests without a final response.
+    pub requests: usize,
+    /// MSCML requests without a response.
+    pub mscml: usize,
+    /// Commands that wait for others.
+    pub jobs: usize,
+    /// Store operations without an answer.
+    pub saves: usize,
+    /// Subscriptions.
+    pub watches: usize,
+    /// Deadlines, those of pings and of conferences' ends aside.
+    pub deadlines: usize,
+}
+
+impl UnderWay {
+    /// True when it has nothing.
+    pub fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
+}
+
 impl Focus {
+    /// What there is in hand.
+    pub fn under_way(&self) -> UnderWay {
+        UnderWay {
+            dialogs: self.uses.len().max(self.shells.len()),
+            requests: self.asked.values().filter(|asked| !matches!(asked, Asked::Ping { .. })).count(),
+            mscml: self.conferences.values().map(|c| c.asked.len()).sum(),
+            jobs: self.jobs.len(),
+            saves: self.saves.len(),
+            watches: self.watches.len(),
+            deadlines: self.timers.of_calls(),
+        }
+    }
+
     pub(super) fn summary(&self, conference: &Conference) -> Summary {
         let record = &conference.record;
         let server = match conference.mix {
@@ -49,6 +88,11 @@ impl Focus {
             owner: record.creator.as_ref().map(ToString::to_string),
             media_server: server,
         }
+    }
+
+    /// Everybody in a conference, those on their way included.
+    pub fn roster(&self, name: &ConferenceName) -> Vec<Participant> {
+        self.conferences.get(name).map(|c| c.roster.iter().map(participant).collect()).unwrap_or_default()
     }
 
     pub(super) fn details(&self, name: &ConferenceName) -> Result<Data, Failure> {

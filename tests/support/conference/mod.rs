@@ -1,0 +1,227 @@
+//! The columns of ladders about conferences: the application server, the media server, terminals, shells and watchers, all real.
+//!
+//! Columns by name; one with `!` behind it is played by the script:
+//!
+//! | column | what |
+//! |---|---|
+//! | `as` | the application server, at conf.example |
+//! | `ms`, `ms2` | media servers over simulated planes, in order of preference |
+//! | `shell`, `shell-carol` | a shell of the account `admin`, or of another |
+//! | `watcher`, `watcher-bob`, `watcher-guest` | a subscriber: carol, another account, a guest |
+//! | `sender-bob` | sends instant messages as bob |
+//! | `plain-carol` | carol's account by a bare user agent that does what no terminal of ours does |
+//! | `guest`, `guest2` | a terminal without an account |
+//! | any other, `bob`, `bob2` | a terminal of that account; digits tell several of one account apart |
+//!
+//! Directives:
+//!
+//! | directive | meaning |
+//! |---|---|
+//! | `columns alice as ms` | which columns, in this order |
+//! | `over udp` | media servers are reached by UDP, not in process |
+//! | `ports 2` | how many RTP port pairs each media server has; many without |
+//! | `guests no`, `auto-create no` | the server takes no guests, makes no conference of an unused name |
+//! | `store held` | the store answers when it is told to |
+//! | `ping 2s` | media servers are asked so often whether they live; never without |
+//! | `ringing 10s` | how long those who are called may let it ring; a minute without |
+//! | `session alice 90s` | session interval of a column; none without |
+//! | `manual` | terminals do not answer by themselves |
+//! | `ring 2s` | terminals ring for so long before they answer |
+//! | `password alice wrong` | a column's password; `secret` without |
+//! | `limit as subscriptions 1` | a bound of a column's endpoint: `calls`, `subscriptions`, `incoming`, `outgoing`, `waiting` |
+//!
+//! Commands are with each column.
+
+mod mixer;
+mod phone;
+mod plain;
+mod sender;
+mod server;
+mod shell;
+mod watcher;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use confkit::{
+    conference::client::{Identity, ServerAddress},
+    sip::{
+        digest::Credentials,
+        endpoint::{Endpoint, EndpointConfig},
+        hop::{Hop, Transport},
+        message::{Host, SipUri},
+    },
+};
+
+use super::ladder::{Column, Node, Script};
+
+/// The domain of these ladders.
+pub const DOMAIN: &str = "conf.example";
+
+/// The columns that a ladder names.
+pub fn columns(script: &Script) -> Vec<Column> {
+    let world = World::of(script);
+    world.columns.iter().enumerate().map(|(at, name)| world.column(at, name)).collect()
+}
+
+/// What the directives say.
+struct World {
+    columns: Vec<&'static str>,
+    transport: Transport,
+    ports: u16,
+    guests: bool,
+    auto_create: bool,
+    store_held: bool,
+    ping: Option<Duration>,
+    ringing: Duration,
+    answer: bool,
+    ring: Duration,
+    sessions: Vec<(String, Duration)>,
+    passwords: Vec<(String, String)>,
+    limits: Vec<(String, String, usize)>,
+}
+
+impl World {
+    fn of(script: &Script) -> Self {
+        let mut world = Self {
+            columns: Vec::new(),
+            transport: Transport::Local,
+            ports: 1000,
+            guests: true,
+            auto_create: true,
+            store_held: false,
+            ping: None,
+            ringing: Duration::from_secs(60),
+            answer: true,
+            ring: Duration::ZERO,
+            sessions: Vec::new(),
+            passwords: Vec::new(),
+            limits: Vec::new(),
+        };
+        for (name, value) in &script.directives {
+            let words: Vec<_> = value.split(' ').collect();
+            match (name.as_str(), &words[..]) {
+                ("columns", names) => world.columns = names.iter().map(|n| &*Box::leak((*n).to_owned().into_boxed_str())).collect(),
+                ("over", ["udp"]) => world.transport = Transport::Udp,
+                ("ports", [n]) => world.ports = n.parse().expect("a number"),
+                ("guests", ["no"]) => world.guests = false,
+                ("auto-create", ["no"]) => world.auto_create = false,
+                ("store", ["held"]) => world.store_held = true,
+                ("ping", [time]) => world.ping = Some(seconds(time)),
+                ("ringing", [time]) => world.ringing = seconds(time),
+                ("manual", _) => world.answer = false,
+                ("ring", [time]) => world.ring = seconds(time),
+                ("session", [who, time]) => world.sessions.push(((*who).to_owned(), seconds(time))),
+                ("password", [who, password]) => world.passwords.push(((*who).to_owned(), (*password).to_owned())),
+                ("limit", [who, what, n]) => world.limits.push(((*who).to_owned(), (*what).to_owned(), n.parse().expect("a number"))),
+                _ => panic!("no directive {name} {value}"),
+            }
+        }
+        world
+    }
+
+    fn column(&self, at: usize, column: &'static str) -> Column {
+        let name = column.strip_suffix('!').unwrap_or(column);
+        let own: SocketAddr = (Ipv4Addr::new(192, 0, 2, u8::try_from(at).expect("few columns") + 1), 5060).into();
+        let hops = match name {
+            "as" => vec![Hop::new(Transport::Udp, self.server()), Hop::new(Transport::Tcp, self.server()), Hop::local("as")],
+            "ms" | "ms2" => vec![self.media_server_hop(name)],
+            // Large messages go by TCP (RFC 3261 18.1.1).
+            _ => vec![Hop::new(Transport::Udp, own), Hop::new(Transport::Tcp, own)],
+        };
+        let seat = Seat { world: self, name, own, seed: [u8::try_from(at).expect("few columns") + 1; 32] };
+        let node: Option<Box<dyn Node>> = match name.split_once('-').map_or(name, |(kind, _)| kind) {
+            _ if column.ends_with('!') => None,
+            "as" => Some(Box::new(server::Server::new(&seat))),
+            "ms" | "ms2" => Some(Box::new(mixer::Mixer::new(&seat))),
+            "shell" => Some(Box::new(shell::Shell::new(&seat))),
+            "watcher" => Some(Box::new(watcher::Watcher::new(&seat))),
+            "sender" => Some(Box::new(sender::Sender::new(&seat))),
+            "plain" => Some(Box::new(plain::Plain::new(&seat))),
+            _ => Some(Box::new(phone::Phone::new(&seat))),
+        };
+        Column { name, hops, node }
+    }
+
+    /// The application server's address; on loopback where it has to reach media servers by UDP, which let nobody else in.
+    fn server(&self) -> SocketAddr {
+        let ip = if self.transport == Transport::Udp { Ipv4Addr::new(127, 0, 0, 100) } else { Ipv4Addr::new(192, 0, 2, 100) };
+        SocketAddr::new(ip.into(), 5060)
+    }
+
+    fn media_server_hop(&self, name: &str) -> Hop {
+        let last = if name == "ms" { 101 } else { 102 };
+        match self.transport {
+            Transport::Udp => Hop::new(Transport::Udp, SocketAddr::new(Ipv4Addr::new(127, 0, 0, last).into(), 5060)),
+            _ => Hop::local(name),
+        }
+    }
+}
+
+/// A column as it is being made.
+struct Seat<'a> {
+    world: &'a World,
+    /// The column's name, without `!`.
+    name: &'static str,
+    own: SocketAddr,
+    seed: [u8; 32],
+}
+
+impl Seat<'_> {
+    fn server(&self) -> ServerAddress {
+        ServerAddress::new(SipUri::at(None, self.world.server()))
+    }
+
+    /// The account behind the name: what stands behind the kind, without digits.
+    fn account(&self) -> &str {
+        self.name.split_once('-').map_or(self.name, |(_, account)| account).trim_end_matches(|c: char| c.is_ascii_digit())
+    }
+
+    /// Who the column is: an account, or a guest.
+    fn identity(&self, account: &str) -> Identity {
+        if account == "guest" {
+            return Identity::guest(Some(self.name), Host::Ip(self.own.ip()), None);
+        }
+        let password = self.world.passwords.iter().find(|(who, _)| who == self.name).map_or("secret", |(_, password)| password);
+        Identity::user(account, Some(Credentials::new(account, password)), &self.server())
+    }
+
+    /// The settings of the column's endpoint, as the directives have them.
+    fn configure(&self, mut config: EndpointConfig) -> EndpointConfig {
+        config.session_expires = self.world.sessions.iter().find(|(who, _)| who == self.name).map(|(_, interval)| *interval);
+        for (_, what, n) in self.world.limits.iter().filter(|(who, ..)| who == self.name) {
+            let limits = &mut config.limits;
+            match what.as_str() {
+                "calls" => limits.calls = *n,
+                "subscriptions" => limits.subscriptions = *n,
+                "incoming" => limits.incoming = *n,
+                "outgoing" => limits.outgoing = *n,
+                "waiting" => limits.waiting = *n,
+                _ => panic!("no limit {what}"),
+            }
+        }
+        config
+    }
+
+    /// A client's endpoint.
+    fn endpoint(&self) -> Endpoint {
+        let config = self.configure(EndpointConfig::default()).at(Transport::Udp, Host::Ip(self.own.ip()), None);
+        Endpoint::new(config, self.seed)
+    }
+
+    /// Where a terminal receives RTP.
+    fn rtp(&self) -> SocketAddr {
+        SocketAddr::new(self.own.ip(), 30_000)
+    }
+}
+
+/// Where media servers receive RTP.
+fn media_ip() -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(192, 0, 2, 101))
+}
+
+fn seconds(text: &str) -> Duration {
+    Duration::from_secs_f64(text.trim_end_matches('s').parse().expect("seconds"))
+}
