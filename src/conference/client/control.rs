@@ -84,7 +84,7 @@ impl Control {
             hop,
             route: Vec::new(),
             headers: Vec::new(),
-            body: Some(Body::sdp(&b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"[..])),
+            body: Some(Body::sdp(control::NO_MEDIA)),
             credentials: identity.credentials.clone(),
         };
         let mut events = VecDeque::new();
@@ -136,7 +136,7 @@ impl Control {
                 Event::Rejected { .. } if matches!(self.state, State::Closing) => {}
                 Event::Rejected { response, .. } => self.over(now, Refusal::of(&response).failure()),
                 Event::Reinvite { call, .. } => {
-                    let body = Body::sdp(&b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"[..]);
+                    let body = Body::sdp(control::NO_MEDIA);
                     self.endpoint.accept(now, call, Some(body), Vec::new());
                 }
                 Event::Request { incoming, request, .. } => {

@@ -1,7 +1,5 @@
 //! S301–S308: somebody calls the conference.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use super::{
@@ -308,8 +306,8 @@ pub(super) fn focus_headers(contact: String) -> Vec<(String, String)> {
     vec![("Contact".to_owned(), contact), ("Allow-Events".to_owned(), "conference".to_owned())]
 }
 
-fn retry_after() -> Vec<(String, String)> {
-    vec![("Retry-After".to_owned(), Duration::from_secs(30).as_secs().to_string())]
+pub(super) fn retry_after() -> Vec<(String, String)> {
+    vec![("Retry-After".to_owned(), "30".to_owned())]
 }
 
 /// A body that shows a PIN and nothing else: the offer is to come from us.

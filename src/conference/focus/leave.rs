@@ -3,6 +3,7 @@
 use super::{
     Cx, Focus, Timer, Use,
     conference::{Mix, MscmlAsked, Stage},
+    dial_in::retry_after,
     dial_out::meaning,
 };
 use crate::{
@@ -82,7 +83,7 @@ impl Focus {
             Stage::AwaitingMix | Stage::InvitingLeg => {
                 let mut headers: Vec<_> = reason.text.as_deref().map(warning).into_iter().collect();
                 if status == 503 {
-                    headers.push(("Retry-After".to_owned(), "30".to_owned()));
+                    headers.extend(retry_after());
                 }
                 cx.endpoint.reject(cx.now, call, status, headers);
             }

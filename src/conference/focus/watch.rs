@@ -5,7 +5,7 @@ mod tests;
 
 use std::time::Duration;
 
-use super::{Caller, Cx, Focus, Timer};
+use super::{Caller, Cx, Focus, Timer, dial_in::retry_after};
 use crate::{
     conference::{
         policy::Denied,
@@ -63,7 +63,7 @@ impl Focus {
             return cx.endpoint.respond(cx.now, incoming, 404, Vec::new(), None);
         };
         if self.draining {
-            return cx.endpoint.respond(cx.now, incoming, 503, vec![("Retry-After".to_owned(), "30".to_owned())], None);
+            return cx.endpoint.respond(cx.now, incoming, 503, retry_after(), None);
         }
         if caller.user.is_none() && !conference.record.guests.unwrap_or(self.config.guests) {
             return cx.endpoint.respond(cx.now, incoming, 403, Denied::Guest.headers(), None);

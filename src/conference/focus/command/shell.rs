@@ -2,11 +2,9 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-
 use super::super::{Asked, Caller, Cx, Focus, Use, leave::refuse_all, mix::sdp_of};
 use crate::{
-    conference::wire::control::{Body as Control, CONTENT_TYPE, Data, Failure, INFO_PACKAGE, Reply as WireReply},
+    conference::wire::control::{self, Body as Control, CONTENT_TYPE, Data, Failure, INFO_PACKAGE, Reply as WireReply},
     id::UserName,
     sip::{
         endpoint::{Body, Call, Reason, warning},
@@ -127,7 +125,7 @@ impl Focus {
 pub(in super::super) fn control_answer(request: &Request) -> Option<Body> {
     let offer = sdp_of(request.headers.get("Content-Type"), &request.body);
     if offer.is_empty() {
-        return Some(Body::sdp(Bytes::from_static(b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n")));
+        return Some(Body::sdp(control::NO_MEDIA));
     }
     refuse_all(&offer)
 }

@@ -20,6 +20,8 @@ pub use crate::account::{Pin, PinError};
 pub const CONTENT_TYPE: &str = "application/vnd.confkit.conference+xml";
 /// The INFO package (RFC 6086) that they travel in.
 pub const INFO_PACKAGE: &str = "vnd.confkit.conference";
+/// The session description of a control dialog, offer and answer alike: no m-lines.
+pub const NO_MEDIA: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n";
 /// XML namespace of every element.
 pub const NAMESPACE: &str = "urn:confkit:conference:1";
 /// Most URIs in one `invite`. More are refused as [`ErrorCode::Usage`].
