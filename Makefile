@@ -40,7 +40,7 @@ deny:
 	cargo deny --locked --all-features check
 
 bench:
-	$(CARGO) bench --locked --all-features
+	benches/side-by-side/mixers.sh
 	benches/side-by-side/callers.sh
 
 fuzz:
