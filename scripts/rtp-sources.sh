@@ -24,7 +24,7 @@ if ! dumpcap -i lo -q -P -B 64 -a "duration:$seconds" -f "$filter" -w "$work/cap
   echo "rtp-sources: dumpcap may not capture. Run this as root, or once: setcap cap_net_raw,cap_net_admin=eip $(command -v dumpcap)" >&2
   exit 1
 fi
-read_capture() { tshark -r "$work/capture.pcap" --enable-heuristic rtp_udp "$@" 2>/dev/null; }
+read_capture() { tshark -r "$work/capture.pcap" -o udp.try_heuristic_first:TRUE --enable-heuristic rtp_udp "$@" 2>/dev/null; }
 read_capture -q -z rtp,streams | awk '$7 ~ /^0x/ { print $3 ":" $4, $5 ":" $6, $7, $8, $9, $10 }' >"$work/streams"
 
 printf '%-22s %-22s %-12s %-8s %8s %6s %8s\n' FROM TO SSRC CODEC PACKETS LOST HERTZ

@@ -75,7 +75,7 @@ before=$(cpu)
 after=$(cpu)
 wait "$sipp" || { echo "callers: sipp says that calls failed" >&2; tail -20 "$work/many.err" >&2 || true; exit 1; }
 captured_all
-tshark -r "$work/rtp.pcap" --enable-heuristic rtp_udp -q -z rtp,streams 2>/dev/null |
+tshark -r "$work/rtp.pcap" -o udp.try_heuristic_first:TRUE --enable-heuristic rtp_udp -q -z rtp,streams 2>/dev/null |
   awk -v media="$media" '$7 ~ /^0x/ { print ($6 == media ? "out" : "in"), $9, $10 }' | sort >"$work/streams"
 awk -v callers="$callers" -v window="$window" '
   { legs[$1]++; packets[$1] += $2; lost[$1] += $3; if (!($1 in least) || $2 < least[$1]) least[$1] = $2 }

@@ -84,8 +84,20 @@ impl Capture {
         let log = self.process.log();
         let lost = log.split_once("pcap:").and_then(|(_, rest)| rest.split('/').next()).unwrap_or("?");
         assert_eq!(lost, "0", "packets were lost by the capture: {log}");
+        // Heuristics first: a leg on the port of some known protocol is RTP all the same.
         let mut tshark = command("tshark");
-        let table = run(PACKAGE, tshark.arg("-r").arg(&self.file).args(["--enable-heuristic", "rtp_udp", "-q", "-z", "rtp,streams"]));
+        let table = run(
+            PACKAGE,
+            tshark.arg("-r").arg(&self.file).args([
+                "-o",
+                "udp.try_heuristic_first:TRUE",
+                "--enable-heuristic",
+                "rtp_udp",
+                "-q",
+                "-z",
+                "rtp,streams",
+            ]),
+        );
         table.lines().filter_map(stream).collect()
     }
 }
