@@ -14,6 +14,7 @@
 //! | `interop/witness.rs` | who sends RTP, as a capture shows it |
 
 #![cfg(feature = "cli")]
+#![expect(clippy::print_stdout, reason = "what was counted and captured is told to whoever runs it")]
 
 #[path = "support/baresip.rs"]
 mod baresip;

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Instant};
 
 use confkit::{
-    conference::client::{Identity, Machine as _, MessageEvent, SendMessage, ServerAddress},
+    conference::client::{Identity, MessageEvent, SendMessage, ServerAddress},
     sip::{
         endpoint::{Endpoint, EndpointConfig},
         hop::Transport,
@@ -33,7 +33,7 @@ impl Sender {
     }
 
     fn listen(&mut self) {
-        while let Some(event) = self.sending.as_mut().and_then(|s| s.poll_event()) {
+        while let Some(event) = self.sending.as_mut().and_then(confkit::conference::client::Machine::poll_event) {
             self.outputs.push_back(Output::Saw(match event {
                 MessageEvent::Delivered { status } => format!("it delivered ({status})"),
                 MessageEvent::Refused(refusal) => format!("it refused: {} {}", refusal.status, refusal.text),
@@ -66,11 +66,11 @@ impl Node for Sender {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        self.sending.as_ref().and_then(|s| s.next_timeout())
+        self.sending.as_ref().and_then(confkit::sip::node::Node::next_timeout)
     }
 
     fn poll(&mut self) -> Option<Output> {
-        self.sending.as_mut().and_then(|s| s.poll_transmit()).map(Output::Send).or_else(|| self.outputs.pop_front())
+        self.sending.as_mut().and_then(confkit::sip::node::Node::poll_transmit).map(Output::Send).or_else(|| self.outputs.pop_front())
     }
 
     fn closing(&self) -> Vec<String> {

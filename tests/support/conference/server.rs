@@ -85,17 +85,17 @@ impl Server {
         while let Some(effect) = self.server.poll_effect() {
             match &mut self.held {
                 Some(held) => held.push_back(effect),
-                None => self.answer(now, effect, &Stored::Done(1)),
+                None => self.answer(now, &effect, &Stored::Done(1)),
             }
         }
     }
 
-    fn answer(&mut self, now: Instant, effect: Effect, outcome: &Stored) {
+    fn answer(&mut self, now: Instant, effect: &Effect, outcome: &Stored) {
         let answer = match effect {
-            Effect::Store { save, .. } => Command::Stored { save, outcome: outcome.clone() },
+            Effect::Store { save, .. } => Command::Stored { save: *save, outcome: outcome.clone() },
             Effect::StoreContacts { save, .. } => {
                 let outcome = if matches!(outcome, Stored::Done(_)) { Ok(()) } else { Err("the disk is full".to_owned()) };
-                Command::ContactsStored { save, outcome }
+                Command::ContactsStored { save: *save, outcome }
             }
         };
         self.server.handle_command(now, answer);
@@ -118,7 +118,7 @@ impl Node for Server {
             }
         };
         for effect in std::mem::take(self.held.as_mut().expect("a store that is held")) {
-            self.answer(now, effect, &outcome);
+            self.answer(now, &effect, &outcome);
         }
         self.store(now);
     }

@@ -10,7 +10,7 @@ use std::{collections::VecDeque, time::Instant};
 use confkit::{
     account::Pin,
     conference::{
-        client::{Control, ControlCommand, ControlEvent, Identity, Machine as _, ServerAddress},
+        client::{Control, ControlCommand, ControlEvent, Identity, ServerAddress},
         wire::control::{Command, Create, Data, Invitee, Participant, Reply, Role, Summary, VolumeDirection, Who},
     },
     sip::{
@@ -43,7 +43,7 @@ impl Shell {
     }
 
     fn listen(&mut self) {
-        while let Some(event) = self.control.as_mut().and_then(|c| c.poll_event()) {
+        while let Some(event) = self.control.as_mut().and_then(confkit::conference::client::Machine::poll_event) {
             let text = match event {
                 ControlEvent::Opened => "the dialog open".to_owned(),
                 ControlEvent::Reply(Reply { outcome: Ok(data), .. }) => format!("done{}", told(&data)),
@@ -85,11 +85,11 @@ impl Node for Shell {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        self.control.as_ref().and_then(|c| c.next_timeout())
+        self.control.as_ref().and_then(confkit::sip::node::Node::next_timeout)
     }
 
     fn poll(&mut self) -> Option<Output> {
-        self.control.as_mut().and_then(|c| c.poll_transmit()).map(Output::Send).or_else(|| self.outputs.pop_front())
+        self.control.as_mut().and_then(confkit::sip::node::Node::poll_transmit).map(Output::Send).or_else(|| self.outputs.pop_front())
     }
 
     fn closing(&self) -> Vec<String> {

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Instant};
 
 use confkit::{
     conference::{
-        client::{Identity, Machine as _, ServerAddress, Watch, WatchCommand, WatchEvent},
+        client::{Identity, ServerAddress, Watch, WatchCommand, WatchEvent},
         wire::conference_info::{State, User},
     },
     sip::{
@@ -37,7 +37,7 @@ impl Watcher {
     }
 
     fn listen(&mut self) {
-        while let Some(event) = self.watch.as_mut().and_then(|w| w.poll_event()) {
+        while let Some(event) = self.watch.as_mut().and_then(confkit::conference::client::Machine::poll_event) {
             let text = match event {
                 WatchEvent::News { document, .. } => {
                     let users: Vec<String> = document.users.iter().flat_map(|u| &u.users).map(one).collect();
@@ -107,11 +107,11 @@ impl Node for Watcher {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        self.watch.as_ref().and_then(|w| w.next_timeout())
+        self.watch.as_ref().and_then(confkit::sip::node::Node::next_timeout)
     }
 
     fn poll(&mut self) -> Option<Output> {
-        self.watch.as_mut().and_then(|w| w.poll_transmit()).map(Output::Send).or_else(|| self.outputs.pop_front())
+        self.watch.as_mut().and_then(confkit::sip::node::Node::poll_transmit).map(Output::Send).or_else(|| self.outputs.pop_front())
     }
 
     fn closing(&self) -> Vec<String> {

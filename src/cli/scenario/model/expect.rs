@@ -103,7 +103,7 @@ item! {
 item! {
     /// `event`: since the last step that was more than waiting and looking.
     pub struct Event {
-        /// What: see [`OF_TERMINALS`] and [`OF_CONFERENCES`].
+        /// What: a name of what terminals or conferences can be asked.
         is: Text,
         /// The terminal that it happens to. Without one it happens in a conference.
         terminal: Option<Name> = None,

@@ -48,7 +48,7 @@ impl Terminal {
                     hold: Hold::default(),
                     hung_up: false,
                     taken_back: None,
-                })
+                });
             }
             Err(why) => self.events.push_back(TerminalEvent::Refused(Refusal { status: 503, text: why.to_string() })),
         }

@@ -117,7 +117,7 @@ impl World {
             if self.plane.next_timeout() <= next {
                 self.plane.handle_timeout(next);
                 while let Some(datagram) = self.plane.poll_transmit() {
-                    self.send(datagram);
+                    self.send(&datagram);
                 }
                 while let Some(event) = self.plane.poll_event() {
                     self.events.push(event);
@@ -137,10 +137,10 @@ impl World {
             let from = if port == Port::Media { seat.address } else { SocketAddr::new(seat.address.ip(), seat.address.port() + 1) };
             out.push(Datagram { from, to, bytes: Bytes::copy_from_slice(bytes) });
         }
-        out.into_iter().for_each(|datagram| self.send(datagram));
+        out.iter().for_each(|datagram| self.send(datagram));
     }
 
-    fn send(&mut self, datagram: Datagram) {
+    fn send(&mut self, datagram: &Datagram) {
         datagram.bytes.hash(&mut self.transcript);
         datagram.to.hash(&mut self.transcript);
         let weather = self.weather;
