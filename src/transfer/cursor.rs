@@ -1,0 +1,118 @@
+//! Cuts the batch stream into its files: a pure walk that source, sink and verifier share.
+
+use std::sync::Arc;
+
+use super::manifest::Manifest;
+
+/// What the next bytes of the stream are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// A file begins: an index into the manifest's entries.
+    Begin {
+        /// The entry.
+        entry: usize,
+    },
+    /// The next bytes belong to this file.
+    Data {
+        /// The entry.
+        entry: usize,
+        /// Where in the file.
+        offset: u64,
+        /// How many bytes, more than zero.
+        len: usize,
+    },
+    /// A file has all its bytes.
+    End {
+        /// The entry.
+        entry: usize,
+    },
+}
+
+/// A place in the batch stream. It never passes over a file of unknown size: that one ends with the stream.
+#[derive(Debug, Clone)]
+pub struct Cursor {
+    manifest: Arc<[(usize, Option<u64>)]>,
+    /// Index into the list of regular files.
+    file: usize,
+    /// Bytes of that file already passed.
+    offset: u64,
+    /// Whether its [`Step::Begin`] was given.
+    begun: bool,
+    /// Bytes of the stream already passed.
+    position: u64,
+}
+
+impl Cursor {
+    /// At the start of a batch.
+    pub fn new(manifest: &Manifest) -> Self {
+        Self { manifest: manifest.file_table(), file: 0, offset: 0, begun: false, position: 0 }
+    }
+
+    /// At an offset of the stream, none when it lies behind the end. On the border between two files it is at the start of the first that
+    /// begins there, empty ones included; the file that the offset lies within begins no more, as it has begun before.
+    pub fn at(manifest: &Manifest, offset: u64) -> Option<Self> {
+        let mut cursor = Self::new(manifest);
+        cursor.position = offset;
+        let mut left = offset;
+        for (_, size) in cursor.manifest.iter() {
+            match size {
+                Some(size) if left >= *size && left > 0 => left -= size,
+                _ => break,
+            }
+            cursor.file += 1;
+        }
+        if left > 0 && cursor.file == cursor.manifest.len() {
+            return None;
+        }
+        (cursor.offset, cursor.begun) = (left, left > 0);
+        Some(cursor)
+    }
+
+    /// Bytes of the stream already passed.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The file that stands here, as an index into the manifest's entries, and the bytes of it already passed.
+    pub fn here(&self) -> Option<(usize, u64)> {
+        self.manifest.get(self.file).map(|(entry, _)| (*entry, self.offset))
+    }
+
+    /// How many regular files have all their bytes.
+    pub fn files_done(&self) -> usize {
+        self.file
+    }
+
+    /// Whether every file has all its bytes. Never for a batch of unknown size.
+    pub fn is_done(&self) -> bool {
+        self.file == self.manifest.len()
+    }
+
+    /// Whether it stands in a file of unknown size.
+    pub fn is_open_ended(&self) -> bool {
+        matches!(self.manifest.get(self.file), Some((_, None)))
+    }
+
+    /// The next step, given that `available` more bytes are at hand; the bytes of a [`Step::Data`] count as taken. None when there is
+    /// nothing to do without more bytes, or when the batch is done.
+    pub fn next(&mut self, available: usize) -> Option<Step> {
+        let (entry, size) = *self.manifest.get(self.file)?;
+        if !self.begun {
+            self.begun = true;
+            return Some(Step::Begin { entry });
+        }
+        let left = size.map(|size| size.saturating_sub(self.offset));
+        if left == Some(0) {
+            (self.file, self.offset, self.begun) = (self.file + 1, 0, false);
+            return Some(Step::End { entry });
+        }
+        let len = left.map_or(available, |left| usize::try_from(left).unwrap_or(usize::MAX).min(available));
+        if len == 0 {
+            return None;
+        }
+        let offset = self.offset;
+        self.offset = self.offset.saturating_add(len as u64);
+        self.position = self.position.saturating_add(len as u64);
+        Some(Step::Data { entry, offset, len })
+    }
+}

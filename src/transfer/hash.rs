@@ -1,0 +1,276 @@
+//! Digests of files and of a whole batch, computed while the bytes pass.
+//!
+//! Each regular file has its own digest: BLAKE3 by default, SHA-256 of choice. The digest of a batch is not a second pass over the
+//! bytes but a digest of the digests, bound to the manifest ([`Trailer::root`]): who knows it has verified every file, and a
+//! resumed transfer needs no byte again that it has digested before.
+
+use std::fmt;
+
+use aws_lc_rs::digest;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    cursor::{Cursor, Step},
+    manifest::Manifest,
+};
+
+/// Length of every digest, in bytes.
+pub const DIGEST_LEN: usize = 32;
+/// Longest form of a [`Trailer`], in bytes.
+pub const MAX_TRAILER: usize = TRAILER_HEAD + super::manifest::MAX_ENTRIES * DIGEST_LEN;
+
+const TRAILER_VERSION: u8 = 1;
+const TRAILER_HEAD: usize = 6;
+
+/// Which algorithm digests the files of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Algorithm {
+    /// BLAKE3, 32 bytes of output.
+    #[default]
+    Blake3,
+    /// SHA-256 (FIPS 180-4).
+    Sha256,
+}
+
+impl Algorithm {
+    /// The name that users type and read: `blake3`, `sha256`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Blake3 => "blake3",
+            Self::Sha256 => "sha256",
+        }
+    }
+}
+
+/// A digest. Shown and serialized as 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest(pub [u8; DIGEST_LEN]);
+
+impl Digest {
+    /// The BLAKE3 digest of bytes that are at hand.
+    pub fn blake3(bytes: &[u8]) -> Self {
+        Self(*blake3::hash(bytes).as_bytes())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({self})")
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_string()
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = HashError;
+
+    fn try_from(text: String) -> Result<Self, HashError> {
+        text.parse()
+    }
+}
+
+impl std::str::FromStr for Digest {
+    type Err = HashError;
+
+    fn from_str(text: &str) -> Result<Self, HashError> {
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        let mut digest = [0; DIGEST_LEN];
+        if pairs.len() != DIGEST_LEN || !rest.is_empty() {
+            return Err(HashError::Text);
+        }
+        for (byte, [high, low]) in digest.iter_mut().zip(pairs) {
+            *byte = nibble(*high).ok_or(HashError::Text)? << 4 | nibble(*low).ok_or(HashError::Text)?;
+        }
+        Ok(Self(digest))
+    }
+}
+
+/// What is wrong with digests that came from elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HashError {
+    /// Not 64 hexadecimal digits.
+    #[error("a digest is 64 hexadecimal digits")]
+    Text,
+    /// The trailer is cut short, has a tail, or an unknown version or algorithm.
+    #[error("the trailer of digests is not of a form that this version knows")]
+    Trailer,
+    /// The trailer has another number of files than the manifest.
+    #[error("the trailer has digests of {found} files, the batch has {expected}")]
+    Count {
+        /// As the trailer says.
+        found: usize,
+        /// Regular files of the manifest.
+        expected: usize,
+    },
+}
+
+/// Digests bytes as they pass.
+#[derive(Clone)]
+pub struct Hasher(State);
+
+#[derive(Clone)]
+enum State {
+    Blake3(Box<blake3::Hasher>),
+    Sha256(digest::Context),
+}
+
+impl Hasher {
+    /// An empty one.
+    pub fn new(algorithm: Algorithm) -> Self {
+        Self(match algorithm {
+            Algorithm::Blake3 => State::Blake3(Box::new(blake3::Hasher::new())),
+            Algorithm::Sha256 => State::Sha256(digest::Context::new(&digest::SHA256)),
+        })
+    }
+
+    /// Takes bytes. Chunks of 64 KiB and more are fastest.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match &mut self.0 {
+            State::Blake3(hasher) => {
+                hasher.update(bytes);
+            }
+            State::Sha256(context) => context.update(bytes),
+        }
+    }
+
+    /// The digest of what passed.
+    pub fn finish(self) -> Digest {
+        match self.0 {
+            State::Blake3(hasher) => Digest(*hasher.finalize().as_bytes()),
+            State::Sha256(context) => {
+                let mut bytes = [0; DIGEST_LEN];
+                bytes.copy_from_slice(context.finish().as_ref());
+                Digest(bytes)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Hasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            State::Blake3(_) => f.write_str("Hasher(blake3)"),
+            State::Sha256(_) => f.write_str("Hasher(sha256)"),
+        }
+    }
+}
+
+/// The digests of all regular files of a batch, in manifest order: what the sender says at the end, and the receiver compares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trailer {
+    /// What made them.
+    pub algorithm: Algorithm,
+    /// One for each regular file.
+    pub files: Vec<Digest>,
+}
+
+impl Trailer {
+    /// One digest for the batch: BLAKE3 over the manifest's digest, the algorithm and every file's digest.
+    pub fn root(&self, manifest: &Manifest) -> Digest {
+        let mut hasher = blake3::Hasher::new_derive_key("confkit transfer batch v1");
+        hasher.update(&manifest.digest().0);
+        hasher.update(self.algorithm.name().as_bytes());
+        self.files.iter().for_each(|file| {
+            hasher.update(&file.0);
+        });
+        Digest(*hasher.finalize().as_bytes())
+    }
+
+    /// As bytes: version 1, algorithm (1 BLAKE3, 2 SHA-256), number of files (32 bits, network order), the digests.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(TRAILER_HEAD + self.files.len() * DIGEST_LEN);
+        let algorithm = match self.algorithm {
+            Algorithm::Blake3 => 1,
+            Algorithm::Sha256 => 2,
+        };
+        bytes.extend_from_slice(&[TRAILER_VERSION, algorithm]);
+        bytes.extend_from_slice(&u32::try_from(self.files.len()).unwrap_or(u32::MAX).to_be_bytes());
+        self.files.iter().for_each(|file| bytes.extend_from_slice(&file.0));
+        bytes
+    }
+
+    /// Reads it for a batch.
+    ///
+    /// # Errors
+    /// It is not of our form, or not for this manifest. The sender's fault.
+    pub fn from_bytes(bytes: &[u8], manifest: &Manifest) -> Result<Self, HashError> {
+        let Some(([TRAILER_VERSION, algorithm, a, b, c, d], rest)) = bytes.split_first_chunk::<TRAILER_HEAD>() else {
+            return Err(HashError::Trailer);
+        };
+        let algorithm = match algorithm {
+            1 => Algorithm::Blake3,
+            2 => Algorithm::Sha256,
+            _ => return Err(HashError::Trailer),
+        };
+        let (files, tail) = rest.as_chunks::<DIGEST_LEN>();
+        if !tail.is_empty() || usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])) != Ok(files.len()) {
+            return Err(HashError::Trailer);
+        }
+        let expected = manifest.files().count();
+        if files.len() != expected {
+            return Err(HashError::Count { found: files.len(), expected });
+        }
+        Ok(Self { algorithm, files: files.iter().map(|file| Digest(*file)).collect() })
+    }
+}
+
+/// Digests a whole batch as its stream passes, from the first byte: what whoever only stores or forwards a batch uses to check it.
+#[derive(Debug)]
+pub struct BatchHasher {
+    algorithm: Algorithm,
+    cursor: Cursor,
+    current: Option<Hasher>,
+    files: Vec<Digest>,
+}
+
+impl BatchHasher {
+    /// For the batch of a manifest.
+    pub fn new(manifest: &Manifest, algorithm: Algorithm) -> Self {
+        let mut hasher = Self { algorithm, cursor: Cursor::new(manifest), current: None, files: Vec::new() };
+        hasher.update(&[]);
+        hasher
+    }
+
+    /// Takes the next bytes of the stream. False when there are more than the manifest has; those are not taken.
+    pub fn update(&mut self, mut bytes: &[u8]) -> bool {
+        while let Some(step) = self.cursor.next(bytes.len()) {
+            match step {
+                Step::Begin { .. } => self.current = Some(Hasher::new(self.algorithm)),
+                Step::Data { len, .. } => {
+                    let (now, rest) = bytes.split_at(len.min(bytes.len()));
+                    if let Some(hasher) = &mut self.current {
+                        hasher.update(now);
+                    }
+                    bytes = rest;
+                }
+                Step::End { .. } => self.files.extend(self.current.take().map(Hasher::finish)),
+            }
+        }
+        bytes.is_empty()
+    }
+
+    /// The digests, once the stream has ended; none when files are missing.
+    pub fn finish(mut self) -> Option<Trailer> {
+        if self.cursor.is_open_ended() {
+            self.files.extend(self.current.take().map(Hasher::finish));
+        }
+        (self.cursor.is_done() || self.cursor.is_open_ended()).then_some(Trailer { algorithm: self.algorithm, files: self.files })
+    }
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}

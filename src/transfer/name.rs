@@ -1,0 +1,221 @@
+//! Names that may be made on another machine: relative, inside, and the same everywhere.
+//!
+//! A [`SafePath`] is a proof. Whoever holds one knows that joining it to a folder names something inside that folder, as far as text
+//! can say; what symbolic links on the disk make of it is the sink's matter. Nothing is escaped or mended: a name that cannot be kept
+//! as it is, is refused, so that two receivers never disagree on what a file is called.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Most bytes of one component, as most file systems have it.
+pub const MAX_COMPONENT: usize = 255;
+/// Most bytes of a whole path, separators included.
+pub const MAX_PATH: usize = 4096;
+/// Most components of a path.
+pub const MAX_DEPTH: usize = 128;
+/// How partial files end; no entry may be called so.
+pub const PART_SUFFIX: &str = ".confkit-part";
+
+/// Device names of Windows, which it finds whatever the extension.
+const RESERVED: &[&str] = &[
+    "con", "prn", "aux", "nul", "conin$", "conout$", "com0", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8", "com9",
+    "lpt0", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
+];
+
+/// Why a name is refused. The sender's fault. `name` is made fit for a message: without control characters and not endless.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the name \"{name}\" is refused: {why}")]
+pub struct NameError {
+    /// The name as it may be shown.
+    pub name: String,
+    /// What is wrong with it.
+    pub why: NameFault,
+}
+
+/// What is wrong with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameFault {
+    /// Nothing there, or nothing between two slashes.
+    #[error("it has an empty part")]
+    Empty,
+    /// It starts at the root or at a drive.
+    #[error("it is absolute")]
+    Absolute,
+    /// A part is `.` or `..`.
+    #[error("it has a part \".\" or \"..\"")]
+    Dots,
+    /// Control characters, or marks that turn the direction of writing and so show another name than there is.
+    #[error("it has control characters")]
+    Control,
+    /// A backslash, which separates on Windows.
+    #[error("it has a backslash")]
+    Backslash,
+    /// A device name on Windows, or a part that ends with a space or a dot, which Windows drops.
+    #[error("it is reserved on some systems")]
+    Reserved,
+    /// It looks like one of our partial files.
+    #[error("it ends like a partial file")]
+    Partial,
+    /// Over [`MAX_COMPONENT`], [`MAX_PATH`] or [`MAX_DEPTH`].
+    #[error("it is too long or too deep")]
+    TooLong,
+    /// Not UTF-8.
+    #[error("it is not UTF-8")]
+    Encoding,
+}
+
+/// A relative path with `/` between its parts that names something inside any folder it is joined to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SafePath(String);
+
+impl SafePath {
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// The first fault found.
+    pub fn new(name: &str) -> Result<Self, NameError> {
+        match fault(name) {
+            None => Ok(Self(name.to_owned())),
+            Some(why) => Err(NameError { name: shown(name), why }),
+        }
+    }
+
+    /// The path as it travels.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The last part.
+    pub fn file_name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// All but the last part; none where there is only one.
+    pub fn parent(&self) -> Option<&str> {
+        self.0.rsplit_once('/').map(|(parent, _)| parent)
+    }
+
+    /// The folders above, outermost first: `a`, `a/b` for `a/b/c`.
+    pub fn ancestors(&self) -> impl Iterator<Item = &str> {
+        self.0.match_indices('/').map(|(at, _)| &self.0[..at])
+    }
+
+    /// This path with one more part.
+    ///
+    /// # Errors
+    /// The part is no name, or the whole is too long.
+    pub fn join(&self, part: &str) -> Result<Self, NameError> {
+        Self::new(&format!("{}/{part}", self.0))
+    }
+
+    /// The same path with another last part.
+    ///
+    /// # Errors
+    /// The part is no name, or the whole is too long.
+    pub fn with_file_name(&self, name: &str) -> Result<Self, NameError> {
+        match self.parent() {
+            Some(parent) => Self::new(&format!("{parent}/{name}")),
+            None => Self::new(name),
+        }
+    }
+
+    /// The `n`-th other name for it: `report (1).pdf` for `report.pdf`. Where that is too long, the stem is cut.
+    pub fn numbered(&self, n: u32) -> Self {
+        let name = self.file_name();
+        let (stem, extension) = match name.rsplit_once('.') {
+            Some((stem, extension)) if !stem.is_empty() && extension.len() <= 16 => (stem, format!(".{extension}")),
+            _ => (name, String::new()),
+        };
+        let tail = format!(" ({n}){extension}");
+        let mut stem = stem;
+        let room =
+            MAX_COMPONENT.saturating_sub(tail.len()).min(MAX_PATH.saturating_sub(tail.len() + self.parent().map_or(0, |p| p.len() + 1)));
+        while stem.len() > room {
+            stem = &stem[..stem.char_indices().next_back().map_or(0, |(at, _)| at)];
+        }
+        // What was a name stays one: the tail is ASCII, ends with a parenthesis or the old extension, and the length is minded.
+        self.with_file_name(&format!("{stem}{tail}")).unwrap_or_else(|_| self.clone())
+    }
+}
+
+impl fmt::Display for SafePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for SafePath {
+    type Error = NameError;
+
+    fn try_from(name: String) -> Result<Self, NameError> {
+        Self::new(&name)
+    }
+}
+
+impl std::str::FromStr for SafePath {
+    type Err = NameError;
+
+    fn from_str(name: &str) -> Result<Self, NameError> {
+        Self::new(name)
+    }
+}
+
+impl From<SafePath> for String {
+    fn from(path: SafePath) -> Self {
+        path.0
+    }
+}
+
+/// A rejected name as it may stand in a message.
+pub(super) fn shown(name: &str) -> String {
+    const MOST: usize = 120;
+    let mut shown: String = name
+        .chars()
+        .take(MOST)
+        .flat_map(|c| if turns(c) { c.escape_unicode().collect::<Vec<_>>() } else { c.escape_debug().collect() })
+        .collect();
+    if name.chars().nth(MOST).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn fault(name: &str) -> Option<NameFault> {
+    let mut letters = name.bytes();
+    if name.starts_with('/') || (letters.next().is_some_and(|b| b.is_ascii_alphabetic()) && letters.next() == Some(b':')) {
+        return Some(NameFault::Absolute);
+    }
+    if name.len() > MAX_PATH {
+        return Some(NameFault::TooLong);
+    }
+    if name.chars().any(|c| c.is_control() || turns(c)) {
+        return Some(NameFault::Control);
+    }
+    if name.contains('\\') {
+        return Some(NameFault::Backslash);
+    }
+    if name.split('/').count() > MAX_DEPTH {
+        return Some(NameFault::TooLong);
+    }
+    name.split('/').find_map(part_fault)
+}
+
+fn part_fault(part: &str) -> Option<NameFault> {
+    let stem = part.split('.').next().unwrap_or(part).trim_end().to_ascii_lowercase();
+    match part {
+        "" => Some(NameFault::Empty),
+        "." | ".." => Some(NameFault::Dots),
+        _ if part.len() > MAX_COMPONENT => Some(NameFault::TooLong),
+        _ if part.ends_with([' ', '.']) || RESERVED.contains(&stem.as_str()) => Some(NameFault::Reserved),
+        _ if part.to_ascii_lowercase().ends_with(PART_SUFFIX) => Some(NameFault::Partial),
+        _ => None,
+    }
+}
+
+/// Marks of Unicode's bidirectional algorithm that override or embed: with them `gpj.exe` is shown as `exe.jpg`; and separators of lines.
+fn turns(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}

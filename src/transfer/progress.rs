@@ -1,0 +1,134 @@
+//! How far a transfer is, how fast, and how long it will take yet. Pure: the caller brings the clock.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+/// A sample weighs half after this time.
+const HALF_LIFE: Duration = Duration::from_secs(3);
+/// Samples nearer to each other than this are put together.
+const LEAST: Duration = Duration::from_millis(50);
+
+/// How far a transfer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Progress {
+    /// Bytes of the batch stream that have passed.
+    pub bytes: u64,
+    /// Of how many; none while it is unknown.
+    pub total: Option<u64>,
+    /// Regular files that have all their bytes.
+    pub files: u64,
+    /// Of how many.
+    pub files_total: u64,
+}
+
+/// What a program may tell about a transfer, as JSON with the field `event`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Event {
+    /// It begins, or goes on at `progress.bytes`.
+    Started {
+        /// Where it stands.
+        #[serde(flatten)]
+        progress: Progress,
+    },
+    /// It goes on.
+    Progress {
+        /// Where it stands.
+        #[serde(flatten)]
+        progress: Progress,
+        /// Bytes per second.
+        rate: u64,
+        /// Milliseconds to go, where that can be said.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        eta_ms: Option<u64>,
+    },
+    /// A file is in its place, verified.
+    File {
+        /// Where it is, below the target folder.
+        path: String,
+        /// Its bytes.
+        bytes: u64,
+        /// Its digest as hexadecimal digits.
+        digest: String,
+    },
+    /// All is done.
+    Finished {
+        /// Where it stands.
+        #[serde(flatten)]
+        progress: Progress,
+        /// The digest of the batch.
+        root: String,
+    },
+    /// It broke.
+    Failed {
+        /// Where it stands.
+        #[serde(flatten)]
+        progress: Progress,
+        /// Why.
+        reason: String,
+        /// Whether it can be resumed.
+        resumable: bool,
+    },
+}
+
+/// Estimates rate and remaining time: an average over time in which what was long ago weighs little.
+#[derive(Debug, Clone)]
+pub struct Estimator {
+    start: (Instant, u64),
+    last: (Instant, u64),
+    /// Bytes per second, once there is a sample.
+    rate: Option<f64>,
+}
+
+impl Estimator {
+    /// Starts at a byte: that of a resumed transfer is not zero.
+    pub fn new(now: Instant, bytes: u64) -> Self {
+        Self { start: (now, bytes), last: (now, bytes), rate: None }
+    }
+
+    /// Takes what has passed by now. Bytes that go back (a resume) start the measure again.
+    pub fn update(&mut self, now: Instant, bytes: u64) {
+        if bytes < self.last.1 {
+            *self = Self::new(now, bytes);
+            return;
+        }
+        let passed = now.saturating_duration_since(self.last.0);
+        if passed < LEAST {
+            return;
+        }
+        let sample = (bytes - self.last.1) as f64 / passed.as_secs_f64();
+        let old = 0.5f64.powf(passed.as_secs_f64() / HALF_LIFE.as_secs_f64());
+        self.rate = Some(self.rate.map_or(sample, |rate| rate * old + sample * (1.0 - old)));
+        self.last = (now, bytes);
+    }
+
+    /// Bytes per second now; zero before the first sample.
+    pub fn rate(&self) -> f64 {
+        self.rate.unwrap_or(0.0)
+    }
+
+    /// Bytes per second since the start.
+    pub fn mean_rate(&self) -> f64 {
+        let passed = self.last.0.saturating_duration_since(self.start.0).as_secs_f64();
+        if passed > 0.0 { (self.last.1 - self.start.1) as f64 / passed } else { 0.0 }
+    }
+
+    /// How long it will take yet. None when the total is unknown, or nothing moves, or longer than a year.
+    pub fn eta(&self, total: Option<u64>) -> Option<Duration> {
+        const YEAR: f64 = 365.0 * 86_400.0;
+        let left = total?.saturating_sub(self.last.1) as f64;
+        if left == 0.0 {
+            return Some(Duration::ZERO);
+        }
+        let seconds = left / self.rate();
+        (seconds < YEAR).then(|| Duration::from_secs_f64(seconds))
+    }
+
+    /// The event that tells it.
+    pub fn event(&self, progress: Progress) -> Event {
+        let eta_ms = self.eta(progress.total).map(|eta| u64::try_from(eta.as_millis()).unwrap_or(u64::MAX));
+        Event::Progress { progress, rate: self.rate() as u64, eta_ms }
+    }
+}

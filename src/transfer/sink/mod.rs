@@ -1,0 +1,278 @@
+//! A batch stream into files: partial files beside their places, synced, verified, renamed.
+//!
+//! The sink works on a thread of its own behind a short queue, so that receiving, digesting and writing overlap. Files get their names
+//! only at the end, when the sender's digests agree. Nothing is made outside the target folder: names are [`SafePath`]s, every step of a path is opened
+//! beneath the folder by `cap-std`, partial files are made new and never through a link, links come last.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use super::{
+    hash::{Algorithm, Digest, Trailer},
+    manifest::Manifest,
+    name::SafePath,
+    resume::{RecordStore, ResumeError, TransferName},
+};
+
+/// Why a batch cannot be put down. Whose fault, each says.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SinkError {
+    /// There is something of this name, and it is not to be overwritten. The caller's to resolve.
+    #[error("{path} exists already")]
+    Exists {
+        /// Below the target folder.
+        path: String,
+    },
+    /// There is something of this name that is of another kind: a folder in place of a file, or the other way round.
+    #[error("{path} exists already and is {what}")]
+    InTheWay {
+        /// Below the target folder.
+        path: String,
+        /// What it is.
+        what: &'static str,
+    },
+    /// The disk has no room, now or for what is announced. What is durable stays.
+    #[error("no space left in {path}: {needed} bytes needed, {available} available")]
+    NoSpace {
+        /// The folder.
+        path: String,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes available.
+        available: u64,
+    },
+    /// More bytes than the manifest has. The sender's fault.
+    #[error("there are more bytes than the batch has")]
+    TooLong,
+    /// The stream ended before the batch. The sender's fault, or the connection's.
+    #[error("the stream ended at byte {received} of {total}")]
+    TooShort {
+        /// Bytes received.
+        received: u64,
+        /// Bytes of the batch.
+        total: u64,
+    },
+    /// A file is not what was sent. The partial file is kept; nothing of the batch is put into place.
+    #[error("{path} was damaged on the way: its {algorithm} digest is {found}, the sender says {expected}", algorithm = algorithm.name())]
+    Digest {
+        /// Below the target folder.
+        path: String,
+        /// What digested it.
+        algorithm: Algorithm,
+        /// The sender's.
+        expected: Digest,
+        /// Ours.
+        found: Digest,
+    },
+    /// The sender digests in another way than we were told.
+    #[error("the sender digests with {found}, not with {expected}", found = found.name(), expected = expected.name())]
+    Algorithm {
+        /// The sender's.
+        found: Algorithm,
+        /// Ours.
+        expected: Algorithm,
+    },
+    /// Standard output takes one file.
+    #[error("only a batch of one file can be written to a stream")]
+    NotOneFile,
+    /// The batch offered now is another one than the one that was broken off.
+    #[error("the batch was changed since the transfer was broken off")]
+    OtherBatch,
+    /// The disk, or a permission.
+    #[error("{path} could not be written: {source}")]
+    Io {
+        /// What.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The record to resume from.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
+    /// It has failed before, and the error was given then.
+    #[error("the receiver has stopped")]
+    Stopped,
+}
+
+/// What happens with files that are there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Overwrite {
+    /// The batch is refused before its first byte.
+    #[default]
+    Refuse,
+    /// The new file becomes `name (1).ext`.
+    Rename,
+    /// The old file is replaced, atomically.
+    Replace,
+    /// The old file stays, the bytes of the new one are dropped.
+    Skip,
+}
+
+/// How a batch is put down.
+#[derive(Debug, Clone)]
+pub struct SinkOptions {
+    /// What happens with files that are there already.
+    pub overwrite: Overwrite,
+    /// What digests the files: the sender's choice.
+    pub algorithm: Algorithm,
+    /// Bytes between two checkpoints.
+    pub checkpoint: u64,
+    /// Bytes of the disk that must stay free.
+    pub reserve: u64,
+    /// Where and under which name to keep a record for resuming. Without, a break is the end.
+    pub record: Option<(RecordStore, TransferName)>,
+    /// For the record: what the caller wants to find again.
+    pub details: std::collections::BTreeMap<String, String>,
+}
+
+impl Default for SinkOptions {
+    fn default() -> Self {
+        Self {
+            overwrite: Overwrite::default(),
+            algorithm: Algorithm::default(),
+            checkpoint: 8 * 1024 * 1024,
+            reserve: 0,
+            record: None,
+            details: std::collections::BTreeMap::new(),
+        }
+    }
+}
+
+/// How far a sink is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SinkState {
+    /// Bytes written.
+    pub written: u64,
+    /// Bytes that outlive a crash: what may be acknowledged.
+    pub durable: u64,
+    /// Regular files that have all their bytes.
+    pub files: u64,
+}
+
+/// A file that is in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// The entry of the manifest.
+    pub entry: usize,
+    /// Where it is; none when it was skipped, or went to a stream.
+    pub path: Option<PathBuf>,
+    /// Its name below the target folder, perhaps not that of the entry.
+    pub name: SafePath,
+    /// Its digest; none when it was skipped.
+    pub digest: Option<Digest>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// Every regular file.
+    pub files: Vec<Placed>,
+    /// The digest of the batch; none when files were skipped.
+    pub root: Option<Digest>,
+    /// What could not be kept of modes and times, one line each; the files are right all the same.
+    pub warnings: Vec<String>,
+}
+
+/// Puts a batch down.
+#[derive(Debug)]
+pub struct Sink {
+    manifest: Manifest,
+}
+
+impl Sink {
+    /// Begins a batch in a folder, which is made where there is none.
+    ///
+    /// # Errors
+    /// Something is in the way, there is no room, or the record cannot be kept.
+    pub async fn create(_target: &Path, _manifest: Manifest, _options: SinkOptions) -> Result<Self, SinkError> {
+        std::future::ready(()).await;
+        unimplemented!()
+    }
+
+    /// Goes on with a broken batch: the sender is to send from [`SinkState::durable`] on.
+    ///
+    /// # Errors
+    /// There is no such record, it is running, or it is damaged.
+    pub async fn resume(_records: &RecordStore, _name: &TransferName) -> Result<Self, SinkError> {
+        std::future::ready(()).await;
+        unimplemented!()
+    }
+
+    /// Writes the only file of a batch to a stream: standard output. It cannot be resumed by another process.
+    ///
+    /// # Errors
+    /// The batch is not one file.
+    pub fn to_stream(_stream: Box<dyn Write + Send>, _manifest: Manifest, _options: SinkOptions) -> Result<Self, SinkError> {
+        unimplemented!()
+    }
+
+    /// What comes.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Takes the next bytes of the stream. Returns when they are queued; an error of earlier bytes may be told here.
+    ///
+    /// # Errors
+    /// The batch has no such bytes, or the disk. What is durable can be resumed.
+    pub async fn write(&mut self, _bytes: Bytes) -> Result<(), SinkError> {
+        std::future::ready(()).await;
+        unimplemented!()
+    }
+
+    /// How far it is.
+    pub fn state(&self) -> SinkState {
+        unimplemented!()
+    }
+
+    /// Follows how far it is, for acknowledgements.
+    pub fn watch(&self) -> watch::Receiver<SinkState> {
+        unimplemented!()
+    }
+
+    /// Makes durable what was written, and gives the mark.
+    ///
+    /// # Errors
+    /// The disk.
+    pub async fn checkpoint(&mut self) -> Result<u64, SinkError> {
+        std::future::ready(()).await;
+        unimplemented!()
+    }
+
+    /// The stream is complete: verifies every file against the sender's digests (without them, only that all bytes came), puts them into
+    /// place, and forgets the record.
+    ///
+    /// # Errors
+    /// Bytes are missing, a file is damaged, something came into the way, or the disk.
+    pub async fn finish(self, _trailer: Option<Trailer>) -> Result<Finished, SinkError> {
+        std::future::ready(()).await;
+        unimplemented!()
+    }
+
+    /// Breaks off and keeps what is durable, if there is a record; otherwise removes the partial files. Dropping does the same, without
+    /// being awaited.
+    ///
+    /// # Errors
+    /// The disk.
+    pub async fn suspend(self) -> Result<SinkState, SinkError> {
+        std::future::ready(()).await;
+        unimplemented!()
+    }
+
+    /// Gives up: removes the partial files and the record.
+    ///
+    /// # Errors
+    /// The disk.
+    pub async fn abort(self) -> Result<(), SinkError> {
+        std::future::ready(()).await;
+        unimplemented!()
+    }
+}
