@@ -7,6 +7,7 @@ pub mod clock;
 pub mod conference;
 pub mod config;
 pub mod daemon;
+pub mod fileshare;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod id;

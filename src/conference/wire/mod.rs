@@ -11,7 +11,7 @@
 //! XML is read by roxmltree behind the limits of [`xml`], and written by quick-xml.
 
 #[macro_use]
-mod words;
+pub(crate) mod words;
 
 pub mod conference_info;
 pub mod control;

@@ -26,3 +26,5 @@ macro_rules! words {
         }
     };
 }
+
+pub(crate) use words;

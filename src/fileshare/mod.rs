@@ -1,0 +1,17 @@
+//! File sharing inside a conference (CN101272266A: S401–S412, S601–S605, S701–S705, S801–S812): data conferences on a file server (FS).
+//!
+//! A data conference shares one batch of files. It belongs to one conference; the application server (AS) decides who is in it, the FS
+//! keeps its list and its bytes. The sharer's terminal uploads in transfer packets over TCP (TLS), the members' terminals download what
+//! the FS has while the upload still runs.
+//!
+//! | file | what |
+//! |---|---|
+//! | [`id`] | names: the share as people type it, the data conference as AS and FS know it, the batch |
+//! | [`wire`] | transfer packets (table 1), XML bodies, the SDP line: bytes ⇄ values |
+//!
+//! On the wire: `docs/protocols/fileshare.md`.
+
+pub mod id;
+pub mod wire;
+
+pub use id::{BatchId, ConfId, ShareId};

@@ -1,0 +1,7 @@
+//! XML → values.
+
+use super::{Body, ControlError};
+
+pub(super) fn body(_bytes: &[u8]) -> Result<Body, ControlError> {
+    unimplemented!()
+}

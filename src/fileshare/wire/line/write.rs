@@ -1,0 +1,7 @@
+//! Values → SDP.
+
+use super::{Line, Media};
+
+pub(super) fn media(_line: &Line) -> Media {
+    unimplemented!()
+}
