@@ -18,6 +18,9 @@ use crate::{
 /// Most MSCML requests of one conference that wait for their response. More are refused to whoever wants them.
 pub(super) const MAX_ASKED: usize = 4096;
 
+/// Most changes that wait for somebody to come in. More are refused to whoever wants them.
+const MAX_LATER: usize = 16;
+
 /// One conference.
 #[derive(Debug)]
 pub(super) struct Conference {
@@ -103,6 +106,8 @@ pub(super) struct Member {
     pub(super) pin: Option<PinEntry>,
     /// What waits for it to come in.
     pub(super) job: Option<(JobId, usize)>,
+    /// Changes asked for while it comes in, in the order in which they were.
+    pub(super) later: Vec<(Change, JobId)>,
     /// Contacts to try when the one being called fails.
     pub(super) others: VecDeque<(Uri, Hop)>,
 }
@@ -175,9 +180,22 @@ impl Conference {
         self.record.max_participants.unwrap_or(otherwise)
     }
 
+    /// True while the media server is asked to change this member's place in the mix.
+    pub(super) fn is_changing(&self, member: ParticipantId) -> bool {
+        self.asked.values().any(|asked| matches!(asked, MscmlAsked::Change { id, .. } if *id == member))
+    }
+
     /// The member whose leg has this Call-ID.
     pub(super) fn by_leg_call_id(&self, call_id: &str) -> Option<ParticipantId> {
         self.members.iter().find(|(_, m)| m.leg_call_id.as_deref() == Some(call_id)).map(|(id, _)| *id)
+    }
+}
+
+impl Member {
+    /// True when it takes changes that wait until it is in, which is but a moment away: it has answered, or was answered, and need not show a PIN.
+    pub(super) fn takes_later(&self) -> bool {
+        let coming = matches!(self.stage, Stage::Answering | Stage::Bridging | Stage::Joining);
+        coming && self.pin.is_none() && self.later.len() < MAX_LATER
     }
 }
 

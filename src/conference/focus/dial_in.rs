@@ -198,6 +198,7 @@ impl Focus {
             changing: None,
             pin,
             job: None,
+            later: Vec::new(),
             others: std::collections::VecDeque::new(),
         };
         conference.members.insert(id, member);

@@ -103,6 +103,7 @@ impl Focus {
                 changing: None,
                 pin: None,
                 job: Some((job, at)),
+                later: Vec::new(),
                 others: callee.contacts,
             };
             conference.members.insert(id, member);

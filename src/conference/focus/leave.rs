@@ -136,6 +136,9 @@ impl Focus {
             cx.endpoint.bye(cx.now, leg, None, Vec::new());
         }
         self.forget_asked(cx, name, id);
+        for (change, job) in member.later {
+            self.on_changed(cx, name, id, change, job, Err("the participant left".to_owned()));
+        }
         if let Some((job, at)) = member.job {
             let text = reason.and_then(|r| r.text.clone()).unwrap_or_else(|| "hung up".to_owned());
             let code = reason.and_then(|r| r.cause).map_or(ErrorCode::Declined, meaning);

@@ -341,6 +341,7 @@ impl Focus {
         entry.state = CallState::Connected;
         entry.joined = Some(cx.wall);
         let job = member.job.take();
+        let later = std::mem::take(&mut member.later);
         tracing::info!(conference = %name, participant = %id, uri = %entry.uri, "joined");
         let mut changed = self.choose_chair(name);
         if !changed.contains(&id) {
@@ -350,6 +351,9 @@ impl Focus {
         self.note_hold(cx, name, id);
         if let Some((job, at)) = job {
             self.job_invited(cx, job, at, Ok(id));
+        }
+        for (change, job) in later {
+            self.change(cx, name, &[id], change, job);
         }
     }
 

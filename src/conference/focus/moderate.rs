@@ -29,23 +29,27 @@ impl Focus {
         }
     }
 
-    /// Changes the place in the mix of each of `ids`; the job is told when the media server has said so for all. Who is not
-    /// yet in the mix, or is so already, is left as it is.
+    /// Changes the place in the mix of each of `ids`; the job is told when the media server has said so for all. Who is so
+    /// already is left as it is, and so is who rings or has to show a PIN. Who is just coming in is changed once in.
     pub(super) fn change(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, ids: &[ParticipantId], change: Change, job: JobId) {
         for id in ids {
-            let conference = self.conferences.get(name);
-            let (Some(member), Some(entry)) = (conference.and_then(|c| c.members.get(id)), conference.and_then(|c| c.roster.get(*id)))
-            else {
+            let conference = self.conferences.get_mut(name);
+            // What is so already is not what was asked for last.
+            let asked = conference.as_ref().is_some_and(|c| c.is_changing(*id));
+            let (Some(member), Some(entry)) = conference.map_or((None, None), |c| (c.members.get_mut(id), c.roster.get(*id))) else {
                 self.job_changed(cx, job, *id, Err(failure(ErrorCode::NotFound, format!("{id} has left"))));
                 continue;
             };
-            let same = match change {
-                Change::Muted(on) => entry.muted == on,
-                Change::Deaf(on) => entry.deaf == on,
-                Change::GainIn(db) => entry.gain_in_db == db,
-                Change::GainOut(db) => entry.gain_out_db == db,
-            };
-            if same {
+            let same = !asked
+                && match change {
+                    Change::Muted(on) => entry.muted == on,
+                    Change::Deaf(on) => entry.deaf == on,
+                    Change::GainIn(db) => entry.gain_in_db == db,
+                    Change::GainOut(db) => entry.gain_out_db == db,
+                };
+            if member.takes_later() && !(same && member.later.is_empty()) {
+                member.later.push((change, job));
+            } else if same {
                 self.job_changed(cx, job, *id, Ok(()));
             } else if member.stage != Stage::In {
                 let text = format!("{id} is not in the conference yet");
