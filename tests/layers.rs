@@ -46,6 +46,8 @@ const SHELLS: &[(&str, &str)] = &[
     ("src/conference/client/media.rs", "a terminal's media thread"),
     ("src/conference/client/media/host.rs", "its sockets and clocks"),
     ("src/conference/client/media/recording.rs", "writes recordings"),
+    ("src/fileshare/file_server/engine/", "listening sockets, TLS, the store"),
+    ("src/fileshare/file_server/server.rs", "runs the file server"),
     ("src/fuzzing/", "feeds the parsers, with the clock that some want"),
     ("src/daemon/", "builds, runs and drains everything"),
     ("src/cli/", "the programs"),

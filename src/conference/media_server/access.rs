@@ -53,7 +53,7 @@ fn same(known: SocketAddr, from: SocketAddr) -> bool {
 }
 
 /// The answer to a message of somebody who is not let in: 403 to a request, sent without state; nothing to the rest.
-pub(super) fn refuse(bytes: &Bytes, from: Hop) -> Option<Transmit> {
+pub fn refuse(bytes: &Bytes, from: Hop) -> Option<Transmit> {
     let framing = if from.transport.reliable() { Framing::Stream } else { Framing::Datagram };
     let Ok(Message::Request(mut request)) = parse(bytes, framing) else { return None };
     if request.method == Method::Ack {

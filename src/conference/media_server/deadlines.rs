@@ -7,18 +7,25 @@ use std::{
 
 /// At most one deadline for each key.
 #[derive(Debug)]
-pub(super) struct Deadlines<K> {
+pub struct Deadlines<K> {
     of: BTreeMap<K, Instant>,
     order: BTreeSet<(Instant, K)>,
 }
 
+impl<K: Ord + Clone> Default for Deadlines<K> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<K: Ord + Clone> Deadlines<K> {
-    pub(super) fn new() -> Self {
+    /// None.
+    pub fn new() -> Self {
         Self { of: BTreeMap::new(), order: BTreeSet::new() }
     }
 
     /// Sets, moves or, with `None`, takes away the deadline of a key.
-    pub(super) fn set(&mut self, key: &K, at: Option<Instant>) {
+    pub fn set(&mut self, key: &K, at: Option<Instant>) {
         if let Some(old) = self.of.remove(key) {
             self.order.remove(&(old, key.clone()));
         }
@@ -28,12 +35,13 @@ impl<K: Ord + Clone> Deadlines<K> {
         }
     }
 
-    pub(super) fn next(&self) -> Option<Instant> {
+    /// The earliest.
+    pub fn next(&self) -> Option<Instant> {
         self.order.first().map(|(at, _)| *at)
     }
 
     /// Takes a key whose deadline has come.
-    pub(super) fn due(&mut self, now: Instant) -> Option<K> {
+    pub fn due(&mut self, now: Instant) -> Option<K> {
         let (_, key) = self.order.first().filter(|(at, _)| *at <= now)?.clone();
         self.set(&key, None);
         Some(key)

@@ -11,7 +11,7 @@
 //! | `info` | MSCML requests in a dialog, keys |
 //! | `session` | what is kept of a dialog and of a conference |
 //! | `ivr`, `collect`, `prompts` | playing and collecting digits |
-//! | `keypress`, `talkers`, `outbox`, `deadlines` | small machines under these |
+//! | `keypress`, `talkers`, `outbox`, [`deadlines`] | small machines under these |
 //! | [`server`] | the shell: the loop over transports, the bell of the media threads |
 //! | [`plane`] | the trait between signalling and media |
 //! | [`engine`] | the real plane: threads and sockets |
@@ -22,7 +22,7 @@ mod access;
 mod collect;
 mod config;
 mod control;
-mod deadlines;
+pub mod deadlines;
 pub mod engine;
 mod info;
 mod invite;
@@ -39,7 +39,7 @@ mod session;
 pub mod simulated;
 mod talkers;
 
-pub use access::Access;
-pub use config::{Gauges, MediaServerConfig, RETRY_AFTER};
+pub use access::{Access, refuse};
+pub use config::{Gauges, MediaServerConfig, RETRY_AFTER, address_near};
 pub use node::{Command, MediaServer};
 pub use prompts::PromptLibrary;

@@ -428,7 +428,7 @@ fn address(ip_type: u8, bytes: [u8; 16]) -> Option<IpAddr> {
 }
 
 /// IPv4 addresses never in IPv6 clothes; a scope or flow label is nothing of the packet's.
-pub(super) fn canonical(address: SocketAddr) -> SocketAddr {
+pub fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 

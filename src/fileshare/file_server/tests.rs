@@ -1,0 +1,1 @@
+//! Ladders of the signalling.
