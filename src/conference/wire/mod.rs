@@ -15,6 +15,7 @@ pub(crate) mod words;
 
 pub mod conference_info;
 pub mod control;
+pub(crate) mod fields;
 pub mod mscml;
 pub mod multipart;
 pub mod services;

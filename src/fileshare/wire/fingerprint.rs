@@ -69,6 +69,22 @@ pub(super) fn from_colon_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     words.next().is_none().then_some(bytes)
 }
 
+/// Lower-case hexadecimal, as XML bodies of ours have digests.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The 32 bytes of 64 hexadecimal digits.
+pub(super) fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let (mut bytes, mut rest) = ([0; 32], text);
+    for byte in &mut bytes {
+        let (digits, behind) = rest.split_at_checked(2)?;
+        *byte = hex_byte(digits)?;
+        rest = behind;
+    }
+    rest.is_empty().then_some(bytes)
+}
+
 /// Two hexadecimal digits and nothing else: `from_str_radix` alone would take `+f`.
 pub(super) fn hex_byte(word: &str) -> Option<u8> {
     let sound = word.len() == 2 && word.bytes().all(|b| b.is_ascii_hexdigit());

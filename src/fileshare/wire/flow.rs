@@ -120,3 +120,51 @@ impl Flow {
         Ok(offset)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fileshare::wire::{Route, Way};
+
+    fn header(total: u64, sequence: u64, length: u32) -> Header {
+        let terminal = ([192, 0, 2, 7], 40000).into();
+        Route { way: Way::ToServer, terminal, batch: BatchId(1) }.header(Kind::Data, total, sequence, length)
+    }
+
+    #[test]
+    fn packets_in_order_give_their_offsets() {
+        let mut flow = Flow::new(BatchId(1), 1000, 3);
+        assert_eq!(flow.take(&header(0, 3, 1000)), Ok(3000));
+        assert_eq!(flow.take(&Header { kind: Kind::Heartbeat, ..header(0, 9, 0) }), Ok(4000), "others change nothing");
+        assert_eq!(flow.take(&header(6, 4, 1000)), Ok(4000), "the total becomes known");
+        assert_eq!((flow.take(&header(6, 5, 1)), flow.total(), flow.next()), (Ok(5000), Some(6), 6));
+        assert_eq!(flow.take(&header(6, 6, 1)), Err(FlowError::BehindTheLast { sequence: 6 }));
+    }
+
+    #[test]
+    fn a_stream_of_unknown_length_ends_with_the_first_short_packet() {
+        let mut flow = Flow::new(BatchId(1), 1000, 0);
+        assert_eq!(flow.take(&header(0, 0, 1000)), Ok(0));
+        assert_eq!(flow.take(&header(0, 1, 999)), Ok(1000));
+        assert_eq!(flow.take(&header(0, 2, 5)), Err(FlowError::BehindTheLast { sequence: 2 }));
+    }
+
+    #[test]
+    fn wrong_packets_get_their_error_and_change_nothing() {
+        let mut flow = Flow::new(BatchId(1), 1000, 0);
+        assert_eq!(flow.take(&header(9, 0, 1000)), Ok(0));
+        for (wrong, error) in [
+            (Header { batch: BatchId(2), ..header(9, 1, 1000) }, FlowError::Batch { got: BatchId(2), wanted: BatchId(1) }),
+            (header(9, 0, 1000), FlowError::Sequence { got: 0, wanted: 1 }),
+            (header(9, 2, 1000), FlowError::Sequence { got: 2, wanted: 1 }),
+            (header(9, u64::MAX, 1000), FlowError::Sequence { got: u64::MAX, wanted: 1 }),
+            (header(8, 1, 1000), FlowError::Total { got: 8, wanted: 9 }),
+            (header(0, 1, 1000), FlowError::Total { got: 0, wanted: 9 }),
+            (header(9, 1, 999), FlowError::Length { sequence: 1, got: 999, wanted: 1000 }),
+            (header(9, 1, 1001), FlowError::Length { sequence: 1, got: 1001, wanted: 1000 }),
+        ] {
+            assert_eq!(flow.take(&wrong), Err(error));
+        }
+        assert_eq!(flow.take(&header(9, 1, 1000)), Ok(1000));
+    }
+}

@@ -25,7 +25,7 @@ pub mod parts;
 pub mod payload;
 pub mod proof;
 
-pub use decoder::Decoder;
+pub use decoder::{Decoder, MAX_BUFFERED};
 pub use failure::{Failure, FailureCode};
 pub use fingerprint::Fingerprint;
 pub use packet::{Header, Kind, Packet, PacketError, Route, Way};

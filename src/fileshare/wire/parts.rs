@@ -60,3 +60,46 @@ impl Parts {
         Ok(Some(self.whole.split().freeze()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fileshare::{BatchId, wire::Way};
+
+    fn route() -> Route {
+        Route { way: Way::ToServer, terminal: ([192, 0, 2, 7], 40000).into(), batch: BatchId(1) }
+    }
+
+    #[test]
+    fn a_whole_of_any_length_comes_together_again() {
+        let mut parts = Parts::new(Kind::Manifest);
+        let size = MAX_PAYLOAD as usize;
+        for (length, count) in [(0, 1), (1, 1), (size, 1), (size + 1, 2), (3 * size, 3)] {
+            let whole: Bytes = (0..length).map(|at| at as u8).collect::<Vec<_>>().into();
+            let packets: Vec<_> = cut(route(), Kind::Manifest, whole.clone()).collect();
+            assert_eq!(packets.len(), count);
+            let taken: Vec<_> = packets.iter().map(|packet| parts.take(packet).expect("in order")).collect();
+            assert_eq!(taken.last(), Some(&Some(whole)));
+            assert!(taken.iter().rev().skip(1).all(Option::is_none));
+        }
+    }
+
+    #[test]
+    fn parts_out_of_order_or_without_end_are_refused() {
+        let part = |kind, total, sequence, length| route().packet(kind, total, sequence, vec![0; length].into());
+        let refuse = |first: Packet, second: Packet| {
+            let mut parts = Parts::new(Kind::Manifest);
+            assert_eq!(parts.take(&first), Ok(None));
+            parts.take(&second).expect_err("refused")
+        };
+        let sequence = |sequence, total| PacketError::Sequence { sequence, total };
+        assert_eq!(refuse(part(Kind::Manifest, 3, 0, 1), part(Kind::Manifest, 3, 0, 1)), sequence(0, 3));
+        assert_eq!(refuse(part(Kind::Manifest, 3, 0, 1), part(Kind::Manifest, 3, 2, 1)), sequence(2, 3));
+        assert_eq!(refuse(part(Kind::Manifest, 3, 0, 1), part(Kind::Manifest, 4, 1, 1)), sequence(1, 4));
+        assert_eq!(refuse(part(Kind::Manifest, 3, 0, 1), part(Kind::Trailer, 3, 1, 1)), sequence(1, 3));
+        assert_eq!(refuse(part(Kind::Manifest, 3, 0, 1), part(Kind::Manifest, 3, 1, 0)), PacketError::Empty);
+        let mut parts = Parts::new(Kind::Trailer);
+        let filled = (0..u64::MAX).find_map(|n| parts.take(&part(Kind::Trailer, u64::MAX, n, MAX_PAYLOAD as usize)).err());
+        assert!(matches!(filled, Some(PacketError::TooLong { .. })));
+    }
+}

@@ -317,3 +317,93 @@ fn array<const N: usize>(data: &mut &[u8]) -> Option<[u8; N]> {
     *data = rest;
     Some(*array)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trailer(files: usize) -> Trailer {
+        let file = |n| FileHash { size: n as u64, blake3: [n as u8; 32] };
+        Trailer { bytes: 5, packets: 1, blake3: [1; 32], sha256: Some([2; 32]), files: (0..files).map(file).collect() }
+    }
+
+    #[test]
+    fn every_payload_reads_as_written_and_may_grow() {
+        let grown = |bytes: Bytes| [&bytes[..], b"more of a later version"].concat();
+        let challenge = Challenge { nonce: [9; 32] };
+        assert_eq!(Challenge::read(&grown(challenge.to_bytes())), Ok(challenge));
+        let proof = Proof { role: Role::Upload, nonce: [1; 32], proof: [2; 32], conf: "5f3c".parse().expect("conf") };
+        assert_eq!(Proof::read(&grown(proof.to_bytes())), Ok(proof));
+        let welcome = Welcome {
+            proof: [1; 32],
+            payload_size: MIN_PAYLOAD,
+            durable: u64::MAX,
+            bytes_per_second: 5,
+            heartbeat_seconds: 15,
+            has_manifest: true,
+        };
+        assert_eq!(Welcome::read(&grown(welcome.to_bytes())), Ok(welcome));
+        for complete in [true, false] {
+            let acknowledgement = Acknowledgement { durable: 7, complete };
+            assert_eq!(Acknowledgement::read(&grown(acknowledgement.to_bytes())), Ok(acknowledgement));
+        }
+        for trailer in [trailer(0), trailer(3), Trailer { sha256: None, ..trailer(1) }] {
+            assert_eq!(Trailer::read(&grown(trailer.to_bytes())), Ok(trailer));
+        }
+        for bytes in [None, Some(0), Some(u64::MAX - 1)] {
+            let manifest = Manifest { payload_size: MAX_PAYLOAD, bytes, json: Bytes::from_static(b"{}") };
+            assert_eq!(Manifest::read(manifest.to_bytes()), Ok(manifest));
+        }
+        let failure = Failure::new(FailureCode::NoSpace, "the disk is full");
+        assert_eq!(Failure::read(&failure.to_bytes()), Ok(failure));
+        let cancel = Cancel { reason: "enough".into() };
+        assert_eq!(Cancel::read(&cancel.to_bytes()), Ok(cancel));
+    }
+
+    #[test]
+    fn every_payload_that_runs_short_is_refused() {
+        fn refuses<T: std::fmt::Debug>(whole: &Bytes, read: impl Fn(&[u8]) -> Read<T>) {
+            for length in 0..whole.len() {
+                assert!(matches!(read(&whole[..length]), Err(PacketError::Payload(_))), "{length} of {}", whole.len());
+            }
+        }
+        refuses(&Challenge { nonce: [9; 32] }.to_bytes(), Challenge::read);
+        let proof = Proof { role: Role::Upload, nonce: [1; 32], proof: [2; 32], conf: "5f3c".parse().expect("conf") };
+        refuses(&proof.to_bytes(), Proof::read);
+        let welcome = Welcome {
+            proof: [1; 32],
+            payload_size: MIN_PAYLOAD,
+            durable: 0,
+            bytes_per_second: 0,
+            heartbeat_seconds: 0,
+            has_manifest: false,
+        };
+        refuses(&welcome.to_bytes(), Welcome::read);
+        refuses(&Acknowledgement { durable: 0, complete: false }.to_bytes(), Acknowledgement::read);
+        refuses(&trailer(2).to_bytes(), Trailer::read);
+        let empty = Manifest { payload_size: MIN_PAYLOAD, bytes: None, json: Bytes::new() }.to_bytes();
+        refuses(&empty, |data| Manifest::read(Bytes::copy_from_slice(data)));
+        refuses(&Failure::new(FailureCode::Failed, "").to_bytes(), Failure::read);
+    }
+
+    #[test]
+    fn odd_payloads_are_refused() {
+        let proof = Proof { role: Role::Upload, nonce: [1; 32], proof: [2; 32], conf: "5f3c".parse().expect("conf") }.to_bytes();
+        for (at, byte) in [(0, 0), (0, 3), (65, 0), (66, b' '), (66, 0xff)] {
+            let mut odd = proof.to_vec();
+            odd[at] = byte;
+            assert_eq!(Proof::read(&odd), Err(PacketError::Payload("proof")), "byte {at} is {byte}");
+        }
+        for size in [0, MIN_PAYLOAD - 1, MAX_PAYLOAD + 1, u32::MAX] {
+            let manifest = Manifest { payload_size: size, bytes: None, json: Bytes::new() }.to_bytes();
+            assert_eq!(Manifest::read(manifest), Err(PacketError::Payload("fixed payload size")));
+        }
+        let mut many = trailer(1).to_bytes().to_vec();
+        many[81..85].copy_from_slice(&(MAX_FILES + 1).to_be_bytes());
+        assert_eq!(Trailer::read(&many), Err(PacketError::Payload("trailer")), "not read on, and no memory taken for it");
+        assert_eq!(Failure::read(&[0, 1, 0xff]), Err(PacketError::Payload("error")));
+        assert_eq!(Cancel::read(&[b'a'; 1025]), Err(PacketError::Payload("cancel")));
+        let later = Failure::read(&[0xff, 0xff, b'x']);
+        assert_eq!(later, Ok(Failure::new(FailureCode::Failed, "x")), "a code of a later version");
+    }
+}

@@ -173,3 +173,85 @@ impl Admission<'_> {
         mac
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> TransferKey {
+        TransferKey::from_bytes(*b"0123456789abcdef0123456789abcdef")
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn proofs_are_these_hmacs() {
+        let conf = "5f3c".parse().expect("conf");
+        let terminal = "192.0.2.7:40000".parse().expect("address");
+        let (server_nonce, terminal_nonce) = (&[1; 32], &[2; 32]);
+        let plain = Admission {
+            role: Role::Upload,
+            conf: &conf,
+            batch: BatchId(42),
+            terminal,
+            server_nonce,
+            terminal_nonce,
+            binding: Binding::Plain,
+        };
+        let tls = Admission { role: Role::Download, binding: Binding::Exporter([3; 32]), ..plain.clone() };
+        // By Python's hmac over the fields as docs/protocols/fileshare.md lists them.
+        assert_eq!(hex(&plain.terminal_proof(&key())), PLAIN_TERMINAL);
+        assert_eq!(hex(&plain.server_proof(&key())), PLAIN_SERVER);
+        assert_eq!(hex(&tls.terminal_proof(&key())), TLS_TERMINAL);
+    }
+
+    const PLAIN_TERMINAL: &str = "fd1c3d65e57f4537a92aae4d2f49d7e2958e4ae890592848039b556dd6dbaf4c";
+    const PLAIN_SERVER: &str = "205dcb2bff4151099978ac92e88c719c1537a5dc023f19d8855d1f7618d7dbab";
+    const TLS_TERMINAL: &str = "3b00468179b43c2dd269bc79686da3afea829db1b40cd0a2a117cec749e2ec31";
+
+    #[test]
+    fn a_proof_holds_for_one_key_one_connection_and_one_purpose() {
+        let (conf, other_conf) = ("a".parse().expect("conf"), "b".parse().expect("conf"));
+        let terminal: SocketAddr = "[2001:db8::7]:40000".parse().expect("address");
+        let (one, two) = (&[1; 32], &[2; 32]);
+        let admission = Admission {
+            role: Role::Download,
+            conf: &conf,
+            batch: BatchId(42),
+            terminal,
+            server_nonce: one,
+            terminal_nonce: two,
+            binding: Binding::Exporter([3; 32]),
+        };
+        let proof = admission.terminal_proof(&key());
+        assert!(admission.terminal_has(&key(), &proof) && admission.server_has(&key(), &admission.server_proof(&key())));
+        assert!(!admission.server_has(&key(), &proof), "a terminal's proof cannot be sent back to it");
+        for other in [
+            Admission { role: Role::Upload, ..admission.clone() },
+            Admission { conf: &other_conf, ..admission.clone() },
+            Admission { batch: BatchId(43), ..admission.clone() },
+            Admission { terminal: SocketAddr::new(terminal.ip(), 40001), ..admission.clone() },
+            Admission { terminal: "[2001:db8::8]:40000".parse().expect("address"), ..admission.clone() },
+            Admission { server_nonce: two, ..admission.clone() },
+            Admission { terminal_nonce: one, ..admission.clone() },
+            Admission { binding: Binding::Exporter([4; 32]), ..admission.clone() },
+            Admission { binding: Binding::Plain, ..admission.clone() },
+        ] {
+            assert!(!other.terminal_has(&key(), &proof), "{other:?}");
+        }
+        assert!(!admission.terminal_has(&TransferKey::from_bytes([0; 32]), &proof));
+    }
+
+    #[test]
+    fn a_key_reads_as_written_and_shows_nothing() {
+        let text = key().reveal();
+        assert_eq!(text.as_str(), "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY");
+        assert!(text.parse() == Ok(key()));
+        assert_eq!(format!("{:?}", key()), "TransferKey(…)");
+        for odd in ["", "MDEy", &format!("{}=", text.as_str()), &text.replace('M', "+"), &text.repeat(2), &text[..42]] {
+            assert_eq!(odd.parse::<TransferKey>(), Err(KeyError), "{odd}");
+        }
+    }
+}

@@ -12,7 +12,7 @@ mod tests;
 
 use serde::Serialize;
 
-use super::{Timestamp, XmlError};
+use super::{Timestamp, XmlError, fields};
 
 pub use crate::account::{Pin, PinError};
 
@@ -29,7 +29,7 @@ pub const MAX_URIS: usize = 64;
 /// Longest life of a conference, in seconds: ten years. A longer one is refused when read.
 pub const MAX_TTL_SECONDS: u64 = 10 * 366 * 24 * 3600;
 /// Longest name, title, URI, reason or id, in bytes. Longer ones are refused when read.
-pub const MAX_TEXT: usize = 1024;
+pub const MAX_TEXT: usize = fields::MAX_TEXT;
 
 /// Any body of this type.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,14 +3,13 @@
 use roxmltree::Node;
 
 use super::{
-    Body, CallState, Command, ControlError, Create, Data, Details, ErrorCode, Failure, Invitee, Join, MAX_GAIN_DB, MAX_TEXT,
-    MAX_TTL_SECONDS, MAX_URIS, MediaServer, NAMESPACE, Participant, Pin, PinError, Reply, Request, Role, Status, Summary, VolumeDirection,
-    Who,
+    Body, CallState, Command, ControlError, Create, Data, Details, ErrorCode, Failure, Invitee, Join, MAX_GAIN_DB, MAX_TTL_SECONDS,
+    MAX_URIS, MediaServer, NAMESPACE, Participant, Pin, PinError, Reply, Request, Role, Status, Summary, VolumeDirection, Who,
 };
-use crate::conference::wire::{Timestamp, xml};
-
-/// Why an element cannot be used; the caller knows whether its sender can be told.
-type Why<T> = Result<T, String>;
+use crate::conference::wire::{
+    fields::{self, Why, flag, maybe_flag, maybe_number, maybe_text, maybe_word, missing, number, shown, text, time, word},
+    xml,
+};
 
 pub(super) fn body(bytes: &[u8]) -> Result<Body, ControlError> {
     let document = xml::read(bytes)?;
@@ -198,48 +197,6 @@ fn who(node: Node<'_, '_>) -> Why<Who> {
     }
 }
 
-/// The texts of all children of a name.
-fn list(node: Node<'_, '_>, name: &'static str) -> Why<Vec<String>> {
-    xml::children(node, NAMESPACE).filter(|n| n.tag_name().name() == name).map(|n| bounded(name, xml::text(n))).collect()
-}
-
-fn text(node: Node<'_, '_>, name: &'static str) -> Why<String> {
-    maybe_text(node, name)?.ok_or_else(|| missing(name))
-}
-
-/// An empty text says no more than an absent one.
-fn maybe_text(node: Node<'_, '_>, name: &'static str) -> Why<Option<String>> {
-    node.attribute(name).filter(|value| !value.is_empty()).map(|value| bounded(name, value.to_owned())).transpose()
-}
-
-fn bounded(name: &'static str, value: String) -> Why<String> {
-    if value.len() > MAX_TEXT { Err(format!("the {name} is longer than {MAX_TEXT} bytes")) } else { Ok(value) }
-}
-
-fn flag(node: Node<'_, '_>, name: &'static str) -> Why<bool> {
-    maybe_flag(node, name)?.ok_or_else(|| missing(name))
-}
-
-fn maybe_flag(node: Node<'_, '_>, name: &'static str) -> Why<Option<bool>> {
-    maybe_word(node, name, xml::yes_no)
-}
-
-fn word<T>(node: Node<'_, '_>, name: &'static str, of: fn(&str) -> Option<T>) -> Why<T> {
-    maybe_word(node, name, of)?.ok_or_else(|| missing(name))
-}
-
-fn maybe_word<T>(node: Node<'_, '_>, name: &'static str, of: fn(&str) -> Option<T>) -> Why<Option<T>> {
-    node.attribute(name).map(|value| of(value).ok_or_else(|| format!("{} is no {name}", shown(value)))).transpose()
-}
-
-fn number<T: std::str::FromStr>(node: Node<'_, '_>, name: &'static str) -> Why<T> {
-    maybe_number(node, name)?.ok_or_else(|| missing(name))
-}
-
-fn maybe_number<T: std::str::FromStr>(node: Node<'_, '_>, name: &'static str) -> Why<Option<T>> {
-    node.attribute(name).map(|value| value.parse().map_err(|_| format!("{} is no {name}", shown(value)))).transpose()
-}
-
 fn ttl(node: Node<'_, '_>) -> Why<Option<u64>> {
     match maybe_number(node, "ttl")? {
         Some(seconds) if seconds > MAX_TTL_SECONDS => Err(format!("the ttl is longer than ten years ({MAX_TTL_SECONDS} s)")),
@@ -256,15 +213,7 @@ fn gain(node: Node<'_, '_>, name: &'static str) -> Why<i8> {
     }
 }
 
-fn time(node: Node<'_, '_>, name: &'static str) -> Why<Option<Timestamp>> {
-    node.attribute(name).map(|value| value.parse().map_err(|e| format!("{name}: {e}"))).transpose()
-}
-
-fn missing(name: &str) -> String {
-    format!("the {name} is missing")
-}
-
-/// A word of the sender as it may stand in a message: short, and nothing that a terminal would obey.
-fn shown(word: &str) -> String {
-    format!("\"{}\"", word.chars().take(40).flat_map(char::escape_default).collect::<String>())
+/// The texts of all children of a name.
+fn list(node: Node<'_, '_>, name: &'static str) -> Why<Vec<String>> {
+    fields::list(node, NAMESPACE, name)
 }

@@ -1,10 +1,13 @@
 //! Values → XML.
 
 use super::{
-    Body, Command, Create, Data, Failure, Invitee, MAX_TEXT, MediaServer, NAMESPACE, Participant, Pin, Reply, Request, Status, Summary,
+    Body, Command, Create, Data, Failure, Invitee, MediaServer, NAMESPACE, Participant, Pin, Reply, Request, Status, Summary,
     VolumeDirection, Who,
 };
-use crate::conference::wire::xml::{Element, yes_or_no};
+use crate::conference::wire::{
+    fields::cut,
+    xml::{Element, yes_or_no},
+};
 
 pub(super) fn body(body: &Body) -> String {
     let root = match body {
@@ -132,12 +135,6 @@ fn failure(failure: &Failure) -> Element {
         .attr("code", failure.code)
         .attr("text", cut(&failure.text))
         .children(failure.candidates.iter().map(|c| Element::of_text("candidate", cut(c))))
-}
-
-/// A text of strangers (names, user agents) at a length that the other side reads.
-fn cut(text: &str) -> String {
-    let end = (0..=MAX_TEXT.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    text.get(..end).unwrap_or_default().to_owned()
 }
 
 fn status(status: &Status) -> Element {

@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 
 use super::{Failure, FailureCode, Fingerprint, TransferKey};
 use crate::{
-    conference::wire::{XmlError, words::words},
+    conference::wire::{XmlError, fields, words::words},
     fileshare::{BatchId, ConfId, ShareId},
 };
 
@@ -32,7 +32,7 @@ pub const MAX_FILES: usize = 64;
 /// several bodies.
 pub const MAX_MEMBERS: usize = 256;
 /// Longest name, URI, reason or id, in bytes. Longer ones are refused when read; strangers' texts are cut when written.
-pub const MAX_TEXT: usize = 1024;
+pub const MAX_TEXT: usize = fields::MAX_TEXT;
 /// Longest retry time, in seconds: an hour. A longer one is refused when read.
 pub const MAX_RETRY_SECONDS: u32 = 3600;
 
@@ -106,8 +106,10 @@ pub enum Message {
     DownloadError(Failure),
     /// AS → sharer: all members have finished.
     ShareComplete {
-        /// How each fared; at most [`MAX_MEMBERS`] of them.
+        /// How each fared; at most [`MAX_MEMBERS`] of them in one body ([`Body::split`]).
         members: Vec<Member>,
+        /// True when another body with more members follows.
+        more: bool,
     },
     /// AS → members, FS → AS: the share is over, nothing more will come.
     ShareEnded(Failure),
@@ -167,6 +169,8 @@ pub struct FileFacts {
     pub size: Option<u64>,
     /// MIME type.
     pub mime: Option<String>,
+    /// SHA-256 of the content, where the sharer knows it beforehand.
+    pub sha256: Option<[u8; 32]>,
 }
 
 /// What is offered to a member.
@@ -238,7 +242,7 @@ pub struct Status {
     pub uploaded: u64,
     /// The upload is complete and verified.
     pub complete: bool,
-    /// Receiving members; at most [`MAX_MEMBERS`] of them.
+    /// Receiving members; at most [`MAX_MEMBERS`] of them in one body ([`Body::split`]).
     pub members: Vec<Member>,
     /// True when another body with more members follows.
     pub more: bool,
@@ -306,6 +310,28 @@ impl Body {
     #[must_use]
     pub fn answer(&self, message: Message) -> Self {
         Self { message, ..self.clone() }
+    }
+
+    /// Cuts a report into bodies of at most `members` members each, all but the last with `more`; what has no members, or few, stays one
+    /// body. `members` of 0 counts as 1; more than [`MAX_MEMBERS`] as that.
+    pub fn split(self, members: usize) -> Vec<Self> {
+        let size = members.clamp(1, MAX_MEMBERS);
+        let (all, last) = match &self.message {
+            Message::ShareComplete { members, more } => (members, *more),
+            Message::Status(status) => (&status.members, status.more),
+            _ => return vec![self],
+        };
+        // An empty report is a report, too.
+        let mut parts: Vec<_> = all.chunks(size).map(|part| (part.to_vec(), true)).collect();
+        match parts.last_mut() {
+            Some((_, more)) => *more = last,
+            None => return vec![self],
+        }
+        let with = |(members, more)| match &self.message {
+            Message::Status(status) => self.answer(Message::Status(Status { members, more, ..status.clone() })),
+            _ => self.answer(Message::ShareComplete { members, more }),
+        };
+        parts.into_iter().map(with).collect()
     }
 
     /// Reads a body of this content type.

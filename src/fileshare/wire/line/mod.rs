@@ -30,6 +30,7 @@ use super::{
     control::{Batch, Endpoint},
 };
 use crate::{
+    conference::wire::words::words,
     fileshare::{ConfId, ShareId},
     sdp::{Direction, Media},
 };
@@ -234,3 +235,7 @@ impl Line {
         read::endpoint(self)
     }
 }
+
+words!(Setup { Active = "active", Passive = "passive", ActPass = "actpass", HoldConn = "holdconn" });
+words!(Connection { New = "new", Existing = "existing" });
+words!(Disposition { Render = "render", Attachment = "attachment" });
