@@ -3,6 +3,7 @@
 
 pub mod audio;
 pub mod client;
+pub mod companion;
 pub mod focus;
 pub mod media_server;
 pub mod policy;

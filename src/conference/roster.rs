@@ -49,6 +49,8 @@ pub struct Entry {
     pub state: CallState,
     /// How it came in.
     pub joining: Joining,
+    /// False for a dialog without audio: it counts for nothing but itself.
+    pub audio: bool,
     /// When it was connected.
     pub joined: Option<SystemTime>,
     /// True when the conference takes nothing of what it says.
@@ -96,7 +98,7 @@ impl Entry {
 
     /// True when its media is, or is about to be, in the mix.
     pub fn present(&self) -> bool {
-        matches!(self.state, CallState::Connected | CallState::OnHold)
+        self.audio && matches!(self.state, CallState::Connected | CallState::OnHold)
     }
 }
 
@@ -173,6 +175,11 @@ impl Roster {
         self.entries.len()
     }
 
+    /// How many of them take part with audio, those on their way included.
+    pub fn size(&self) -> usize {
+        self.entries.values().filter(|entry| entry.audio).count()
+    }
+
     /// True when nobody is there or on the way.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -228,6 +235,7 @@ mod tests {
             role: Role::Member,
             state: CallState::Connected,
             joining: Joining::DialedIn,
+            audio: true,
             joined: None,
             muted: false,
             deaf: false,

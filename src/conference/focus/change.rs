@@ -39,18 +39,28 @@ impl Focus {
     }
 
     fn on_participant_reinvite(&mut self, cx: &mut Cx<'_>, call: Call, name: &ConferenceName, id: ParticipantId, request: &Request) {
+        self.give_way(cx, call, name, id);
         let Some(member) = self.conferences.get_mut(name).and_then(|c| c.members.get_mut(&id)) else {
             return cx.endpoint.reject(cx.now, call, 481, Vec::new());
         };
         let busy = vec![("Retry-After".to_owned(), "2".to_owned())];
-        let ready = matches!(member.stage, Stage::In | Stage::Joining | Stage::EnteringPin) && member.changing.is_none();
-        let Some(leg) = member.leg.filter(|_| ready) else {
+        if !matches!(member.stage, Stage::In | Stage::Joining | Stage::EnteringPin) || member.changing.is_some() {
             return cx.endpoint.reject(cx.now, call, 500, busy);
-        };
+        }
         let sdp = sdp_of(request.headers.get("Content-Type"), &request.body);
         if sdp.is_empty() && !request.body.is_empty() {
             return cx.endpoint.reject(cx.now, call, 415, vec![("Accept".to_owned(), "application/sdp".to_owned())]);
         }
+        if !sdp.is_empty() && self.compose(cx, call, name, id, &sdp) {
+            return;
+        }
+        let Some(member) = self.conferences.get_mut(name).and_then(|c| c.members.get_mut(&id)) else { return };
+        let Some(leg) = member.leg else {
+            return match member.session {
+                Some(_) => self.offer_again(cx, call, name, id, None),
+                None => cx.endpoint.reject(cx.now, call, 500, busy),
+            };
+        };
         let body = (!sdp.is_empty()).then(|| Body::sdp(sdp.clone()));
         if cx.endpoint.reinvite(cx.now, leg, body).is_err() {
             return cx.endpoint.reject(cx.now, call, 500, busy);
@@ -72,6 +82,9 @@ impl Focus {
                 }
                 member.answer.clone_from(theirs);
                 let call = member.call;
+                if member.session.is_some() && member.offerless {
+                    return self.offer_again(cx, call, name, id, Some(theirs));
+                }
                 let contact = self.contact(cx, name, call);
                 cx.endpoint.accept(cx.now, call, Some(Body::sdp(theirs.clone())), focus_headers(contact));
                 self.note_hold(cx, name, id);
@@ -85,6 +98,26 @@ impl Focus {
                 }
             }
             Some(Changing::Restoring) => cx.endpoint.ack(cx.now, leg, None),
+            Some(Changing::Composing(composing)) => {
+                cx.endpoint.ack(cx.now, leg, None);
+                cx.endpoint.set_session(leg, Some(Body::sdp(composing.sdp.clone())));
+                member.sdp = composing.sdp.clone();
+                member.answer.clone_from(theirs);
+                member.changing = Some(Changing::Composing(composing));
+                self.on_mixing_answered(cx, name, id);
+            }
+            Some(Changing::Telling(sdp)) => {
+                cx.endpoint.ack(cx.now, leg, None);
+                cx.endpoint.set_session(leg, Some(Body::sdp(sdp.clone())));
+                member.sdp = sdp;
+                member.answer.clone_from(theirs);
+                self.note_hold(cx, name, id);
+            }
+            Some(offering @ Changing::Offering(_)) => {
+                // A refresh of the leg, meanwhile.
+                member.changing = Some(offering);
+                cx.endpoint.ack(cx.now, leg, Some(known));
+            }
             // A refresh of ours without an offer.
             None => cx.endpoint.ack(cx.now, leg, Some(known)),
         }
@@ -105,13 +138,23 @@ impl Focus {
     /// The media server refused a change: so do we, and the call goes on as it was.
     pub(super) fn on_reinvite_rejected(&mut self, cx: &mut Cx<'_>, call: Call, status: u16) -> bool {
         let Some(usage) = self.uses.get(&call).cloned() else { return false };
+        if let Use::Participant(name, id) = &usage {
+            self.on_offer_refused(cx, name, *id, status);
+        }
         if let Use::Leg(name, id) = usage
             && let Some(member) = self.conferences.get_mut(&name).and_then(|c| c.members.get_mut(&id))
         {
+            let call = member.call;
+            let refusal = if status == 488 { 488 } else { 500 };
             match member.changing.take() {
-                Some(Changing::Passing(_)) => {
-                    let call = member.call;
-                    cx.endpoint.reject(cx.now, call, if status == 488 { 488 } else { 500 }, Vec::new());
+                Some(Changing::Passing(_)) => cx.endpoint.reject(cx.now, call, refusal, Vec::new()),
+                Some(Changing::Composing(_)) => {
+                    cx.endpoint.reject(cx.now, call, refusal, Vec::new());
+                    self.take_lines_back(cx, &name, id);
+                }
+                Some(offering @ Changing::Offering(_)) => member.changing = Some(offering),
+                Some(Changing::Telling(_)) => {
+                    tracing::warn!(conference = %name, participant = %id, status, "media server does not take the session that is");
                 }
                 Some(Changing::Restoring) => {
                     tracing::warn!(conference = %name, participant = %id, status, "media server does not take the session that was");
@@ -127,11 +170,24 @@ impl Focus {
         let Some(usage) = self.uses.get(&call).cloned() else { return false };
         if let Use::Participant(name, id) = usage
             && let Some(member) = self.conferences.get_mut(&name).and_then(|c| c.members.get_mut(&id))
-            && let Some(Changing::Passing(sdp)) = member.changing.take()
         {
-            // One that only waited for its turn never happened.
-            let waited = member.leg.is_some_and(|leg| cx.endpoint.withdraw_reinvites(leg) > 0);
-            member.changing = (!waited).then_some(Changing::TakenBack(sdp));
+            let (sdp, composed) = match member.changing.take() {
+                Some(Changing::Passing(sdp)) => (Some(sdp), false),
+                Some(Changing::Composing(composing)) => (Some(composing.sdp).filter(|_| composing.mixing), true),
+                Some(other @ (Changing::Offering(_) | Changing::Telling(_))) => {
+                    member.changing = Some(other);
+                    (None, false)
+                }
+                Some(Changing::TakenBack(_) | Changing::Restoring) | None => (None, false),
+            };
+            if let Some(sdp) = sdp {
+                // One that only waited for its turn never happened.
+                let waited = member.leg.is_some_and(|leg| cx.endpoint.withdraw_reinvites(leg) > 0);
+                member.changing = (!waited).then_some(Changing::TakenBack(sdp));
+            }
+            if composed {
+                self.take_lines_back(cx, &name, id);
+            }
         }
         true
     }

@@ -7,10 +7,11 @@ use std::{
 
 use bytes::Bytes;
 
-use super::command::JobId;
+use super::{command::JobId, session::Session};
 use crate::{
-    conference::{roster::Roster, wire::mscml},
+    conference::{companion::Lines, roster::Roster, wire::mscml},
     id::{ParticipantId, UserName},
+    sdp::Media,
     sip::{Hop, endpoint::Call, message::Uri},
     store::ConferenceRecord,
 };
@@ -102,6 +103,10 @@ pub(super) struct Member {
     pub(super) offerless: bool,
     /// Its re-INVITE on the way to the media server.
     pub(super) changing: Option<Changing>,
+    /// What we say in its dialog, once that is not the media server's alone.
+    pub(super) session: Option<Session>,
+    /// Our companion knows it.
+    pub(super) seated: bool,
     /// PIN entry, when the conference wants one and it showed none.
     pub(super) pin: Option<PinEntry>,
     /// What waits for it to come in.
@@ -121,6 +126,25 @@ pub(super) enum Changing {
     TakenBack(Bytes),
     /// What was before is being told the media server again.
     Restoring,
+    /// The participant's offer waits for the parts of its answer.
+    Composing(Box<Composing>),
+    /// Our offer of these lines waits for the participant's answer.
+    Offering(Vec<Media>),
+    /// What the participant answered to an offer of ours is being told the media server.
+    Telling(Bytes),
+}
+
+/// An offer that is answered in two parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Composing {
+    /// The offer.
+    pub(super) sdp: Bytes,
+    /// Its lines.
+    pub(super) offer: Vec<Media>,
+    /// The media server's part is awaited; else nothing changes for it.
+    pub(super) mixing: bool,
+    /// The companion's part, once there.
+    pub(super) lines: Option<Lines>,
 }
 
 /// How far a participant has come.

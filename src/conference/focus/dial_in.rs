@@ -8,6 +8,7 @@ use super::{
     mix::{MixReady, mscml_of, sdp_of},
     pin::address_of,
     servers::is_silence,
+    session::{cut, lines_of},
 };
 use crate::{
     conference::{
@@ -95,13 +96,14 @@ impl Focus {
 
     fn admit(&mut self, cx: &mut Cx<'_>, call: Call, request: &Request, caller: &Caller, from: &Hop, name: &ConferenceName) {
         let Some(conference) = self.conferences.get(name) else { return };
+        let without_audio = self.is_without_audio(&sdp_of(request.headers.get("Content-Type"), &request.body));
         let privileged = caller.admin || caller.user.as_ref().is_some_and(|u| conference.is_creator(u));
         let admission = Admission {
             authenticated: caller.admitted,
             privileged,
             guests: conference.record.guests.unwrap_or(self.config.guests),
             locked: conference.record.locked,
-            participants: conference.roster.len(),
+            participants: if without_audio { 0 } else { conference.roster.size() },
             max: conference.max(self.config.max_participants),
             draining: self.draining,
         };
@@ -140,9 +142,20 @@ impl Focus {
             cx.endpoint.reject(cx.now, call, 415, accept);
             return self.end_if_unused(cx, name);
         }
+        if without_audio && needs_pin && shown.is_none() {
+            // There is nothing to type it on.
+            cx.endpoint.reject(cx.now, call, 403, vec![warning("the conference asks for its PIN")]);
+            return self.end_if_unused(cx, name);
+        }
         let pin = (needs_pin && shown.is_none()).then_some(PinEntry { wrong: 0, from: address });
         let Some(id) = self.enter(name, call, caller, request, from, sdp, pin) else { return };
         self.uses.insert(call, Use::Participant(name.clone(), id));
+        if without_audio {
+            if let Some(entry) = self.conferences.get_mut(name).and_then(|c| c.roster.get_mut(id)) {
+                entry.audio = false;
+            }
+            return self.answer_without_audio(cx, name, id);
+        }
         match self.ensure_mix(cx, name) {
             MixReady::Yes => self.start_leg(cx, name, id),
             MixReady::Soon => {}
@@ -177,6 +190,7 @@ impl Focus {
             role,
             state: CallState::DialingIn,
             joining: Joining::DialedIn,
+            audio: true,
             joined: None,
             muted: false,
             deaf: false,
@@ -196,6 +210,8 @@ impl Focus {
             answer: Bytes::new(),
             offerless,
             changing: None,
+            session: None,
+            seated: false,
             pin,
             job: None,
             later: Vec::new(),
@@ -253,11 +269,18 @@ impl Focus {
     /// S306: the caller's ACK. It may carry the answer to the media server's offer.
     pub(super) fn on_acked(&mut self, cx: &mut Cx<'_>, call: Call, request: &Request) -> bool {
         let Some(Use::Participant(name, id)) = self.uses.get(&call).cloned() else { return self.uses.contains_key(&call) };
-        let Some(member) = self.conferences.get_mut(&name).and_then(|c| c.members.get_mut(&id)) else { return true };
+        let Some(conference) = self.conferences.get_mut(&name) else { return true };
+        let audio = conference.roster.get(id).is_none_or(|e| e.audio);
+        let Some(member) = conference.members.get_mut(&id) else { return true };
+        if !audio {
+            self.on_acked_without_audio(cx, &name, id, request);
+            return true;
+        }
         if member.offerless
             && let Some(leg) = member.leg
         {
-            let sdp = sdp_of(request.headers.get("Content-Type"), &request.body);
+            let whole = sdp_of(request.headers.get("Content-Type"), &request.body);
+            let sdp = if member.session.is_some() { cut(whole.clone(), lines_of(&member.answer).len()) } else { whole.clone() };
             member.offerless = false;
             if sdp.is_empty() {
                 // Neither offer nor answer: there is no session to mix (RFC 3261 §13.2.1).
@@ -268,6 +291,7 @@ impl Focus {
             cx.endpoint.ack(cx.now, leg, Some(Body::sdp(sdp.clone())));
             cx.endpoint.set_session(leg, Some(Body::sdp(sdp)));
             self.note_hold(cx, &name, id);
+            self.on_offer_answered(cx, &name, id, &whole);
         }
         let Some(member) = self.conferences.get(&name).and_then(|c| c.members.get(&id)) else { return true };
         match (member.stage, &member.pin) {

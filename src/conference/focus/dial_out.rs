@@ -56,7 +56,7 @@ impl Focus {
             // Nobody is rung up for a conference that cannot be heard.
             return self.job_invited(cx, job, at, refused(ErrorCode::Unreachable, "no media server"));
         }
-        if u32::try_from(conference.roster.len()).is_ok_and(|there| there >= conference.max(max)) {
+        if u32::try_from(conference.roster.size()).is_ok_and(|there| there >= conference.max(max)) {
             return self.job_invited(cx, job, at, refused(ErrorCode::Conflict, "the conference is full"));
         }
         let Some((uri, hop)) = callee.contacts.pop_front() else {
@@ -76,6 +76,7 @@ impl Focus {
             role,
             state: CallState::DialingOut,
             joining: Joining::DialedOut,
+            audio: true,
             joined: None,
             muted: false,
             deaf: false,
@@ -101,6 +102,8 @@ impl Focus {
                 answer: Bytes::new(),
                 offerless: false,
                 changing: None,
+                session: None,
+                seated: false,
                 pin: None,
                 job: Some((job, at)),
                 later: Vec::new(),
@@ -166,7 +169,9 @@ impl Focus {
         };
         let (Some(member), Some(entry)) = (conference.members.get_mut(&id), conference.roster.get_mut(id)) else { return };
         if member.stage != Stage::Calling {
-            return cx.endpoint.ack(cx.now, call, None); // a re-INVITE of ours that only refreshed
+            // A re-INVITE of ours: a refresh, or an offer of lines.
+            cx.endpoint.ack(cx.now, call, None);
+            return self.on_offer_answered(cx, name, id, &sdp);
         }
         entry.agent = response.headers.get("User-Agent").or_else(|| response.headers.get("Server")).map(str::to_owned);
         if let Some(contact) = response.contacts().next() {

@@ -139,6 +139,7 @@ impl Focus {
         for (change, job) in member.later {
             self.on_changed(cx, name, id, change, job, Err("the participant left".to_owned()));
         }
+        self.leave_companion(cx, name, id);
         if let Some((job, at)) = member.job {
             let text = reason.and_then(|r| r.text.clone()).unwrap_or_else(|| "hung up".to_owned());
             let code = reason.and_then(|r| r.cause).map_or(ErrorCode::Declined, meaning);
@@ -153,6 +154,9 @@ impl Focus {
             }
             if entry.role == Role::Chair {
                 self.on_chair_left(cx, name);
+            }
+            if entry.audio {
+                self.end_without_audio(cx, name);
             }
         }
         self.end_if_empty(cx, name);
@@ -227,6 +231,19 @@ impl Focus {
         }
     }
 
+    /// The last participant with audio may have left: dialogs without it keep no conference alive that ends when it is empty.
+    fn end_without_audio(&mut self, cx: &mut Cx<'_>, name: &ConferenceName) {
+        let Some(conference) = self.conferences.get(name) else { return };
+        if conference.roster.size() > 0 || conference.members.is_empty() {
+            return;
+        }
+        if conference.record.ends_when_empty && !conference.saving {
+            self.empty(cx, name, &Reason::sip(200, "the conference is over"));
+        } else {
+            self.close_mix(cx, name, None);
+        }
+    }
+
     /// Closes the mix of a conference without participants, and ends the conference if it lives no longer than they do.
     pub(super) fn end_if_empty(&mut self, cx: &mut Cx<'_>, name: &ConferenceName) {
         if self.conferences.get(name).is_none_or(|c| !c.members.is_empty()) {
@@ -263,6 +280,7 @@ impl Focus {
         self.end_watches(cx, name);
         self.timers.cancel(&Timer::Lifetime(name.clone()));
         if let Some(conference) = self.conferences.remove(name) {
+            self.end_companion(cx, name);
             tracing::info!(conference = %name, "ended");
             for id in conference.asked.into_keys() {
                 self.timers.cancel(&Timer::Mscml(name.clone(), id));

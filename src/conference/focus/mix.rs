@@ -267,6 +267,7 @@ impl Focus {
         match (usage, &request.method) {
             (Use::Leg(name, _) | Use::ControlLeg(name), Method::Info) => self.on_mscml(cx, incoming, &name, request),
             (Use::Control, Method::Info) => self.on_control_info(cx, incoming, call, request),
+            (Use::Participant(name, id), Method::Info) if self.pass_info(cx, &name, id, incoming, request) => {}
             (Use::Participant(..), Method::Info) => Self::on_participant_info(cx, incoming, request),
             (Use::Participant(name, id), Method::Refer) => self.on_refer(cx, incoming, Some((name, id)), request, None),
             (_, Method::Options) => cx.endpoint.respond(cx.now, incoming, 200, Vec::new(), None),
@@ -338,6 +339,7 @@ impl Focus {
         let Some(conference) = self.conferences.get_mut(name) else { return };
         let (Some(member), Some(entry)) = (conference.members.get_mut(&id), conference.roster.get_mut(id)) else { return };
         member.stage = Stage::In;
+        member.seated = true;
         entry.state = CallState::Connected;
         entry.joined = Some(cx.wall);
         let job = member.job.take();

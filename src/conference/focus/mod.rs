@@ -9,6 +9,7 @@
 //! | `dial_in.rs` | S301–S308: somebody calls |
 //! | `dial_out.rs` | S309–S313: somebody is called |
 //! | `mix.rs` | the control leg, the legs, MSCML requests and what comes back |
+//! | `companion.rs` `session.rs` | lines that are not the media server's, and who stands beside the focus for them |
 //! | `change.rs` | re-INVITEs passed through: hold, new addresses, refreshes |
 //! | `pin.rs` | PINs, by body part or by DTMF |
 //! | `leave.rs` | somebody leaves, is put out, a conference ends |
@@ -23,6 +24,7 @@
 
 mod change;
 mod command;
+mod companion;
 mod conference;
 mod config;
 mod dial_in;
@@ -33,11 +35,12 @@ mod moderate;
 mod pin;
 mod refer;
 mod servers;
+mod session;
 mod timer;
 mod watch;
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
     time::{Instant, SystemTime},
 };
@@ -59,7 +62,10 @@ use self::{
 };
 use crate::{
     account::{Backoff, SealKey},
-    conference::wire::control::Failure,
+    conference::{
+        companion::{Companion, Seat},
+        wire::control::Failure,
+    },
     id::{ConferenceName, ParticipantId, UserName},
     sip::{
         Hop,
@@ -194,6 +200,10 @@ pub struct Focus {
     guesses: Backoff<ConferenceName>,
     timers: Timers,
     effects: VecDeque<Effect>,
+    /// Who stands beside us.
+    companion: Option<Box<dyn Companion>>,
+    /// Dialogs in which it wants to offer something.
+    wanting: BTreeSet<Seat>,
     rng: ChaCha12Rng,
     last_id: u64,
     draining: bool,
@@ -227,6 +237,8 @@ impl Focus {
             guesses: Backoff::new(pin::GUESSES),
             timers,
             effects: VecDeque::new(),
+            companion: None,
+            wanting: BTreeSet::new(),
             rng: ChaCha12Rng::from_seed(seed),
             last_id: 0,
             draining: false,
@@ -253,6 +265,10 @@ impl Focus {
     /// Takes one of the endpoint's events that concern a call, a request of ours or a subscription. `true` when it was the
     /// focus's; what is not (a new INVITE, a request outside every call) is its owner's to judge first.
     pub fn handle_event(&mut self, cx: &mut Cx<'_>, event: &Event) -> bool {
+        self.on_event(cx, event) || self.pass_event(cx, event)
+    }
+
+    fn on_event(&mut self, cx: &mut Cx<'_>, event: &Event) -> bool {
         match event {
             Event::Reinvite { call, request } => self.on_reinvite(cx, *call, request),
             Event::ReinviteCancelled { call } => self.on_reinvite_cancelled(cx, *call),
@@ -283,11 +299,12 @@ impl Focus {
                 Timer::ServerLost(server) => self.on_server_lost(cx, server),
             }
         }
+        self.companion_due(cx);
     }
 
     /// When [`Self::handle_timeout`] is wanted.
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.timers.next()
+        [self.timers.next(), self.companion.as_ref().and_then(|c| c.next_timeout())].into_iter().flatten().min()
     }
 
     /// What the rest of the server has to do.
@@ -307,6 +324,7 @@ impl Focus {
         for name in names {
             self.empty(cx, &name, &Reason::sip(503, "server is stopping"));
         }
+        self.shut_companion_down(cx);
         self.deactivate_watches(cx);
         let shells: Vec<Call> = self.shells.keys().copied().collect();
         for shell in shells {

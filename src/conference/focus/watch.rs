@@ -171,6 +171,9 @@ impl Focus {
         for some in users.chunks(USERS_PER_DOCUMENT) {
             self.publish(cx, name, Some(state.clone()), some.to_vec());
         }
+        for id in ids {
+            self.show_companion(cx, name, *id);
+        }
     }
 
     /// A participant is gone.
@@ -320,13 +323,17 @@ fn user(entry: &Entry) -> User {
             status: Some(status),
             joining_method: Some(joining),
             joining_info: entry.joined.map(|at| Execution { when: Some(at.into()), ..Execution::default() }),
-            media: vec![Media {
-                id: "1".to_owned(),
-                kind: Some("audio".to_owned()),
-                label: Some("1".to_owned()),
-                src_id: None,
-                status: Some(media),
-            }],
+            media: entry
+                .audio
+                .then(|| Media {
+                    id: "1".to_owned(),
+                    kind: Some("audio".to_owned()),
+                    label: Some("1".to_owned()),
+                    src_id: None,
+                    status: Some(media),
+                })
+                .into_iter()
+                .collect(),
             extension: Some(Extension { id: entry.id.to_string(), talking: entry.talking, muted: entry.muted, deaf: entry.deaf }),
             ..Endpoint::default()
         }],

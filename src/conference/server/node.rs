@@ -13,6 +13,7 @@ use super::{ServerConfig, door::Door, users::Directions};
 use crate::{
     account::Directory,
     conference::{
+        companion::Companion,
         focus::{self, Cx, Facts, Focus, FocusConfig, SaveId, StoreOperation, Stored, UnderWay},
         wire::{
             control::{self, Participant},
@@ -195,6 +196,15 @@ impl ApplicationServer {
         server
     }
 
+    /// The same server with a companion beside its focus.
+    #[must_use]
+    pub fn with_companion(mut self, companion: Box<dyn Companion>) -> Self {
+        let packages = companion.packages().iter().map(|package| (*package).to_owned());
+        self.endpoint.config_mut().recv_info.extend(packages);
+        self.focus.set_companion(companion);
+        self
+    }
+
     /// What the rest of the process has to do.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         self.effects.pop_front()
@@ -213,7 +223,8 @@ impl ApplicationServer {
     /// True when nothing is left: no call, request or subscription, no memory of one, and nothing waits for the store.
     /// Conferences may be defined and contacts registered.
     pub fn is_idle(&self) -> bool {
-        self.endpoint.is_idle() && self.focus.under_way().is_nothing() && self.pending.is_empty() && self.relayed.is_empty()
+        let companion = self.focus.companion().is_none_or(Companion::is_idle);
+        companion && self.endpoint.is_idle() && self.focus.under_way().is_nothing() && self.pending.is_empty() && self.relayed.is_empty()
     }
 
     /// Everybody in a conference, those on their way included: as `show` has them.
@@ -239,7 +250,9 @@ impl ApplicationServer {
             now: self.now,
         };
         let mut cx = Cx { now: self.now, wall: self.wall, endpoint: &mut self.endpoint, users: &directions };
-        step(&mut self.focus, &mut cx)
+        let done = step(&mut self.focus, &mut cx);
+        self.focus.attend(&mut cx);
+        done
     }
 
     pub(super) fn directions(&self) -> Directions<'_> {

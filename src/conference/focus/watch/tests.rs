@@ -84,6 +84,7 @@ fn guest(id: u32) -> Entry {
         endpoint: None,
         role: Role::Guest,
         state: CallState::Connected,
+        audio: true,
         joining: Joining::DialedIn,
         joined: Some(SystemTime::UNIX_EPOCH),
         muted: false,
