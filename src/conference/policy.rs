@@ -119,7 +119,8 @@ impl Commander<'_> {
             | Command::Volume { .. }
             | Command::Lock { .. }
             | Command::Pin { .. }
-            | Command::Role { .. } => self.admin || self.creator || self.chair,
+            | Command::Role { .. }
+            | Command::Grant { .. } => self.admin || self.creator || self.chair,
         };
         if allowed {
             return Ok(());

@@ -145,6 +145,11 @@ impl Focus {
                 let changed = self.give_role(cx, name, &ids, role)?;
                 self.participants(name, &changed)
             }
+            (Command::Grant { who, right, on, .. }, Some(name)) => {
+                let ids = self.find(name, &who)?;
+                self.give_right(cx, name, &ids, &right, on)?;
+                self.participants(name, &ids)
+            }
             (_, None) => return Err(failure(ErrorCode::Usage, "the command names no conference".to_owned())),
         };
         Ok(Some(done))

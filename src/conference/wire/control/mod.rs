@@ -146,6 +146,18 @@ pub enum Command {
         /// The role.
         role: Role,
     },
+    /// Give participants a right, or take it from them: what rights there are is known to whoever stands beside the focus. Reply:
+    /// [`Data::Participants`] with those named.
+    Grant {
+        /// Conference.
+        conference: String,
+        /// Whom.
+        who: Who,
+        /// The right, such as `share`.
+        right: String,
+        /// True gives it, false takes it.
+        on: bool,
+    },
     /// How the server does. Reply: [`Data::Status`].
     Status,
 }
@@ -543,6 +555,7 @@ impl Command {
             Self::Lock { .. } => "lock",
             Self::Pin { .. } => "pin",
             Self::Role { .. } => "role",
+            Self::Grant { .. } => "grant",
             Self::Status => "status",
         }
     }
@@ -560,7 +573,8 @@ impl Command {
             | Self::Volume { conference, .. }
             | Self::Lock { conference, .. }
             | Self::Pin { conference, .. }
-            | Self::Role { conference, .. } => Some(conference),
+            | Self::Role { conference, .. }
+            | Self::Grant { conference, .. } => Some(conference),
             Self::List | Self::Status => None,
         }
     }

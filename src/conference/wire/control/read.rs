@@ -63,6 +63,7 @@ fn command(request: Node<'_, '_>) -> Why<Command> {
         "lock" => Command::Lock { conference: conference()?, on: flag(node, "on")? },
         "pin" => Command::Pin { conference: conference()?, pin: pin(node)? },
         "role" => Command::Role { conference: conference()?, who: who(node)?, role: word(node, "role", Role::from_word)? },
+        "grant" => Command::Grant { conference: conference()?, who: who(node)?, right: text(node, "right")?, on: flag(node, "on")? },
         "status" => Command::Status,
         other => return Err(format!("there is no command {}", shown(other))),
     })

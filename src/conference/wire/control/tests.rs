@@ -94,6 +94,8 @@ fn every_command_reads_as_written() {
         Command::Pin { conference: conference(), pin: pin("00042") },
         Command::Pin { conference: conference(), pin: None },
         Command::Role { conference: conference(), who: who(), role: Role::Chair },
+        Command::Grant { conference: conference(), who: who(), right: "share".into(), on: true },
+        Command::Grant { conference: conference(), who: who(), right: "receive".into(), on: false },
     ];
     for command in commands {
         let body = Body::Request(Request { id: "a<&>".into(), command });

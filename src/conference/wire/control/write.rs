@@ -41,6 +41,7 @@ fn request(request: &Request) -> Element {
         Command::Lock { on, .. } => node.attr("on", yes_or_no(*on)),
         Command::Pin { pin, .. } => node.maybe_child(pin.as_ref().map(self::pin)),
         Command::Role { who, role, .. } => self::who(node, who).attr("role", role),
+        Command::Grant { who, right, on, .. } => self::who(node, who).attr("right", right).attr("on", yes_or_no(*on)),
     };
     root("request").attr("id", &request.id).child(node)
 }
