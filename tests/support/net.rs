@@ -47,7 +47,8 @@ pub struct Packet<P> {
 /// The network.
 pub struct Net<P> {
     rng: ChaCha12Rng,
-    conditions: Conditions,
+    /// May change while it runs: what is sent from then on travels so.
+    pub conditions: Conditions,
     under_way: BTreeMap<(Duration, u64), Packet<P>>,
     serial: u64,
     /// When the newest packet of each stream arrives.

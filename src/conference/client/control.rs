@@ -132,8 +132,8 @@ impl Control {
                         self.ask(now);
                     }
                 }
-                // After a CANCEL it is what was wanted; `Ended` follows.
-                Event::Rejected { .. } if matches!(self.state, State::Closing) => {}
+                // After a CANCEL it is what was wanted, and what was asked last may not be sent any more; `Ended` follows.
+                Event::Rejected { .. } | Event::Response { .. } if matches!(self.state, State::Closing) => {}
                 Event::Rejected { response, .. } => self.over(now, Refusal::of(&response).failure()),
                 Event::Reinvite { call, .. } => {
                     let body = Body::sdp(control::NO_MEDIA);

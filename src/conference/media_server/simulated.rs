@@ -29,6 +29,19 @@ pub struct Datagram {
     pub bytes: Bytes,
 }
 
+/// A leg as the plane holds it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LegInPlane {
+    /// Its room.
+    pub room: RoomId,
+    /// Where it receives RTP.
+    pub address: SocketAddr,
+    /// Where its participant does; `None` before the leg is connected.
+    pub remote: Option<SocketAddr>,
+    /// Its place in the mix.
+    pub mix: Mix,
+}
+
 /// A media plane in memory.
 #[derive(Debug)]
 pub struct SimulatedPlane {
@@ -37,7 +50,7 @@ pub struct SimulatedPlane {
     next: Instant,
     ports: PortPool,
     next_leg: u64,
-    legs: BTreeMap<LegId, (Slot, SocketAddr)>,
+    legs: BTreeMap<LegId, (Slot, LegInPlane)>,
     addresses: BTreeMap<SocketAddr, (Slot, Port)>,
     by_slot: BTreeMap<Slot, SocketAddr>,
     out: VecDeque<Datagram>,
@@ -70,6 +83,19 @@ impl SimulatedPlane {
         }
     }
 
+    /// The legs that are open.
+    pub fn legs(&self) -> impl Iterator<Item = &LegInPlane> {
+        self.legs.values().map(|(_, leg)| leg)
+    }
+
+    /// Jumps to `now` without the ticks in between, as if nothing had been said and heard meanwhile: for simulations in which
+    /// ticks without a sound would be most of the work.
+    pub fn rest_until(&mut self, now: Instant) {
+        if self.next < now {
+            (self.now, self.next) = (now, now + Mixer::TICK);
+        }
+    }
+
     /// When the next tick is due.
     pub fn next_timeout(&self) -> Instant {
         self.next
@@ -86,12 +112,16 @@ impl SimulatedPlane {
                 let from = if packet.port == Port::Media { media } else { SocketAddr::new(media.ip(), media.port() + 1) };
                 self.out.push_back(Datagram { from, to: packet.to, bytes: Bytes::copy_from_slice(packet.bytes) });
             }
-            while let Some(event) = self.mixer.poll_event() {
-                if let PlaneEvent::Closed { leg, .. } = &event {
-                    self.forget(*leg);
-                }
-                self.events.push_back(event);
+            self.note_events();
+        }
+    }
+
+    fn note_events(&mut self) {
+        while let Some(event) = self.mixer.poll_event() {
+            if let PlaneEvent::Closed { leg, .. } = &event {
+                self.forget(*leg);
             }
+            self.events.push_back(event);
         }
     }
 
@@ -101,7 +131,7 @@ impl SimulatedPlane {
     }
 
     fn forget(&mut self, leg: LegId) {
-        if let Some((slot, address)) = self.legs.remove(&leg) {
+        if let Some((slot, LegInPlane { address, .. })) = self.legs.remove(&leg) {
             self.addresses.retain(|_, (of, _)| *of != slot);
             self.by_slot.remove(&slot);
             self.ports.give_back(address.port());
@@ -129,7 +159,7 @@ impl MediaPlane for SimulatedPlane {
         };
         self.next_leg += 1;
         let address = SocketAddr::new(ip, port);
-        self.legs.insert(leg, (slot, address));
+        self.legs.insert(leg, (slot, LegInPlane { room: room.clone(), address, remote: None, mix: Mix::PARKED }));
         self.addresses.insert(address, (slot, Port::Media));
         self.addresses.insert(SocketAddr::new(ip, port + 1), (slot, Port::Reports));
         self.by_slot.insert(slot, address);
@@ -137,11 +167,20 @@ impl MediaPlane for SimulatedPlane {
     }
 
     fn connect_leg(&mut self, leg: LegId, media: LegMedia) -> Result<(), PlaneError> {
-        self.mixer.connect_leg(self.now, leg, media).map_err(|_| PlaneError::NoLeg(leg))
+        let remote = media.remote_rtp;
+        self.mixer.connect_leg(self.now, leg, media).map_err(|_| PlaneError::NoLeg(leg))?;
+        if let Some((_, known)) = self.legs.get_mut(&leg) {
+            known.remote = Some(remote);
+        }
+        Ok(())
     }
 
     fn set_mix(&mut self, leg: LegId, mix: Mix) -> Result<(), PlaneError> {
-        self.mixer.set_mix(leg, mix).map_err(|_| PlaneError::NoLeg(leg))
+        self.mixer.set_mix(leg, mix).map_err(|_| PlaneError::NoLeg(leg))?;
+        if let Some((_, known)) = self.legs.get_mut(&leg) {
+            known.mix = mix;
+        }
+        Ok(())
     }
 
     fn close_leg(&mut self, leg: LegId) {
@@ -169,7 +208,8 @@ impl MediaPlane for SimulatedPlane {
     }
 
     fn poll_event(&mut self) -> Option<PlaneEvent> {
-        self.events.pop_front().or_else(|| self.mixer.poll_event())
+        self.note_events();
+        self.events.pop_front()
     }
 }
 

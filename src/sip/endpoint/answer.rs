@@ -148,6 +148,8 @@ impl Endpoint {
                 state: ServerState::Waiting { provisional: None, trying: false },
             }),
             reinvites: VecDeque::new(),
+            requests: VecDeque::new(),
+            requesting: None,
             session: SessionTimer::default(),
             bye_wanted: None,
             probing: false,

@@ -66,6 +66,7 @@ impl Endpoint {
     /// repeated no more.
     fn hang_up(&mut self, now: Instant, call: u64) {
         self.timers.stop_call(call);
+        self.drop_requests(call);
         self.acknowledge(now, call, None);
         self.refuse_open_invite(now, call);
         let Some(state) = self.calls.get_mut(&call) else { return };

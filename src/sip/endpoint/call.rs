@@ -97,6 +97,15 @@ pub(super) struct WaitingReinvite {
     pub not_before: Option<Instant>,
 }
 
+/// A request of the owner that waits for its turn.
+#[derive(Debug)]
+pub(super) struct WaitingRequest {
+    pub outgoing: u64,
+    pub method: Method,
+    pub headers: Vec<(String, String)>,
+    pub body: Option<Body>,
+}
+
 /// What the peer has said of itself.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Said {
@@ -126,6 +135,9 @@ pub(super) struct CallState {
     pub client: Option<ClientInvite>,
     pub server: Option<ServerInvite>,
     pub reinvites: VecDeque<WaitingReinvite>,
+    pub requests: VecDeque<WaitingRequest>,
+    /// The owner's request that the next one waits for.
+    pub requesting: Option<u64>,
     pub session: SessionTimer,
     /// A BYE that waits for the ACK to our 2xx (§15).
     pub bye_wanted: Option<(Ending, Vec<(String, String)>)>,
@@ -134,9 +146,16 @@ pub(super) struct CallState {
 }
 
 impl CallState {
-    /// True when a re-INVITE of ours may be sent now (§14.1): none of either side is under way.
+    /// True when a re-INVITE of ours may be sent now (§14.1): none of either side is under way, and no request that it could overtake.
     pub fn may_reinvite(&self) -> bool {
-        self.stage == Stage::Up && self.client.is_none() && self.server.is_none() && self.bye_wanted.is_none()
+        let idle = self.client.is_none() && self.server.is_none() && self.requesting.is_none();
+        self.stage == Stage::Up && idle && self.bye_wanted.is_none()
+    }
+
+    /// True when no request of ours is under way that the next one could overtake: what the peer has answered, it has numbered.
+    pub fn may_request(&self) -> bool {
+        let inviting = self.client.as_ref().is_some_and(|client| client.state == ClientState::Calling);
+        self.requesting.is_none() && !inviting && !self.probing
     }
 }
 

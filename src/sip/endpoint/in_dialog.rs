@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::{
-    Body, Call, Ending, Endpoint, Outgoing, Refused,
-    call::Stage,
+    Body, Call, Ending, Endpoint, Event, Outgoing, Refused,
+    call::{Stage, WaitingRequest},
     dialogs::DialogKey,
     send::{Draft, Purpose},
 };
@@ -18,9 +18,12 @@ impl Endpoint {
     /// Sends a request in a call's dialog: INFO, MESSAGE, REFER, OPTIONS, UPDATE, … Its failure does not end the call, but for
     /// a 481, a 408 or no answer, which a probe (an OPTIONS in the dialog) has to confirm.
     ///
+    /// By UDP it waits until the one before has its answer: a request that was overtaken comes with too low a number, and is refused
+    /// with 500 (RFC 3261 §12.2.2). When the call ends meanwhile it is answered 481, without having been sent.
+    ///
     /// # Errors
     /// [`Refused::State`] when the call has no dialog or is being left, or for a method that has a verb of its own here;
-    /// [`Refused::Full`] at the bound on requests.
+    /// [`Refused::Full`] at the bound on requests, and on those that wait.
     pub fn request(
         &mut self,
         now: Instant,
@@ -37,11 +40,54 @@ impl Endpoint {
             return Err(Refused::State);
         }
         let dialog = state.dialog.or_else(|| state.early.last().copied()).ok_or(Refused::State)?;
+        let (may, waiting) = (state.may_request() && state.requests.is_empty(), state.requests.len());
+        let entry = self.dialogs.get(dialog).ok_or(Refused::State)?;
+        let in_order = entry.dialog.hop(self.config.symmetric).transport.reliable();
         let outgoing = self.next_id();
+        if !in_order && !may {
+            let state = self.calls.get_mut(&call.0).filter(|_| waiting < self.config.limits.waiting).ok_or(Refused::Full)?;
+            state.requests.push_back(WaitingRequest { outgoing, method, headers, body });
+            return Ok(Outgoing(outgoing));
+        }
         let purpose = Purpose::Request { outgoing, call: Some(call.0) };
         self.send_inside(now, dialog, purpose, method, headers, body)?;
+        if let Some(state) = self.calls.get_mut(&call.0).filter(|_| !in_order) {
+            state.requesting = Some(outgoing);
+        }
         self.settle(now);
         Ok(Outgoing(outgoing))
+    }
+
+    /// Sends the first request that waits, if nothing is under way that it could overtake; a re-INVITE goes first.
+    pub(super) fn next_request(&mut self, now: Instant, call: u64) {
+        self.next_reinvite(now, call);
+        let Some(state) = self.calls.get_mut(&call).filter(|state| state.may_request()) else { return };
+        let Some(dialog) = state.dialog.or_else(|| state.early.last().copied()) else { return };
+        let Some(WaitingRequest { outgoing, method, headers, body }) = state.requests.pop_front() else { return };
+        state.requesting = Some(outgoing);
+        let purpose = Purpose::Request { outgoing, call: Some(call) };
+        if self.send_inside(now, dialog, purpose, method.clone(), headers, body).is_err() {
+            if let Some(state) = self.calls.get_mut(&call) {
+                state.requesting = None;
+            }
+            self.answer_unsent(dialog, outgoing, method, 503);
+            self.next_request(now, call);
+        }
+    }
+
+    /// The call is being left: what waits will not be sent.
+    pub(super) fn drop_requests(&mut self, call: u64) {
+        let Some(state) = self.calls.get_mut(&call) else { return };
+        let Some(dialog) = state.dialog.or_else(|| state.early.last().copied()) else { return };
+        for waiting in std::mem::take(&mut state.requests) {
+            self.answer_unsent(dialog, waiting.outgoing, waiting.method, 481);
+        }
+    }
+
+    fn answer_unsent(&mut self, dialog: DialogKey, outgoing: u64, method: Method, status: u16) {
+        let Some(entry) = self.dialogs.get_mut(dialog) else { return };
+        let response = entry.dialog.request(method).response(status, "");
+        self.events.push_back(Event::Response { outgoing: Outgoing(outgoing), response });
     }
 
     /// Sends a request in a dialog.
@@ -118,7 +164,8 @@ impl Endpoint {
         let Some(state) = self.calls.get_mut(&call) else { return };
         state.probing = false;
         if matches!(status, 481 | 408) && state.stage == Stage::Up {
-            self.leave(now, call, Ending::Gone { status }, None);
+            return self.leave(now, call, Ending::Gone { status }, None);
         }
+        self.next_request(now, call);
     }
 }

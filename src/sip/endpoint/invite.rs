@@ -67,6 +67,8 @@ impl Endpoint {
                 client: None,
                 server: None,
                 reinvites: std::collections::VecDeque::new(),
+                requests: std::collections::VecDeque::new(),
+                requesting: None,
                 session,
                 bye_wanted: None,
                 probing: false,

@@ -152,6 +152,7 @@ impl Endpoint {
         if response.status < 200 {
             if let Some(Purpose::Invite(call)) = self.pending.get(key).map(|pending| pending.purpose) {
                 self.on_invite_provisional(now, call, response, from);
+                self.next_request(now, call);
             }
             return;
         }
@@ -191,7 +192,10 @@ impl Endpoint {
 
     fn on_final(&mut self, now: Instant, pending: Box<Pending>, response: Response, from: &Hop) {
         match pending.purpose {
-            Purpose::Invite(call) => self.on_invite_final(now, call, pending, response, from),
+            Purpose::Invite(call) => {
+                self.on_invite_final(now, call, pending, response, from);
+                self.next_request(now, call);
+            }
             Purpose::Cancel | Purpose::LastBye => {}
             Purpose::Bye(call) => self.on_bye_final(now, call),
             Purpose::Probe(call) => self.on_probe_final(now, call, response.status),
@@ -199,10 +203,12 @@ impl Endpoint {
                 let status = response.status;
                 if let Some(state) = call.and_then(|call| self.calls.get_mut(&call)) {
                     state.hop = from.clone();
+                    state.requesting.take_if(|sent| *sent == outgoing);
                 }
                 self.events.push_back(Event::Response { outgoing: Outgoing(outgoing), response });
                 if let Some(call) = call {
                     self.doubt(now, call, status);
+                    self.next_request(now, call);
                 }
             }
             Purpose::Subscribe(subscription) => self.on_subscribe_final(now, subscription, pending, response, from),

@@ -30,17 +30,21 @@ use super::{
 
 /// The tick of the plane, and of what participants send.
 const TICK: Duration = Duration::from_millis(20);
+/// Ticks after somebody has begun to send, until whoever talked is silent again.
+const AWAKE: u32 = 100;
 /// The first port.
 const FIRST_PORT: u16 = 40_000;
 
 pub struct Mixer {
-    server: MediaServer<SimulatedPlane>,
+    pub server: MediaServer<SimulatedPlane>,
     /// Where each column sends from.
     columns: BTreeMap<String, SocketAddr>,
     sources: BTreeMap<SocketAddr, Source>,
     dead: bool,
     /// Ticks since it had nothing to do.
     idle_ticks: u32,
+    /// Where the plane rests: the ticks until then.
+    awake: Option<u32>,
 }
 
 /// What one participant sends.
@@ -91,7 +95,14 @@ impl Mixer {
         let plane = SimulatedPlane::new(MixerConfig { silent_after: Duration::from_secs(86_400) }, range, zero(), seat.seed);
         let places = seat.world.columns.iter().enumerate();
         let columns = places.map(|(at, name)| ((*name).to_owned(), SocketAddr::from(([192, 0, 2, at as u8 + 1], 30_000)))).collect();
-        Self { server: MediaServer::new(config, plane, seat.seed), columns, sources: BTreeMap::new(), dead: false, idle_ticks: 0 }
+        Self {
+            server: MediaServer::new(config, plane, seat.seed),
+            columns,
+            sources: BTreeMap::new(),
+            dead: false,
+            idle_ticks: 0,
+            awake: seat.world.plane_rests.then_some(0),
+        }
     }
 
     /// What a column sends to the port that its leg has.
@@ -111,6 +122,14 @@ impl Mixer {
         source.to = to;
         source.next = source.next.max(now);
         source
+    }
+
+    /// Ticks for a while, where the plane rests else.
+    fn wake(&mut self, now: Instant, ticks: u32) {
+        if let Some(awake) = &mut self.awake {
+            *awake = ticks.max(*awake);
+            self.server.plane_mut().rest_until(now);
+        }
     }
 
     fn send_media(&mut self, now: Instant) {
@@ -134,10 +153,12 @@ impl Node for Mixer {
         match words[..] {
             ["keys", column, "to", port, keys] => {
                 self.source(now, column, port.parse().expect("a port")).keys.press(keys);
+                self.wake(now, AWAKE);
             }
             ["talk", column, "to", port, length] => {
                 let ticks = super::seconds(length).as_millis() / 20;
                 self.source(now, column, port.parse().expect("a port")).tone_ticks = u32::try_from(ticks).expect("a short time");
+                self.wake(now, AWAKE);
             }
             ["end"] => self.server.handle_command(now, Command::End { reason: "the media server stops".to_owned() }),
             ["drain"] => self.server.handle_command(now, Command::Drain),
@@ -149,6 +170,7 @@ impl Node for Mixer {
     fn arrive(&mut self, now: Instant, arrival: Arrival) {
         if !self.dead {
             self.idle_ticks = 0;
+            self.wake(now, 3);
             self.server.handle_arrival(now, arrival);
         }
     }
@@ -156,7 +178,8 @@ impl Node for Mixer {
     fn handle_timeout(&mut self, now: Instant) {
         self.send_media(now);
         self.server.handle_timeout(now);
-        if self.server.plane().next_timeout() <= now {
+        if self.awake != Some(0) && self.server.plane().next_timeout() <= now {
+            self.awake = self.awake.map(|ticks| ticks - 1);
             self.server.plane_mut().handle_timeout(now);
             while self.server.plane_mut().poll_transmit().is_some() {}
             self.server.handle_command(now, Command::Media);
@@ -169,7 +192,8 @@ impl Node for Mixer {
             return None;
         }
         // Ticks only while there is somebody to tick for, or was just now, so that idle ladders are quick.
-        let tick = (self.idle_ticks < 5).then(|| self.server.plane().next_timeout());
+        let ticks = self.awake.map_or(self.idle_ticks < 5, |awake| awake > 0);
+        let tick = ticks.then(|| self.server.plane().next_timeout());
         let sources = self.sources.values().filter(|s| s.is_active()).map(|s| s.next);
         sources.chain(self.server.next_timeout()).chain(tick).min()
     }

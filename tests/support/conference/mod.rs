@@ -26,19 +26,21 @@
 //! | `ringing 10s` | how long those who are called may let it ring; a minute without |
 //! | `session alice 90s` | session interval of a column; none without |
 //! | `manual` | terminals do not answer by themselves |
-//! | `ring 2s` | terminals ring for so long before they answer |
+//! | `ring 2s`, `ring bob 2s` | terminals, or one, ring for so long before they answer |
 //! | `password alice wrong` | a column's password; `secret` without |
+//! | `seed 17` | another run of all generators |
+//! | `plane rests` | media is mixed only while somebody sends, and a moment after each message |
 //! | `limit as subscriptions 1` | a bound of a column's endpoint: `calls`, `subscriptions`, `incoming`, `outgoing`, `waiting` |
 //!
 //! Commands are with each column.
 
-mod mixer;
-mod phone;
+pub mod mixer;
+pub mod phone;
 mod plain;
 mod sender;
-mod server;
-mod shell;
-mod watcher;
+pub mod server;
+pub mod shell;
+pub mod watcher;
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -67,8 +69,8 @@ pub fn columns(script: &Script) -> Vec<Column> {
 }
 
 /// What the directives say.
-struct World {
-    columns: Vec<&'static str>,
+pub struct World {
+    pub columns: Vec<&'static str>,
     transport: Transport,
     ports: u16,
     guests: bool,
@@ -78,13 +80,16 @@ struct World {
     ringing: Duration,
     answer: bool,
     ring: Duration,
+    rings: Vec<(String, Duration)>,
+    run: u64,
+    plane_rests: bool,
     sessions: Vec<(String, Duration)>,
     passwords: Vec<(String, String)>,
     limits: Vec<(String, String, usize)>,
 }
 
 impl World {
-    fn of(script: &Script) -> Self {
+    pub fn of(script: &Script) -> Self {
         let mut world = Self {
             columns: Vec::new(),
             transport: Transport::Local,
@@ -96,6 +101,9 @@ impl World {
             ringing: Duration::from_secs(60),
             answer: true,
             ring: Duration::ZERO,
+            rings: Vec::new(),
+            run: 0,
+            plane_rests: false,
             sessions: Vec::new(),
             passwords: Vec::new(),
             limits: Vec::new(),
@@ -113,6 +121,9 @@ impl World {
                 ("ringing", [time]) => world.ringing = seconds(time),
                 ("manual", _) => world.answer = false,
                 ("ring", [time]) => world.ring = seconds(time),
+                ("ring", [who, time]) => world.rings.push(((*who).to_owned(), seconds(time))),
+                ("seed", [n]) => world.run = n.parse().expect("a number"),
+                ("plane", ["rests"]) => world.plane_rests = true,
                 ("session", [who, time]) => world.sessions.push(((*who).to_owned(), seconds(time))),
                 ("password", [who, password]) => world.passwords.push(((*who).to_owned(), (*password).to_owned())),
                 ("limit", [who, what, n]) => world.limits.push(((*who).to_owned(), (*what).to_owned(), n.parse().expect("a number"))),
@@ -122,16 +133,19 @@ impl World {
         world
     }
 
+    /// The place of the column at `at`, whatever sits there.
+    pub fn seat(&self, at: usize, column: &'static str) -> Seat<'_> {
+        let place = u8::try_from(at).expect("few columns") + 1;
+        let mut seed = [place; 32];
+        if self.run > 0 {
+            seed[8..16].copy_from_slice(&self.run.to_le_bytes());
+        }
+        Seat { world: self, name: column.strip_suffix('!').unwrap_or(column), own: (Ipv4Addr::new(192, 0, 2, place), 5060).into(), seed }
+    }
+
     fn column(&self, at: usize, column: &'static str) -> Column {
-        let name = column.strip_suffix('!').unwrap_or(column);
-        let own: SocketAddr = (Ipv4Addr::new(192, 0, 2, u8::try_from(at).expect("few columns") + 1), 5060).into();
-        let hops = match name {
-            "as" => vec![Hop::new(Transport::Udp, self.server()), Hop::new(Transport::Tcp, self.server()), Hop::local("as")],
-            "ms" | "ms2" => vec![self.media_server_hop(name)],
-            // Large messages go by TCP (RFC 3261 18.1.1).
-            _ => vec![Hop::new(Transport::Udp, own), Hop::new(Transport::Tcp, own)],
-        };
-        let seat = Seat { world: self, name, own, seed: [u8::try_from(at).expect("few columns") + 1; 32] };
+        let seat = self.seat(at, column);
+        let (name, hops) = (seat.name, seat.hops());
         let node: Option<Box<dyn Node>> = match name.split_once('-').map_or(name, |(kind, _)| kind) {
             _ if column.ends_with('!') => None,
             "as" => Some(Box::new(server::Server::new(&seat))),
@@ -161,22 +175,42 @@ impl World {
 }
 
 /// A column as it is being made.
-struct Seat<'a> {
+pub struct Seat<'a> {
     world: &'a World,
     /// The column's name, without `!`.
     name: &'static str,
-    own: SocketAddr,
-    seed: [u8; 32],
+    pub own: SocketAddr,
+    pub seed: [u8; 32],
 }
 
 impl Seat<'_> {
+    /// Where the column is found.
+    pub fn hops(&self) -> Vec<Hop> {
+        let both = |at| vec![Hop::new(Transport::Udp, at), Hop::new(Transport::Tcp, at)];
+        match self.name {
+            "as" => both(self.world.server()).into_iter().chain([Hop::local("as")]).collect(),
+            "ms" | "ms2" => {
+                let first = self.world.media_server_hop(self.name);
+                // Large messages go by TCP (RFC 3261 18.1.1).
+                first.socket().map_or(vec![first], both)
+            }
+            _ => both(self.own),
+        }
+    }
+
     fn server(&self) -> ServerAddress {
         ServerAddress::new(SipUri::at(None, self.world.server()))
     }
 
     /// The account behind the name: what stands behind the kind, without digits.
-    fn account(&self) -> &str {
+    pub fn account(&self) -> &str {
         self.name.split_once('-').map_or(self.name, |(_, account)| account).trim_end_matches(|c: char| c.is_ascii_digit())
+    }
+
+    /// How long a terminal rings.
+    fn ring(&self) -> Duration {
+        let own = self.world.rings.iter().find(|(who, _)| who == self.name);
+        own.map_or(self.world.ring, |(_, time)| *time)
     }
 
     /// Who the column is: an account, or a guest.
@@ -212,7 +246,7 @@ impl Seat<'_> {
     }
 
     /// Where a terminal receives RTP.
-    fn rtp(&self) -> SocketAddr {
+    pub fn rtp(&self) -> SocketAddr {
         SocketAddr::new(self.own.ip(), 30_000)
     }
 }

@@ -17,7 +17,7 @@ use super::{
 };
 
 pub struct Phone {
-    terminal: Terminal,
+    pub terminal: Terminal,
     server: ServerAddress,
     outputs: VecDeque<Output>,
 }
@@ -31,7 +31,7 @@ impl Phone {
             audio: LocalAudio::new(seat.rtp(), vec![Format::of_static(0).expect("PCMU")]),
             session_id: u64::from(seat.seed[0]),
             answer: seat.world.answer,
-            ring: seat.world.ring,
+            ring: seat.ring(),
         };
         Self { terminal: Terminal::new(seat.endpoint(), config), server, outputs: VecDeque::new() }
     }

@@ -1,6 +1,6 @@
 //! The application server, with a store beside it.
 //!
-//! Commands: `drain`, `shut down`; `lose ms` (the transport says that nobody is there); with `store held`: `stored`, `store fails`,
+//! Commands: `drain`, `shut down`; `no pings` (media servers are asked no longer whether they live); `lose ms` (the transport says that nobody is there); with `store held`: `stored`, `store fails`,
 //! `exists already` (all that waits is answered so).
 
 use std::{
@@ -31,7 +31,8 @@ use super::{
 };
 
 pub struct Server {
-    server: ApplicationServer,
+    pub server: ApplicationServer,
+    focus: FocusConfig,
     held: Option<VecDeque<Effect>>,
     media_servers: Vec<(String, Hop)>,
 }
@@ -55,17 +56,18 @@ impl Server {
             Some(at) => MediaServerConfig { host: Host::Ip(at.ip()), port: Some(at.port()), hop: hop.clone() },
             None => MediaServerConfig { host: Host::Name(format!("{name}.invalid")), port: None, hop: hop.clone() },
         };
+        let focus = FocusConfig {
+            domain: (Host::Name(DOMAIN.to_owned()), None),
+            guests: world.guests,
+            auto_create: world.auto_create,
+            ping: world.ping,
+            ringing: world.ringing,
+            media_servers: media_servers.iter().map(reached).collect(),
+            ..FocusConfig::default()
+        };
         let config = ServerConfig {
             ours: OurHosts { names: [DOMAIN.to_owned()].into(), addresses: [address].into() },
-            focus: FocusConfig {
-                domain: (Host::Name(DOMAIN.to_owned()), None),
-                guests: world.guests,
-                auto_create: world.auto_create,
-                ping: world.ping,
-                ringing: world.ringing,
-                media_servers: media_servers.iter().map(reached).collect(),
-                ..FocusConfig::default()
-            },
+            focus: focus.clone(),
             endpoint: seat.configure(EndpointConfig::default()).at(Transport::Udp, Host::Ip(address.ip()), Some(address.port())).role("as"),
             registrar: registrar::Limits::default(),
             gateways: Gateways::default(),
@@ -77,7 +79,7 @@ impl Server {
         };
         let directory = Arc::new(Directory::new(DOMAIN, key, accounts));
         let server = ApplicationServer::new(zero(), SystemTime::UNIX_EPOCH, config, directory, seat.seed, [], []);
-        Self { server, held: world.store_held.then(VecDeque::new), media_servers }
+        Self { server, focus, held: world.store_held.then(VecDeque::new), media_servers }
     }
 
     /// Answers what the server wants stored, or keeps it.
@@ -106,6 +108,10 @@ impl Node for Server {
     fn command(&mut self, now: Instant, text: &str, _details: &[String]) {
         let outcome = match text {
             "drain" => return self.server.handle_command(now, Command::Drain),
+            "no pings" => {
+                let config = FocusConfig { ping: None, ..self.focus.clone() };
+                return self.server.handle_command(now, Command::Reload(Box::new(config)));
+            }
             "shut down" => return self.server.handle_command(now, Command::ShutDown),
             "stored" => Stored::Done(1),
             "store fails" => Stored::Failed("the disk is full".to_owned()),

@@ -31,7 +31,9 @@ pub struct Shell {
     seed: [u8; 32],
     identity: Identity,
     server: ServerAddress,
-    control: Option<Control>,
+    pub control: Option<Control>,
+    /// What it was told and nobody has taken.
+    pub heard: Vec<ControlEvent>,
     outputs: VecDeque<Output>,
 }
 
@@ -39,11 +41,20 @@ impl Shell {
     pub fn new(seat: &Seat<'_>) -> Self {
         let account = if seat.name == "shell" { "admin" } else { seat.account() };
         let config = seat.configure(EndpointConfig::default()).at(Transport::Udp, Host::Ip(seat.own.ip()), None);
-        Self { config, seed: seat.seed, identity: seat.identity(account), server: seat.server(), control: None, outputs: VecDeque::new() }
+        Self {
+            config,
+            seed: seat.seed,
+            identity: seat.identity(account),
+            server: seat.server(),
+            control: None,
+            heard: Vec::new(),
+            outputs: VecDeque::new(),
+        }
     }
 
     fn listen(&mut self) {
         while let Some(event) = self.control.as_mut().and_then(confkit::conference::client::Machine::poll_event) {
+            self.heard.push(event.clone());
             let text = match event {
                 ControlEvent::Opened => "the dialog open".to_owned(),
                 ControlEvent::Reply(Reply { outcome: Ok(data), .. }) => format!("done{}", told(&data)),

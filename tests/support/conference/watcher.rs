@@ -25,7 +25,7 @@ pub struct Watcher {
     seed: [u8; 32],
     identity: Identity,
     server: ServerAddress,
-    watch: Option<Watch>,
+    pub watch: Option<Watch>,
     outputs: VecDeque<Output>,
 }
 

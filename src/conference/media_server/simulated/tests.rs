@@ -155,7 +155,7 @@ impl World {
 
     fn litter(&mut self) {
         for at in 0..self.seats.len() {
-            let to = self.plane.legs.get(&self.seats[at].leg).map(|leg| leg.1);
+            let to = self.plane.legs.get(&self.seats[at].leg).map(|leg| leg.1.address);
             let Some(to) = to else { continue };
             for number in 0..self.weather.garbage {
                 let mut bytes: Vec<u8> = (0..self.rng.random_range(0..200)).map(|_| self.rng.random()).collect();
