@@ -6,6 +6,7 @@
 //! `fuzz/Cargo.toml`. The tests say what was forgotten.
 
 mod conference;
+mod fileshare;
 mod media;
 mod sdp;
 mod sip;
@@ -20,6 +21,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("conference_mscml", conference::mscml),
     ("conference_multipart", conference::multipart),
     ("conference_services", conference::services),
+    ("fileshare_control", fileshare::control),
+    ("fileshare_line", fileshare::line),
+    ("fileshare_packet", fileshare::packet),
+    ("fileshare_payload", fileshare::payload),
     ("media_event", media::event),
     ("media_rtcp", media::rtcp),
     ("media_rtp", media::rtp),

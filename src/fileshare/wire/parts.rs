@@ -3,9 +3,10 @@
 use bytes::{Bytes, BytesMut};
 
 use super::packet::{Kind, MAX_PAYLOAD, Packet, PacketError, Route};
+use crate::transfer::manifest::MAX_MANIFEST;
 
 /// Longest manifest or trailer, in bytes. A longer one is [`PacketError::TooLong`] as soon as its parts show it.
-pub const MAX_WHOLE: usize = 32 * 1024 * 1024 + 1024;
+pub const MAX_WHOLE: usize = MAX_MANIFEST + 1024;
 
 /// Cuts a manifest or trailer into packets of at most [`MAX_PAYLOAD`]; an empty one is one empty packet.
 pub fn cut(route: Route, kind: Kind, whole: Bytes) -> impl Iterator<Item = Packet> {

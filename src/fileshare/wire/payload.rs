@@ -8,10 +8,10 @@ use super::{
     packet::{MAX_PAYLOAD, MIN_PAYLOAD, PacketError},
     proof::{Mac, Nonce, Role},
 };
-use crate::fileshare::ConfId;
+use crate::{fileshare::ConfId, transfer::manifest::MAX_ENTRIES};
 
 /// Most files in a trailer: as many as a manifest has entries.
-pub const MAX_FILES: u32 = 100_000;
+pub const MAX_FILES: u32 = MAX_ENTRIES as u32;
 /// A number of bytes that is not known.
 const UNKNOWN: u64 = u64::MAX;
 

@@ -36,6 +36,34 @@ pub const MAX_TEXT: usize = fields::MAX_TEXT;
 /// Longest retry time, in seconds: an hour. A longer one is refused when read.
 pub const MAX_RETRY_SECONDS: u32 = 3600;
 
+/// The names of all messages: [`Message::name`].
+pub const MESSAGES: [&str; 24] = [
+    "share-request",
+    "share-answer",
+    "download-offer",
+    "download-answer",
+    "download-go",
+    "go-acknowledged",
+    "upload-request",
+    "upload-ready",
+    "upload-not-ready",
+    "upload-complete",
+    "download-prepare",
+    "download-ready",
+    "download-request",
+    "download-complete",
+    "download-error",
+    "share-complete",
+    "share-ended",
+    "reconnect",
+    "reconnected",
+    "status-request",
+    "status",
+    "limits",
+    "done",
+    "refusal",
+];
+
 /// One body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body {
