@@ -131,7 +131,8 @@ impl Manifest {
     ///
     /// # Errors
     /// What is wrong with it; the first entry concerned is named.
-    pub fn new(entries: Vec<Entry>) -> Result<Self, ManifestError> {
+    pub fn new(mut entries: Vec<Entry>) -> Result<Self, ManifestError> {
+        entries.iter_mut().for_each(|entry| entry.mode = entry.mode.map(|mode| mode & MODE_BITS));
         check(&entries)?;
         let bytes = print(&entries)?;
         if bytes.len() > MAX_MANIFEST {
@@ -279,18 +280,10 @@ fn stays_inside(path: &SafePath, target: &str) -> bool {
     if target.as_bytes().get(1) == Some(&b':') {
         return false;
     }
-    let mut depth = path.ancestors().count();
-    for part in target.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => match depth.checked_sub(1) {
-                Some(up) => depth = up,
-                None => return false,
-            },
-            _ => depth += 1,
-        }
-    }
-    true
+    // Steps up only ahead of everything else: behind a name they could lead out, as that name may be a link itself.
+    let parts: Vec<&str> = target.split('/').collect();
+    let up = parts.iter().take_while(|part| **part == "..").count();
+    up <= path.ancestors().count() && parts.iter().skip(up).all(|part| !matches!(*part, "" | ".."))
 }
 
 fn check(entries: &[Entry]) -> Result<(), ManifestError> {
@@ -321,7 +314,7 @@ fn check(entries: &[Entry]) -> Result<(), ManifestError> {
         match &entry.kind {
             Kind::File { size: None } if entries.len() > 1 => return Err(ManifestError::UnknownSize(shown(path))),
             Kind::File { size } => {
-                total = total.checked_add(size.unwrap_or(0)).filter(|sum| *sum <= MAX_TOTAL).ok_or(ManifestError::Sum)?
+                total = total.checked_add(size.unwrap_or(0)).filter(|sum| *sum <= MAX_TOTAL).ok_or(ManifestError::Sum)?;
             }
             Kind::Symlink { target } if !stays_inside(&entry.path, target) => return Err(ManifestError::Link(shown(path))),
             Kind::Directory | Kind::Symlink { .. } => {}

@@ -10,7 +10,8 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-pub use files::{Held, RecordStore};
+pub(super) use files::seconds;
+pub use files::{Held, RecordStore, TakenUp, boot};
 
 use super::{
     hash::{Algorithm, Digest},
@@ -132,6 +133,8 @@ pub struct Record {
     pub created: u64,
     /// And when this was written.
     pub changed: u64,
+    /// The run of the machine that it was written in ([`boot`]).
+    pub boot: Option<String>,
     /// What the caller wants to find again: the server, the conference, the share. No secrets.
     pub details: BTreeMap<String, String>,
 }
@@ -146,6 +149,11 @@ pub enum Line {
         entry: u32,
         /// The digest of its bytes; none where they were skipped.
         digest: Option<Digest>,
+    },
+    /// A folder was made that was not there before.
+    Made {
+        /// Below the target folder.
+        path: super::name::SafePath,
     },
     /// A file is about to get its name.
     Place {

@@ -1,12 +1,21 @@
 //! The files of records.
 
 use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
-use super::{Line, Record, ResumeError, TransferName};
-use crate::transfer::manifest::Manifest;
+use super::{Line, MAX_RECORD, Record, ResumeError, TransferName};
+use crate::{
+    clock,
+    transfer::manifest::{MAX_MANIFEST, Manifest},
+};
+
+/// Most bytes of a journal: a line for each entry, twice, with the longest names.
+const MAX_JOURNAL: u64 = 1024 * 1024 * 1024;
 
 /// A folder of records. Its methods block: call them from blocking threads.
 #[derive(Debug, Clone)]
@@ -17,7 +26,31 @@ pub struct RecordStore {
 /// A record that is ours while this lives: no other process can take it.
 #[derive(Debug)]
 pub struct Held {
+    folder: PathBuf,
     record: Record,
+    journal: File,
+    /// Bytes of the journal, synced or not.
+    written: u64,
+}
+
+/// What a record and its files say, taken up again.
+#[derive(Debug)]
+pub struct TakenUp {
+    /// The record, ours now, with the next epoch.
+    pub held: Held,
+    /// The batch.
+    pub manifest: Manifest,
+    /// What the journal says. Those lines count that the record counts; when the machine has not been started anew since, all that are whole,
+    /// because what a process has written outlives the process.
+    pub lines: Vec<Line>,
+    /// Whether the machine is still up since the record was written: bytes behind the durable mark are then as they were written.
+    pub same_boot: bool,
+}
+
+/// What names the present run of the machine; none where the platform has no such name.
+pub fn boot() -> Option<String> {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned()).filter(|id| !id.is_empty() && id.len() <= 64)
 }
 
 impl RecordStore {
@@ -26,23 +59,56 @@ impl RecordStore {
     /// # Errors
     /// It cannot be made.
     pub fn open(folder: &Path) -> Result<Self, ResumeError> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io_error(folder))?;
         Ok(Self { folder: folder.to_owned() })
     }
 
-    /// Begins a record.
+    /// Begins a record: what is durable in it is set to nothing.
     ///
     /// # Errors
     /// There is one of this name, or the disk fails.
-    pub fn create(&self, _record: Record, _manifest: &Manifest) -> Result<Held, ResumeError> {
-        unimplemented!()
+    pub fn create(&self, record: Record, manifest: &Manifest) -> Result<Held, ResumeError> {
+        let name = record.transfer.clone();
+        let journal = self.lock(&name, true)?;
+        if self.path(&name, "json").try_exists().map_err(io_error(&self.folder))? {
+            return Err(ResumeError::Exists(name));
+        }
+        journal.set_len(0).map_err(io_error(&self.path(&name, "journal")))?;
+        replace(&self.folder, &self.path(&name, "manifest"), &manifest.to_json())?;
+        let mut held = Held { folder: self.folder.clone(), record, journal, written: 0 };
+        (held.record.manifest, held.record.durable, held.record.journal) = (manifest.digest(), 0, 0);
+        held.save(0, false)?;
+        Ok(held)
     }
 
-    /// Takes up a record again, with the manifest and the lines of the journal that count.
+    /// Takes up a record again.
     ///
     /// # Errors
     /// There is none, it is running, or it is damaged.
-    pub fn take_up(&self, _name: &TransferName) -> Result<(Held, Manifest, Vec<Line>), ResumeError> {
-        unimplemented!()
+    pub fn take_up(&self, name: &TransferName) -> Result<TakenUp, ResumeError> {
+        let mut journal = self.lock(name, false)?;
+        let damaged = |why: String| ResumeError::Damaged { name: name.clone(), why };
+        let mut record = self.read(name)?;
+        let manifest = read_bounded(&self.path(name, "manifest"), MAX_MANIFEST as u64)?;
+        let manifest = Manifest::from_json(&manifest).map_err(|error| damaged(error.to_string()))?;
+        if manifest.digest() != record.manifest || record.transfer != *name {
+            return Err(damaged("its files do not belong together".to_owned()));
+        }
+        let same_boot = record.boot.is_some() && record.boot == boot();
+        let path = self.path(name, "journal");
+        let mut text = Vec::new();
+        let most = if same_boot { MAX_JOURNAL } else { record.journal.min(MAX_JOURNAL) };
+        (&mut journal).take(most).read_to_end(&mut text).map_err(io_error(&path))?;
+        if (text.len() as u64) < record.journal {
+            return Err(damaged("its journal is too short".to_owned()));
+        }
+        let (lines, whole) = lines(&text);
+        if whole < record.journal {
+            return Err(damaged("its journal cannot be read".to_owned()));
+        }
+        journal.set_len(whole).and_then(|()| journal.seek(SeekFrom::Start(whole))).map_err(io_error(&path))?;
+        record.epoch = record.epoch.saturating_add(1);
+        Ok(TakenUp { held: Held { folder: self.folder.clone(), record, journal, written: whole }, manifest, lines, same_boot })
     }
 
     /// All records, by name. What cannot be read is left out.
@@ -50,23 +116,92 @@ impl RecordStore {
     /// # Errors
     /// The folder cannot be read.
     pub fn list(&self) -> Result<Vec<Record>, ResumeError> {
-        unimplemented!("{:?}", self.folder)
+        let mut records = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(io_error(&self.folder))? {
+            let name = entry.map_err(io_error(&self.folder))?.file_name();
+            let name = name.to_str().and_then(|name| name.strip_suffix(".json")).and_then(|name| TransferName::new(name).ok());
+            records.extend(name.and_then(|name| self.read(&name).ok()));
+        }
+        records.sort_by(|a, b| a.transfer.cmp(&b.transfer));
+        Ok(records)
     }
 
-    /// Removes a record that is not running.
+    /// Removes a record that is not running. The partial files are not its matter: `Sink::abort` removes both.
     ///
     /// # Errors
     /// It is running, or the disk fails; that there is none is no error.
-    pub fn remove(&self, _name: &TransferName) -> Result<(), ResumeError> {
-        unimplemented!()
+    pub fn remove(&self, name: &TransferName) -> Result<(), ResumeError> {
+        match self.lock(name, false) {
+            Ok(_lock) => self.delete(name),
+            // Without a journal there may still be the rest of a removal that was broken off.
+            Err(ResumeError::Missing(_)) => self.delete(name),
+            Err(error) => Err(error),
+        }
     }
 
-    /// Removes the records not running and not changed for longer than `age`, and gives them, for their partial files to be removed too.
+    /// Removes the records not running and not changed for longer than `age`, and gives them.
     ///
     /// # Errors
     /// The folder cannot be read.
-    pub fn remove_older(&self, _now: SystemTime, _age: Duration) -> Result<Vec<Record>, ResumeError> {
-        unimplemented!()
+    pub fn remove_older(&self, now: SystemTime, age: Duration) -> Result<Vec<Record>, ResumeError> {
+        let limit = seconds(now).saturating_sub(age.as_secs());
+        let mut removed = Vec::new();
+        for record in self.list()?.into_iter().filter(|record| record.changed < limit) {
+            match self.remove(&record.transfer) {
+                Ok(()) => removed.push(record),
+                Err(ResumeError::Busy(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(removed)
+    }
+
+    fn path(&self, name: &TransferName, extension: &str) -> PathBuf {
+        self.folder.join(format!("{name}.{extension}"))
+    }
+
+    fn read(&self, name: &TransferName) -> Result<Record, ResumeError> {
+        let bytes = match read_bounded(&self.path(name, "json"), MAX_RECORD as u64) {
+            Err(ResumeError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Err(ResumeError::Missing(name.clone())),
+            read => read?,
+        };
+        Record::from_json(&bytes).map_err(|why| ResumeError::Damaged { name: name.clone(), why })
+    }
+
+    /// Opens the journal and locks it: whoever holds it holds the record.
+    fn lock(&self, name: &TransferName, create: bool) -> Result<File, ResumeError> {
+        let path = self.path(name, "journal");
+        loop {
+            let file = match OpenOptions::new().read(true).write(true).create(create).truncate(false).mode(0o600).open(&path) {
+                Err(error) if error.kind() == ErrorKind::NotFound && !create => return Err(ResumeError::Missing(name.clone())),
+                opened => opened.map_err(io_error(&path))?,
+            };
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(fs::TryLockError::WouldBlock) => return Err(ResumeError::Busy(name.clone())),
+                Err(fs::TryLockError::Error(error)) => return Err(io_error(&path)(error)),
+            }
+            // Between opening and locking, the file may have been removed by its last holder.
+            let ours = file.metadata().map_err(io_error(&path))?;
+            match fs::metadata(&path) {
+                Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => return Ok(file),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(io_error(&path)(error)),
+            }
+        }
+    }
+
+    /// The record first: without it, the rest is nothing.
+    fn delete(&self, name: &TransferName) -> Result<(), ResumeError> {
+        for extension in ["json", "manifest", "journal"] {
+            let path = self.path(name, extension);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(io_error(&path)(error)),
+                _ => {}
+            }
+        }
+        sync_folder(&self.folder)
     }
 }
 
@@ -75,4 +210,107 @@ impl Held {
     pub fn record(&self) -> &Record {
         &self.record
     }
+
+    /// Adds lines to the journal. They count with the next [`Held::save`].
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn append(&mut self, lines: &[Line]) -> Result<(), ResumeError> {
+        let mut text = Vec::new();
+        for line in lines {
+            // Numbers and text: all of it can be said in JSON.
+            text.extend(serde_json::to_vec(line).unwrap_or_default());
+            text.push(b'\n');
+        }
+        let path = self.journal_path();
+        if let Err(error) = self.journal.write_all(&text) {
+            // Nothing half may stand before what comes next.
+            let _ = self.journal.set_len(self.written).and_then(|()| self.journal.seek(SeekFrom::Start(self.written)));
+            return Err(io_error(&path)(error));
+        }
+        self.written += text.len() as u64;
+        Ok(())
+    }
+
+    /// Makes the journal durable, then the record with a new mark.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn save(&mut self, durable: u64, placing: bool) -> Result<(), ResumeError> {
+        if self.written != self.record.journal {
+            self.journal.sync_data().map_err(io_error(&self.journal_path()))?;
+        }
+        (self.record.durable, self.record.placing, self.record.journal) = (durable, placing, self.written);
+        (self.record.changed, self.record.boot) = (seconds(clock::wall()), boot());
+        replace(&self.folder, &self.folder.join(format!("{}.json", self.record.transfer)), &self.record.to_json())
+    }
+
+    /// Writes the journal anew, for a mark that goes back. The old mark goes first, so that no moment counts what is gone.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn rewind(&mut self, durable: u64, lines: &[Line]) -> Result<(), ResumeError> {
+        self.record.journal = 0;
+        replace(
+            &self.folder,
+            &self.folder.join(format!("{}.json", self.record.transfer)),
+            &Record { durable: 0, ..self.record.clone() }.to_json(),
+        )?;
+        let path = self.journal_path();
+        self.journal.set_len(0).and_then(|()| self.journal.seek(SeekFrom::Start(0))).map_err(io_error(&path))?;
+        self.written = 0;
+        self.append(lines)?;
+        self.save(durable, false)
+    }
+
+    /// The transfer is over: removes its files.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn forget(self) -> Result<(), ResumeError> {
+        RecordStore { folder: self.folder.clone() }.delete(&self.record.transfer)
+    }
+
+    fn journal_path(&self) -> PathBuf {
+        self.folder.join(format!("{}.journal", self.record.transfer))
+    }
+}
+
+/// The whole lines at the start of a journal, and how many bytes they are. At the first that cannot be read, the rest is torn.
+fn lines(text: &[u8]) -> (Vec<Line>, u64) {
+    let (mut lines, mut whole) = (Vec::new(), 0);
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        let Some(Ok(parsed)) = line.strip_suffix(b"\n").map(serde_json::from_slice) else { break };
+        lines.push(parsed);
+        whole += line.len() as u64;
+    }
+    (lines, whole)
+}
+
+/// Seconds since 1970.
+pub(in crate::transfer) fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, ResumeError> {
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes)).map_err(io_error(path))?;
+    Ok(bytes)
+}
+
+/// Replaces a file: whoever looks, before or after a crash, sees the old or the new one whole.
+fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> Result<(), ResumeError> {
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io_error(folder))?;
+    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(io_error(path))?;
+    file.persist(path).map_err(|error| io_error(path)(error.error))?;
+    sync_folder(folder)
+}
+
+fn sync_folder(folder: &Path) -> Result<(), ResumeError> {
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error(folder))
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> ResumeError {
+    let path = path.display().to_string();
+    move |source| ResumeError::Io { path, source }
 }

@@ -3,13 +3,26 @@
 //! A reader works on a thread of its own, a few chunks ahead of whoever sends, and digests what it reads. A file that has another size
 //! or time than when the manifest was made ends the stream with an error that names it: what is sent is what was announced.
 
-use std::{io::Read, path::PathBuf};
+mod buffers;
+mod file;
+mod read;
+mod stream;
+mod walk;
+
+use std::{
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use bytes::Bytes;
+use tokio::{sync::mpsc, task};
 
+use self::{file::Found, stream::Retained};
 use super::{
-    hash::{Algorithm, Trailer},
-    manifest::{Manifest, ManifestError},
+    cursor::Cursor,
+    hash::{Algorithm, Digest, Trailer},
+    manifest::{Entry, Kind, Manifest, ManifestError},
     name::{NameError, SafePath},
 };
 
@@ -26,7 +39,7 @@ pub enum SourceError {
         /// The file.
         path: String,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A socket, a pipe, a device.
     #[error("{path} is neither a file nor a folder nor a link, but {what}")]
@@ -115,59 +128,124 @@ impl Default for SourceOptions {
     }
 }
 
-/// A batch that can be read, again and again where it is made of files.
+/// Chunks that a reader is ahead.
+const AHEAD: usize = 3;
+/// The least and the most bytes of a chunk.
+const CHUNK_BOUNDS: (usize, usize) = (4 * 1024, 4 * 1024 * 1024);
+
+/// A batch that can be read, again and again where it is made of files. Clones are the same batch.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct Source(Arc<Batch>);
+
+#[derive(Debug)]
+struct Batch {
     manifest: Manifest,
+    options: SourceOptions,
+    bytes: Content,
+    /// One for each regular file, once it was read from start to end.
+    digests: Mutex<Vec<Option<Digest>>>,
+}
+
+/// Where the bytes of a batch are.
+#[derive(Debug)]
+enum Content {
+    /// One for each regular file, in the manifest's order.
+    Files(Vec<Found>),
+    /// Read once, kept for a while.
+    Stream(Retained),
 }
 
 /// Reads the stream of a batch once.
 #[derive(Debug)]
 pub struct SourceReader {
-    _private: (),
+    chunks: mpsc::Receiver<Result<Bytes, SourceError>>,
+    position: u64,
 }
 
 impl Source {
-    /// Walks files and folders.
+    /// Walks files and folders. Links among the given paths themselves are followed.
     ///
     /// # Errors
     /// Something cannot be read, cannot travel, or there is too much.
-    pub async fn from_paths(_paths: Vec<PathBuf>, _options: SourceOptions) -> Result<Self, SourceError> {
-        std::future::ready(()).await;
-        unimplemented!()
+    pub async fn from_paths(paths: Vec<PathBuf>, options: SourceOptions) -> Result<Self, SourceError> {
+        let follow = options.follow_links;
+        blocking(move || {
+            let (entries, files) = walk::walk(&paths, follow)?;
+            Ok(Self::new(Manifest::new(entries)?, options, Content::Files(files)))
+        })
+        .await
     }
 
     /// A stream of unknown length under a name: standard input.
     ///
     /// # Errors
     /// Never for a safe name; the manifest is checked all the same.
-    pub fn from_stream(_name: SafePath, _stream: Box<dyn Read + Send>, _options: SourceOptions) -> Result<Self, SourceError> {
-        unimplemented!()
+    pub fn from_stream(name: SafePath, stream: Box<dyn Read + Send>, options: SourceOptions) -> Result<Self, SourceError> {
+        let mut entry = Entry::new(name, Kind::File { size: None });
+        entry.mime = walk::mime(entry.path.file_name());
+        let retained = Retained::new(stream, options.algorithm);
+        Ok(Self::new(Manifest::new(vec![entry])?, options, Content::Stream(retained)))
     }
 
     /// What is in it.
     pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+        &self.0.manifest
     }
 
-    /// A reader from an offset of the stream.
+    /// What digests its files.
+    pub fn algorithm(&self) -> Algorithm {
+        self.0.options.algorithm
+    }
+
+    /// A reader from an offset of the stream. To be called inside a runtime of tokio: the reader works on one of its blocking threads.
     ///
     /// # Errors
-    /// The offset is behind the end, or, for standard input, before what is kept or while another reader runs.
-    pub fn read_from(&self, _offset: u64) -> Result<SourceReader, SourceError> {
-        unimplemented!()
+    /// The offset is behind the end, or, for standard input, not among what is kept. For standard input, a new reader ends the one before.
+    pub fn read_from(&self, offset: u64) -> Result<SourceReader, SourceError> {
+        let (give, chunks) = mpsc::channel(AHEAD);
+        let batch = Arc::clone(&self.0);
+        match &self.0.bytes {
+            Content::Files(_) => {
+                let cursor = Cursor::at(&batch.manifest, offset).ok_or(SourceError::Offset { offset })?;
+                task::spawn_blocking(move || batch.read(cursor, &give));
+            }
+            Content::Stream(retained) => {
+                let turn = retained.begin(offset)?;
+                task::spawn_blocking(move || batch.read_stream(turn, offset, &give));
+            }
+        }
+        Ok(SourceReader { chunks, position: offset })
     }
 
-    /// Says that the bytes before `offset` will not be asked for again. Matters for standard input only.
-    pub fn acknowledge(&self, _offset: u64) {}
+    /// Says that the bytes before `offset` will not be asked for again. Matters for standard input only: without it, reading stops after
+    /// [`MAX_RETAINED`] bytes.
+    pub fn acknowledge(&self, offset: u64) {
+        if let Content::Stream(retained) = &self.0.bytes {
+            retained.acknowledge(offset);
+        }
+    }
 
     /// The digests of all files. What was not digested by readers from start to end is read for it now.
     ///
     /// # Errors
     /// A file changed or cannot be read; standard input has not ended.
     pub async fn trailer(&self) -> Result<Trailer, SourceError> {
-        std::future::ready(()).await;
-        unimplemented!()
+        let batch = Arc::clone(&self.0);
+        blocking(move || {
+            if let Content::Files(files) = &batch.bytes {
+                batch.digest_missing(files)?;
+            }
+            let digests = batch.digests.lock().unwrap_or_else(PoisonError::into_inner);
+            let files = digests.iter().copied().collect::<Option<Vec<_>>>().ok_or(SourceError::Unread)?;
+            Ok(Trailer { algorithm: batch.options.algorithm, files })
+        })
+        .await
+    }
+
+    fn new(manifest: Manifest, mut options: SourceOptions, bytes: Content) -> Self {
+        options.chunk = options.chunk.clamp(CHUNK_BOUNDS.0, CHUNK_BOUNDS.1);
+        let digests = Mutex::new(vec![None; manifest.files().len()]);
+        Self(Arc::new(Batch { manifest, options, bytes, digests }))
     }
 }
 
@@ -177,12 +255,38 @@ impl SourceReader {
     /// # Errors
     /// A file changed or cannot be read. The reader is at its end then.
     pub async fn next(&mut self) -> Result<Option<Bytes>, SourceError> {
-        std::future::ready(()).await;
-        unimplemented!()
+        match self.chunks.recv().await {
+            Some(Ok(bytes)) => {
+                self.position += bytes.len() as u64;
+                Ok(Some(bytes))
+            }
+            Some(Err(error)) => {
+                self.chunks.close();
+                Err(error)
+            }
+            None => Ok(None),
+        }
     }
 
     /// Where in the stream the next bytes stand.
     pub fn position(&self) -> u64 {
-        unimplemented!()
+        self.position
     }
+}
+
+/// Runs what blocks on a thread for it. What panics there, panics here.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, SourceError> + Send + 'static) -> Result<T, SourceError> {
+    match task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is going down.
+            Err(_) => Err(SourceError::Unread),
+        },
+    }
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> SourceError {
+    let path = path.display().to_string();
+    move |source| SourceError::Io { path, source }
 }

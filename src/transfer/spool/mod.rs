@@ -4,13 +4,25 @@
 //! given: a hundred readers cost a hundred chunks, whatever the size of the file. After a crash the file is opened again at a length known
 //! to be durable, and what stands behind it is cut.
 
+mod disk;
+mod reader;
+mod sync;
+
 use std::{
+    fs::File,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub use reader::SpoolReader;
 
 /// Why a spool failed. Cloneable, as every reader is told.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -91,121 +103,206 @@ pub struct SpoolState {
     pub end: Option<Result<(), SpoolError>>,
 }
 
-/// The writer's side.
+/// What writer, readers and the task that syncs have in common.
 #[derive(Debug)]
-pub struct Spool {
+struct Shared {
     path: PathBuf,
+    file: Arc<File>,
+    state: watch::Sender<SpoolState>,
+    /// Somebody wants the mark to move now.
+    hurry: Notify,
 }
 
-/// A reader. It keeps the file readable as long as it lives, even when the spool is deleted.
+/// The writer's side. Dropping it without [`Spool::finish`] or [`Spool::fail`] leaves the file, and readers get [`SpoolError::Closed`].
 #[derive(Debug)]
-pub struct SpoolReader {
-    _private: (),
+pub struct Spool {
+    shared: Arc<Shared>,
+    limit: u64,
+    /// Bytes on their way to the file, when the future that wrote them was dropped.
+    pending: Option<(JoinHandle<Result<(), SpoolError>>, u64)>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
 }
 
 impl Spool {
-    /// A new file.
+    /// A new file (mode 0600). To be called inside a runtime of tokio, as `reopen`.
     ///
     /// # Errors
     /// There is one already, or no room.
-    pub async fn create(_path: &Path, _options: SpoolOptions) -> Result<Self, SpoolError> {
-        std::future::ready(()).await;
-        unimplemented!()
+    pub async fn create(path: &Path, options: SpoolOptions) -> Result<Self, SpoolError> {
+        Self::open(path, 0, true, options).await
     }
 
-    /// The file of an earlier process, cut to what was durable.
+    /// The file of an earlier process, cut to what was durable. As long as the machine was not started anew (`resume::boot`), all that a killed
+    /// process wrote is still there, and the file's length may be given.
     ///
     /// # Errors
     /// It is not there or too short.
-    pub async fn reopen(_path: &Path, _durable: u64, _options: SpoolOptions) -> Result<Self, SpoolError> {
-        std::future::ready(()).await;
-        unimplemented!()
+    pub async fn reopen(path: &Path, durable: u64, options: SpoolOptions) -> Result<Self, SpoolError> {
+        Self::open(path, durable, false, options).await
+    }
+
+    async fn open(path: &Path, durable: u64, create: bool, options: SpoolOptions) -> Result<Self, SpoolError> {
+        let (at, expected) = (path.to_owned(), options.expected);
+        if expected.is_some_and(|expected| expected > options.limit) {
+            return Err(SpoolError::TooLong { limit: options.limit });
+        }
+        let file = disk::blocking(move || disk::open(&at, durable, create, expected)).await?;
+        let state = SpoolState { written: durable, durable, end: None };
+        let shared =
+            Arc::new(Shared { path: path.to_owned(), file: Arc::new(file), state: watch::Sender::new(state), hurry: Notify::new() });
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        tasks.spawn(sync::keep_durable(Arc::clone(&shared), options.sync_bytes.max(1), options.sync_interval, stop.clone()));
+        Ok(Self { shared, limit: options.limit, pending: None, tasks, stop })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.shared.path
     }
 
-    /// Appends, and gives the new length. Readers see the bytes at once. To be awaited to its end: when the future is dropped before,
-    /// the spool has failed.
+    /// Appends, and gives the new length. Readers see the bytes at once. Once begun, the bytes are appended even when the future is
+    /// dropped; the next call waits for them.
     ///
     /// # Errors
-    /// The limit, the disk, or an end before.
-    pub async fn append(&mut self, _bytes: Bytes) -> Result<u64, SpoolError> {
-        std::future::ready(()).await;
-        unimplemented!()
+    /// The limit, the disk, or an end before. The spool has failed then, and keeps what is durable.
+    pub async fn append(&mut self, bytes: Bytes) -> Result<u64, SpoolError> {
+        self.settle().await?;
+        self.shared.check_open()?;
+        let at = self.shared.state.borrow().written;
+        let end = at.saturating_add(bytes.len() as u64);
+        if end > self.limit {
+            return Err(self.shared.end_with(SpoolError::TooLong { limit: self.limit }));
+        }
+        let shared = Arc::clone(&self.shared);
+        self.pending = Some((tokio::task::spawn_blocking(move || disk::write(&shared, &bytes, at)), end));
+        self.settle().await?;
+        Ok(end)
+    }
+
+    /// Waits for bytes under way.
+    async fn settle(&mut self) -> Result<(), SpoolError> {
+        let Some((write, end)) = &mut self.pending else { return Ok(()) };
+        let (written, end) = (disk::joined(write.await), *end);
+        self.pending = None;
+        match written {
+            Ok(()) => {
+                self.shared.state.send_modify(|state| state.written = end);
+                Ok(())
+            }
+            Err(error) => Err(self.shared.end_with(error)),
+        }
     }
 
     /// How far it is.
     pub fn state(&self) -> SpoolState {
-        unimplemented!()
+        self.shared.state.borrow().clone()
     }
 
     /// Bytes that outlive a crash.
     pub fn durable(&self) -> u64 {
-        self.state().durable
+        self.shared.state.borrow().durable
     }
 
     /// Follows how far it is.
     pub fn watch(&self) -> watch::Receiver<SpoolState> {
-        unimplemented!()
+        self.shared.state.subscribe()
     }
 
     /// Makes everything written durable, and gives the mark.
     ///
     /// # Errors
     /// The disk.
-    pub async fn sync(&self) -> Result<u64, SpoolError> {
-        std::future::ready(()).await;
-        unimplemented!()
+    pub async fn sync(&mut self) -> Result<u64, SpoolError> {
+        self.settle().await?;
+        let mut watch = self.watch();
+        let wanted = watch.borrow().written;
+        self.shared.hurry.notify_one();
+        let state = watch.wait_for(|state| state.durable >= wanted || matches!(state.end, Some(Err(_)))).await;
+        let state = state.map_err(|_| SpoolError::Closed)?;
+        match &state.end {
+            Some(Err(error)) if state.durable < wanted => Err(error.clone()),
+            _ => Ok(state.durable),
+        }
     }
 
-    /// The stream is complete: makes it durable, and lets readers come to its end.
+    /// The stream is complete: makes it durable, and lets readers come to its end. Once more is no error.
     ///
     /// # Errors
-    /// The disk.
+    /// The disk, or it has failed before.
     pub async fn finish(&mut self) -> Result<u64, SpoolError> {
-        std::future::ready(()).await;
-        unimplemented!()
+        if self.shared.state.borrow().end == Some(Ok(())) {
+            return Ok(self.durable());
+        }
+        self.shared.check_open()?;
+        let durable = self.sync().await?;
+        self.shared.state.send_if_modified(|state| {
+            let open = state.end.is_none();
+            if open {
+                state.end = Some(Ok(()));
+            }
+            open
+        });
+        Ok(durable)
     }
 
-    /// The stream will not be completed: readers get the reason behind the last byte.
-    pub fn fail(&mut self, _reason: &str) {
-        unimplemented!()
+    /// The stream will not be completed: readers get the reason behind the last byte. What ended before stays as it ended.
+    pub fn fail(&mut self, reason: &str) {
+        self.shared.end_with(SpoolError::Failed(reason.to_owned()));
     }
 
     /// A reader from an offset.
     ///
     /// # Errors
     /// The offset lies behind what is written.
-    pub fn reader(&self, _offset: u64) -> Result<SpoolReader, SpoolError> {
-        unimplemented!()
+    pub fn reader(&self, offset: u64) -> Result<SpoolReader, SpoolError> {
+        if offset > self.shared.state.borrow().written {
+            return Err(SpoolError::Offset(offset));
+        }
+        Ok(SpoolReader::new(Arc::clone(&self.shared.file), self.shared.path.clone(), self.watch(), offset))
     }
 
     /// Deletes the file. Readers get [`SpoolError::Closed`].
     ///
     /// # Errors
     /// The disk.
-    pub async fn delete(self) -> Result<(), SpoolError> {
-        std::future::ready(()).await;
-        unimplemented!()
+    pub async fn delete(mut self) -> Result<(), SpoolError> {
+        self.shared.state.send_modify(|state| state.end = Some(Err(SpoolError::Closed)));
+        // The bytes under way need their file no more, but the thread is to be done with it.
+        let _ = self.settle().await;
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        let path = self.shared.path.clone();
+        disk::blocking(move || disk::delete(&path)).await
     }
 }
 
-impl SpoolReader {
-    /// The next bytes, at most `max`; waits at the end of what is written; none at the end of a complete stream. Dropping the future
-    /// loses nothing.
-    ///
-    /// # Errors
-    /// The stream broke or was deleted, or the disk.
-    pub async fn next(&mut self, _max: usize) -> Result<Option<Bytes>, SpoolError> {
-        std::future::ready(()).await;
-        unimplemented!()
+impl Drop for Spool {
+    fn drop(&mut self) {
+        self.shared.end_with(SpoolError::Closed);
+        self.stop.cancel();
+    }
+}
+
+impl Shared {
+    /// Ends the stream, if it has not ended, and gives the error back.
+    fn end_with(&self, error: SpoolError) -> SpoolError {
+        self.state.send_if_modified(|state| {
+            let open = state.end.is_none();
+            if open {
+                state.end = Some(Err(error.clone()));
+            }
+            open
+        });
+        error
     }
 
-    /// Where the next bytes stand.
-    pub fn position(&self) -> u64 {
-        unimplemented!()
+    fn check_open(&self) -> Result<(), SpoolError> {
+        match &self.state.borrow().end {
+            None => Ok(()),
+            Some(Ok(())) => Err(SpoolError::Closed),
+            Some(Err(error)) => Err(error.clone()),
+        }
     }
 }

@@ -1,0 +1,113 @@
+//! Paths to entries, in an order that depends on names alone.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File, FileType, Metadata},
+    os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use walkdir::WalkDir;
+
+use super::{Found, SourceError, io_error};
+use crate::transfer::{
+    manifest::{Entry, Kind, MAX_ENTRIES, MAX_MIME, MODE_BITS, ManifestError, Mtime},
+    name::{NameError, NameFault, SafePath, shown},
+};
+
+/// The entries of paths and of everything in them, folders before what they hold; and, for each regular file, where it was found.
+pub(super) fn walk(paths: &[PathBuf], follow: bool) -> Result<(Vec<Entry>, Vec<Found>), SourceError> {
+    let (mut entries, mut files, mut tops) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for given in paths {
+        let top = top_name(given)?;
+        if !tops.insert(top.clone()) {
+            return Err(SourceError::Twice { path: given.display().to_string(), name: top.to_string() });
+        }
+        for found in WalkDir::new(given).follow_links(follow).sort_by_file_name() {
+            let found = found.map_err(|error| walk_error(given, error))?;
+            if entries.len() == MAX_ENTRIES {
+                return Err(ManifestError::TooMany.into());
+            }
+            let name = below(&top, given, found.path())?;
+            // The given path itself is followed when it is a link, as walkdir does.
+            let meta = if found.depth() == 0 { fs::metadata(found.path()) } else { found.metadata().map_err(Into::into) };
+            let meta = meta.map_err(io_error(found.path()))?;
+            let kind = kind(found.path(), &meta)?;
+            if let Kind::File { .. } = kind {
+                // Whether it may be read shows now, not in the middle of the batch.
+                File::open(found.path()).map_err(io_error(found.path()))?;
+                files.push(Found::new(found.path().to_owned(), &meta));
+            }
+            let is_link = matches!(kind, Kind::Symlink { .. });
+            let mime = if matches!(kind, Kind::File { .. }) { mime(name.file_name()) } else { None };
+            entries.push(Entry {
+                path: name,
+                kind,
+                mode: (!is_link).then(|| meta.permissions().mode() & MODE_BITS),
+                mtime: meta.modified().ok().filter(|_| !is_link).map(Mtime::from_system),
+                mime,
+            });
+        }
+    }
+    Ok((entries, files))
+}
+
+/// The media type that an extension stands for.
+pub(super) fn mime(name: &str) -> Option<String> {
+    let guess = mime_guess::from_path(name).first_raw()?.to_ascii_lowercase();
+    (guess.len() <= MAX_MIME).then_some(guess)
+}
+
+/// What a given path is called in the batch: its last part. `.` and `..` are called what they are.
+fn top_name(given: &Path) -> Result<SafePath, SourceError> {
+    let whole = if given.file_name().is_some() { given.to_owned() } else { fs::canonicalize(given).map_err(io_error(given))? };
+    let name = whole.file_name().unwrap_or_default();
+    let refused = |why: NameError| SourceError::Name { path: given.display().to_string(), why };
+    let name = name.to_str().ok_or_else(|| refused(not_utf8(&name.to_string_lossy())))?;
+    SafePath::new(name).map_err(refused)
+}
+
+/// The name in the batch of what was found below a given path.
+fn below(top: &SafePath, given: &Path, found: &Path) -> Result<SafePath, SourceError> {
+    let rest = found.strip_prefix(given).unwrap_or(Path::new(""));
+    let refused = |why: NameError| SourceError::Name { path: shown(&found.to_string_lossy()), why };
+    let rest_text = rest.to_str().ok_or_else(|| refused(not_utf8(&rest.to_string_lossy())))?;
+    if rest_text.is_empty() { Ok(top.clone()) } else { top.join(rest_text).map_err(refused) }
+}
+
+fn not_utf8(name: &str) -> NameError {
+    NameError { name: shown(name), why: NameFault::Encoding }
+}
+
+fn kind(path: &Path, meta: &Metadata) -> Result<Kind, SourceError> {
+    let file_type = meta.file_type();
+    if file_type.is_file() {
+        Ok(Kind::File { size: Some(meta.len()) })
+    } else if file_type.is_dir() {
+        Ok(Kind::Directory)
+    } else if file_type.is_symlink() {
+        let target = fs::read_link(path).map_err(io_error(path))?;
+        let refused = || SourceError::Name { path: shown(&path.to_string_lossy()), why: not_utf8(&target.to_string_lossy()) };
+        Ok(Kind::Symlink { target: target.to_str().ok_or_else(refused)?.to_owned() })
+    } else {
+        Err(SourceError::Special { path: path.display().to_string(), what: special(file_type) })
+    }
+}
+
+fn special(file_type: FileType) -> &'static str {
+    if file_type.is_fifo() {
+        "a pipe"
+    } else if file_type.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
+}
+
+fn walk_error(given: &Path, error: walkdir::Error) -> SourceError {
+    let path = error.path().unwrap_or(given).to_owned();
+    if error.loop_ancestor().is_some() {
+        return SourceError::Circle { path: path.display().to_string() };
+    }
+    io_error(&path)(error.into())
+}

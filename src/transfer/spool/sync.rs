@@ -1,0 +1,40 @@
+//! The task that moves the durable mark, while bytes go on being written.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+
+use super::{Shared, disk};
+
+/// Syncs after so many bytes or so long, until the spool is gone, or syncing fails: then the stream has failed.
+pub(super) async fn keep_durable(shared: Arc<Shared>, bytes: u64, interval: Duration, stop: CancellationToken) {
+    let mut watch = shared.state.subscribe();
+    loop {
+        let mark = tokio::select! {
+            () = stop.cancelled() => return,
+            mark = next_mark(&shared, &mut watch, bytes, interval) => mark,
+        };
+        let (file, path) = (Arc::clone(&shared.file), shared.path.clone());
+        // What was written before the call is durable after it; what comes meanwhile is the next round's.
+        match disk::blocking(move || disk::sync(&file, &path)).await {
+            Ok(()) => shared.state.send_modify(|state| state.durable = state.durable.max(mark)),
+            Err(error) => {
+                shared.end_with(error);
+                return;
+            }
+        }
+    }
+}
+
+/// Waits until it is time to sync, and gives the length to be durable.
+async fn next_mark(shared: &Shared, watch: &mut tokio::sync::watch::Receiver<super::SpoolState>, bytes: u64, interval: Duration) -> u64 {
+    // The sender of the state is in `shared`: it cannot be gone.
+    let _ = watch.wait_for(|state| state.written > state.durable).await;
+    tokio::select! {
+        () = time::sleep(interval) => {}
+        () = shared.hurry.notified() => {}
+        _ = watch.wait_for(|state| state.written - state.durable >= bytes) => {}
+    }
+    watch.borrow().written
+}
