@@ -68,6 +68,19 @@ impl Cursor {
         Some(cursor)
     }
 
+    /// At an offset of a regular file, counted among those; none when there is no such place. At its start, the file begins yet.
+    pub fn in_file(manifest: &Manifest, file: usize, offset: u64) -> Option<Self> {
+        let table = manifest.file_table();
+        let position = match table.get(file) {
+            None if file > table.len() || offset > 0 => return None,
+            // Behind a batch of unknown size: how long it was, others know.
+            None => manifest.total().unwrap_or(0),
+            Some((_, Some(size))) if offset > *size => return None,
+            Some((entry, _)) => manifest.start_of(*entry)?.checked_add(offset)?,
+        };
+        Some(Self { manifest: table, file, offset, begun: offset > 0, position })
+    }
+
     /// Bytes of the stream already passed.
     pub fn position(&self) -> u64 {
         self.position

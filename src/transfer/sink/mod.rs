@@ -1,23 +1,49 @@
 //! A batch stream into files: partial files beside their places, synced, verified, renamed.
 //!
+//! | file | what |
+//! |---|---|
+//! | `folder.rs` | everything that touches the disk below the target |
+//! | `core.rs` | bytes to partial files, checkpoints |
+//! | `place.rs` | verified files to their names |
+//! | `take_up.rs` | going on where it broke |
+//! | `stream.rs` | one file to standard output |
+//! | `work.rs` | the thread |
+//!
 //! The sink works on a thread of its own behind a short queue, so that receiving, digesting and writing overlap. Files get their names
 //! only at the end, when the sender's digests agree. Nothing is made outside the target folder: names are [`SafePath`]s, every step of a path is opened
 //! beneath the folder by `cap-std`, partial files are made new and never through a link, links come last.
 
+mod core;
+mod folder;
+mod place;
+mod stream;
+mod take_up;
+mod work;
+
 use std::{
     io::Write,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::{
+    runtime,
+    sync::{mpsc, oneshot, watch},
+    task,
+};
 
+use self::{
+    core::Core,
+    stream::StreamCore,
+    work::{Command, Work},
+};
 use super::{
     hash::{Algorithm, Digest, Trailer},
     manifest::Manifest,
     name::SafePath,
-    resume::{RecordStore, ResumeError, TransferName},
+    resume::{Record, RecordStore, ResumeError, TransferName},
 };
 
 /// Why a batch cannot be put down. Whose fault, each says.
@@ -59,7 +85,7 @@ pub enum SinkError {
         /// Bytes of the batch.
         total: u64,
     },
-    /// A file is not what was sent. The partial file is kept; nothing of the batch is put into place.
+    /// A file is not what was sent. Nothing of the batch is put into place; when there is a record, the transfer goes on from this file.
     #[error("{path} was damaged on the way: its {algorithm} digest is {found}, the sender says {expected}", algorithm = algorithm.name())]
     Digest {
         /// Below the target folder.
@@ -181,37 +207,54 @@ pub struct Finished {
     pub warnings: Vec<String>,
 }
 
-/// Puts a batch down.
+/// Commands on their way to the thread; so many chunks at most.
+const QUEUE: usize = 4;
+
+/// Puts a batch down. Dropping it breaks off as [`Sink::suspend`] does, without waiting.
 #[derive(Debug)]
 pub struct Sink {
     manifest: Manifest,
+    record: Option<Record>,
+    commands: mpsc::Sender<Command>,
+    state: watch::Receiver<SinkState>,
+    /// Why the thread stopped, until it is told.
+    fault: Arc<Mutex<Option<SinkError>>>,
 }
 
 impl Sink {
-    /// Begins a batch in a folder, which is made where there is none.
+    /// Begins a batch in a folder, which is made where there is none. To be called inside a runtime of tokio, as the others: the sink
+    /// works on one of its blocking threads.
     ///
     /// # Errors
     /// Something is in the way, there is no room, or the record cannot be kept.
-    pub async fn create(_target: &Path, _manifest: Manifest, _options: SinkOptions) -> Result<Self, SinkError> {
-        std::future::ready(()).await;
-        unimplemented!()
+    pub async fn create(target: &Path, manifest: Manifest, options: SinkOptions) -> Result<Self, SinkError> {
+        let (target, copy) = (target.to_owned(), manifest.clone());
+        let (sender, state) = watch::channel(SinkState::default());
+        let core = blocking(move || Core::create(&target, copy, options, sender)).await?;
+        let record = core.record().cloned();
+        Ok(Self::start(manifest, record, state, core))
     }
 
-    /// Goes on with a broken batch: the sender is to send from [`SinkState::durable`] on.
+    /// Goes on with a broken batch: the sender is to send from [`SinkState::written`] on.
     ///
     /// # Errors
     /// There is no such record, it is running, or it is damaged.
-    pub async fn resume(_records: &RecordStore, _name: &TransferName) -> Result<Self, SinkError> {
-        std::future::ready(()).await;
-        unimplemented!()
+    pub async fn resume(records: &RecordStore, name: &TransferName) -> Result<Self, SinkError> {
+        let (records, name) = (records.clone(), name.clone());
+        let (sender, state) = watch::channel(SinkState::default());
+        let core = blocking(move || Core::take_up(&records, &name, sender)).await?;
+        let record = core.record().cloned();
+        Ok(Self::start(core.manifest().clone(), record, state, core))
     }
 
     /// Writes the only file of a batch to a stream: standard output. It cannot be resumed by another process.
     ///
     /// # Errors
     /// The batch is not one file.
-    pub fn to_stream(_stream: Box<dyn Write + Send>, _manifest: Manifest, _options: SinkOptions) -> Result<Self, SinkError> {
-        unimplemented!()
+    pub fn to_stream(stream: Box<dyn Write + Send>, manifest: Manifest, options: &SinkOptions) -> Result<Self, SinkError> {
+        let (sender, state) = watch::channel(SinkState::default());
+        let core = StreamCore::new(stream, manifest.clone(), options.algorithm, sender)?;
+        Ok(Self::start(manifest, None, state, core))
     }
 
     /// What comes.
@@ -219,23 +262,27 @@ impl Sink {
         &self.manifest
     }
 
+    /// The record as it was when the sink began: its epoch, its details. None where nothing is kept.
+    pub fn record(&self) -> Option<&Record> {
+        self.record.as_ref()
+    }
+
     /// Takes the next bytes of the stream. Returns when they are queued; an error of earlier bytes may be told here.
     ///
     /// # Errors
     /// The batch has no such bytes, or the disk. What is durable can be resumed.
-    pub async fn write(&mut self, _bytes: Bytes) -> Result<(), SinkError> {
-        std::future::ready(()).await;
-        unimplemented!()
+    pub async fn write(&mut self, bytes: Bytes) -> Result<(), SinkError> {
+        self.commands.send(Command::Data(bytes)).await.map_err(|_| self.why())
     }
 
     /// How far it is.
     pub fn state(&self) -> SinkState {
-        unimplemented!()
+        *self.state.borrow()
     }
 
-    /// Follows how far it is, for acknowledgements.
+    /// Follows how far it is, for acknowledgements. It closes when the sink stops.
     pub fn watch(&self) -> watch::Receiver<SinkState> {
-        unimplemented!()
+        self.state.clone()
     }
 
     /// Makes durable what was written, and gives the mark.
@@ -243,8 +290,7 @@ impl Sink {
     /// # Errors
     /// The disk.
     pub async fn checkpoint(&mut self) -> Result<u64, SinkError> {
-        std::future::ready(()).await;
-        unimplemented!()
+        self.ask(Command::Checkpoint).await
     }
 
     /// The stream is complete: verifies every file against the sender's digests (without them, only that all bytes came), puts them into
@@ -252,19 +298,16 @@ impl Sink {
     ///
     /// # Errors
     /// Bytes are missing, a file is damaged, something came into the way, or the disk.
-    pub async fn finish(self, _trailer: Option<Trailer>) -> Result<Finished, SinkError> {
-        std::future::ready(()).await;
-        unimplemented!()
+    pub async fn finish(self, trailer: Option<Trailer>) -> Result<Finished, SinkError> {
+        self.ask(|answer| Command::Finish(trailer, answer)).await
     }
 
-    /// Breaks off and keeps what is durable, if there is a record; otherwise removes the partial files. Dropping does the same, without
-    /// being awaited.
+    /// Breaks off and keeps what is durable, if there is a record; otherwise removes the partial files.
     ///
     /// # Errors
     /// The disk.
     pub async fn suspend(self) -> Result<SinkState, SinkError> {
-        std::future::ready(()).await;
-        unimplemented!()
+        self.ask(Command::Suspend).await
     }
 
     /// Gives up: removes the partial files and the record.
@@ -272,7 +315,40 @@ impl Sink {
     /// # Errors
     /// The disk.
     pub async fn abort(self) -> Result<(), SinkError> {
-        std::future::ready(()).await;
-        unimplemented!()
+        self.ask(Command::Abort).await
+    }
+
+    fn start(manifest: Manifest, record: Option<Record>, state: watch::Receiver<SinkState>, work: impl Work) -> Self {
+        let (commands, queue) = mpsc::channel(QUEUE);
+        let fault = Arc::new(Mutex::new(None));
+        let (theirs, runtime) = (Arc::clone(&fault), runtime::Handle::current());
+        task::spawn_blocking(move || work::run(work, queue, &theirs, &runtime));
+        Self { manifest, record, commands, state, fault }
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, SinkError> {
+        let (answer, answered) = oneshot::channel();
+        self.commands.send(command(answer)).await.map_err(|_| self.why())?;
+        answered.await.map_err(|_| self.why())
+    }
+
+    /// Why the thread has stopped.
+    fn why(&self) -> SinkError {
+        self.fault.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(SinkError::Stopped)
     }
 }
+
+/// Runs on a thread for it. What panics there, panics here.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, SinkError> + Send + 'static) -> Result<T, SinkError> {
+    match task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is going down.
+            Err(_) => Err(SinkError::Stopped),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

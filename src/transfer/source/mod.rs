@@ -290,3 +290,6 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> SourceError {
     let path = path.display().to_string();
     move |source| SourceError::Io { path, source }
 }
+
+#[cfg(test)]
+mod tests;

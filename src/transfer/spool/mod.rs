@@ -306,3 +306,6 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

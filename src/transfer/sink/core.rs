@@ -1,0 +1,383 @@
+//! Bytes to partial files, and checkpoints.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    io::Write as _,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+
+use super::{
+    Finished, Overwrite, SinkError, SinkOptions, SinkState,
+    folder::{Folder, There, restrict, set_mtime},
+    work::Work,
+};
+use crate::{
+    clock,
+    transfer::{
+        cursor::{Cursor, Step},
+        hash::{Algorithm, Digest, Hasher, Trailer},
+        manifest::{Entry, Kind, Manifest},
+        name::SafePath,
+        resume::{self, Held, Line, Record},
+    },
+};
+
+/// Most files that have all their bytes and wait to be synced together: each is an open descriptor.
+const TOGETHER: usize = 64;
+/// When syncing is slow, it is done less often: it may take one part in so many of the time…
+const SYNC_SHARE: u32 = 4;
+/// …but never are more than so many times the agreed bytes at stake.
+const SYNC_DELAY: u64 = 8;
+/// Most warnings kept.
+pub(super) const MAX_WARNINGS: usize = 100;
+
+/// A sink into a folder.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) manifest: Manifest,
+    pub(super) folder: Folder,
+    pub(super) overwrite: Overwrite,
+    pub(super) algorithm: Algorithm,
+    pub(super) checkpoint: u64,
+    pub(super) cursor: Cursor,
+    pub(super) open: Option<Open>,
+    /// Files that have all their bytes, not yet durable.
+    pub(super) complete: Vec<(usize, File)>,
+    /// The digest of each regular file that has all its bytes, in order; none where it was skipped.
+    pub(super) done: Vec<Option<Digest>>,
+    /// Entries whose bytes are dropped.
+    pub(super) skipped: BTreeSet<usize>,
+    /// Names that files were about to get when the process before this one ended.
+    pub(super) placing: BTreeMap<usize, SafePath>,
+    /// Folders that were not there before.
+    pub(super) made: BTreeSet<SafePath>,
+    /// Folders that are known to be there.
+    pub(super) known: BTreeSet<String>,
+    pub(super) held: Option<Held>,
+    pub(super) state: watch::Sender<SinkState>,
+    pub(super) last_sync: (Instant, Duration),
+    pub(super) warnings: Vec<String>,
+    /// Files are getting their names: there is nothing to remove or to cut any more.
+    pub(super) placed: bool,
+    /// It was broken off: the record is not ours any more.
+    pub(super) ended: bool,
+}
+
+/// The file that is being written.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) entry: usize,
+    /// None where its bytes are dropped.
+    pub(super) into: Option<(File, Hasher)>,
+}
+
+impl Core {
+    pub(super) fn create(
+        target: &Path,
+        manifest: Manifest,
+        options: SinkOptions,
+        state: watch::Sender<SinkState>,
+    ) -> Result<Self, SinkError> {
+        let created = resume::seconds(clock::wall());
+        let tag = options.record.as_ref().map_or_else(|| tag(&clock::seed()), |(_, name)| record_tag(name.as_str(), created));
+        let folder = Folder::open(target, tag)?;
+        let skipped = conflicts(&folder, &manifest, options.overwrite)?;
+        enough_room(&folder, manifest.total().unwrap_or(0), options.reserve)?;
+        let held = match options.record {
+            None => None,
+            Some((records, name)) => {
+                let target = folder.path().to_str().ok_or_else(|| SinkError::InTheWay {
+                    path: folder.path().display().to_string(),
+                    what: "a folder whose name is not UTF-8, which a record cannot keep",
+                })?;
+                let record = Record {
+                    version: resume::VERSION,
+                    transfer: name,
+                    manifest: manifest.digest(),
+                    algorithm: options.algorithm,
+                    durable: 0,
+                    journal: 0,
+                    target: target.to_owned(),
+                    overwrite: options.overwrite,
+                    placing: false,
+                    epoch: 0,
+                    created,
+                    changed: created,
+                    boot: None,
+                    details: options.details.into_iter().take(resume::MAX_DETAILS).collect(),
+                };
+                Some(records.create(record, &manifest)?)
+            }
+        };
+        let cursor = Cursor::new(&manifest);
+        let mut core = Self {
+            manifest,
+            folder,
+            overwrite: options.overwrite,
+            algorithm: options.algorithm,
+            checkpoint: options.checkpoint.max(1),
+            cursor,
+            open: None,
+            complete: Vec::new(),
+            done: Vec::new(),
+            skipped,
+            placing: BTreeMap::new(),
+            made: BTreeSet::new(),
+            known: BTreeSet::new(),
+            held,
+            state,
+            last_sync: (clock::now(), Duration::ZERO),
+            warnings: Vec::new(),
+            placed: false,
+            ended: false,
+        };
+        // Empty files at the start have all their bytes.
+        if let Err(error) = core.data(&[]) {
+            // The first error is the one to tell.
+            let _ = core.abort();
+            return Err(error);
+        }
+        Ok(core)
+    }
+
+    pub(super) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    pub(super) fn record(&self) -> Option<&Record> {
+        self.held.as_ref().map(Held::record)
+    }
+
+    fn begin(&mut self, at: usize) -> Result<(), SinkError> {
+        if self.skipped.contains(&at) {
+            self.open = Some(Open { entry: at, into: None });
+            return Ok(());
+        }
+        let Some(entry) = self.manifest.entries().get(at).cloned() else { return Err(SinkError::TooLong) };
+        if let Some(parent) = entry.path.parent() {
+            self.make(parent)?;
+        }
+        let part = self.folder.part(at, &entry.path);
+        // With a record, the name is not random: a process before may have left one that does not count.
+        let file = self.folder.create(&part, &entry, self.held.is_some())?;
+        self.open = Some(Open { entry: at, into: Some((file, Hasher::new(self.algorithm))) });
+        Ok(())
+    }
+
+    /// Makes a folder for the batch.
+    pub(super) fn make(&mut self, path: &str) -> Result<(), SinkError> {
+        if self.known.contains(path) {
+            return Ok(());
+        }
+        let made = self.folder.make(path)?;
+        if let Some(held) = &mut self.held {
+            held.append(&made.iter().map(|path| Line::Made { path: path.clone() }).collect::<Vec<_>>())?;
+        }
+        self.made.extend(made);
+        self.known.insert(path.to_owned());
+        Ok(())
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
+        let Some(Open { entry, into }) = &mut self.open else { return Err(SinkError::Stopped) };
+        if let Some((file, hasher)) = into {
+            if let Err(error) = file.write_all(bytes) {
+                let path = self.manifest.entries().get(*entry).map_or("", |entry| entry.path.as_str());
+                return Err(match self.folder.fault(path, error) {
+                    SinkError::NoSpace { path, available, .. } => SinkError::NoSpace { path, needed: bytes.len() as u64, available },
+                    error => error,
+                });
+            }
+            hasher.update(bytes);
+        }
+        self.state.send_modify(|state| state.written += bytes.len() as u64);
+        Ok(())
+    }
+
+    /// A file has all its bytes.
+    pub(super) fn end(&mut self) -> Result<(), SinkError> {
+        let Some(Open { entry: at, into }) = self.open.take() else { return Ok(()) };
+        let mut digest = None;
+        if let Some((file, hasher)) = into {
+            digest = Some(hasher.finish());
+            if let Some(entry) = self.manifest.entries().get(at) {
+                let kept = set_mtime(&file, entry.mtime).and_then(|()| restrict(&file, entry.mode));
+                if let Err(error) = kept {
+                    let warning = format!("{}: {error}", entry.path);
+                    self.warn(warning);
+                }
+            }
+            self.complete.push((at, file));
+        }
+        self.done.push(digest);
+        if let Some(held) = &mut self.held {
+            held.append(&[Line::Done { entry: u32::try_from(at).unwrap_or(u32::MAX), digest }])?;
+        }
+        self.state.send_modify(|state| state.files += 1);
+        if self.complete.len() >= TOGETHER { self.checkpoint().map(|_| ()) } else { Ok(()) }
+    }
+
+    pub(super) fn warn(&mut self, warning: String) {
+        if self.warnings.len() < MAX_WARNINGS {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// The entry and its index of each regular file that has all its bytes, with its digest.
+    pub(super) fn complete_files(&self) -> Vec<(usize, Entry, Option<Digest>)> {
+        self.manifest.files().zip(&self.done).map(|((at, entry), digest)| (at, entry.clone(), *digest)).collect()
+    }
+
+    fn is_time(&self, unsynced: u64) -> bool {
+        let (last, cost) = self.last_sync;
+        let rested = clock::now().saturating_duration_since(last) >= cost.saturating_mul(SYNC_SHARE);
+        unsynced >= self.checkpoint && (rested || unsynced >= self.checkpoint.saturating_mul(SYNC_DELAY))
+    }
+}
+
+impl Work for Core {
+    fn data(&mut self, mut bytes: &[u8]) -> Result<(), SinkError> {
+        while let Some(step) = self.cursor.next(bytes.len()) {
+            match step {
+                Step::Begin { entry } => self.begin(entry)?,
+                Step::Data { len, .. } => {
+                    let (now, rest) = bytes.split_at(len);
+                    self.take(now)?;
+                    bytes = rest;
+                }
+                Step::End { .. } => self.end()?,
+            }
+        }
+        if !bytes.is_empty() {
+            return Err(SinkError::TooLong);
+        }
+        let state = *self.state.borrow();
+        if self.is_time(state.written - state.durable) { self.checkpoint().map(|_| ()) } else { Ok(()) }
+    }
+
+    fn is_dirty(&self) -> bool {
+        let state = self.state.borrow();
+        state.written > state.durable
+    }
+
+    fn checkpoint(&mut self) -> Result<u64, SinkError> {
+        let written = self.state.borrow().written;
+        if written == self.state.borrow().durable && self.complete.is_empty() {
+            return Ok(written);
+        }
+        let began = clock::now();
+        let sync_error = |folder: &Folder, at: usize, error| {
+            let path = self.manifest.entries().get(at).map_or("", |entry| entry.path.as_str());
+            folder.fault(path, error)
+        };
+        if let Some(Open { entry, into: Some((file, _)) }) = &self.open {
+            file.sync_data().map_err(|error| sync_error(&self.folder, *entry, error))?;
+        }
+        for (at, file) in &self.complete {
+            file.sync_all().map_err(|error| sync_error(&self.folder, *at, error))?;
+        }
+        self.complete.clear();
+        self.folder.sync()?;
+        if let Some(held) = &mut self.held {
+            held.save(written, self.placed)?;
+        }
+        self.state.send_modify(|state| state.durable = written);
+        let now = clock::now();
+        self.last_sync = (now, now.saturating_duration_since(began));
+        Ok(written)
+    }
+
+    fn finish(&mut self, trailer: Option<&Trailer>) -> Result<Finished, SinkError> {
+        if self.cursor.is_open_ended() {
+            self.end()?;
+        } else if !self.cursor.is_done() {
+            return Err(SinkError::TooShort { received: self.state.borrow().written, total: self.manifest.total().unwrap_or(0) });
+        }
+        self.place(trailer)
+    }
+
+    fn suspend(&mut self) -> Result<SinkState, SinkError> {
+        if std::mem::replace(&mut self.ended, true) {
+            return Ok(*self.state.borrow());
+        }
+        let kept = if self.held.is_none() { self.abort() } else { self.checkpoint().map(|_| ()) };
+        // Whoever is told that it has ended can take it up at once.
+        self.held = None;
+        kept.map(|()| *self.state.borrow())
+    }
+
+    fn abort(&mut self) -> Result<(), SinkError> {
+        (self.open, self.complete) = (None, Vec::new());
+        for (at, entry) in self.manifest.files() {
+            if at > self.cursor.here().map_or(usize::MAX, |(entry, _)| entry) {
+                break;
+            }
+            if !self.skipped.contains(&at) {
+                self.folder.remove(&self.folder.part(at, &entry.path))?;
+            }
+        }
+        for path in std::mem::take(&mut self.made).iter().rev() {
+            self.folder.remove_folder(path.as_str());
+        }
+        self.folder.sync()?;
+        Ok(self.held.take().map_or(Ok(()), Held::forget)?)
+    }
+}
+
+/// What marks the partial files of a transfer that is not recorded: anything that no other has.
+fn tag(seed: &[u8]) -> String {
+    Digest::blake3(seed).to_string().split_at(8).0.to_owned()
+}
+
+/// And of one that is.
+pub(super) fn record_tag(name: &str, created: u64) -> String {
+    tag(format!("{name}\n{created}").as_bytes())
+}
+
+/// Looks at what is there already, before the first byte, and gives the entries to be skipped.
+fn conflicts(folder: &Folder, manifest: &Manifest, overwrite: Overwrite) -> Result<BTreeSet<usize>, SinkError> {
+    let (mut skipped, mut tops) = (BTreeSet::new(), BTreeMap::new());
+    for (at, entry) in manifest.entries().iter().enumerate() {
+        // Where the first step is not there, nothing below is.
+        let top = entry.path.ancestors().next().unwrap_or(entry.path.as_str());
+        let is_new = match tops.get(top) {
+            Some(is_new) => *is_new,
+            None => {
+                let is_new = folder.there(top)? == There::Nothing;
+                tops.insert(top, is_new);
+                is_new
+            }
+        };
+        if is_new {
+            continue;
+        }
+        let (path, there) = (entry.path.as_str(), folder.there(entry.path.as_str())?);
+        let is_folder = there == There::Folder || (there == There::Link && folder.is_folder(path));
+        let in_the_way = SinkError::InTheWay { path: path.to_owned(), what: there.what() };
+        match (&entry.kind, overwrite) {
+            _ if there == There::Nothing => {}
+            (Kind::Directory, _) if is_folder => {}
+            (Kind::Directory, _) => return Err(in_the_way),
+            (Kind::File { .. } | Kind::Symlink { .. }, Overwrite::Skip) => {
+                skipped.insert(at);
+            }
+            (Kind::File { .. } | Kind::Symlink { .. }, Overwrite::Rename) => {}
+            _ if matches!(there, There::Folder | There::Other) => return Err(in_the_way),
+            (Kind::File { .. } | Kind::Symlink { .. }, Overwrite::Replace) => {}
+            (Kind::File { .. } | Kind::Symlink { .. }, Overwrite::Refuse) => return Err(SinkError::Exists { path: path.to_owned() }),
+        }
+    }
+    Ok(skipped)
+}
+
+pub(super) fn enough_room(folder: &Folder, needed: u64, reserve: u64) -> Result<(), SinkError> {
+    let needed = needed.saturating_add(reserve);
+    match folder.available() {
+        Some(available) if available < needed => Err(SinkError::NoSpace { path: folder.path().display().to_string(), needed, available }),
+        _ => Ok(()),
+    }
+}
