@@ -15,9 +15,9 @@ use crate::{
             Execution, Extension, JoiningMethod, Media, MediaStatus, State, User, Users,
         },
     },
-    id::{ConferenceName, ParticipantId},
+    id::{ConferenceName, ParticipantId, UserName},
     sip::{
-        endpoint::{Body, Incoming, Reason, Refused, Subscription, SubscriptionState},
+        endpoint::{Body, Incoming, Reason, Refused, Subscription, SubscriptionState, warning},
         message::Request,
     },
 };
@@ -38,6 +38,8 @@ const USERS_PER_DOCUMENT: usize = 50;
 pub(super) struct Watch {
     /// What it watches.
     conference: ConferenceName,
+    /// Whose it is; `None` for a guest's.
+    user: Option<UserName>,
     /// Version of the last document it was sent.
     version: u32,
     /// How much of the full state it has.
@@ -68,12 +70,16 @@ impl Focus {
         if caller.user.is_none() && !conference.record.guests.unwrap_or(self.config.guests) {
             return cx.endpoint.respond(cx.now, incoming, 403, Denied::Guest.headers(), None);
         }
+        // Who is in there is not for those who could not get in themselves.
+        if caller.user.is_none() && conference.record.pin.is_some() {
+            return cx.endpoint.respond(cx.now, incoming, 403, vec![warning("a conference with a PIN is watched with an account")], None);
+        }
         if request.headers.get("Accept").is_some() && !accepts(request) {
             return cx.endpoint.respond(cx.now, incoming, 406, vec![("Accept".to_owned(), CONTENT_TYPE.to_owned())], None);
         }
         let expires = request.headers.get("Expires").and_then(|v| v.trim().parse().ok()).unwrap_or(3600);
         if let Ok(subscription) = cx.endpoint.accept_subscription(cx.now, incoming, expires) {
-            self.watches.insert(subscription, Watch { conference: name, version: 0, full: Full::Owed });
+            self.watches.insert(subscription, Watch { conference: name, user: caller.user.clone(), version: 0, full: Full::Owed });
             self.send_full(cx, subscription);
         }
     }
@@ -231,6 +237,18 @@ impl Focus {
                 // It is over.
                 Err(_) => {}
             }
+        }
+    }
+
+    /// Accounts have changed: those that are gone watch no longer (RFC 6665 §4.1.3, `rejected`).
+    pub(super) fn end_watches_of_the_gone(&mut self, cx: &mut Cx<'_>) {
+        let gone = |watch: &Watch| watch.user.as_ref().is_some_and(|user| cx.users.is_admin(user).is_none());
+        let watching: Vec<Subscription> = self.watches.iter().filter(|(_, w)| gone(w)).map(|(s, _)| *s).collect();
+        for subscription in watching {
+            self.watches.remove(&subscription);
+            self.timers.cancel(&Timer::Watch(subscription));
+            let over = SubscriptionState::Terminated { reason: "rejected".to_owned(), retry_after: None };
+            let _ = cx.endpoint.notify(cx.now, subscription, over, None);
         }
     }
 

@@ -35,18 +35,26 @@ pub struct Server {
     focus: FocusConfig,
     held: Option<VecDeque<Effect>>,
     media_servers: Vec<(String, Hop)>,
+    key: Arc<SealKey>,
+}
+
+const ACCOUNTS: [&str; 5] = ["admin", "alice", "bob", "carol", "dave"];
+
+/// The accounts, but for one that was removed.
+fn directory(key: &Arc<SealKey>, removed: Option<&str>) -> Arc<Directory> {
+    let accounts = ACCOUNTS.into_iter().filter(|name| Some(*name) != removed).map(|name| {
+        let user = name.parse().expect("a name");
+        let a1 = SealedA1::seal(key, &user, DOMAIN, &Password::new("secret").expect("a password"));
+        let role = if name == "admin" { Role::Admin } else { Role::User };
+        SealedAccount { account: Account { name: user, role, initial_password: false }, a1 }
+    });
+    Arc::new(Directory::new(DOMAIN, Arc::clone(key), accounts))
 }
 
 impl Server {
     pub fn new(seat: &Seat<'_>) -> Self {
         let (world, address) = (seat.world, seat.world.server());
         let key = Arc::new(SealKey::new(&[7; KEY_LEN]));
-        let accounts = ["admin", "alice", "bob", "carol", "dave"].map(|name| {
-            let user = name.parse().expect("a name");
-            let a1 = SealedA1::seal(&key, &user, DOMAIN, &Password::new("secret").expect("a password"));
-            let role = if name == "admin" { Role::Admin } else { Role::User };
-            SealedAccount { account: Account { name: user, role, initial_password: false }, a1 }
-        });
         let media_servers: Vec<(String, Hop)> = ["ms", "ms2"]
             .into_iter()
             .filter(|name| world.columns.iter().any(|c| c.trim_end_matches('!') == *name))
@@ -77,9 +85,8 @@ impl Server {
             services: Vec::new(),
             ca: None,
         };
-        let directory = Arc::new(Directory::new(DOMAIN, key, accounts));
-        let server = ApplicationServer::new(zero(), SystemTime::UNIX_EPOCH, config, directory, seat.seed, [], []);
-        Self { server, focus, held: world.store_held.then(VecDeque::new), media_servers }
+        let server = ApplicationServer::new(zero(), SystemTime::UNIX_EPOCH, config, directory(&key, None), seat.seed, [], []);
+        Self { server, focus, held: world.store_held.then(VecDeque::new), media_servers, key }
     }
 
     /// Answers what the server wants stored, or keeps it.
@@ -116,6 +123,11 @@ impl Node for Server {
             "stored" => Stored::Done(1),
             "store fails" => Stored::Failed("the disk is full".to_owned()),
             "exists already" => Stored::Exists,
+            _ if text.starts_with("remove ") => {
+                let directory = directory(&self.key, text.strip_prefix("remove "));
+                self.server.handle_command(now, Command::Accounts(directory));
+                return self.store(now);
+            }
             _ => {
                 let name = text.strip_prefix("lose ").unwrap_or_else(|| panic!("no command {text:?}"));
                 let hop = self.media_servers.iter().find(|(n, _)| n == name).expect("a media server").1.clone();

@@ -54,12 +54,19 @@ impl Focus {
         cx.endpoint.accept(cx.now, call, control_answer(request), Vec::new());
     }
 
-    /// Accounts have changed: the shells of those that are gone are hung up on.
+    /// Accounts have changed: the shells of those that are gone are hung up on, and so are their calls; they watch no longer.
     pub fn handle_accounts(&mut self, cx: &mut Cx<'_>) {
         let gone = |shell: &Shell| cx.users.is_admin(&shell.user).is_none();
         let calls: Vec<Call> = self.shells.iter().filter(|(_, shell)| gone(shell)).map(|(call, _)| *call).collect();
         for call in calls {
             cx.endpoint.bye(cx.now, call, Some(Reason::sip(403, "the account is gone")), Vec::new());
+        }
+        self.end_watches_of_the_gone(cx);
+        let there = self.conferences.iter().flat_map(|(name, c)| c.roster.iter().map(move |entry| (name, entry)));
+        let gone = there.filter(|(_, entry)| entry.user().is_some_and(|user| cx.users.is_admin(user).is_none()));
+        let gone: Vec<_> = gone.map(|(name, entry)| (name.clone(), entry.id)).collect();
+        for (name, id) in gone {
+            self.put_out(cx, &name, id, &Reason::sip(403, "the account is gone"));
         }
     }
 
