@@ -29,6 +29,16 @@ impl World {
             && self.orders.all.iter().filter(|o| o.dialog == self.orders.dialog).all(|o| o.told.is_some())
     }
 
+    /// Nobody on the way in or out has a leg in the media server, but those who are in.
+    pub fn judge_legs(&mut self) {
+        let present = |p: &Participant| matches!(p.state, CallState::Connected | CallState::OnHold);
+        let there = CONFERENCES.iter().flat_map(|name| self.roster(name)).filter(present).count();
+        let legs = self.mixer.server.gauges().legs() as usize;
+        if legs != there {
+            self.complaints.push(format!("at {:?}: {there} participants, {legs} legs", self.now));
+        }
+    }
+
     /// At rest everybody agrees on who is where.
     pub fn judge_rest(&mut self) {
         let rosters: BTreeMap<&'static str, Vec<Participant>> = CONFERENCES.iter().map(|name| (*name, self.roster(name))).collect();

@@ -46,16 +46,16 @@ impl Wire {
 
     /// Documents of a subscription are numbered without a gap, but for a full one, which makes good for what was left out.
     fn notify(&mut self, text: &str, cseq: &str) {
-        let Some(version) = text.split(" version=\"").nth(1).and_then(|v| v.split('"').next()).and_then(|v| v.parse::<u32>().ok()) else {
-            return;
-        };
+        let Some(root) = text.split("<conference-info ").nth(1).and_then(|rest| rest.split('>').next()) else { return };
+        let attribute = |name: &str| root.split(name).nth(1).and_then(|value| value.split('"').nth(1)).unwrap_or_default();
+        let version: u32 = attribute(" version=").parse().expect("a version");
         let number: u32 = cseq.split(' ').next().and_then(|n| n.parse().ok()).expect("a CSeq");
         let call_id = header(text, "Call-ID").to_owned();
         let (last_number, last) = self.versions.get(&call_id).copied().unwrap_or_default();
         if number <= last_number {
             return; // sent again
         }
-        let full = text.contains(" state=\"full\" version=") || text.contains("state=\"deleted\" version=") || version == 1;
+        let full = attribute(" state=") != "partial";
         if version != last + 1 && !(full && version > last) {
             self.complaints.push(format!("after version {last} came {version} in {call_id}"));
         }

@@ -40,6 +40,8 @@ pub const FIRST_PHONE: usize = FIRST_WATCHER + WATCHERS.len();
 
 /// Dead terminals' calls, dialled calls, retransmissions: all have come to their end so long after the weather has cleared.
 const REST: Duration = Duration::from_secs(170);
+/// Whatever was sent before the weather cleared is answered or given up so long afterwards.
+const SETTLED: Duration = Duration::from_secs(34);
 /// How long it may take until nothing is under way, and at the end until nothing is remembered.
 const PATIENCE: Duration = Duration::from_secs(240);
 
@@ -154,6 +156,12 @@ impl World {
         if self.silent {
             self.media_server_returns();
         }
+        // Before session timers end what nobody else does.
+        self.run_until(ROUGH + SETTLED);
+        while !self.at_rest() && self.now < ROUGH + REST {
+            self.run_until(self.now + SECOND);
+        }
+        self.judge_legs();
         self.run_until(ROUGH + REST);
         self.open_what_is_closed();
         self.run_until(self.now + 10 * SECOND);
