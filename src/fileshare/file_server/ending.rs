@@ -40,7 +40,7 @@ impl<P: DataPlane> FileServer<P> {
         self.deadlines.set(&Due::Idle(conf.clone()), None);
     }
 
-    pub(super) fn on_broken(&mut self, now: Instant, conf: &ConfId, member: MemberId, why: Option<Failure>) {
+    pub(super) fn on_broken(&mut self, now: Instant, conf: &ConfId, member: MemberId, why: Option<&Failure>) {
         let Some(call) = self.by_member.get(&member).copied() else { return };
         if let Some(share) = self.shares.get_mut(conf) {
             share.connected.remove(&call);
@@ -51,7 +51,7 @@ impl<P: DataPlane> FileServer<P> {
             return;
         }
         session.state = MemberState::Broken;
-        session.failure.clone_from(&why);
+        session.failure = why.cloned();
         self.deadlines.set(&Due::Window(call), Some(now + self.config.resume_window));
         if why.is_some() {
             self.report(now, call);
@@ -86,7 +86,7 @@ impl<P: DataPlane> FileServer<P> {
     pub(super) fn on_gave_up(&mut self, now: Instant, conf: &ConfId, member: MemberId, why: Failure) {
         let Some(call) = self.by_member.get(&member).copied() else { return };
         match self.sessions.get(&call).map(|session| session.role) {
-            Some(Role::Upload) if self.shares.get(conf).is_some_and(|share| share.complete.is_none()) => self.fail_share(now, conf, why),
+            Some(Role::Upload) if self.shares.get(conf).is_some_and(|share| share.complete.is_none()) => self.fail_share(now, conf, &why),
             Some(Role::Download) => {
                 self.tell(now, call, Message::DownloadError(why.clone()));
                 self.finish_member(now, call, MemberState::Failed, Some(why));
@@ -143,7 +143,7 @@ impl<P: DataPlane> FileServer<P> {
     }
 
     /// The upload cannot come to its end: the sharer's application server is told, and the data conference ends.
-    pub(super) fn fail_share(&mut self, now: Instant, conf: &ConfId, why: Failure) {
+    pub(super) fn fail_share(&mut self, now: Instant, conf: &ConfId, why: &Failure) {
         let Some(share) = self.shares.get(conf) else { return };
         let sharer = share.sharer;
         if let Some(session) = self.sessions.get_mut(&sharer) {
@@ -152,7 +152,7 @@ impl<P: DataPlane> FileServer<P> {
         }
         tracing::warn!(%conf, code = why.code.as_str(), why = why.text, "share failed");
         self.tell(now, sharer, Message::ShareEnded(why.clone()));
-        self.end_share(now, conf, &why);
+        self.end_share(now, conf, why);
     }
 
     /// The data conference ends (claim 7): its port is closed, its bytes are deleted, and the dialogs of its other members end.
@@ -198,7 +198,7 @@ impl<P: DataPlane> FileServer<P> {
         let late = || Failure::new(FailureCode::Unreachable, format!("no connection within {:?}", self.config.resume_window));
         let why = session.failure.clone().unwrap_or_else(late);
         match role {
-            Role::Upload => self.fail_share(now, &conf, why),
+            Role::Upload => self.fail_share(now, &conf, &why),
             Role::Download => {
                 self.tell(now, call, Message::DownloadError(why.clone()));
                 self.finish_member(now, call, MemberState::Failed, Some(why));

@@ -177,9 +177,9 @@ impl<P: DataPlane> FileServer<P> {
     fn on_plane(&mut self, now: Instant, event: PlaneEvent) {
         match event {
             PlaneEvent::Connected { conf, member } => self.on_connected(&conf, member),
-            PlaneEvent::Broken { conf, member, why } => self.on_broken(now, &conf, member, why),
+            PlaneEvent::Broken { conf, member, why } => self.on_broken(now, &conf, member, why.as_ref()),
             PlaneEvent::Uploaded { conf, bytes } => self.on_uploaded(now, &conf, bytes),
-            PlaneEvent::UploadFailed { conf, why } => self.fail_share(now, &conf, why),
+            PlaneEvent::UploadFailed { conf, why } => self.fail_share(now, &conf, &why),
             PlaneEvent::Received { conf, member, bytes } => self.on_received(now, &conf, member, bytes),
             PlaneEvent::GaveUp { conf, member, why } => self.on_gave_up(now, &conf, member, why),
         }

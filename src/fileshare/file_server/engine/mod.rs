@@ -1,8 +1,59 @@
-//! The real data plane (being built).
+//! The real data plane: a listening port, a store and a keeper for each data conference, on threads of its own.
+//!
+//! ```text
+//! sharer ──TLS──> upload ──orders──> keeper ──> spool (one file) ──> download ──TLS──> members
+//!                    ^── acknowledgements ── durable mark ──┘
+//! ```
+//! A byte is decrypted, written and hashed once, and read and encrypted for each member. In memory are, of each sharer, the packet being read and
+//! at most [`keeper::ORDERS`] on their way to the disk; of each member, the packet being sent and what TLS holds of it.
+//!
+//! | file | what |
+//! |---|---|
+//! | `ports` | listening ports from a range |
+//! | `tls` | the certificate, made at the start |
+//! | `accept` | knocking, handshake, proof |
+//! | `room` | what the tasks of a data conference share |
+//! | `keeper` | writes, hashes, says what is complete |
+//! | `record` | what another process needs to go on |
+//! | `upload`, `download` | the connections of sharer and members |
+//! | `ending` | how a connection's two halves end |
+//! | `packets` | packets on a stream |
+//! | `pace` | bandwidth limits |
+//! | [`Stats`] | what was done |
 
-use std::sync::Arc;
+mod accept;
+mod download;
+mod ending;
+mod keeper;
+mod pace;
+mod packets;
+mod ports;
+mod record;
+mod room;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod tls;
+mod upload;
 
-use tokio::sync::Notify;
+use std::{
+    collections::BTreeMap,
+    io,
+    net::IpAddr,
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use nix::sys::statvfs::statvfs;
+use tokio::{
+    net::TcpListener,
+    runtime::{Builder, Runtime},
+    sync::{Notify, mpsc, watch},
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     admission::{MemberId, Pass},
@@ -10,70 +61,407 @@ use super::{
 };
 use crate::fileshare::{
     BatchId, ConfId,
-    wire::{Failure, Fingerprint, control::Limits},
+    wire::{Failure, Fingerprint, control::Limits, packet::DEFAULT_PAYLOAD},
 };
+use accept::Pending;
+use ports::{NoPort, Ports};
+use record::Leftover;
+use room::{Common, Room, Stored};
+use tls::Tls;
 
-/// The data plane over sockets and disks.
-#[derive(Debug)]
-pub struct Engine {}
+pub use ports::PortRange;
+pub use stats::{Counts, Stats};
 
-#[expect(clippy::unimplemented, reason = "being built")]
-impl Engine {
-    /// Rung when there are events.
-    pub fn doorbell(&self) -> Arc<Notify> {
-        unimplemented!()
+/// Events that wait for the machine. Connections wait when it is behind.
+const EVENTS: usize = 256;
+/// Threads for what blocks: disks.
+const DISK_THREADS: usize = 16;
+/// Most threads that move bytes where nobody says how many.
+const MAX_THREADS: usize = 4;
+/// How long connections get to end when the server does.
+const LAST: Duration = Duration::from_secs(3);
+
+/// Settings of the data plane.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// Where batches are stored; made where it is not there. Nobody else may write to it.
+    pub directory: PathBuf,
+    /// Addresses that are listened on, each with the same port.
+    pub addresses: Vec<IpAddr>,
+    /// Ports of data conferences, one each.
+    pub ports: PortRange,
+    /// TLS; plain TCP otherwise.
+    pub tls: bool,
+    /// The transfer key alone admits; otherwise address and port must be those declared, too.
+    pub behind_nat: bool,
+    /// Fixed payload size of batches, in bytes.
+    pub payload: u32,
+    /// Most bytes of a batch.
+    pub batch_bytes: u64,
+    /// Most entries of a batch.
+    pub entries: usize,
+    /// Bytes a second of all connections of a data conference together, where nothing else is set for it.
+    pub total: Option<NonZeroU64>,
+    /// Bytes a second of each connection, where nothing else is set for its data conference.
+    pub each: Option<NonZeroU64>,
+    /// How long a connection may take to prove itself.
+    pub handshake: Duration,
+    /// How long a connection is quiet before each side sends a sign of life; three times as long, and the other is taken for gone. Whole
+    /// seconds reach the terminals.
+    pub heartbeat: Duration,
+    /// How long what an earlier process stored is kept for whoever comes to go on with it.
+    pub keep: Duration,
+    /// Threads that move bytes; 0: as many as there are cores, but at most four.
+    pub threads: usize,
+}
+
+impl EngineConfig {
+    /// Settings for a folder and an address.
+    pub fn new(directory: PathBuf, address: IpAddr) -> Self {
+        Self {
+            directory,
+            addresses: vec![address],
+            ports: PortRange::EPHEMERAL,
+            tls: true,
+            behind_nat: false,
+            payload: DEFAULT_PAYLOAD,
+            batch_bytes: super::Limits::default().batch_bytes,
+            entries: super::Limits::default().entries,
+            total: None,
+            each: None,
+            handshake: Duration::from_secs(10),
+            heartbeat: Duration::from_secs(10),
+            keep: Duration::from_secs(600),
+            threads: 0,
+        }
     }
 
-    /// Closes everything.
-    pub async fn shut_down(self) {
-        std::future::ready(()).await;
-        unimplemented!()
+    fn heartbeat_seconds(&self) -> u16 {
+        u16::try_from(self.heartbeat.as_secs().max(1)).unwrap_or(u16::MAX)
+    }
+
+    /// How long the other end may be silent.
+    fn stall(&self) -> Duration {
+        self.heartbeat.saturating_mul(3)
     }
 }
 
-#[expect(clippy::unimplemented, reason = "being built")]
+/// Why the data plane does not start. Ours.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The folder cannot be used.
+    #[error("the folder {} for shared files cannot be used: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There are no threads.
+    #[error("the threads for shared files cannot be started: {0}")]
+    Threads(io::Error),
+    /// There is no certificate.
+    #[error("the certificate for shared files cannot be made: {0}")]
+    Certificate(String),
+}
+
+/// The data plane over sockets and disks.
+#[derive(Debug)]
+pub struct Engine {
+    common: Arc<Common>,
+    rooms: BTreeMap<ConfId, Held>,
+    events: mpsc::Receiver<PlaneEvent>,
+    ports: Arc<Ports>,
+    tls: Option<Tls>,
+    leftovers: Arc<Mutex<BTreeMap<ConfId, Leftover>>>,
+    tasks: TaskTracker,
+    /// Cancelled when the process goes, and uploads are left for the next.
+    stop: CancellationToken,
+    /// Threads of its own: bytes do not wait for signalling, nor signalling for bytes.
+    runtime: Option<Runtime>,
+}
+
+/// A data conference, as the engine holds it.
+#[derive(Debug)]
+struct Held {
+    room: Arc<Room>,
+    pending: Arc<Pending>,
+    /// The port, and what closes it.
+    listening: Option<(u16, CancellationToken)>,
+}
+
+/// The counters of a data plane, for whoever tells them.
+#[derive(Debug, Clone)]
+pub struct StatsHandle(Arc<Common>);
+
+impl StatsHandle {
+    /// The counters now.
+    pub fn counts(&self) -> Counts {
+        self.0.stats.counts()
+    }
+}
+
+impl Engine {
+    /// Starts the threads, takes up what an earlier process left in the folder, and makes the certificate.
+    ///
+    /// # Errors
+    /// [`EngineError`].
+    pub fn start(config: EngineConfig) -> Result<Self, EngineError> {
+        let threads = match config.threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MAX_THREADS),
+            threads => threads,
+        };
+        let left = record::take_up(&config.directory, config.payload, config.keep)
+            .map_err(|source| EngineError::Folder { path: config.directory.clone(), source })?;
+        let tls = config.tls.then(Tls::new).transpose().map_err(EngineError::Certificate)?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(threads)
+            .max_blocking_threads(DISK_THREADS)
+            .thread_name("files")
+            .enable_all()
+            .build()
+            .map_err(EngineError::Threads)?;
+        let (events, inbox) = mpsc::channel(EVENTS);
+        let ports = Arc::new(Ports::new(config.ports));
+        let engine = Self {
+            ports,
+            common: Arc::new(Common { config, stats: Stats::default(), events, doorbell: Arc::default() }),
+            rooms: BTreeMap::new(),
+            events: inbox,
+            tls,
+            leftovers: Arc::new(Mutex::new(left)),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            runtime: Some(runtime),
+        };
+        engine.expire_leftovers();
+        Ok(engine)
+    }
+
+    /// Rung when there are events.
+    pub fn doorbell(&self) -> Arc<Notify> {
+        self.common.doorbell.clone()
+    }
+
+    /// What it has done.
+    pub fn stats(&self) -> StatsHandle {
+        StatsHandle(self.common.clone())
+    }
+
+    /// Closes everything. Uploads that are still there are left for the next process.
+    pub async fn shut_down(mut self) {
+        self.stop.cancel();
+        let why = Failure::new(crate::fileshare::wire::FailureCode::Ended, "the file server is stopping");
+        for held in std::mem::take(&mut self.rooms).into_values() {
+            held.close(&why);
+        }
+        self.tasks.close();
+        if timeout(LAST, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some connections for files did not end");
+        }
+    }
+
+    fn held(&self, conf: &ConfId) -> Option<&Held> {
+        self.rooms.get(conf)
+    }
+
+    /// Deletes what nobody has gone on with in its time.
+    fn expire_leftovers(&self) {
+        let (leftovers, common) = (self.leftovers.clone(), self.common.clone());
+        let Some(runtime) = &self.runtime else { return };
+        if leftovers.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+            return;
+        }
+        let stop = self.stop.clone();
+        self.tasks.spawn_on(
+            async move {
+                tokio::select! {
+                    () = sleep(common.config.keep) => {}
+                    () = stop.cancelled() => return,
+                }
+                let left = std::mem::take(&mut *leftovers.lock().unwrap_or_else(PoisonError::into_inner));
+                let directory = common.config.directory.clone();
+                let _ = tokio::task::spawn_blocking(move || left.keys().for_each(|conf| record::remove(&directory, conf))).await;
+            },
+            runtime.handle(),
+        );
+    }
+
+    /// The data conference, made where it is not there: with what an earlier process stored, if it did.
+    fn make(&mut self, conf: &ConfId, runtime: &tokio::runtime::Handle) -> Held {
+        let leftover = self.leftovers.lock().unwrap_or_else(PoisonError::into_inner).remove(conf);
+        let known = leftover.as_ref().map(|left| left.batch);
+        let (orders, inbox) = mpsc::channel(keeper::ORDERS);
+        let (tell, stored) = watch::channel(Stored::default());
+        let over = CancellationToken::new();
+        let room = Arc::new(Room::new(conf.clone(), self.common.clone(), orders, stored, over.clone()));
+        if let Some(batch) = known {
+            room.at_door(|door| door.set_batch(batch));
+        }
+        let keeper = keeper::run(conf.clone(), self.common.clone(), leftover, inbox, tell, over, self.stop.clone());
+        self.tasks.spawn_on(keeper, runtime);
+        Held { room, pending: Arc::default(), listening: None }
+    }
+
+    /// Listens for a data conference.
+    fn listen(&self, held: &mut Held, runtime: &tokio::runtime::Handle) -> Result<u16, PlaneError> {
+        let listening = self.ports.listen(&self.common.config.addresses).map_err(|error| match error {
+            NoPort::Taken => PlaneError::Ports,
+            NoPort::System(error) => PlaneError::System(error.to_string()),
+        });
+        let (port, listeners) = listening?;
+        let _entered = runtime.enter();
+        let listeners: Vec<TcpListener> = match listeners.into_iter().map(TcpListener::from_std).collect() {
+            Ok(listeners) => listeners,
+            Err(error) => {
+                self.ports.give_back(port);
+                return Err(PlaneError::System(error.to_string()));
+            }
+        };
+        let closed = held.room.over.child_token();
+        let accepting = TaskTracker::new();
+        for listener in listeners {
+            let (room, tls, pending) = (held.room.clone(), self.tls.clone(), held.pending.clone());
+            let task = accept::accept(room, listener, tls, pending, self.tasks.clone(), closed.clone());
+            accepting.spawn_on(task, runtime);
+        }
+        accepting.close();
+        let ports = self.ports.clone();
+        self.tasks.spawn_on(
+            async move {
+                accepting.wait().await;
+                ports.give_back(port);
+            },
+            runtime,
+        );
+        held.listening = Some((port, closed));
+        Ok(port)
+    }
+}
+
+impl Held {
+    fn release(&mut self) {
+        if let Some((_, closed)) = self.listening.take() {
+            closed.cancel();
+        }
+    }
+
+    fn close(mut self, why: &Failure) {
+        self.release();
+        self.room.end(why);
+    }
+}
+
 impl DataPlane for Engine {
-    fn open(&mut self, _conf: &ConfId, _batch: Option<BatchId>) -> Result<u16, PlaneError> {
-        unimplemented!()
+    fn open(&mut self, conf: &ConfId, batch: Option<BatchId>) -> Result<u16, PlaneError> {
+        let Some(runtime) = self.runtime.as_ref().map(|runtime| runtime.handle().clone()) else {
+            return Err(PlaneError::System("it is stopping".to_owned()));
+        };
+        let (mut held, made) = match self.rooms.remove(conf) {
+            Some(held) => (held, false),
+            None => (self.make(conf, &runtime), true),
+        };
+        if let Some(batch) = batch {
+            held.room.at_door(|door| {
+                if door.batch().is_none() {
+                    door.set_batch(batch);
+                }
+            });
+        }
+        let port = match held.listening {
+            Some((port, _)) => Ok(port),
+            None => self.listen(&mut held, &runtime),
+        };
+        if made && let Err(error) = &port {
+            held.close(&Failure::new(crate::fileshare::wire::FailureCode::Busy, error.to_string()));
+            return port;
+        }
+        self.rooms.insert(conf.clone(), held);
+        port
     }
 
-    fn release(&mut self, _conf: &ConfId) {
-        unimplemented!()
+    fn release(&mut self, conf: &ConfId) {
+        if let Some(held) = self.rooms.get_mut(conf) {
+            held.release();
+        }
     }
 
-    fn close(&mut self, _conf: &ConfId, _why: &Failure) {
-        unimplemented!()
+    fn close(&mut self, conf: &ConfId, why: &Failure) {
+        if let Some(held) = self.rooms.remove(conf) {
+            held.close(why);
+        }
     }
 
-    fn admit(&mut self, _conf: &ConfId, _member: MemberId, _pass: Pass) {
-        unimplemented!()
+    fn admit(&mut self, conf: &ConfId, member: MemberId, pass: Pass) {
+        if let Some(held) = self.held(conf) {
+            held.room.admit(member, pass);
+        }
     }
 
-    fn strike(&mut self, _conf: &ConfId, _member: MemberId, _why: &Failure) {
-        unimplemented!()
+    fn strike(&mut self, conf: &ConfId, member: MemberId, why: &Failure) {
+        if let Some(held) = self.held(conf) {
+            held.room.strike(member, why);
+        }
     }
 
-    fn set_limits(&mut self, _conf: &ConfId, _limits: Limits) {
-        unimplemented!()
+    fn set_limits(&mut self, conf: &ConfId, limits: Limits) {
+        if let Some(held) = self.held(conf) {
+            held.room.paces.set(limits);
+        }
     }
 
-    fn progress(&self, _conf: &ConfId) -> Progress {
-        unimplemented!()
+    fn progress(&self, conf: &ConfId) -> Progress {
+        let Some(held) = self.held(conf) else { return Progress::default() };
+        let batch = held.room.at_door(|door| door.batch());
+        let stored = held.room.stored.borrow();
+        let manifest = stored.manifest.as_ref();
+        Progress {
+            batch,
+            entries: manifest.map_or(0, |manifest| manifest.entries),
+            bytes: manifest.and_then(|manifest| manifest.bytes),
+            durable: stored.durable(),
+            complete: stored.trailer.is_some(),
+        }
     }
 
-    fn received(&self, _conf: &ConfId, _member: MemberId) -> u64 {
-        unimplemented!()
+    fn received(&self, conf: &ConfId, member: MemberId) -> u64 {
+        self.held(conf).map_or(0, |held| held.room.received(member))
     }
 
     fn fingerprint(&self) -> Option<Fingerprint> {
-        unimplemented!()
+        self.tls.as_ref().map(|tls| tls.fingerprint)
     }
 
     fn room(&self) -> Option<u64> {
-        unimplemented!()
+        room_on_disk(&self.common.config.directory)
     }
 
     fn poll_event(&mut self) -> Option<PlaneEvent> {
-        unimplemented!()
+        loop {
+            match self.events.try_recv().ok()? {
+                // A connection that was replaced or closed before the machine heard of it.
+                PlaneEvent::Connected { conf, member } if !self.held(&conf).is_some_and(|held| held.room.is_seated(member)) => {}
+                event => return Some(event),
+            }
+        }
     }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(runtime) = self.runtime.take() {
+            // Tasks are not waited for: this may be a thread that must not wait.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Bytes that the disk of a folder has room for; `None` where it does not say.
+fn room_on_disk(folder: &Path) -> Option<u64> {
+    let stat = statvfs(folder).ok()?;
+    #[expect(clippy::useless_conversion, reason = "the widths of these differ between platforms")]
+    let (blocks, size) = (u64::from(stat.blocks_available()), u64::from(stat.fragment_size()));
+    Some(blocks.saturating_mul(size))
 }

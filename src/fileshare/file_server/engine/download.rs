@@ -1,0 +1,242 @@
+//! A receiver's connection (S412): manifest, data as soon as it is there, hashes; what it acknowledges is noted. Nothing waits for it in memory but
+//! the packet that it is being sent.
+
+use std::sync::atomic::Ordering;
+
+use bytes::{Bytes, BytesMut};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::oneshot,
+    time::sleep,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    ending::{End, Woken, heartbeat, part, together, wait},
+    keeper::Order,
+    pace::Pace,
+    packets::{Incoming, Outgoing},
+    room::{Room, Seat},
+    stats::add,
+};
+use crate::{
+    fileshare::{
+        file_server::plane::PlaneEvent,
+        wire::{
+            Kind, Route, Way,
+            payload::{Acknowledgement, Welcome},
+        },
+    },
+    transfer::spool::{SpoolError, SpoolReader},
+};
+
+/// Runs the connection to its end. `start`: the first data packet that the terminal lacks.
+pub(super) async fn run<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
+    room: &Room,
+    seat: &Seat,
+    mut input: Incoming<R>,
+    mut output: Outgoing<W>,
+    start: u64,
+) -> End {
+    let leave = seat.leave.child_token();
+    let writing = async {
+        match deliver(room, seat, &mut output, start, &leave).await {
+            Ok(never) => match never {},
+            Err(end) => end,
+        }
+    };
+    let (end, whole) = together(seat, &leave, listen(room, seat, &mut input), writing).await;
+    if whole {
+        part(&mut output, &end).await;
+    }
+    end
+}
+
+/// Takes what the terminal says until the connection ends.
+async fn listen<R: AsyncRead + Unpin>(room: &Room, seat: &Seat, input: &mut Incoming<R>) -> End {
+    let route = Route { way: Way::ToServer, terminal: seat.admitted.terminal, batch: seat.admitted.batch };
+    loop {
+        let packet = match input.next(None).await {
+            Ok(Some(packet)) => packet,
+            Ok(None) => return End::Broken,
+            Err(error) => return End::of_read(&error),
+        };
+        if !route.carries(&packet.header) {
+            return End::protocol("a packet of another terminal or batch came");
+        }
+        match packet.header.kind {
+            Kind::Acknowledgement => {
+                let acknowledged = match Acknowledgement::read(&packet.data) {
+                    Ok(acknowledged) => acknowledged,
+                    Err(error) => return End::protocol(error.to_string()),
+                };
+                let (written, there) = {
+                    let stored = room.stored.borrow();
+                    (stored.written(), stored.trailer.is_some())
+                };
+                if acknowledged.durable > written || (acknowledged.complete && !(there && acknowledged.durable == written)) {
+                    return End::protocol("more is acknowledged than was sent");
+                }
+                seat.received.store(acknowledged.durable, Ordering::Relaxed);
+                if acknowledged.complete {
+                    let (conf, member) = (room.conf.clone(), seat.admitted.member);
+                    room.common.tell(PlaneEvent::Received { conf, member, bytes: acknowledged.durable }).await;
+                    return End::Done;
+                }
+            }
+            Kind::Heartbeat => {}
+            Kind::Error | Kind::Cancel => return End::of_last(&packet),
+            Kind::Data | Kind::Manifest | Kind::Challenge | Kind::Proof | Kind::Welcome | Kind::Trailer => {
+                return End::protocol("a receiver does not send this packet");
+            }
+        }
+    }
+}
+
+/// Sends everything, then signs of life until the terminal has acknowledged it or is gone.
+async fn deliver<W: AsyncWrite + Unpin>(
+    room: &Room,
+    seat: &Seat,
+    output: &mut Outgoing<W>,
+    start: u64,
+    leave: &CancellationToken,
+) -> Result<std::convert::Infallible, End> {
+    let payload = u64::from(room.common.config.payload);
+    welcome(room, seat, output, start).await?;
+    let manifest = until(room, seat, output, leave, |room| room.stored.borrow().manifest.as_ref().map(|m| m.whole.clone())).await?;
+    output.whole(Kind::Manifest, &manifest).await.map_err(|_| End::Broken)?;
+
+    // After a crash of ours the terminal may have more than we.
+    let offset = start.saturating_mul(payload);
+    let beginning = until(room, seat, output, leave, |room| {
+        let stored = room.stored.borrow();
+        // The last packet is short: whoever has all of them starts behind it.
+        (stored.trailer.is_some() || stored.written() >= offset).then(|| stored.written().min(offset))
+    })
+    .await?;
+    if start > beginning.div_ceil(payload) {
+        return Err(End::protocol("the terminal asks for a packet behind the last"));
+    }
+    let mut data =
+        Packets { reader: reader(room, seat, beginning).await?, size: room.common.config.payload as usize, begun: BytesMut::new() };
+    let (mut sequence, mut pace) = (start, Pace::new(room.paces.clone()));
+    while let Some(packet) = data.next(room, seat, output, leave).await? {
+        let length = u32::try_from(packet.len()).unwrap_or(0);
+        let header = output.route.header(Kind::Data, room.stored.borrow().total, sequence, length);
+        add(&room.common.stats.sent, u64::from(length));
+        output.with_data(header, packet, Some(&mut pace)).await.map_err(|_| End::Broken)?;
+        sequence = sequence.saturating_add(1);
+        if leave.is_cancelled() {
+            return Err(End::Dismissed(seat.why()));
+        }
+    }
+    let trailer = until(room, seat, output, leave, |room| room.stored.borrow().trailer.clone()).await?;
+    output.whole(Kind::Trailer, &trailer).await.map_err(|_| End::Broken)?;
+    until(room, seat, output, leave, |_| None::<std::convert::Infallible>).await
+}
+
+async fn welcome<W: AsyncWrite + Unpin>(room: &Room, seat: &Seat, output: &mut Outgoing<W>, start: u64) -> Result<(), End> {
+    let config = &room.common.config;
+    let (welcome, total) = {
+        let stored = room.stored.borrow();
+        let welcome = Welcome {
+            proof: seat.admitted.proof,
+            payload_size: config.payload,
+            durable: stored.durable(),
+            bytes_per_second: room.paces.each(),
+            heartbeat_seconds: config.heartbeat_seconds(),
+            has_manifest: stored.manifest.is_some(),
+        };
+        (welcome, stored.total)
+    };
+    if total != 0 && start > total {
+        return Err(End::protocol("the terminal asks for a packet behind the last"));
+    }
+    output.control(Kind::Welcome, total, start, welcome.to_bytes()).await.map_err(|_| End::Broken)
+}
+
+/// Waits until there is something, with signs of life.
+async fn until<W: AsyncWrite + Unpin, T>(
+    room: &Room,
+    seat: &Seat,
+    output: &mut Outgoing<W>,
+    leave: &CancellationToken,
+    mut look: impl FnMut(&Room) -> Option<T>,
+) -> Result<T, End> {
+    let mut stored = room.stored.clone();
+    loop {
+        let mut spool = stored.borrow_and_update().spool.clone();
+        if let Some(spool) = &mut spool {
+            spool.mark_unchanged();
+        }
+        if let Some(found) = look(room) {
+            return Ok(found);
+        }
+        if let Some(why) = &stored.borrow().failed {
+            return Err(End::Dismissed(why.clone()));
+        }
+        match wait(&mut stored, spool.as_mut(), room.common.config.heartbeat, leave).await {
+            Woken::Changed => {}
+            Woken::Quiet => heartbeat(output).await?,
+            Woken::Leave => return Err(End::Dismissed(seat.why())),
+        }
+    }
+}
+
+async fn reader(room: &Room, seat: &Seat, offset: u64) -> Result<SpoolReader, End> {
+    let (reply, answer) = oneshot::channel();
+    let order = room.orders.send(Order::Read { offset, reply });
+    let gone = || End::Dismissed(seat.why());
+    order.await.map_err(|_| gone())?;
+    answer.await.map_err(|_| gone())?.map_err(|error| of_spool(room, seat, &error))
+}
+
+fn of_spool(room: &Room, seat: &Seat, error: &SpoolError) -> End {
+    let why = room.stored.borrow().failed.clone();
+    tracing::debug!(conf = %room.conf, %error, "a receiver gets nothing more");
+    End::Dismissed(why.unwrap_or_else(|| seat.why()))
+}
+
+/// The payloads of data packets, each of the fixed size but for the last.
+struct Packets {
+    reader: SpoolReader,
+    size: usize,
+    /// The beginning of a packet whose rest is not there yet.
+    begun: BytesMut,
+}
+
+impl Packets {
+    /// The next payload; `None` at the end of the complete stream.
+    async fn next<W: AsyncWrite + Unpin>(
+        &mut self,
+        room: &Room,
+        seat: &Seat,
+        output: &mut Outgoing<W>,
+        leave: &CancellationToken,
+    ) -> Result<Option<Bytes>, End> {
+        loop {
+            let missing = self.size.saturating_sub(self.begun.len());
+            let read = tokio::select! {
+                biased;
+                read = self.reader.next(missing) => read,
+                () = leave.cancelled() => return Err(End::Dismissed(seat.why())),
+                () = sleep(room.common.config.heartbeat) => {
+                    heartbeat(output).await?;
+                    continue;
+                }
+            };
+            match read.map_err(|error| of_spool(room, seat, &error))? {
+                // As it nearly always is: a whole packet, not copied.
+                Some(bytes) if self.begun.is_empty() && bytes.len() == self.size => return Ok(Some(bytes)),
+                Some(bytes) => {
+                    self.begun.extend_from_slice(&bytes);
+                    if self.begun.len() >= self.size {
+                        return Ok(Some(self.begun.split().freeze()));
+                    }
+                }
+                None if self.begun.is_empty() => return Ok(None),
+                None => return Ok(Some(self.begun.split().freeze())),
+            }
+        }
+    }
+}

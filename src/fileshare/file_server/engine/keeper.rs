@@ -1,0 +1,390 @@
+//! The keeper of one upload: the only one that writes its bytes, and the only one that says when they are complete.
+//!
+//! Connections send it what came; readers follow the spool. It hashes what it writes while the disk takes it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::spawn_blocking,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    record::{Files, Leftover, Record},
+    room::{Common, Manifest, Stored},
+    stats::add,
+};
+use crate::{
+    fileshare::{
+        BatchId, ConfId,
+        file_server::plane::PlaneEvent,
+        wire::{Failure, FailureCode, payload},
+    },
+    transfer::{
+        self, Spool,
+        spool::{SpoolError, SpoolOptions, SpoolReader},
+    },
+};
+
+/// Orders that wait for the keeper: one packet is written while the next waits and another is read. Connections wait when it is full.
+pub(super) const ORDERS: usize = 2;
+/// What is read at once to hash what an earlier process wrote, in bytes.
+const REREAD: usize = 1024 * 1024;
+
+/// What the keeper is asked.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// A sharer's connection begins: what came by earlier ones is not taken any more.
+    Begin { connection: u64, batch: BatchId, reply: oneshot::Sender<Begun> },
+    /// The batch header came.
+    Manifest { connection: u64, whole: Bytes },
+    /// The next data came.
+    Data { connection: u64, total: u64, data: Bytes },
+    /// The hashes came.
+    Trailer { connection: u64, whole: Bytes },
+    /// Somebody wants to read from an offset.
+    Read { offset: u64, reply: oneshot::Sender<Result<SpoolReader, SpoolError>> },
+}
+
+/// Where a sharer's connection begins.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Begun {
+    pub(super) written: u64,
+    pub(super) has_manifest: bool,
+    pub(super) complete: bool,
+}
+
+/// See the [module](self).
+pub(super) struct Keeper {
+    conf: ConfId,
+    common: Arc<Common>,
+    files: Files,
+    spool: Spool,
+    hasher: blake3::Hasher,
+    record: Option<Record>,
+    /// Connection whose orders count.
+    current: u64,
+    stored: watch::Sender<Stored>,
+}
+
+/// Runs the keeper of one data conference until it is over. Then its bytes are deleted, unless the process is being stopped (`stop`): then they
+/// are left for the next.
+pub(super) async fn run(
+    conf: ConfId,
+    common: Arc<Common>,
+    leftover: Option<Leftover>,
+    orders: mpsc::Receiver<Order>,
+    stored: watch::Sender<Stored>,
+    over: CancellationToken,
+    stop: CancellationToken,
+) {
+    let files = Files::of(&common.config.directory, &conf);
+    let opened = Keeper::open(conf.clone(), common.clone(), files.clone(), leftover, stored);
+    match opened.await {
+        Ok(mut keeper) => {
+            keeper.serve(orders, &over).await;
+            if stop.is_cancelled() {
+                return;
+            }
+            if let Err(error) = keeper.spool.delete().await {
+                tracing::error!(%conf, %error, "the bytes of a share are not deleted");
+            }
+        }
+        Err((stored, why)) => {
+            fail(&conf, &common, &stored, why).await;
+            over.cancelled().await;
+        }
+    }
+    let _ = spawn_blocking(move || files.remove()).await;
+}
+
+async fn fail(conf: &ConfId, common: &Common, stored: &watch::Sender<Stored>, why: Failure) {
+    if stored.borrow().failed.is_none() {
+        stored.send_modify(|stored| stored.failed = Some(why.clone()));
+        common.tell(PlaneEvent::UploadFailed { conf: conf.clone(), why }).await;
+    }
+}
+
+/// What a failing disk or a full one means to the sharer.
+fn of_spool(error: &SpoolError) -> Failure {
+    let code = match error {
+        SpoolError::NoSpace { .. } => FailureCode::NoSpace,
+        SpoolError::TooLong { .. } => FailureCode::Limit,
+        _ => FailureCode::Failed,
+    };
+    // Where it is on our disk is nobody else's matter.
+    let text = match error {
+        SpoolError::NoSpace { .. } => "the file server's disk is full".to_owned(),
+        SpoolError::TooLong { limit } => format!("the batch has more than {limit} bytes"),
+        other => {
+            tracing::error!(%other, "the store of a share failed");
+            "the file server's store failed".to_owned()
+        }
+    };
+    Failure::new(code, text)
+}
+
+impl Keeper {
+    async fn open(
+        conf: ConfId,
+        common: Arc<Common>,
+        files: Files,
+        leftover: Option<Leftover>,
+        stored: watch::Sender<Stored>,
+    ) -> Result<Self, (watch::Sender<Stored>, Failure)> {
+        let options = SpoolOptions { limit: common.config.batch_bytes, ..SpoolOptions::default() };
+        let opened = match &leftover {
+            Some(left) => Spool::reopen(&files.spool(), left.durable, options).await,
+            None => Spool::create(&files.spool(), options).await,
+        };
+        let spool = match opened {
+            Ok(spool) => spool,
+            Err(error) => return Err((stored, of_spool(&error))),
+        };
+        stored.send_modify(|stored| stored.spool = Some(spool.watch()));
+        let mut keeper = Self { conf, common, files, spool, hasher: blake3::Hasher::new(), record: None, current: 0, stored };
+        if let Some(left) = leftover
+            && let Err(why) = keeper.take_up(left).await
+        {
+            return Err((keeper.stored, why));
+        }
+        Ok(keeper)
+    }
+
+    /// Goes on with the upload of an earlier process.
+    async fn take_up(&mut self, left: Leftover) -> Result<(), Failure> {
+        tracing::info!(conf = %self.conf, bytes = left.durable, "went on with the upload of an earlier process");
+        let mut reader = self.spool.reader(0).map_err(|error| of_spool(&error))?;
+        while reader.position() < left.durable {
+            let left = usize::try_from(left.durable.saturating_sub(reader.position())).unwrap_or(REREAD);
+            let Some(bytes) = reader.next(REREAD.min(left)).await.map_err(|error| of_spool(&error))? else { break };
+            self.hasher.update(&bytes);
+        }
+        let mut record = Record::new(left.batch, self.common.config.payload);
+        record.durable = left.durable;
+        self.record = Some(record);
+        let manifest = self.check_manifest(left.manifest).await?;
+        self.publish(manifest);
+        match left.trailer {
+            Some(trailer) => self.complete(trailer).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn serve(&mut self, mut orders: mpsc::Receiver<Order>, over: &CancellationToken) {
+        let mut marks = self.spool.watch();
+        loop {
+            let order = tokio::select! {
+                biased;
+                () = over.cancelled() => return,
+                order = orders.recv() => order,
+                Ok(()) = marks.changed() => {
+                    let durable = marks.borrow_and_update().durable;
+                    self.mark(durable).await;
+                    continue;
+                }
+            };
+            let Some(order) = order else { return };
+            if let Err(why) = self.carry_out(order).await {
+                self.spool.fail(&why.text);
+                fail(&self.conf, &self.common, &self.stored, why).await;
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, order: Order) -> Result<(), Failure> {
+        let failed = self.stored.borrow().failed.is_some();
+        match order {
+            Order::Begin { connection, batch, reply } => {
+                self.current = connection;
+                self.record.get_or_insert_with(|| Record::new(batch, self.common.config.payload));
+                let stored = self.stored.borrow();
+                let begun =
+                    Begun { written: stored.written(), has_manifest: stored.manifest.is_some(), complete: stored.trailer.is_some() };
+                // A connection that is gone does not begin.
+                let _ = reply.send(begun);
+            }
+            Order::Read { offset, reply } => {
+                let _ = reply.send(self.spool.reader(offset));
+            }
+            Order::Manifest { connection, whole } if connection == self.current && !failed => {
+                let known = self.stored.borrow().manifest.as_ref().map(|manifest| manifest.whole.clone());
+                match known {
+                    Some(known) if known == whole => {}
+                    Some(_) => return Err(Failure::new(FailureCode::Conflict, "the manifest is another than before")),
+                    None => {
+                        let manifest = self.check_manifest(whole).await?;
+                        self.keep_manifest(&manifest).await?;
+                        self.publish(manifest);
+                    }
+                }
+            }
+            Order::Data { connection, total, data } if connection == self.current && !failed => self.append(total, data).await?,
+            Order::Trailer { connection, whole } if connection == self.current && !failed => {
+                if self.stored.borrow().trailer.is_none() {
+                    self.verify(whole).await?;
+                }
+            }
+            // Of a connection that was replaced, or after the end.
+            Order::Manifest { .. } | Order::Data { .. } | Order::Trailer { .. } => {}
+        }
+        Ok(())
+    }
+
+    async fn append(&mut self, total: u64, data: Bytes) -> Result<(), Failure> {
+        let protocol = |text: String| Failure::new(FailureCode::Protocol, text);
+        let (known, written, has_total) = {
+            let stored = self.stored.borrow();
+            let Some(manifest) = &stored.manifest else { return Err(protocol("data came before the manifest".into())) };
+            (manifest.bytes, stored.written(), stored.total)
+        };
+        let payload = u64::from(self.common.config.payload);
+        if written.checked_rem(payload) != Some(0) {
+            return Err(protocol("data came behind the last packet".into()));
+        }
+        let length = data.len() as u64;
+        if let Some(bytes) = known.filter(|bytes| written.saturating_add(length) > *bytes) {
+            return Err(protocol(format!("more bytes came than the {bytes} of the manifest")));
+        }
+        if total != 0 && has_total == 0 {
+            self.stored.send_modify(|stored| stored.total = total);
+        }
+        add(&self.common.stats.received, length);
+        let (spool, hasher) = (&mut self.spool, &mut self.hasher);
+        // The disk's work is begun first; the hash is made beside it.
+        let hash = async {
+            hasher.update(&data);
+        };
+        let (appended, ()) = tokio::join!(spool.append(data.clone()), hash);
+        appended.map(|_| ()).map_err(|error| of_spool(&error))
+    }
+
+    async fn check_manifest(&self, whole: Bytes) -> Result<Manifest, Failure> {
+        let config = &self.common.config;
+        let header = payload::Manifest::read(whole.clone()).map_err(|error| Failure::new(error.code(), error.to_string()))?;
+        if header.payload_size != config.payload {
+            return Err(Failure::new(FailureCode::Protocol, format!("packets of {} bytes were agreed", config.payload)));
+        }
+        let json = header.json.clone();
+        // A hundred thousand names take a while.
+        let read = spawn_blocking(move || transfer::Manifest::from_json(&json)).await;
+        let manifest = match read {
+            Ok(Ok(manifest)) => manifest,
+            Ok(Err(error)) => return Err(Failure::new(FailureCode::Usage, error.to_string())),
+            Err(_) => return Err(Failure::new(FailureCode::Failed, "the manifest could not be read")),
+        };
+        if manifest.total() != header.bytes {
+            return Err(Failure::new(FailureCode::Protocol, "the manifest's sizes do not add up to the bytes of the batch"));
+        }
+        let entries = manifest.entries().len();
+        if entries > config.entries {
+            return Err(Failure::new(FailureCode::Limit, format!("the batch has {entries} entries, more than {}", config.entries)));
+        }
+        if let Some(bytes) = header.bytes {
+            if bytes > config.batch_bytes {
+                return Err(Failure::new(FailureCode::Limit, format!("the batch has {bytes} bytes, more than {}", config.batch_bytes)));
+            }
+            let missing = bytes.saturating_sub(self.stored.borrow().written());
+            if super::room_on_disk(&config.directory).is_some_and(|room| room < missing) {
+                return Err(Failure::new(FailureCode::NoSpace, "the file server's disk has no room for the batch"));
+            }
+        }
+        Ok(Manifest { whole, bytes: header.bytes, entries: u32::try_from(entries).unwrap_or(u32::MAX) })
+    }
+
+    async fn keep_manifest(&self, manifest: &Manifest) -> Result<(), Failure> {
+        let (files, record, whole) = (self.files.clone(), self.record.clone(), manifest.whole.clone());
+        let kept = spawn_blocking(move || {
+            files.write_manifest(&whole)?;
+            record.map_or(Ok(()), |record| files.write(&record))
+        });
+        self.settled(kept.await)
+    }
+
+    fn settled(&self, kept: Result<std::io::Result<()>, tokio::task::JoinError>) -> Result<(), Failure> {
+        let error = match kept {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(error) => std::io::Error::other(error),
+        };
+        tracing::error!(conf = %self.conf, %error, "what belongs to a share cannot be written");
+        let full = error.kind() == std::io::ErrorKind::StorageFull;
+        let code = if full { FailureCode::NoSpace } else { FailureCode::Failed };
+        Err(Failure::new(code, if full { "the file server's disk is full" } else { "the file server's store failed" }))
+    }
+
+    fn publish(&self, manifest: Manifest) {
+        let payload = u64::from(self.common.config.payload);
+        self.stored.send_modify(|stored| {
+            stored.total = manifest.bytes.map_or(0, |bytes| bytes.div_ceil(payload));
+            stored.manifest = Some(manifest);
+        });
+    }
+
+    /// So many bytes are on disk.
+    async fn mark(&mut self, durable: u64) {
+        let Some(record) = self.record.as_mut().filter(|record| record.durable < durable) else { return };
+        record.durable = durable;
+        let (files, record) = (self.files.clone(), record.clone());
+        // A record that is behind costs a few packets after a crash, no more.
+        if let Ok(Err(error)) = spawn_blocking(move || files.write(&record)).await {
+            tracing::warn!(conf = %self.conf, %error, "how far an upload is cannot be noted");
+        }
+    }
+
+    /// The hashes came behind the last packet.
+    async fn verify(&mut self, whole: Bytes) -> Result<(), Failure> {
+        let integrity = |text: String| Failure::new(FailureCode::Integrity, text);
+        let trailer = payload::Trailer::read(&whole).map_err(|error| Failure::new(error.code(), error.to_string()))?;
+        let written = self.stored.borrow().written();
+        let payload = u64::from(self.common.config.payload);
+        if trailer.bytes != written || trailer.packets != written.div_ceil(payload) {
+            return Err(integrity(format!("the batch has {} bytes by its trailer, and {written} came", trailer.bytes)));
+        }
+        let known = match &self.stored.borrow().manifest {
+            Some(manifest) => manifest.bytes,
+            None => return Err(Failure::new(FailureCode::Protocol, "the trailer came before the manifest")),
+        };
+        if known.is_some_and(|bytes| bytes != written) {
+            return Err(integrity(format!("the batch has {} bytes by its manifest, and {written} came", known.unwrap_or(0))));
+        }
+        if trailer.blake3 != *self.hasher.finalize().as_bytes() {
+            return Err(integrity("what came is not what was sent: the hashes differ".into()));
+        }
+        self.spool.finish().await.map_err(|error| of_spool(&error))?;
+        if let Some(record) = &mut self.record {
+            (record.durable, record.complete) = (written, true);
+        }
+        let (files, record, bytes) = (self.files.clone(), self.record.clone(), whole.clone());
+        let kept = spawn_blocking(move || {
+            files.write_trailer(&bytes)?;
+            record.map_or(Ok(()), |record| files.write(&record))
+        });
+        self.settled(kept.await)?;
+        self.tell_complete(whole, written).await;
+        Ok(())
+    }
+
+    /// An earlier process had it all.
+    async fn complete(&mut self, whole: Bytes) -> Result<(), Failure> {
+        let trailer = payload::Trailer::read(&whole).map_err(|error| Failure::new(error.code(), error.to_string()))?;
+        if trailer.blake3 != *self.hasher.finalize().as_bytes() {
+            return Err(Failure::new(FailureCode::Integrity, "what an earlier process stored has changed on disk"));
+        }
+        let bytes = self.spool.finish().await.map_err(|error| of_spool(&error))?;
+        self.tell_complete(whole, bytes).await;
+        Ok(())
+    }
+
+    async fn tell_complete(&self, trailer: Bytes, bytes: u64) {
+        // The machine knows first: a connection that is told ends soon after.
+        self.common.tell(PlaneEvent::Uploaded { conf: self.conf.clone(), bytes }).await;
+        let payload = u64::from(self.common.config.payload);
+        self.stored.send_modify(|stored| {
+            stored.total = bytes.div_ceil(payload);
+            stored.trailer = Some(trailer);
+        });
+    }
+}

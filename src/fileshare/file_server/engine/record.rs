@@ -1,0 +1,214 @@
+//! What is kept of an upload beside its bytes, so that another process can go on with it: who it belongs to, its manifest, its hashes.
+//!
+//! In the folder of the file server, for the data conference `x`: `c-x.json` (the record), `c-x.spool` (the bytes), `c-x.manifest`, `c-x.trailer`.
+//! At its start a server takes up what is younger than the resume window, and deletes the rest. What nobody calls for within the window is
+//! deleted, too.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    clock,
+    fileshare::{BatchId, ConfId},
+};
+
+const VERSION: u32 = 1;
+/// Longest record that is read, in bytes.
+const MAX_RECORD: u64 = 4096;
+/// Before each name, so that no data conference can be called like something else.
+const PREFIX: &str = "c-";
+
+/// What is kept of one upload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Record {
+    version: u32,
+    /// Which start of the machine: as long as it is the same, what was written is there even if it was not synced.
+    boot: String,
+    pub(super) batch: u64,
+    pub(super) payload: u32,
+    /// Bytes that were synced.
+    pub(super) durable: u64,
+    pub(super) complete: bool,
+}
+
+/// The files of one data conference.
+#[derive(Debug, Clone)]
+pub(super) struct Files {
+    stem: PathBuf,
+}
+
+/// An upload of an earlier process.
+#[derive(Debug)]
+pub(super) struct Leftover {
+    pub(super) batch: BatchId,
+    /// Bytes that are there for certain.
+    pub(super) durable: u64,
+    pub(super) manifest: Bytes,
+    /// There when the upload was complete.
+    pub(super) trailer: Option<Bytes>,
+}
+
+impl Record {
+    pub(super) fn new(batch: BatchId, payload: u32) -> Self {
+        Self { version: VERSION, boot: boot(), batch: batch.0, payload, durable: 0, complete: false }
+    }
+}
+
+impl Files {
+    pub(super) fn of(directory: &Path, conf: &ConfId) -> Self {
+        Self { stem: directory.join(format!("{PREFIX}{conf}")) }
+    }
+
+    pub(super) fn spool(&self) -> PathBuf {
+        self.with("spool")
+    }
+
+    fn with(&self, ending: &str) -> PathBuf {
+        // Not `with_extension`: a name may have dots.
+        let mut path = self.stem.clone().into_os_string();
+        path.push(".");
+        path.push(ending);
+        path.into()
+    }
+
+    /// Writes the manifest, to be followed by the first record.
+    pub(super) fn write_manifest(&self, manifest: &[u8]) -> io::Result<()> {
+        synced(&self.with("manifest"), manifest)
+    }
+
+    /// Writes the hashes, to be followed by the record that says that all is there.
+    pub(super) fn write_trailer(&self, trailer: &[u8]) -> io::Result<()> {
+        synced(&self.with("trailer"), trailer)
+    }
+
+    /// Writes the record, whole or not at all.
+    pub(super) fn write(&self, record: &Record) -> io::Result<()> {
+        let next = self.with("json.new");
+        let text = serde_json::to_vec(record).map_err(io::Error::other)?;
+        fs::write(&next, text)?;
+        fs::rename(&next, self.with("json"))
+    }
+
+    /// Removes all but the bytes, whose owner deletes them.
+    pub(super) fn remove(&self) {
+        for ending in ["json", "json.new", "manifest", "trailer"] {
+            // What is not there need not be removed.
+            let _ = fs::remove_file(self.with(ending));
+        }
+    }
+
+    fn remove_all(&self) {
+        self.remove();
+        let _ = fs::remove_file(self.spool());
+    }
+
+    /// What an earlier process left, if one can go on with it.
+    fn read(&self, payload: u32, keep: Duration) -> Option<Leftover> {
+        let path = self.with("json");
+        let meta = fs::metadata(&path).ok().filter(|meta| meta.len() <= MAX_RECORD)?;
+        let age = |time: SystemTime| clock::wall().duration_since(time).unwrap_or_default();
+        let record: Record = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+        let spool = fs::metadata(self.spool()).ok()?;
+        let young = [meta.modified(), spool.modified()].into_iter().any(|time| time.is_ok_and(|time| age(time) < keep));
+        if record.version != VERSION || record.payload != payload || !young {
+            return None;
+        }
+        let manifest = fs::read(self.with("manifest")).ok()?.into();
+        let there = if record.boot == boot() { spool.len().max(record.durable) } else { record.durable };
+        let trailer = if record.complete { Some(fs::read(self.with("trailer")).ok()?.into()) } else { None };
+        // Whole packets only: what stands behind is sent again. A complete upload ends where it ends.
+        let durable = if record.complete { record.durable } else { there.checked_div(payload.into())?.saturating_mul(payload.into()) };
+        Some(Leftover { batch: BatchId(record.batch), durable, manifest, trailer })
+    }
+}
+
+/// What earlier processes left in the folder, which is made where it is not there; what nobody can go on with is deleted.
+pub(super) fn take_up(directory: &Path, payload: u32, keep: Duration) -> io::Result<BTreeMap<ConfId, Leftover>> {
+    fs::create_dir_all(directory)?;
+    let mut left = BTreeMap::new();
+    let mut names: Vec<String> = fs::read_dir(directory)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    names.sort_unstable();
+    for name in names {
+        let ending = [".json.new", ".json", ".spool", ".manifest", ".trailer"].into_iter().find(|ending| name.ends_with(ending));
+        let conf = ending.and_then(|ending| name.strip_prefix(PREFIX)?.strip_suffix(ending)?.parse::<ConfId>().ok());
+        // What is not ours stays.
+        let Some(conf) = conf.filter(|conf| !left.contains_key(conf)) else { continue };
+        let files = Files::of(directory, &conf);
+        match files.read(payload, keep) {
+            Some(leftover) => {
+                left.insert(conf, leftover);
+            }
+            None => files.remove_all(),
+        }
+    }
+    Ok(left)
+}
+
+/// Nobody went on with it.
+pub(super) fn remove(directory: &Path, conf: &ConfId) {
+    Files::of(directory, conf).remove_all();
+}
+
+fn synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    use io::Write as _;
+    let mut file = fs::File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_data()
+}
+
+/// Tells this start of the machine from others; empty where that cannot be told, which is taken for another one.
+fn boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEEP: Duration = Duration::from_secs(600);
+
+    #[test]
+    fn an_upload_is_taken_up_at_the_last_whole_packet_and_the_rest_is_deleted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let conf = |text: &str| text.parse::<ConfId>().expect("an id");
+        let files = Files::of(folder.path(), &conf("a.b"));
+        files.write_manifest(b"manifest").expect("written");
+        fs::write(files.spool(), vec![1; 2500]).expect("written");
+        files.write(&Record { durable: 1024, ..Record::new(BatchId(7), 1024) }).expect("written");
+        fs::write(folder.path().join("c-dead.spool"), b"x").expect("written");
+        fs::write(folder.path().join("c-odd.json"), b"{}").expect("written");
+        fs::write(folder.path().join("README"), b"x").expect("written");
+
+        let left = take_up(folder.path(), 1024, KEEP).expect("read");
+        let leftover = left.get(&conf("a.b")).expect("taken up");
+        assert_eq!((left.len(), leftover.batch, leftover.durable, &leftover.manifest[..]), (1, BatchId(7), 2048, &b"manifest"[..]));
+        let names = || {
+            let mut names: Vec<_> = fs::read_dir(folder.path()).expect("read").map(|e| e.expect("read").file_name()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(), ["README", "c-a.b.json", "c-a.b.manifest", "c-a.b.spool"]);
+
+        assert!(take_up(folder.path(), 1024, Duration::ZERO).expect("read").is_empty(), "too old");
+        assert_eq!(names(), ["README"]);
+    }
+
+    #[test]
+    fn after_another_start_of_the_machine_only_what_was_synced_counts() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let conf: ConfId = "x".parse().expect("an id");
+        let files = Files::of(folder.path(), &conf);
+        files.write_manifest(b"m").expect("written");
+        fs::write(files.spool(), vec![1; 5000]).expect("written");
+        files.write(&Record { durable: 1500, boot: "another".into(), ..Record::new(BatchId(7), 1024) }).expect("written");
+        assert_eq!(take_up(folder.path(), 1024, KEEP).expect("read").get(&conf).map(|left| left.durable), Some(1024));
+    }
+}

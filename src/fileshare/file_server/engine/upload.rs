@@ -1,0 +1,168 @@
+//! A sharer's connection (S405): packets come in and go to the keeper; what is on disk is acknowledged.
+
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::oneshot,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    ending::{End, Woken, heartbeat, part, together, wait},
+    keeper::{Begun, Order},
+    pace::Pace,
+    packets::{Incoming, Outgoing},
+    room::{Room, Seat},
+};
+use crate::fileshare::wire::{
+    Failure, Kind, Route, Way,
+    flow::Flow,
+    packet::MAX_PAYLOAD,
+    parts::Parts,
+    payload::{Acknowledgement, Welcome},
+};
+
+/// Runs the connection to its end.
+pub(super) async fn run<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
+    room: &Room,
+    seat: &Seat,
+    mut input: Incoming<R>,
+    mut output: Outgoing<W>,
+) -> End {
+    let (reply, begun) = oneshot::channel();
+    let order = Order::Begin { connection: seat.number, batch: seat.admitted.batch, reply };
+    let begun = async {
+        room.orders.send(order).await.ok()?;
+        begun.await.ok()
+    };
+    let begun = tokio::select! {
+        begun = begun => begun,
+        () = seat.leave.cancelled() => None,
+    };
+    let Some(begun) = begun else {
+        let end = End::Dismissed(seat.why());
+        part(&mut output, &end).await;
+        return end;
+    };
+    let leave = seat.leave.child_token();
+    input.decoder.set_limit(MAX_PAYLOAD);
+    let (end, whole) =
+        together(seat, &leave, receive(room, seat, &mut input, begun), acknowledge(room, seat, &mut output, begun, &leave)).await;
+    if whole {
+        part(&mut output, &end).await;
+    }
+    end
+}
+
+/// Takes packets until the connection ends.
+async fn receive<R: AsyncRead + Unpin>(room: &Room, seat: &Seat, input: &mut Incoming<R>, begun: Begun) -> End {
+    let config = &room.common.config;
+    let next = begun.written.div_ceil(u64::from(config.payload));
+    let route = Route { way: Way::ToServer, terminal: seat.admitted.terminal, batch: seat.admitted.batch };
+    let mut flow = Flow::new(route.batch, config.payload, next);
+    let (mut manifest, mut trailer) = (Parts::new(Kind::Manifest), Parts::new(Kind::Trailer));
+    let mut pace = Pace::new(room.paces.clone());
+    let connection = seat.number;
+    loop {
+        let packet = match input.next(Some(&mut pace)).await {
+            Ok(Some(packet)) => packet,
+            Ok(None) => return End::Broken,
+            Err(error) => return End::of_read(&error),
+        };
+        let header = packet.header;
+        if !route.carries(&header) {
+            return End::protocol("a packet of another terminal or batch came");
+        }
+        let order = match header.kind {
+            Kind::Data => {
+                if let Err(error) = flow.take(&header) {
+                    return End::Fault(Failure::new(error.code(), error.to_string()));
+                }
+                let known = room.stored.borrow().total;
+                if header.total != 0 && known != 0 && header.total != known {
+                    return End::protocol(format!("the batch has {known} packets, a packet says {}", header.total));
+                }
+                Order::Data { connection, total: header.total, data: packet.data }
+            }
+            Kind::Manifest | Kind::Trailer => {
+                let parts = if header.kind == Kind::Manifest { &mut manifest } else { &mut trailer };
+                match parts.take(&packet) {
+                    Ok(Some(whole)) if header.kind == Kind::Manifest => Order::Manifest { connection, whole },
+                    Ok(Some(whole)) => Order::Trailer { connection, whole },
+                    Ok(None) => continue,
+                    Err(error) => return End::Fault(Failure::new(error.code(), error.to_string())),
+                }
+            }
+            Kind::Heartbeat => continue,
+            Kind::Error | Kind::Cancel => return End::of_last(&packet),
+            Kind::Challenge | Kind::Proof | Kind::Welcome | Kind::Acknowledgement => {
+                return End::protocol("a sharer does not send this packet");
+            }
+        };
+        if room.orders.send(order).await.is_err() {
+            return End::Dismissed(seat.why());
+        }
+    }
+}
+
+/// Welcomes the sharer, and acknowledges what is on disk until all is.
+async fn acknowledge<W: AsyncWrite + Unpin>(
+    room: &Room,
+    seat: &Seat,
+    output: &mut Outgoing<W>,
+    begun: Begun,
+    leave: &CancellationToken,
+) -> End {
+    let config = &room.common.config;
+    let payload = u64::from(config.payload);
+    let mut stored = room.stored.clone();
+    let (total, mut spool) = {
+        let stored = stored.borrow_and_update();
+        (stored.total, stored.spool.clone())
+    };
+    let mut told = stored.borrow().durable();
+    let welcome = Welcome {
+        proof: seat.admitted.proof,
+        payload_size: config.payload,
+        durable: told,
+        bytes_per_second: room.paces.each(),
+        heartbeat_seconds: config.heartbeat_seconds(),
+        has_manifest: begun.has_manifest,
+    };
+    if output.control(Kind::Welcome, total, begun.written.div_ceil(payload), welcome.to_bytes()).await.is_err() {
+        return End::Broken;
+    }
+    let mut complete = begun.complete;
+    loop {
+        let (durable, total) = {
+            let stored = stored.borrow_and_update();
+            if let Some(why) = &stored.failed {
+                return End::Dismissed(why.clone());
+            }
+            complete |= stored.trailer.is_some();
+            spool = spool.or_else(|| stored.spool.clone());
+            (spool.as_mut().map_or(0, |spool| spool.borrow_and_update().durable), stored.total)
+        };
+        seat.received.store(durable, std::sync::atomic::Ordering::Relaxed);
+        if durable != told || complete {
+            told = durable;
+            let sequence = if complete { durable.div_ceil(payload) } else { durable.checked_div(payload).unwrap_or(0) };
+            let acknowledgement: Bytes = Acknowledgement { durable, complete }.to_bytes();
+            if output.control(Kind::Acknowledgement, total, sequence, acknowledgement).await.is_err() {
+                return End::Broken;
+            }
+        }
+        if complete {
+            return End::Done;
+        }
+        match wait(&mut stored, spool.as_mut(), config.heartbeat, leave).await {
+            Woken::Changed => {}
+            Woken::Quiet => {
+                if let Err(end) = heartbeat(output).await {
+                    return end;
+                }
+            }
+            Woken::Leave => return End::Dismissed(seat.why()),
+        }
+    }
+}
