@@ -10,6 +10,7 @@ mod fileshare;
 mod media;
 mod sdp;
 mod sip;
+mod transfer;
 
 /// A fuzz target.
 pub type Target = fn(&[u8]);
@@ -34,6 +35,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("sip_message", sip::message),
     ("sip_stream", sip::stream),
     ("sip_values", sip::values),
+    ("transfer_manifest", transfer::manifest),
+    ("transfer_trailer", transfer::trailer),
 ];
 
 /// Runs the target called `name`.

@@ -129,3 +129,59 @@ impl Cursor {
         Some(Step::Data { entry, offset, len })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transfer::manifest::{Entry, Kind};
+
+    fn manifest() -> Manifest {
+        let entry = |path: &str, kind| Entry::new(path.parse().expect("safe"), kind);
+        let file = |path: &str, size| entry(path, Kind::File { size: Some(size) });
+        Manifest::new(vec![file("a", 0), entry("d", Kind::Directory), file("b", 3), file("c", 0), file("e", 2)]).expect("a batch")
+    }
+
+    fn walk(mut cursor: Cursor, mut bytes: usize, at_once: usize) -> String {
+        let mut told = String::new();
+        loop {
+            match cursor.next(bytes.min(at_once)) {
+                Some(Step::Begin { entry }) => told += &format!("({entry}"),
+                Some(Step::Data { offset, len, .. }) => {
+                    bytes -= len;
+                    told += &format!(" {offset}+{len}");
+                }
+                Some(Step::End { entry }) => told += &format!(" {entry})"),
+                None if cursor.is_done() || bytes == 0 => return told,
+                None => {}
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_begins_and_ends_once_empty_ones_too() {
+        assert_eq!(walk(Cursor::new(&manifest()), 5, 100), "(0 0)(2 0+3 2)(3 3)(4 0+2 4)");
+        assert_eq!(walk(Cursor::new(&manifest()), 5, 1), "(0 0)(2 0+1 1+1 2+1 2)(3 3)(4 0+1 1+1 4)");
+        assert_eq!(walk(Cursor::new(&manifest()), 2, 100), "(0 0)(2 0+2");
+    }
+
+    #[test]
+    fn a_walk_goes_on_from_any_offset() {
+        let from = |offset| walk(Cursor::at(&manifest(), offset).expect("in the batch"), 5 - usize::try_from(offset).expect("small"), 100);
+        assert_eq!(
+            [from(0), from(1), from(3), from(4), from(5)],
+            ["(0 0)(2 0+3 2)(3 3)(4 0+2 4)", " 1+2 2)(3 3)(4 0+2 4)", "(3 3)(4 0+2 4)", " 1+1 4)", "",]
+        );
+        assert!(Cursor::at(&manifest(), 6).is_none());
+        assert!(Cursor::at(&manifest(), 5).expect("the end").is_done());
+    }
+
+    #[test]
+    fn a_walk_goes_on_within_a_file_that_is_named() {
+        let at = |file, offset| Cursor::in_file(&manifest(), file, offset).map(|cursor| (cursor.position(), walk(cursor, 5, 100)));
+        assert_eq!(at(2, 0), Some((3, "(3 3)(4 0+2 4)".to_owned())));
+        assert_eq!(at(3, 0), Some((3, "(4 0+2 4)".to_owned())));
+        assert_eq!(at(1, 3), Some((3, " 2)(3 3)(4 0+2 4)".to_owned())));
+        assert_eq!(at(4, 0), Some((5, String::new())));
+        assert_eq!([at(1, 4), at(4, 1), at(5, 0)], [None, None, None]);
+    }
+}

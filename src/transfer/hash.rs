@@ -274,3 +274,97 @@ impl BatchHasher {
 fn nibble(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::{Rng as _, RngExt as _, SeedableRng as _};
+    use rand_chacha::ChaCha12Rng;
+
+    use super::*;
+    use crate::transfer::manifest::{Entry, Kind};
+
+    fn manifest(sizes: &[Option<u64>]) -> Manifest {
+        let entry = |(at, size): (usize, &Option<u64>)| Entry::new(format!("f{at}").parse().expect("safe"), Kind::File { size: *size });
+        Manifest::new(sizes.iter().enumerate().map(entry).collect()).expect("a batch")
+    }
+
+    #[test]
+    fn digests_are_those_of_the_standards() {
+        let digest = |algorithm| {
+            let mut hasher = Hasher::new(algorithm);
+            hasher.update(b"a");
+            hasher.update(b"bc");
+            hasher.finish().to_string()
+        };
+        assert_eq!(digest(Algorithm::Sha256), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(digest(Algorithm::Blake3), "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85");
+    }
+
+    #[test]
+    fn a_digest_has_one_spelling_of_64_digits() {
+        let digest = Digest::blake3(b"x");
+        assert_eq!(digest.to_string().parse(), Ok(digest));
+        for text in ["", "00", &"0".repeat(63), &"0".repeat(65), &"g".repeat(64), &"é".repeat(32)] {
+            assert_eq!(text.parse::<Digest>(), Err(HashError::Text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_batch_has_the_same_digests_however_its_stream_is_cut() {
+        let sizes = [0, 1, 0, 70_000, 1024, 0];
+        let manifest = manifest(&sizes.map(Some));
+        let mut stream = vec![0; 71_025];
+        let mut random = ChaCha12Rng::seed_from_u64(1);
+        random.fill_bytes(&mut stream);
+        let mut expected = Vec::new();
+        let mut rest = stream.as_slice();
+        for size in sizes {
+            let (now, behind) = rest.split_at(usize::try_from(size).expect("small"));
+            expected.push(Digest::blake3(now));
+            rest = behind;
+        }
+        for _ in 0..50 {
+            let mut hasher = BatchHasher::new(&manifest, Algorithm::Blake3);
+            let mut rest = stream.as_slice();
+            while !rest.is_empty() {
+                let (now, behind) = rest.split_at(random.random_range(0..=rest.len().min(40_000)));
+                assert!(hasher.update(now));
+                rest = behind;
+            }
+            assert_eq!(hasher.finish().expect("complete").files, expected);
+        }
+        let mut hasher = BatchHasher::new(&manifest, Algorithm::Blake3);
+        assert!(hasher.update(&stream) && !hasher.update(b"x"), "a byte too many is told");
+        let mut hasher = BatchHasher::new(&manifest, Algorithm::Blake3);
+        assert!(hasher.update(&stream[1..]));
+        assert_eq!(hasher.finish(), None, "a byte too few is told");
+    }
+
+    #[test]
+    fn a_stream_of_unknown_length_ends_where_it_ends() {
+        let manifest = manifest(&[None]);
+        for bytes in [&b""[..], b"abc"] {
+            let mut hasher = BatchHasher::new(&manifest, Algorithm::Blake3);
+            assert!(hasher.update(bytes));
+            assert_eq!(hasher.finish().expect("complete").files, [Digest::blake3(bytes)]);
+        }
+    }
+
+    #[test]
+    fn a_trailer_is_read_for_its_batch_only_and_any_change_shows_in_the_root() {
+        let batch = manifest(&[Some(1), Some(2)]);
+        let trailer = Trailer { algorithm: Algorithm::Sha256, files: vec![Digest([1; 32]), Digest([2; 32])] };
+        let bytes = trailer.to_bytes();
+        assert_eq!(bytes[..7], [1, 2, 0, 0, 0, 2, 1]);
+        assert_eq!(Trailer::from_bytes(&bytes, &batch), Ok(trailer.clone()));
+        assert_eq!(Trailer::from_bytes(&bytes, &manifest(&[Some(1)])), Err(HashError::Count { found: 2, expected: 1 }));
+        for at in 0..bytes.len() {
+            assert!(Trailer::from_bytes(&bytes[..at], &batch).is_err(), "cut at {at}");
+            let mut changed = bytes.clone();
+            changed[at] ^= 0x03;
+            let read = Trailer::from_bytes(&changed, &batch);
+            assert!(read.is_err() || read.is_ok_and(|read| read.root(&batch) != trailer.root(&batch)), "byte {at}");
+        }
+        assert_ne!(trailer.root(&batch), trailer.root(&manifest(&[Some(2), Some(1)])));
+    }
+}

@@ -232,7 +232,6 @@ impl Entry {
     }
 
     /// The size of a regular file, itself perhaps unknown; none for what is no regular file.
-    #[expect(clippy::option_option, reason = "no file, and a file of unknown size, are two things")]
     pub fn size(&self) -> Option<Option<u64>> {
         match &self.kind {
             Kind::File { size } => Some(*size),
@@ -349,6 +348,7 @@ struct DocumentOut<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct DocumentIn {
     version: u32,
     entries: Bounded,
@@ -382,8 +382,9 @@ impl<'de> Deserialize<'de> for Bounded {
     }
 }
 
-/// An entry as JSON has it.
+/// An entry as JSON has it. What we do not know is refused: dropping it would change the digest.
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Wire {
     path: SafePath,
     r#type: WireKind,
@@ -452,3 +453,6 @@ impl TryFrom<Wire> for Entry {
         Ok(Self { path: wire.path, kind, mode: wire.mode.map(|mode| mode & MODE_BITS), mtime, mime: wire.mime })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -219,3 +219,91 @@ fn part_fault(part: &str) -> Option<NameFault> {
 fn turns(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt as _, SeedableRng as _};
+    use rand_chacha::ChaCha12Rng;
+
+    use super::*;
+
+    #[test]
+    fn ordinary_names_are_kept_as_they_are() {
+        for name in
+            ["a", "a/b/c.txt", ".hidden", "...a", "ä ö/日本.pdf", "con-cert.txt", "What is this?.pdf", "ab:c", "console", &"x".repeat(255)]
+        {
+            assert_eq!(SafePath::new(name).expect(name).as_str(), name);
+        }
+    }
+
+    #[test]
+    fn each_fault_is_told() {
+        let long = format!("{}/b", "x".repeat(256));
+        let deep = "d/".repeat(MAX_DEPTH) + "f";
+        let huge = "abcdefg/".repeat(MAX_PATH / 8) + "f";
+        let cases: &[(&str, NameFault)] = &[
+            ("", NameFault::Empty),
+            ("a//b", NameFault::Empty),
+            ("a/", NameFault::Empty),
+            ("/etc/passwd", NameFault::Absolute),
+            ("//server/share", NameFault::Absolute),
+            ("C:/x", NameFault::Absolute),
+            ("c:x", NameFault::Absolute),
+            ("..", NameFault::Dots),
+            ("a/../b", NameFault::Dots),
+            ("./a", NameFault::Dots),
+            ("a\0b", NameFault::Control),
+            ("a\nb", NameFault::Control),
+            ("a\u{9b}31m", NameFault::Control),
+            ("a\u{202e}gpj.exe", NameFault::Control),
+            ("a\\..\\b", NameFault::Backslash),
+            ("x/CON", NameFault::Reserved),
+            ("nul.txt", NameFault::Reserved),
+            ("Com1 .log", NameFault::Reserved),
+            ("a /b", NameFault::Reserved),
+            ("a.", NameFault::Reserved),
+            ("...", NameFault::Reserved),
+            (".a.1234-0.confkit-part", NameFault::Partial),
+            (".CONFKIT-PART", NameFault::Partial),
+            (&long, NameFault::TooLong),
+            (&deep, NameFault::TooLong),
+            (&huge, NameFault::TooLong),
+        ];
+        for (name, why) in cases {
+            let error = SafePath::new(name).expect_err(name);
+            assert_eq!(error.why, *why, "{name:?}");
+            assert!(!error.to_string().contains(|c: char| c.is_control() || turns(c)), "{error}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_accepted_stays_below_any_folder_and_is_numbered_into_such() {
+        let pieces =
+            ["a", "..", ".", "/", "\\", "nul", " ", "\u{202e}", "\u{0}", "é", "C:", "x.tar.gz", "…", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"];
+        let mut random = ChaCha12Rng::seed_from_u64(1);
+        let mut accepted = 0;
+        for _ in 0..20_000 {
+            let text: String = (0..random.random_range(1..14)).map(|_| pieces[random.random_range(0..pieces.len())]).collect();
+            let Ok(path) = SafePath::new(&text) else { continue };
+            accepted += 1;
+            for name in [path.clone(), path.numbered(random.random_range(1..9_999))] {
+                let std = std::path::Path::new(name.as_str());
+                assert!(std.components().all(|part| matches!(part, std::path::Component::Normal(_))), "{name}");
+                assert_eq!(SafePath::new(name.as_str()), Ok(name.clone()));
+                assert_eq!((name.parent(), name.as_str().split('/').count()), (path.parent(), path.ancestors().count() + 1));
+            }
+            assert_ne!(path.numbered(1), path);
+        }
+        assert!(accepted > 1_000, "{accepted}");
+    }
+
+    #[test]
+    fn another_name_keeps_the_extension_and_the_bounds() {
+        let numbered = |name: &str| SafePath::new(name).expect("safe").numbered(12).to_string();
+        assert_eq!(numbered("d/report.pdf"), "d/report (12).pdf");
+        assert_eq!(numbered("Makefile"), "Makefile (12)");
+        assert_eq!(numbered(".bashrc"), ".bashrc (12)");
+        let long = format!("{}.txt", "ä".repeat(125));
+        assert_eq!(numbered(&long), format!("{}{}", "ä".repeat(123), " (12).txt"));
+    }
+}

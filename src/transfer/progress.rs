@@ -132,3 +132,60 @@ impl Estimator {
         Event::Progress { progress, rate: self.rate() as u64, eta_ms }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_steady_rate_is_found_and_gives_the_time_to_go() {
+        let start = clock::now();
+        let mut estimator = Estimator::new(start, 500);
+        assert_eq!((estimator.rate(), estimator.eta(Some(1000))), (0.0, None));
+        for second in 1..=10 {
+            estimator.update(start + SECOND * second, 500 + 1000 * u64::from(second));
+        }
+        assert_eq!((estimator.rate().round(), estimator.mean_rate().round()), (1000.0, 1000.0));
+        assert_eq!(estimator.eta(Some(12_500)).map(|eta| eta.as_secs_f64().round()), Some(2.0));
+        assert_eq!((estimator.eta(None), estimator.eta(Some(10_500))), (None, Some(Duration::ZERO)));
+    }
+
+    #[test]
+    fn a_new_rate_weighs_half_after_three_seconds_however_often_it_is_looked_at() {
+        let start = clock::now();
+        for looks in [1u32, 3, 30] {
+            let mut estimator = Estimator::new(start, 0);
+            estimator.update(start + SECOND, 1_000);
+            for look in 1..=looks {
+                let passed = SECOND * 3 * look / looks;
+                estimator.update(start + SECOND + passed, 1_000 + (3_000.0 * passed.as_secs_f64()) as u64);
+            }
+            assert!((estimator.rate() - 2_000.0).abs() < 5.0, "{looks} looks: {}", estimator.rate());
+        }
+    }
+
+    #[test]
+    fn a_standstill_has_no_end_and_a_resume_starts_the_measure_again() {
+        let start = clock::now();
+        let mut estimator = Estimator::new(start, 0);
+        estimator.update(start + SECOND, 1_000_000);
+        for second in 2..200 {
+            estimator.update(start + SECOND * second, 1_000_000);
+        }
+        assert_eq!(estimator.eta(Some(2_000_000)), None);
+        estimator.update(start + SECOND * 200, 900_000);
+        assert_eq!((estimator.rate(), estimator.mean_rate()), (0.0, 0.0));
+    }
+
+    #[test]
+    fn events_are_flat_json() {
+        let progress = Progress { bytes: 5, total: Some(10), files: 1, files_total: 2 };
+        let json = |event: &Event| serde_json::to_string(event).expect("JSON");
+        assert_eq!(json(&Event::Started { progress }), r#"{"event":"started","bytes":5,"total":10,"files":1,"files_total":2}"#);
+        let event = Estimator::new(clock::now(), 5).event(Progress { total: None, ..progress });
+        assert_eq!(json(&event), r#"{"event":"progress","bytes":5,"total":null,"files":1,"files_total":2,"rate":0}"#);
+    }
+}

@@ -72,3 +72,62 @@ impl TokenBucket {
         Duration::from_nanos(u64::try_from((nanobytes + rate - 1) / rate).unwrap_or(u64::MAX))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::{RngExt as _, SeedableRng as _};
+    use rand_chacha::ChaCha12Rng;
+
+    use super::*;
+    use crate::clock;
+
+    const MEGA: NonZeroU64 = NonZeroU64::new(1_000_000).expect("not zero");
+
+    #[test]
+    fn a_burst_passes_and_then_the_rate() {
+        let start = clock::now();
+        let mut bucket = TokenBucket::new(start, MEGA, 500);
+        assert_eq!(bucket.take(start, 500), None);
+        assert_eq!(bucket.take(start, 100), Some(Duration::from_micros(100)));
+        assert_eq!(bucket.take(start + Duration::from_micros(100), 100), None);
+        assert_eq!(bucket.take(start, 1), Some(Duration::from_micros(1)), "a clock that goes back fills nothing");
+    }
+
+    #[test]
+    fn over_any_time_no_more_passes_than_rate_and_burst_allow_and_waiting_as_told_is_enough() {
+        for seed in 0..20 {
+            let mut random = ChaCha12Rng::seed_from_u64(seed);
+            let start = clock::now();
+            let (mut now, mut passed) = (start, 0u64);
+            let mut bucket = TokenBucket::new(start, MEGA, 10_000);
+            for _ in 0..2_000 {
+                let bytes = random.random_range(1..=10_000);
+                if let Some(wait) = bucket.take(now, bytes) {
+                    now += wait;
+                    assert_eq!(bucket.take(now, bytes), None, "seed {seed}");
+                }
+                passed += bytes;
+                assert!(u128::from(passed) <= (now - start).as_micros() + 1 + 10_000, "seed {seed}");
+                now += Duration::from_nanos(random.random_range(0..5_000_000));
+            }
+        }
+    }
+
+    #[test]
+    fn more_than_the_burst_passes_at_once_and_is_owed() {
+        let start = clock::now();
+        let mut bucket = TokenBucket::new(start, MEGA, 1_000);
+        assert_eq!(bucket.take(start, 11_000), None);
+        assert_eq!(bucket.take(start, 1), Some(Duration::from_micros(10_001)));
+    }
+
+    #[test]
+    fn who_reserves_waits_behind_those_before() {
+        let start = clock::now();
+        let mut bucket = TokenBucket::new(start, MEGA, 1_000);
+        let waits: Vec<u128> = (0..4).map(|_| bucket.reserve(start, 1_000).as_micros()).collect();
+        assert_eq!(waits, [0, 1_000, 2_000, 3_000]);
+        bucket.set_rate(start, NonZeroU64::new(2_000_000).expect("not zero"), 1_000);
+        assert_eq!(bucket.reserve(start, 1_000), Duration::from_micros(2_000), "what is owed is paid at the new rate");
+    }
+}

@@ -190,3 +190,6 @@ impl Record {
         serde_json::to_vec_pretty(self).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -255,3 +255,87 @@ impl fmt::Debug for Opener {
         write!(f, "Opener(epoch {}, chunk {})", self.0.epoch, self.0.index)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream() -> Stream {
+        Stream { cipher: Cipher::Aes256Gcm, direction: Direction::FromOfferer, transfer: b"t1".to_vec(), file: 0, epoch: 0 }
+    }
+
+    fn key() -> TransferKey {
+        TransferKey::new([7; KEY_LEN])
+    }
+
+    fn sealed(stream: &Stream, chunks: &[&[u8]]) -> Vec<Vec<u8>> {
+        let mut sealer = Sealer::new(&key(), stream);
+        let seal = |(at, chunk): (usize, &&[u8])| {
+            let mut bytes = chunk.to_vec();
+            sealer.seal(&mut bytes, at + 1 == chunks.len()).expect("seals");
+            bytes
+        };
+        chunks.iter().enumerate().map(seal).collect()
+    }
+
+    #[test]
+    fn a_stream_opens_in_order_and_knows_its_end() {
+        for cipher in [Cipher::Aes256Gcm, Cipher::ChaCha20Poly1305] {
+            let stream = Stream { cipher, ..stream() };
+            let chunks: [&[u8]; 3] = [b"one", b"", b"three"];
+            let mut opener = Opener::new(&key(), &stream);
+            for (at, mut chunk) in sealed(&stream, &chunks).into_iter().enumerate() {
+                assert!(!opener.is_complete());
+                assert_eq!(opener.open(&mut chunk, at == 2).expect("opens"), chunks[at]);
+            }
+            assert!(opener.is_complete());
+            assert_eq!(opener.open(&mut [0; 20], false), Err(SealError::BehindLast));
+        }
+    }
+
+    #[test]
+    fn chunks_are_neither_moved_nor_cut_nor_repeated_nor_taken_for_the_last() {
+        let all = sealed(&stream(), &[b"same", b"same", b"same"]);
+        let opens = |at: usize, last: bool| Opener::new(&key(), &stream()).open(&mut all[at].clone(), last).is_ok();
+        assert_eq!([opens(0, false), opens(1, false), opens(2, true), opens(0, true)], [true, false, false, false]);
+        let mut opener = Opener::new(&key(), &stream());
+        opener.open(&mut all[0].clone(), false).expect("the first");
+        assert_eq!(opener.open(&mut all[0].clone(), false), Err(SealError::Forged), "repeated");
+        assert_eq!(opener.open(&mut all[1].clone()[..10], false), Err(SealError::Forged), "cut");
+        assert_eq!(opener.open(&mut [0; 3], false), Err(SealError::Forged), "shorter than a tag");
+        for bit in 0..all[1].len() * 8 {
+            let mut changed = all[1].clone();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(opener.open(&mut changed, false), Err(SealError::Forged), "bit {bit}");
+        }
+        opener.open(&mut all[1].clone(), false).expect("nothing has moved by what did not open");
+    }
+
+    #[test]
+    fn a_stream_opens_neither_as_another_nor_under_another_key() {
+        let chunk = &sealed(&stream(), &[b"secret"])[0];
+        let others = [
+            Stream { direction: Direction::ToOfferer, ..stream() },
+            Stream { transfer: b"t2".to_vec(), ..stream() },
+            Stream { file: 1, ..stream() },
+            Stream { epoch: 1, ..stream() },
+            Stream { cipher: Cipher::ChaCha20Poly1305, ..stream() },
+        ];
+        for other in &others {
+            assert_eq!(Opener::new(&key(), other).open(&mut chunk.clone(), true), Err(SealError::Forged), "{other:?}");
+            assert_ne!(sealed(other, &[b"secret"])[0], *chunk, "{other:?}");
+            assert_eq!(key().check_commitment(other, &key().commitment(&stream())), Err(SealError::Key), "{other:?}");
+        }
+        let foreign = TransferKey::new([8; KEY_LEN]);
+        assert!(Opener::new(&foreign, &stream()).open(&mut chunk.clone(), true).is_err());
+        assert_eq!(foreign.check_commitment(&stream(), &key().commitment(&stream())), Err(SealError::Key));
+        assert_eq!(key().check_commitment(&stream(), &key().commitment(&stream())), Ok(()));
+    }
+
+    #[test]
+    fn a_chunk_over_the_bound_is_not_sealed_and_no_secret_is_shown() {
+        let mut sealer = Sealer::new(&key(), &stream());
+        assert_eq!(sealer.seal(&mut vec![0; MAX_CHUNK + 1], false), Err(SealError::TooLarge));
+        assert_eq!((sealer.count(), format!("{:?} {sealer:?}", key())), (0, "TransferKey(…) Sealer(epoch 0, chunk 0)".to_owned()));
+    }
+}

@@ -58,10 +58,9 @@ impl Core {
         }
         for (at, entry) in self.manifest.clone().entries().iter().enumerate() {
             match &entry.kind {
-                Kind::File { .. } => {}
                 Kind::Directory => self.make(entry.path.as_str())?,
                 Kind::Symlink { target } if !self.skipped.contains(&at) => self.place_link(entry, target)?,
-                Kind::Symlink { .. } => {}
+                Kind::File { .. } | Kind::Symlink { .. } => {}
             }
         }
         self.folder.sync()?;

@@ -162,7 +162,7 @@ impl Told {
         for line in lines {
             match line {
                 Line::Done { entry, digest } if order.get(told.done.len()).copied() == usize::try_from(entry).ok() => {
-                    told.done.push(digest)
+                    told.done.push(digest);
                 }
                 Line::Done { .. } => break,
                 Line::Made { path } => {
