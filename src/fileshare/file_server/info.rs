@@ -106,6 +106,8 @@ impl<P: DataPlane> FileServer<P> {
             | Message::ShareComplete { .. }
             | Message::ShareEnded(_)
             | Message::Reconnected(_)
+            | Message::SharesRequest
+            | Message::Shares { .. }
             | Message::Status(_) => refuse(FailureCode::Unsupported, "a file server is not asked this"),
         };
         self.send(now, call, body.answer(answer));

@@ -31,13 +31,15 @@ pub const MAX_FILES: usize = 64;
 /// Most recipients that a share may be limited to, and most members in a report. More are refused when read; a longer report comes in
 /// several bodies.
 pub const MAX_MEMBERS: usize = 256;
+/// Most shares in a body. More are refused when read; a longer list comes in several bodies.
+pub const MAX_SHARES: usize = 16;
 /// Longest name, URI, reason or id, in bytes. Longer ones are refused when read; strangers' texts are cut when written.
 pub const MAX_TEXT: usize = fields::MAX_TEXT;
 /// Longest retry time, in seconds: an hour. A longer one is refused when read.
 pub const MAX_RETRY_SECONDS: u32 = 3600;
 
 /// The names of all messages: [`Message::name`].
-pub const MESSAGES: [&str; 24] = [
+pub const MESSAGES: [&str; 26] = [
     "share-request",
     "share-answer",
     "download-offer",
@@ -59,6 +61,8 @@ pub const MESSAGES: [&str; 24] = [
     "reconnected",
     "status-request",
     "status",
+    "shares-request",
+    "shares",
     "limits",
     "done",
     "refusal",
@@ -139,7 +143,8 @@ pub enum Message {
         /// True when another body with more members follows.
         more: bool,
     },
-    /// AS → members, FS → AS: the share is over, nothing more will come.
+    /// AS → members, FS → AS: the share is over, nothing more will come. Terminal → AS, where there is no line to set to port 0: the
+    /// sharer ends it, a member leaves it; answered by [`Message::Done`].
     ShareEnded(Failure),
     /// Terminal → AS → FS: it will connect anew, from here; the old connection is closed. Answer: [`Message::Reconnected`].
     Reconnect {
@@ -152,6 +157,15 @@ pub enum Message {
     StatusRequest,
     /// FS → AS → terminal.
     Status(Status),
+    /// Terminal → AS: which shares are there? About no share. Answer: [`Message::Shares`].
+    SharesRequest,
+    /// AS → terminal.
+    Shares {
+        /// Live shares of the conference by their numbers; at most [`MAX_SHARES`] of them in one body ([`Body::split`]).
+        shares: Vec<ShareSummary>,
+        /// True when another body with more shares follows.
+        more: bool,
+    },
     /// AS → FS: from now on no more than this. Answer: [`Message::Done`].
     Limits(Limits),
     /// What was asked is done and needs no more words.
@@ -276,6 +290,25 @@ pub struct Status {
     pub more: bool,
 }
 
+/// One share in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShareSummary {
+    /// Its name.
+    pub share: ShareId,
+    /// Who shares: a URI.
+    pub from: String,
+    /// The batch.
+    pub batch: Batch,
+    /// Bytes of the upload that are on the FS's disk.
+    pub uploaded: u64,
+    /// The upload is complete and verified.
+    pub complete: bool,
+    /// Receiving members that have everything.
+    pub finished: u32,
+    /// Receiving members.
+    pub members: u32,
+}
+
 /// Bandwidth limits, in bytes a second; `None`: as before; 0: none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Limits {
@@ -340,10 +373,19 @@ impl Body {
         Self { message, ..self.clone() }
     }
 
-    /// Cuts a report into bodies of at most `members` members each, all but the last with `more`; what has no members, or few, stays one
-    /// body. `members` of 0 counts as 1; more than [`MAX_MEMBERS`] as that.
-    pub fn split(self, members: usize) -> Vec<Self> {
-        let size = members.clamp(1, MAX_MEMBERS);
+    /// Cuts a report into bodies of at most `items` members or shares each, all but the last with `more`; what has no list, or a short one,
+    /// stays one body. `items` of 0 counts as 1; more than [`MAX_MEMBERS`] or [`MAX_SHARES`] as that.
+    pub fn split(self, items: usize) -> Vec<Self> {
+        if let Message::Shares { shares, more } = &self.message {
+            let size = items.clamp(1, MAX_SHARES);
+            let count = shares.len().div_ceil(size);
+            let part = |(at, part): (usize, &[ShareSummary])| {
+                self.answer(Message::Shares { shares: part.to_vec(), more: *more || at.saturating_add(1) < count })
+            };
+            let parts: Vec<_> = shares.chunks(size).enumerate().map(part).collect();
+            return if parts.is_empty() { vec![self] } else { parts };
+        }
+        let size = items.clamp(1, MAX_MEMBERS);
         let (all, last) = match &self.message {
             Message::ShareComplete { members, more } => (members, *more),
             Message::Status(status) => (&status.members, status.more),
@@ -401,6 +443,8 @@ impl Message {
             Self::Reconnected(_) => "reconnected",
             Self::StatusRequest => "status-request",
             Self::Status(_) => "status",
+            Self::SharesRequest => "shares-request",
+            Self::Shares { .. } => "shares",
             Self::Limits(_) => "limits",
             Self::Done => "done",
             Self::Refusal(_) => "refusal",

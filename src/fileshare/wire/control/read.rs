@@ -6,7 +6,7 @@ use roxmltree::Node;
 
 use super::{
     Batch, Body, ControlError, DownloadOffer, Endpoint, Failure, FailureCode, FileFacts, Fingerprint, Limits, MAX_FILES, MAX_MEMBERS,
-    MAX_RETRY_SECONDS, Member, MemberState, Message, NAMESPACE, ShareRequest, Status, TransferKey,
+    MAX_RETRY_SECONDS, MAX_SHARES, Member, MemberState, Message, NAMESPACE, ShareRequest, ShareSummary, Status, TransferKey,
 };
 use crate::{
     conference::wire::{
@@ -30,7 +30,7 @@ fn about(root: Node<'_, '_>, id: String) -> Why<Body> {
     let share = maybe_text(root, "share")?.map(|share| share.parse().map_err(odd)).transpose()?;
     let conf = maybe_text(root, "conf")?.map(|conf| conf.parse().map_err(odd)).transpose()?;
     let message = message(root)?;
-    let needless = matches!(message, Message::ShareRequest(_) | Message::Refusal(_));
+    let needless = matches!(message, Message::ShareRequest(_) | Message::SharesRequest | Message::Shares { .. } | Message::Refusal(_));
     if share.is_none() && conf.is_none() && !needless {
         return Err("the body says neither the share nor the conf".to_owned());
     }
@@ -71,6 +71,11 @@ fn message(root: Node<'_, '_>) -> Why<Message> {
             members: members(root)?,
             more: more(root)?,
         }),
+        "shares-request" => Message::SharesRequest,
+        "shares" => {
+            let shares = all(root, "share", MAX_SHARES)?.into_iter().map(share_summary).collect::<Why<_>>()?;
+            Message::Shares { shares, more: more(root)? }
+        }
         "limits" => Message::Limits(Limits { total: maybe_number(root, "total")?, each: maybe_number(root, "each")? }),
         "done" => Message::Done,
         "refusal" => Message::Refusal(failure(root)?),
@@ -108,6 +113,18 @@ fn files(node: Node<'_, '_>) -> Why<Vec<FileFacts>> {
         Ok(FileFacts { name, size, mime: maybe_text(file, "mime")?, sha256: digest(file, "sha256")? })
     };
     files.into_iter().map(file).collect()
+}
+
+fn share_summary(node: Node<'_, '_>) -> Why<ShareSummary> {
+    Ok(ShareSummary {
+        share: text(node, "share")?.parse().map_err(odd)?,
+        from: text(node, "from")?,
+        batch: batch(node)?,
+        uploaded: number(node, "uploaded")?,
+        complete: flag(node, "complete")?,
+        finished: number(node, "finished")?,
+        members: number(node, "members")?,
+    })
 }
 
 fn members(node: Node<'_, '_>) -> Why<Vec<Member>> {

@@ -44,6 +44,19 @@ fn members(count: usize) -> Vec<Member> {
     (0..count).map(member).collect()
 }
 
+fn shares(count: u32) -> Vec<ShareSummary> {
+    let share = |n| ShareSummary {
+        share: ShareId(n),
+        from: "sip:alice@as".into(),
+        batch: batch(),
+        uploaded: 7,
+        complete: n == 0,
+        finished: 1,
+        members: 3,
+    };
+    (0..count).map(share).collect()
+}
+
 fn every_message() -> Vec<Message> {
     let source: SocketAddr = "192.0.2.7:40000".parse().expect("address");
     let failure = || Failure::new(FailureCode::SourceChanged, "a.txt shrank");
@@ -74,6 +87,8 @@ fn every_message() -> Vec<Message> {
         Message::Reconnected(endpoint()),
         Message::StatusRequest,
         Message::Status(Status { batch: batch(), uploaded: 3, complete: false, members: members(2), more: true }),
+        Message::SharesRequest,
+        Message::Shares { shares: shares(2), more: true },
         Message::Limits(Limits { total: Some(0), each: None }),
         Message::Done,
         Message::Refusal(failure()),
@@ -157,6 +172,8 @@ fn odd_bodies_are_refused_with_a_reason_that_can_be_sent_back() {
         ),
         (refused("share-complete", "", "<member who=\"p1\" state=\"fine\" bytes=\"0\"/>"), "\"fine\" is no state"),
         (refused("share-complete", "", &"<member/>".repeat(257)), "a body takes at most 256 of member"),
+        (refused("shares", "", &"<share/>".repeat(17)), "a body takes at most 16 of share"),
+        (refused("shares", "", "<share share=\"3\"/>"), "a share is called share-<number>"),
         (refused("share-ended", "", ""), "the code is missing"),
         (refused("limits", "total=\"-1\"", ""), "\"-1\" is no total"),
         (refused("status", "complete=\"yes\" uploaded=\"0\"", ""), "the batch is missing"),
@@ -241,6 +258,13 @@ fn a_long_report_is_cut_into_bodies() {
     assert_eq!(parts.iter().map(told).collect::<Vec<_>>(), [(256, true), (256, true), (88, false)]);
     assert_eq!(body(Message::ShareComplete { members: Vec::new(), more: false }).split(5).len(), 1);
     assert_eq!(body(Message::Done).split(0).len(), 1);
+    let parts = body(Message::Shares { shares: shares(33), more: false }).split(100);
+    let told = |body: &Body| match parse(&body.to_xml()).expect("readable").message {
+        Message::Shares { shares, more } => (shares.len(), more),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(parts.iter().map(told).collect::<Vec<_>>(), [(16, true), (16, true), (1, false)]);
+    assert_eq!(body(Message::Shares { shares: Vec::new(), more: false }).split(5).len(), 1);
 }
 
 #[test]

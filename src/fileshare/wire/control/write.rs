@@ -1,6 +1,6 @@
 //! Values → XML.
 
-use super::{Batch, Body, Endpoint, Failure, FileFacts, MAX_FILES, Member, Message, NAMESPACE};
+use super::{Batch, Body, Endpoint, Failure, FileFacts, MAX_FILES, Member, Message, NAMESPACE, ShareSummary};
 use crate::{
     conference::wire::{
         fields::cut,
@@ -45,12 +45,14 @@ fn message(root: Element, message: &Message) -> Element {
             .maybe_attr("more", status.more.then_some("yes"))
             .child(batch(&status.batch))
             .children(status.members.iter().map(member)),
+        Message::Shares { shares, more } => root.maybe_attr("more", more.then_some("yes")).children(shares.iter().map(share_summary)),
         Message::Limits(limits) => root.maybe_attr("total", limits.total).maybe_attr("each", limits.each),
         Message::GoAcknowledged
         | Message::UploadReady
         | Message::DownloadReady
         | Message::DownloadRequest
         | Message::StatusRequest
+        | Message::SharesRequest
         | Message::Done => root,
     }
 }
@@ -72,6 +74,17 @@ fn files(node: Element, files: &[FileFacts]) -> Element {
             .maybe_attr("mime", file.mime.as_deref().map(cut))
             .maybe_attr("sha256", file.sha256.map(|digest| hex(&digest)))
     }))
+}
+
+fn share_summary(summary: &ShareSummary) -> Element {
+    Element::new("share")
+        .attr("share", summary.share)
+        .attr("from", cut(&summary.from))
+        .attr("uploaded", summary.uploaded)
+        .attr("complete", yes_or_no(summary.complete))
+        .attr("finished", summary.finished)
+        .attr("members", summary.members)
+        .child(batch(&summary.batch))
 }
 
 fn member(member: &Member) -> Element {

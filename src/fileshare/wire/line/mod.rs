@@ -39,6 +39,8 @@ use crate::{
 pub const MAX_VALUE: usize = 4096;
 /// Longest `a=file-transfer-id`, in bytes. As [`MAX_VALUE`].
 pub const MAX_TRANSFER_ID: usize = 64;
+/// Most `a=confkit-to` of a line. More are [`LineError::Malformed`].
+pub const MAX_RECIPIENTS: usize = 64;
 /// The port that says nothing (RFC 4145 §4.1).
 pub const DISCARD: u16 = 9;
 
@@ -121,6 +123,8 @@ pub struct Line {
     pub disposition: Option<Disposition>,
     /// `a=confkit-source`: where the terminal connects from.
     pub source: Option<SocketAddr>,
+    /// `a=confkit-to`: who may receive, by user, participant id or URI; empty: everybody who has the right. Only in S401.
+    pub recipients: Vec<String>,
     /// `a=confkit-share`: the share as people type it.
     pub share: Option<ShareId>,
     /// `a=confkit-conf`: the ConfID, between AS and FS (S402).
@@ -182,6 +186,7 @@ impl Line {
             transfer_id: None,
             disposition: None,
             source: None,
+            recipients: Vec::new(),
             share: None,
             conf: None,
             key: None,

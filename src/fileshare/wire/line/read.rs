@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    Batch, Connection, DISCARD, Direction, Disposition, Endpoint, Fingerprint, Line, LineError, MAX_TRANSFER_ID, MAX_VALUE, Media, Setup,
-    Spelling, Transport, selector, write,
+    Batch, Connection, DISCARD, Direction, Disposition, Endpoint, Fingerprint, Line, LineError, MAX_RECIPIENTS, MAX_TRANSFER_ID, MAX_VALUE,
+    Media, Setup, Spelling, Transport, selector, write,
 };
 use crate::fileshare::{
     BatchId,
@@ -56,6 +56,7 @@ pub(super) fn line(media: &Media) -> Result<Option<Line>, LineError> {
         // A disposition that we do not know says nothing to us.
         disposition: one(media, "file-disposition", |word| Some(Disposition::from_word(word)))?.flatten(),
         source: one(media, write::SOURCE, address_and_port)?,
+        recipients: recipients(media)?,
         share: one(media, write::SHARE, parsed)?,
         conf: one(media, write::CONF, parsed)?,
         key: one(media, write::KEY, parsed)?,
@@ -162,6 +163,15 @@ fn address_and_port(value: &str) -> Option<SocketAddr> {
     let (ip, port) = value.split_once(' ')?;
     let ip: IpAddr = ip.parse().ok()?;
     Some(SocketAddr::new(ip.to_canonical(), port.trim().parse().ok()?))
+}
+
+fn recipients(media: &Media) -> Result<Vec<String>, LineError> {
+    let sound = |who: &&str| (1..=MAX_TEXT).contains(&who.len()) && !who.contains(|c: char| c.is_control() || c.is_whitespace());
+    let all: Vec<&str> = media.attributes_named(write::TO).collect();
+    if all.len() > MAX_RECIPIENTS || !all.iter().all(sound) {
+        return Err(LineError::Malformed(write::TO));
+    }
+    Ok(all.into_iter().map(str::to_owned).collect())
 }
 
 fn transfer_id(value: &str) -> Option<String> {

@@ -76,6 +76,7 @@ fn every_line_reads_as_written() {
     let full = Line {
         connection: Connection::Existing,
         batch: Some(picture()),
+        recipients: vec!["bob".into(), "sip:carol@as;x=y".into()],
         share: Some(ShareId(4)),
         conf: "5f3c".parse().ok(),
         key: Some(TransferKey::from_bytes([3; 32])),
@@ -178,6 +179,8 @@ fn hostile_lines_are_refused_by_name() {
         ("a=confkit-source:alice 5\n", "confkit-source"),
         ("a=confkit-source:192.0.2.7 65536\n", "confkit-source"),
         ("a=confkit-share:3\n", "confkit-share"),
+        ("a=confkit-to\n", "confkit-to"),
+        ("a=confkit-to:bob and carol\n", "confkit-to"),
         ("a=confkit-conf:a b\n", "confkit-conf"),
         ("a=confkit-conf\n", "confkit-conf"),
         ("a=confkit-key:secret\n", "confkit-key"),
@@ -211,6 +214,7 @@ fn hostile_lines_are_refused_by_name() {
     assert_eq!(ours(&long(MAX_VALUE)), Err(LineError::Malformed("length of an attribute")));
     let many = format!("a=file-selector:{}\n", "x:1 ".repeat(17));
     assert_eq!(ours(&many), Err(LineError::Malformed("file-selector")));
+    assert_eq!(ours(&"a=confkit-to:bob\n".repeat(65)), Err(LineError::Malformed("confkit-to")));
     let hidden = ours("a=confkit-key:c2VjcmV0\n").expect_err("malformed").to_string();
     assert!(!hidden.contains("c2VjcmV0"), "{hidden}");
 }

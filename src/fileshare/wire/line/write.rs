@@ -15,6 +15,7 @@ pub(super) const SOURCE: &str = "confkit-source";
 pub(super) const BATCH: &str = "confkit-batch";
 pub(super) const SHARE: &str = "confkit-share";
 pub(super) const CONF: &str = "confkit-conf";
+pub(super) const TO: &str = "confkit-to";
 pub(super) const KEY: &str = "confkit-key";
 
 impl Transport {
@@ -57,6 +58,7 @@ pub(super) fn media(line: &Line) -> Media {
     add("file-transfer-id", line.transfer_id.clone());
     add("file-disposition", line.disposition.map(|disposition| disposition.to_string()));
     add(KEY, line.key.as_ref().map(|key| key.reveal().to_string()));
+    media.attributes.extend(line.recipients.iter().map(|who| Attribute::with_value(TO, who)));
     media
 }
 

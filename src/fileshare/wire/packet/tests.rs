@@ -223,6 +223,29 @@ fn a_payload_is_read_to_where_it_stays() {
 }
 
 #[test]
+fn a_decoder_that_is_kept_full_stays_bounded() {
+    let data = Bytes::from(vec![7; MAX_PAYLOAD as usize]);
+    for keep in [false, true] {
+        let mut decoder = Decoder::new(Way::ToServer, MAX_PAYLOAD);
+        let stream: Vec<u8> =
+            (0..16).flat_map(|n| route(Way::ToServer).packet(Kind::Data, 0, n, data.clone()).to_bytes().to_vec()).collect();
+        let (mut rest, mut kept, mut count) = (&stream[..], Vec::new(), 0);
+        while !rest.is_empty() {
+            let room = decoder.room();
+            let (piece, behind) = rest.split_at((room.capacity() - room.len()).min(rest.len()));
+            room.extend_from_slice(piece);
+            assert!(room.capacity() <= crate::fileshare::wire::MAX_BUFFERED + 2 * HEADER_LENGTH, "{}", room.capacity());
+            rest = behind;
+            while let Some(packet) = decoder.next_packet().expect("good") {
+                count += 1;
+                kept.extend(keep.then_some(packet));
+            }
+        }
+        assert_eq!(count, 16);
+    }
+}
+
+#[test]
 fn a_connection_that_ends_inside_a_packet_is_noticed() {
     let bytes = changed(&[]);
     let mut decoder = Decoder::new(Way::ToServer, MAX_PAYLOAD);
