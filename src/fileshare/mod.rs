@@ -6,12 +6,14 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | [`client`] | the data plane of terminals: upload and download |
 //! | [`file_server`] | the FS: signalling, admission, listening ports, store |
 //! | [`id`] | names: the share as people type it, the data conference as AS and FS know it, the batch |
 //! | [`wire`] | transfer packets (table 1), XML bodies, the SDP line: bytes ⇄ values |
 //!
 //! On the wire: `docs/protocols/fileshare.md`.
 
+pub mod client;
 pub mod file_server;
 pub mod id;
 pub mod wire;
