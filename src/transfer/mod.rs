@@ -46,3 +46,6 @@ pub use spool::{Spool, SpoolError, SpoolOptions, SpoolReader};
 
 /// Bytes of a chunk where nobody says otherwise: large enough that system calls do not count, small enough that a hundred do not either.
 pub const CHUNK: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests;
