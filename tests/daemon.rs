@@ -37,7 +37,7 @@ fn an_ephemeral_daemon_is_ready_within_a_second_and_leaves_nothing_behind() {
     assert!(took < Duration::from_secs(1), "ready after {took:?}");
     let data = daemon.data_dir();
     assert_eq!((mode(&data), mode(&data.join("credentials.yaml"))), (0o700, 0o600));
-    assert_eq!(daemon.ready["roles"], serde_json::json!(["as", "ms"]));
+    assert_eq!(daemon.ready["roles"], serde_json::json!(["as", "ms", "fs"]));
     assert_eq!(daemon.env("CONFKIT_USER"), "admin");
     assert_eq!(daemon.env("CONFKIT_HTTP"), daemon.ready["http"].as_str().expect("url"));
     assert!(fs::read_to_string(daemon.env("CONFKIT_CA")).expect("ca").starts_with("-----BEGIN CERTIFICATE-----"));

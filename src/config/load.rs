@@ -68,6 +68,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         layers.set(&Path::of_keys("listen.sip"), listen.sip.show(), origin());
         layers.set(&Path::of_keys("listen.http"), listen.http.show(), origin());
         layers.set(&Path::of_keys("media.ports"), PortRange::System.show(), origin());
+        layers.set(&Path::of_keys("files.ports"), PortRange::System.show(), origin());
     }
     if let Some(file) = &sources.file {
         layers.file(file)?;

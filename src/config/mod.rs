@@ -37,7 +37,7 @@ pub use layers::{ConfigError, Effective, Layers, MAX_FILE, Origin, Problem, Unkn
 pub use load::{ENVIRONMENT_PREFIX, Flag, Loaded, Sources, default_data_dir, load};
 pub use node::{Fault, Faults, MAX_FAULTS, Node, Path, Setting, Step};
 pub use parts::{
-    Auth, Conference, Config, DIRECT, HttpListener, Limits, Listen, Log, Media, Route, Sip, SipListener, Stop, Tls, TraceSip, Trunk,
+    Auth, Conference, Config, DIRECT, Files, HttpListener, Limits, Listen, Log, Media, Route, Sip, SipListener, Stop, Tls, TraceSip, Trunk,
     is_loopback,
 };
 pub use print::print;

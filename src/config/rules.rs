@@ -104,6 +104,9 @@ fn media_servers(config: &Config, faults: &mut Faults) {
             faults.add(&at.index(index), "is not on this machine: add ;transport=tls");
         }
     }
+    if config.roles.has(Role::Ms) && config.roles.has(Role::Fs) && !config.roles.has(Role::As) {
+        faults.add(&Path::of_keys("roles"), "the roles ms and fs without as need a process, and listeners, each");
+    }
     if config.roles.has(Role::As) && !config.roles.has(Role::Ms) && config.media_servers.is_empty() {
         faults.add(&Path::of_keys("roles"), "the role as needs a media server: name one under media_servers, or run the role ms, too");
     }

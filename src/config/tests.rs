@@ -86,8 +86,8 @@ fn a_value_that_is_not_of_its_form_is_told_what_would_be() {
             "media:\n  codecs: [pcmu, opus]\n",
             "relayd.yaml:2: media.codecs[1]: \"opus\" is not pcmu or pcma: this version mixes pcmu and pcma",
         ),
-        ("roles: [as, fs]\n", "relayd.yaml:1: roles: \"fs\" comes with a later version; there are as, ms, and all"),
-        ("roles: [as, sm]\n", "relayd.yaml:1: roles: \"sm\" is no role; there are as, ms, and all"),
+        ("roles: [as, relay]\n", "relayd.yaml:1: roles: \"relay\" comes with a later version; there are as, ms, fs, and all"),
+        ("roles: [as, sm]\n", "relayd.yaml:1: roles: \"sm\" is no role; there are as, ms, fs, and all"),
         ("media: [1]\n", "relayd.yaml:1: media: is a list; expected keys with values"),
         ("realm:\n", ""),
         (
@@ -249,6 +249,7 @@ fn parts_that_do_not_fit_together_are_refused() {
     for (text, expected) in [
         ("tls: {certificate: /c.pem}\n", "tls.certificate: needs its private key"),
         ("roles: [as]\n", "roles: the role as needs a media server"),
+        ("roles: [ms, fs]\n", "roles: the roles ms and fs without as need a process"),
         ("roles: [as]\nmedia_servers: [sip:ms.example]\n", "media_servers[0]: is not on this machine: add ;transport=tls"),
         ("controllers: [192.0.2.1]\n", "controllers[0]: \"192.0.2.1\" is not an address on loopback"),
         ("routes: [{pattern: '+49*', trunk: gw}]\n", "routes[0].trunk: there is no trunk \"gw\""),

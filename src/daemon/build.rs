@@ -71,6 +71,7 @@ pub async fn build(options: Options) -> Result<App, DaemonError> {
         hub: hub.clone(),
         trace: trace.clone(),
         urls: Vec::new(),
+        shared: directory.shared_files(),
     };
     let web = http::bind(&config.listen.http)?;
     let urls: Vec<String> = web.iter().map(http::Bound::url).collect();

@@ -117,6 +117,11 @@ impl DataDir {
         self.path.join("store.db")
     }
 
+    /// Where shared files are kept until their share ends.
+    pub fn shared_files(&self) -> PathBuf {
+        self.path.join("fileshare")
+    }
+
     /// Where the key that seals secrets is.
     pub fn seal_key(&self) -> PathBuf {
         self.path.join("seal.key")

@@ -1,6 +1,7 @@
 //! The sections of `relayd`'s configuration.
 
 mod conference;
+mod files;
 mod listen;
 mod media;
 mod operation;
@@ -10,6 +11,7 @@ mod sip;
 use std::path::PathBuf;
 
 pub use conference::Conference;
+pub use files::Files;
 pub use listen::{HttpListener, Listen, SipListener, is_loopback};
 pub use media::Media;
 pub use operation::{Limits, Log, Stop, TraceSip};
@@ -48,10 +50,12 @@ section! {
         media: Media = Media::default(),
         /// Conferences.
         conference: Conference = Conference::default(),
+        /// Shared files.
+        files: Files = Files::default(),
         /// Media servers in other processes, such as sip:ms1.example:5061;transport=tls, for the role as. With none, the role ms of this
         /// process is used. One that is not on this machine is reached by TLS, and its certificate must hold its host's name or ms.invalid.
         media_servers: Vec<SipUri> = Vec::new(),
-        /// Who may control the role ms of this process from another: a name in a certificate, or an address on loopback. An application
+        /// Who may control the roles ms and fs of this process from another: a name in a certificate, or an address on loopback. An application
         /// server whose certificate holds the name as.invalid always may.
         controllers: Vec<Controller> = Vec::new(),
         /// Gateways.

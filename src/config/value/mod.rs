@@ -1,5 +1,6 @@
 //! Values of a configuration: each is checked when it is read, so that whoever gets one need not ask again.
 
+mod bytes;
 mod media;
 mod number;
 mod place;
@@ -11,6 +12,7 @@ use std::{
     str::FromStr,
 };
 
+pub use bytes::{Bandwidth, Size};
 pub use media::{CodecName, PortRange};
 pub use number::{Count, Span, Threads, Until};
 pub use place::{Advertised, Controller, Domain, Realm};
@@ -61,6 +63,8 @@ text_setting! {
     Controller: "an address on loopback or a name in a certificate",
     Network: "an address or a network such as 192.0.2.0/24",
     Pattern: "a pattern such as +49* or *@example.org",
+    Size: "an amount such as 4GiB",
+    Bandwidth: "an amount a second such as 10MiB, or none",
     Text: "a text",
     Threads: "auto, or a number from 1 to 64",
 }

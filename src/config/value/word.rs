@@ -12,17 +12,20 @@ pub enum Role {
     As,
     /// Media server.
     Ms,
+    /// File server.
+    Fs,
 }
 
 impl Role {
     /// Every role of this version.
-    pub const ALL: [Self; 2] = [Self::As, Self::Ms];
+    pub const ALL: [Self; 3] = [Self::As, Self::Ms, Self::Fs];
 
     /// Its name, as on the command line and in `<role>.invalid`.
     pub fn name(self) -> &'static str {
         match self {
             Self::As => "as",
             Self::Ms => "ms",
+            Self::Fs => "fs",
         }
     }
 }
@@ -49,11 +52,11 @@ impl Roles {
 }
 
 /// Roles that the specification names and this version has not.
-const LATER_ROLES: [&str; 5] = ["fs", "relay", "library", "swarm", "board"];
+const LATER_ROLES: [&str; 4] = ["relay", "library", "swarm", "board"];
 
 impl Setting for Roles {
     fn kind() -> Kind {
-        Kind::value("all, or a list of as and ms")
+        Kind::value("all, or a list of as, ms and fs")
     }
 
     fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {

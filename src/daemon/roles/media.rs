@@ -56,7 +56,11 @@ impl Media {
         let settings = MediaServerConfig {
             endpoint: endpoint(MediaServerConfig::endpoint(), config, &transports, Role::Ms),
             access: access(config),
-            addresses: addresses(config, &listening(&transports).iter().map(|(_, address)| *address).collect::<Vec<_>>()),
+            addresses: addresses(
+                config,
+                &config.media.addresses,
+                &listening(&transports).iter().map(|(_, address)| *address).collect::<Vec<_>>(),
+            ),
             codecs: config.media.codecs.iter().map(|codec| codec.0).collect(),
             latch: config.media.latch,
             capacity: config.media.max_participants.get(),
@@ -109,8 +113,8 @@ impl Numbers for Told {
     }
 }
 
-/// Who may control the media server.
-fn access(config: &Config) -> Access {
+/// Who may control the media server, or the file server.
+pub(super) fn access(config: &Config) -> Access {
     let mut access = Access::default();
     for controller in &config.controllers {
         match controller {
@@ -121,12 +125,12 @@ fn access(config: &Config) -> Access {
     access
 }
 
-/// The addresses for media: the configured ones, else those that SIP is listened for on. A wildcard stands for this machine and for the
+/// The addresses for media or files: the configured ones, else those that SIP is listened for on. A wildcard stands for this machine and for the
 /// address that it reaches the world by.
-fn addresses(config: &Config, listening: &[SocketAddr]) -> Vec<IpAddr> {
+pub(super) fn addresses(config: &Config, configured: &[IpAddr], listening: &[SocketAddr]) -> Vec<IpAddr> {
     /// Addresses that documentation is written with; nothing is sent there, only asked which way it would go.
     const WORLD: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
-    let mut addresses = config.media.addresses.clone();
+    let mut addresses = configured.to_vec();
     if addresses.is_empty() {
         let configured = config.listen.sip.iter().map(|listener| listener.address);
         for ip in configured.chain(listening.iter().copied()).map(|address| address.ip()) {

@@ -1,12 +1,13 @@
 //! The roles of this process: what each is started with, and how all are told of changes and of the end.
 //!
-//! The listeners of the configuration belong to the role `as` if it runs here, else to `ms`; beside `as`, `ms` is reached inside the process
-//! only, by the same bytes as over TCP.
+//! The listeners of the configuration belong to the role `as` if it runs here, else to `ms` or `fs`; beside `as`, these are reached inside the
+//! process only, by the same bytes as over TCP.
 
 mod application;
+mod files;
 mod media;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     sync::mpsc::Receiver,
@@ -35,9 +36,10 @@ use crate::{
 };
 
 use application::Application;
+use files::Files;
 use media::Media;
 
-/// What the media server gets at least to end its calls, when the application server has used up the grace.
+/// What media and file server get at least to end their calls, when the application server has used up the grace.
 const AFTERWARDS: Duration = Duration::from_secs(1);
 
 /// What the roles stand on.
@@ -49,6 +51,8 @@ pub(super) struct Ground<'a> {
     pub(super) trace: Option<Trace>,
     /// URLs of the HTTP listeners.
     pub(super) urls: Vec<String>,
+    /// The folder for shared files.
+    pub(super) shared: PathBuf,
 }
 
 /// The roles that run.
@@ -56,33 +60,37 @@ pub(super) struct Ground<'a> {
 pub(super) struct Roles {
     application: Option<Application>,
     media: Option<Media>,
+    files: Option<Files>,
 }
 
-/// Starts the roles of the configuration: the media server first, so that the application server finds it.
+/// Starts the roles of the configuration: media and file server first, so that the application server finds them.
 pub(super) async fn start(ground: Ground<'_>) -> Result<Roles, DaemonError> {
     let has = |role| ground.config.roles.has(role);
     let media = if has(Role::Ms) { Some(Media::start(&ground, !has(Role::As)).await?) } else { None };
+    let files = if has(Role::Fs) { Some(Files::start(&ground, !has(Role::As)).await?) } else { None };
     let application = if has(Role::As) { Some(Application::start(&ground).await?) } else { None };
-    Ok(Roles { application, media })
+    Ok(Roles { application, media, files })
 }
 
 impl Roles {
     /// Every SIP listener, in the order of the configuration.
     pub(super) fn listening(&self) -> Vec<(Transport, SocketAddr)> {
-        let transports = self.application.iter().map(|role| &role.transports).chain(self.media.iter().map(|role| &role.transports));
+        let inner = self.media.iter().map(|role| &role.transports).chain(self.files.iter().map(|role| &role.transports));
+        let transports = self.application.iter().map(|role| &role.transports).chain(inner);
         transports.flat_map(listening).collect()
     }
 
     /// Who has numbers.
     pub(super) fn numbers(&self) -> Vec<Arc<dyn Numbers>> {
-        self.application.iter().map(Application::numbers).chain(self.media.iter().map(Media::numbers)).collect()
+        let inner = self.media.iter().map(Media::numbers).chain(self.files.iter().map(Files::numbers));
+        self.application.iter().map(Application::numbers).chain(inner).collect()
     }
 
     /// What clients learn of the server.
     pub(super) fn services(&self) -> Services {
-        let of_media =
-            || Services { role: Role::Ms.name().to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), ..Services::default() };
-        self.application.as_ref().map_or_else(of_media, |role| role.services.clone())
+        let role = if self.media.is_some() { Role::Ms } else { Role::Fs };
+        let inner = || Services { role: role.name().to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), ..Services::default() };
+        self.application.as_ref().map_or_else(inner, |role| role.services.clone())
     }
 
     /// A role has ended, which none does by itself.
@@ -99,9 +107,16 @@ impl Roles {
                 None => std::future::pending().await,
             }
         };
+        let files = async {
+            match &self.files {
+                Some(role) => role.ended().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             () = application => Role::As,
             () = media => Role::Ms,
+            () = files => Role::Fs,
         }
     }
 
@@ -120,7 +135,7 @@ impl Roles {
     }
 
     /// Ends all calls, waits for that at most `grace`, and closes the listeners. The application server goes first: it ends its calls to the
-    /// media server itself.
+    /// media and the file server itself.
     pub(super) async fn drain(&self, grace: Duration) {
         let until = Instant::from_std(clock::now() + grace);
         if let Some(role) = &self.application {
@@ -134,6 +149,13 @@ impl Roles {
             role.leave().await;
             if timeout_at(until.max(Instant::from_std(clock::now() + AFTERWARDS)), role.ended()).await.is_err() {
                 tracing::warn!("some participants' media did not end within the grace");
+            }
+            role.close().await;
+        }
+        if let Some(role) = &self.files {
+            role.leave().await;
+            if timeout_at(until.max(Instant::from_std(clock::now() + AFTERWARDS)), role.ended()).await.is_err() {
+                tracing::warn!("some shares did not end within the grace");
             }
             role.close().await;
         }

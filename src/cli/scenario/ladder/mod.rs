@@ -47,7 +47,7 @@ struct Line<'a> {
 }
 
 /// Lanes of our roles stand right of everybody else, in this order.
-const ROLES: [&str; 2] = ["as", "ms"];
+const ROLES: [&str; 3] = ["as", "ms", "fs"];
 /// What those are called who open a control dialog.
 const CONTROL: &str = "control";
 /// What those are called who subscribe to a conference's state.

@@ -122,7 +122,7 @@ impl Files {
             return None;
         }
         let manifest = fs::read(self.with("manifest")).ok()?.into();
-        let there = if record.boot == boot() { spool.len().max(record.durable) } else { record.durable };
+        let there = if !record.boot.is_empty() && record.boot == boot() { spool.len().max(record.durable) } else { record.durable };
         let trailer = if record.complete { Some(fs::read(self.with("trailer")).ok()?.into()) } else { None };
         // Whole packets only: what stands behind is sent again. A complete upload ends where it ends.
         let durable = if record.complete { record.durable } else { there.checked_div(payload.into())?.saturating_mul(payload.into()) };
@@ -164,9 +164,9 @@ fn synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_data()
 }
 
-/// Tells this start of the machine from others; empty where that cannot be told, which is taken for another one.
+/// Tells this start of the machine from others; empty where that cannot be told.
 fn boot() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+    crate::transfer::resume::boot().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,0 +1,46 @@
+//! Shared files.
+
+use std::net::IpAddr;
+
+use crate::config::{
+    schema::section,
+    value::{Bandwidth, Count, PortRange, Size, Span},
+};
+
+const SECOND: u64 = 1000;
+const MINUTE: u64 = 60 * SECOND;
+
+section! {
+    /// Shared files, for the role fs. What is uploaded is kept in the folder fileshare of data_dir until its share ends.
+    pub struct Files {
+        /// TCP ports that terminals connect to: one for each share.
+        ports: PortRange = PortRange::Range { first: 30_000, last: 30_999 },
+        /// Addresses that terminals connect to and that SDP names, best first; without any, those that SIP is listened for on. Each is listened
+        /// on with the port of the share.
+        addresses: Vec<IpAddr> = Vec::new(),
+        /// TLS for the bytes, with a certificate made at the start whose fingerprint travels by SIP. Without it, plain TCP.
+        tls: bool = true,
+        /// Admit whoever proves its transfer key, from whatever address; otherwise it must connect from the address and port that it declared.
+        behind_nat: bool = false,
+        /// Most bytes a second of all connections of a share together, so that files do not starve the audio.
+        share_bandwidth: Bandwidth = Bandwidth(None),
+        /// Most bytes a second of each connection.
+        member_bandwidth: Bandwidth = Bandwidth(None),
+        /// Most shares at once; one more is answered 503.
+        max_shares: Count<1, 100_000> = Count::of(1000),
+        /// Most members of a share; one more is answered 503.
+        max_members: Count<1, 10_000> = Count::of(1000),
+        /// Most bytes of a share; a larger one is refused.
+        max_bytes: Size = Size::of(1 << 40),
+        /// Most files, folders and links of a share; one with more is refused.
+        max_entries: Count<1, 100_000> = Count::of(100_000),
+        /// How long whoever connects may take to prove its transfer key; then it is closed.
+        handshake_timeout: Span<100, { 5 * MINUTE }> = Span::of_millis(10 * SECOND),
+        /// How long a connection is quiet before a sign of life is sent; after three times as long without one the other end is taken for gone.
+        heartbeat: Span<SECOND, { 10 * MINUTE }> = Span::of_millis(10 * SECOND),
+        /// How long nobody is connected to a share before its port is given back. Its bytes stay.
+        idle: Span<SECOND, { 24 * 60 * MINUTE }> = Span::of_millis(2 * MINUTE),
+        /// How long a broken upload or download is waited for; then it has failed.
+        resume_window: Span<SECOND, { 24 * 60 * MINUTE }> = Span::of_millis(10 * MINUTE),
+    }
+}
