@@ -84,7 +84,7 @@ impl Desk<'_> {
             tokio::select! {
                 biased;
                 () = settings.stop.cancelled() => {
-                    return self.placed().await.map_or(Err(TransferError::Stopped), Ok);
+                    return self.placed().await.ok_or(TransferError::Stopped);
                 }
                 () = settings.cancel.cancelled() => self.machine.handle_cancel(),
                 why = &mut self.stopped, if !self.work.deaf => {

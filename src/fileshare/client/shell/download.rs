@@ -62,7 +62,7 @@ impl Downloader {
     pub async fn resume(records: &RecordStore, name: &TransferName) -> Result<Self, TransferError> {
         let sink = Sink::resume(records, name).await?;
         let payload = sink.record().and_then(|record| record.details.get(PAYLOAD)).and_then(|payload| payload.parse().ok());
-        Ok(Self { landing: Landing::Sink(sink), payload })
+        Ok(Self { landing: Landing::Sink(sink.into()), payload })
     }
 
     /// The record, where one is kept: what to go on with in another process.

@@ -29,7 +29,7 @@ pub(super) enum Landing {
     /// To a stream, once it is known what comes.
     Stream(Box<dyn Write + Send>, Box<SinkOptions>),
     /// There.
-    Sink(Sink),
+    Sink(Box<Sink>),
     /// It is over: placed, or failed.
     Gone,
 }
@@ -109,8 +109,8 @@ impl Landing {
             *options
         };
         *self = match self.take() {
-            Self::Folder(target, options) => Self::Sink(Sink::create(&target, manifest.clone(), with(options)).await?),
-            Self::Stream(stream, options) => Self::Sink(Sink::to_stream(stream, manifest.clone(), &with(options))?),
+            Self::Folder(target, options) => Self::Sink(Sink::create(&target, manifest.clone(), with(options)).await?.into()),
+            Self::Stream(stream, options) => Self::Sink(Sink::to_stream(stream, manifest.clone(), &with(options))?.into()),
             other @ (Self::Sink(_) | Self::Gone) => other,
         };
         Ok(manifest)

@@ -132,11 +132,10 @@ impl TransferError {
     /// Another connection may go on where this one ended, after another port was declared.
     pub fn is_resumable(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Stopped => true,
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Stopped | Self::Sink(SinkError::NoSpace { .. }) => true,
             // Whatever broke the handshake, it was not the certificate.
             Self::Tls { source, .. } => source.kind() != io::ErrorKind::InvalidData,
             Self::Fault(fault) => fault.is_resumable(),
-            Self::Sink(SinkError::NoSpace { .. }) => true,
             Self::Port { .. } | Self::Certificate { .. } | Self::Source(_) | Self::Sink(_) | Self::Algorithm => false,
         }
     }

@@ -1,6 +1,6 @@
 //! A source, the upload machine, and a connection.
 
-use std::time::Instant;
+use std::{io, pin::Pin, time::Instant};
 
 use bytes::Bytes;
 use tokio::{task::spawn_blocking, time::sleep_until};
@@ -16,13 +16,13 @@ use crate::{
     clock,
     fileshare::{
         client::{
-            Place, Ticket,
+            Fault, Place, Ticket,
             pace::Pace,
             upload::{Offered, Upload, UploadEvent},
         },
         wire::{payload::FileHash, proof::Binding},
     },
-    transfer::{Algorithm, Source, SourceError, SourceReader},
+    transfer::{Algorithm, Entry, Source, SourceError, SourceReader},
 };
 
 /// Read at once, in bytes: an upload hears little.
@@ -86,7 +86,7 @@ impl Uploader {
         let connection = tokio::select! {
             biased;
             () = settings.stop.cancelled() => return Err(TransferError::Stopped),
-            () = settings.cancel.cancelled() => return Err(crate::fileshare::client::Fault::CancelledHere.into()),
+            () = settings.cancel.cancelled() => return Err(Fault::CancelledHere.into()),
             connection = port.connect(&ticket.endpoint, settings) => connection?,
         };
         let binding = connection.binding().map_err(|source| TransferError::Tls { server: ticket.endpoint.address, source })?;
@@ -152,7 +152,7 @@ impl Uploader {
                 biased;
                 () = settings.stop.cancelled() => return Err(TransferError::Stopped),
                 () = settings.cancel.cancelled() => machine.handle_cancel(),
-                read = incoming.read(READ) => hear(read, &mut incoming, &mut machine),
+                read = incoming.read(READ) => hear(&read, &mut incoming, &mut machine),
                 written = outgoing.write(pace.piece()), if writable && outgoing.has_work() && wait.is_none() => match written {
                     Ok(count) => pace.spend(clock::now(), count),
                     // What the file server said last may still come.
@@ -239,7 +239,7 @@ impl Whole {
         async move {
             let digests = source.trailer().await?.files;
             let manifest = source.manifest();
-            let size = |entry: &crate::transfer::Entry| entry.size().flatten().unwrap_or(bytes);
+            let size = |entry: &Entry| entry.size().flatten().unwrap_or(bytes);
             let files: Vec<_> =
                 manifest.files().zip(&digests).map(|((_, entry), digest)| FileHash { size: size(entry), blake3: digest.0 }).collect();
             let whole = match (files.as_slice(), known) {
@@ -275,9 +275,7 @@ async fn next(reader: &mut Option<SourceReader>) -> Result<(u64, Option<Bytes>),
 }
 
 /// What becomes of the hashes, where they are being made.
-async fn answer<F: Future<Output = Result<Hashes, SourceError>>>(
-    hashes: &mut Option<std::pin::Pin<Box<F>>>,
-) -> Result<Hashes, SourceError> {
+async fn answer<F: Future<Output = Result<Hashes, SourceError>>>(hashes: &mut Option<Pin<Box<F>>>) -> Result<Hashes, SourceError> {
     match hashes {
         Some(hashes) => hashes.await,
         None => std::future::pending().await,
@@ -285,12 +283,12 @@ async fn answer<F: Future<Output = Result<Hashes, SourceError>>>(
 }
 
 /// What came goes to the machine.
-fn hear(read: std::io::Result<usize>, incoming: &mut Incoming, machine: &mut Upload) {
+fn hear(read: &io::Result<usize>, incoming: &mut Incoming, machine: &mut Upload) {
     let now: Instant = clock::now();
     match read {
         Ok(1..) => machine.handle_alive(now),
         Ok(0) | Err(_) => {
-            if let Err(error) = &read {
+            if let Err(error) = read {
                 tracing::debug!(%error, "an upload's connection broke");
             }
             return machine.handle_closed();
@@ -310,7 +308,7 @@ async fn farewell(machine: &mut Upload, incoming: Incoming, outgoing: Outgoing) 
     let now = clock::now();
     let last = std::iter::from_fn(|| machine.poll_packet(now)).collect();
     outgoing.close(last).await;
-    if machine.outcome().is_some_and(|outcome| !matches!(outcome, Err(crate::fileshare::client::Fault::Closed))) {
+    if machine.outcome().is_some_and(|outcome| !matches!(outcome, Err(Fault::Closed))) {
         incoming.drain().await;
     }
 }
