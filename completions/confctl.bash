@@ -361,7 +361,7 @@ _confctl() {
                     return 0
                     ;;
                 --guests)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "yes no auto" -- "${cur}"))
                     return 0
                     ;;
                 --max)
@@ -1156,7 +1156,18 @@ _confctl() {
             fi
             case "${prev}" in
                 --mic)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
                     COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --record)
@@ -1187,7 +1198,7 @@ _confctl() {
                     return 0
                     ;;
                 --codecs)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "PCMU PCMA" -- "${cur}"))
                     return 0
                     ;;
                 --pin-file)

@@ -63,7 +63,9 @@ complete -c confctl -n "__fish_confctl_needs_command" -f -a "completions" -d 'Pr
 complete -c confctl -n "__fish_confctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l title -d 'Title that people see' -r
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l pin-file -d 'Read the PIN from the first line of this file (or set CONFKIT_PIN)' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand create" -l guests -d 'Whether callers without an account may enter: yes, no, or auto (only while the server listens on loopback)' -r
+complete -c confctl -n "__fish_confctl_using_subcommand create" -l guests -d 'Whether callers without an account may enter: yes, no, or auto (only while the server listens on loopback)' -r -f -a "yes\t''
+no\t''
+auto\t''"
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l max -d 'Most participants' -r
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l ttl -d 'End it after this time' -r
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
@@ -285,12 +287,13 @@ complete -c confctl -n "__fish_confctl_using_subcommand watch" -l json -d 'Print
 complete -c confctl -n "__fish_confctl_using_subcommand watch" -s q -l quiet -d 'Print only results and errors'
 complete -c confctl -n "__fish_confctl_using_subcommand watch" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
 complete -c confctl -n "__fish_confctl_using_subcommand watch" -s h -l help -d 'Print help'
-complete -c confctl -n "__fish_confctl_using_subcommand join" -l mic -d 'What to say: a WAV file, a tone of HZ hertz, or silence' -r
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l mic -d 'What to say: a WAV file, a tone of HZ hertz, or silence' -r -F
 complete -c confctl -n "__fish_confctl_using_subcommand join" -l record -d 'Record what is heard (16-bit WAV)' -r -F
 complete -c confctl -n "__fish_confctl_using_subcommand join" -l for -d 'Leave after this time' -r
 complete -c confctl -n "__fish_confctl_using_subcommand join" -l dtmf -d 'Keys to press once in: 0-9 * # A-D, a comma for a pause of a second' -r
 complete -c confctl -n "__fish_confctl_using_subcommand join" -l display-name -d 'Name that others see' -r
-complete -c confctl -n "__fish_confctl_using_subcommand join" -l codecs -d 'Codecs to offer, best first: PCMU, PCMA' -r
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l codecs -d 'Codecs to offer, best first: PCMU, PCMA' -r -f -a "PCMU\t''
+PCMA\t''"
 complete -c confctl -n "__fish_confctl_using_subcommand join" -l pin-file -d 'Read the PIN from the first line of this file (or set CONFKIT_PIN)' -r -F
 complete -c confctl -n "__fish_confctl_using_subcommand join" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'

@@ -269,3 +269,116 @@ fn one_ctrl_c_is_enough_even_if_the_server_is_silent() {
     let ran = ran(child.wait_with_output().expect("it ends"));
     assert_eq!((ran.code, ran.out.as_str()), (130, ""), "{}", ran.err);
 }
+
+#[test]
+fn a_file_that_is_not_there_ends_with_4_and_is_named() {
+    for args in [
+        &["join", "standup", "--mic", "/nonexistent/talk.wav"][..],
+        &["run", "/nonexistent/smoke.yaml"],
+        &["list", "--as", "alice", "--password-file", "/nonexistent/secret"],
+        &["list", "--as", "alice", "--credentials", "/nonexistent/credentials.yaml"],
+        &["create", "standup", "--pin-file", "/nonexistent/pin"],
+        &["join", "standup", "--ca", "/nonexistent/ca.pem"],
+    ] {
+        let told = run(CONFCTL, args);
+        assert_eq!((told.code, told.out.as_str()), (4, ""), "{args:?}: {}", told.err);
+        let file = args.last().expect("a file");
+        assert!(told.err.contains(file) && told.err.matches("No such file").count() == 1, "{args:?}: {}", told.err);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_named_with_its_option_before_anything_is_done() {
+    for (option, path) in [("--junit", "/nonexistent/j.xml"), ("--report", "/nonexistent/r.html")] {
+        let told = run(CONFCTL, &["run", "examples/demo.yaml", option, path]);
+        assert_eq!((told.code, told.out.as_str()), (4, ""), "{}", told.err);
+        assert!(told.err.contains(option) && told.err.contains(path), "{}", told.err);
+    }
+    let told = run(CONFCTL, &["join", "standup", "--record", "/nonexistent/x.wav"]);
+    assert_eq!((told.code, told.out.as_str()), (4, ""), "{}", told.err);
+    assert!(told.err.contains("--record /nonexistent/x.wav"), "{}", told.err);
+}
+
+#[test]
+fn an_empty_scenario_is_told_by_its_name() {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("empty.yaml");
+    std::fs::write(&file, "").expect("a file");
+    let told = run(CONFCTL, &["run", file.to_str().expect("a path")]);
+    assert_eq!(told.code, 2, "{}", told.err);
+    assert!(told.err.contains("empty.yaml") && told.err.contains("steps"), "{}", told.err);
+}
+
+#[test]
+fn a_configuration_is_checked_as_a_start_checks_it() {
+    let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("sound.yaml");
+    std::fs::write(&file, "media: {ports: 20000-20999}\nstop: {grace: 8}\n").expect("a file");
+    let file = file.to_str().expect("a path");
+    assert_eq!(run(RELAYD, &["check-config", file]).code, 0);
+    assert_eq!(run(RELAYD, &["--config", file, "check-config"]).code, 0, "the global flag names it as well");
+    let told = run(RELAYD, &["check-config"]);
+    assert!(told.code == 2 && told.err.contains("--config FILE"), "{}", told.err);
+    let odd = ran(program(RELAYD).args(["check-config", file]).env("RELAYD_MEDIA_PORTS", "3").output().expect("it starts"));
+    assert_eq!(odd.code, 2, "{}", odd.out);
+    assert!(odd.err.contains("$RELAYD_MEDIA_PORTS"), "{}", odd.err);
+}
+
+#[test]
+fn a_flag_with_a_slip_names_the_nearest() {
+    let told = run(CONFCTL, &["create", "standup", "--mx", "3"]);
+    assert_eq!(told.code, 2);
+    assert!(told.err.contains("'--max'") && !told.err.contains("'-- --mx'"), "{}", told.err);
+}
+
+#[test]
+fn shells_complete_the_words_that_an_option_takes() {
+    let script = run(CONFCTL, &["completions", "bash"]).out;
+    for words in ["\"yes no auto\"", "\"PCMU PCMA\""] {
+        assert!(script.contains(words), "{words}");
+    }
+}
+
+/// What a program shows on a terminal of so many columns.
+fn shown(columns: u16, mut command: Command) -> String {
+    let size = nix::pty::Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let nix::pty::OpenptyResult { master, slave } = nix::pty::openpty(Some(&size), None).expect("a terminal");
+    let end = || Stdio::from(slave.try_clone().expect("its end"));
+    let mut child = command.stdin(end()).stdout(end()).stderr(end()).spawn().expect("it starts");
+    // Only the programs hold that end from here on: reading ends with them.
+    drop((command, slave));
+    let (mut text, mut part, mut master) = (Vec::new(), [0; 4096], File::from(master));
+    while let Ok(length @ 1..) = std::io::Read::read(&mut master, &mut part) {
+        text.extend_from_slice(&part[..length]);
+    }
+    child.wait().expect("it ends");
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[test]
+fn a_terminal_that_knows_no_width_gets_each_row_on_one_line() {
+    let data = tempfile::tempdir().expect("a directory");
+    let data = data.path().to_str().expect("a path");
+    let mut add = program(RELAYD);
+    add.args(["user", "add", "alice", "--data-dir", data]).env("CONFKIT_PASSWORD", "correct horse battery");
+    assert_eq!(ran(add.output().expect("it starts")).code, 0);
+    let mut list = program(RELAYD);
+    list.args(["user", "list", "--color", "never", "--data-dir", data]);
+    let text = shown(0, list);
+    assert!(text.lines().any(|line| line.starts_with("alice") && line.contains("user")), "{text:?}");
+}
+
+#[test]
+fn in_the_background_of_a_terminal_nobody_is_asked_and_nothing_is_drawn() {
+    let on = |how: &str| {
+        let mut shell = program("setsid");
+        // A shell with job control, so that its background is a process group of its own.
+        shell.args(["-c", "-w", "sh", "-mc", how]).env("CONFCTL", CONFCTL);
+        shown(80, shell)
+    };
+    let text = on("\"$CONFCTL\" list --as alice --server sip:127.0.0.1:9 & wait");
+    assert!(text.contains("no password is known for alice") && text.contains("CONFKIT_PASSWORD"), "{text:?}");
+    assert!(!text.contains("Password of alice"), "{text:?}");
+    let text = on("CONFKIT_PASSWORD=x \"$CONFCTL\" list --as alice --server sip:127.0.0.1:9 & wait");
+    assert!(text.contains("nobody answers") && !text.contains("waiting for the server"), "{text:?}");
+    let text = on("CONFKIT_PASSWORD=x \"$CONFCTL\" list --as alice --server sip:127.0.0.1:9");
+    assert!(text.contains("waiting for the server"), "in the foreground it is: {text:?}");
+}

@@ -2,6 +2,8 @@
 
 #![cfg(feature = "cli")]
 
+#[path = "daemon/confctl.rs"]
+mod confctl;
 #[path = "daemon/harness.rs"]
 mod harness;
 
@@ -394,4 +396,25 @@ fn numbers_go_out_by_a_gateway_that_asks_for_its_password_and_gateways_come_in_w
     fs::write(&config, text.replace("addresses: [127.0.0.1]", "addresses: [192.0.2.1]")).expect("written");
     let daemon = Daemon::ephemeral(&["--config", config.to_str().expect("path")]);
     assert_eq!(Phone::new().call(&daemon, "standup"), 403, "a guest is not let in");
+}
+
+#[test]
+fn a_first_start_that_fails_for_its_port_leaves_nothing_behind() {
+    let home = tempfile::tempdir().expect("directory");
+    let data = home.path().join("data");
+    let taken = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("address").to_string();
+    let (code, told) = refused(&["--listen", &address, "--data-dir", data.to_str().expect("path")]);
+    assert_eq!(code, 5, "{told}");
+    assert!(!data.exists(), "{told}");
+}
+
+#[test]
+fn a_password_is_not_asked_for_an_account_that_is_not_there() {
+    let home = tempfile::tempdir().expect("directory");
+    let data = home.path().join("data");
+    Daemon::on(&data, &[]).terminate();
+    let (code, told) = refused(&["user", "passwd", "nobody", "--data-dir", data.to_str().expect("path")]);
+    assert_eq!(code, 4, "{told}");
+    assert!(told.contains("nobody"), "{told}");
 }

@@ -216,6 +216,7 @@ fn events() -> Vec<(&'static str, Value)> {
     };
     let attended = [
         Attended::Calling { at, uri: "sip:x".into() },
+        Attended::PinWanted { at, uri: "sip:x".into() },
         Attended::Joined { at, uri: "sip:x".into(), conference: true, codec: "PCMU".into() },
         Attended::Message { at, from: "sip:x".into(), text: "hello".into() },
         Attended::Left { at, by: Side::Them, reason: reason.clone(), stats: Some(stats) },

@@ -18,14 +18,14 @@ pub const TONE_DBFS: f32 = -20.0;
 /// A microphone as media knows it; a WAV file is read as a whole.
 ///
 /// # Errors
-/// The file cannot be read, or holds no sound (exit code 2).
+/// There is no such file (exit code 4); it cannot be read, or holds no sound (exit code 2).
 pub fn microphone(wanted: &Microphone) -> Result<Mic, Failure> {
     Ok(match wanted {
         Microphone::Silence => Mic::Silence,
         Microphone::Tone(frequency) => Mic::Tone { frequency: *frequency, level_dbfs: TONE_DBFS },
         Microphone::File(path) => {
             let failed = || format!("read {}", path.display());
-            let file = File::open(path).or_fail(ExitCode::Usage, failed())?;
+            let file = File::open(path).map_err(|error| Failure::unreadable(path, &error))?;
             Mic::Clip { clip: Clip::from_wav(std::io::BufReader::new(file)).or_fail(ExitCode::Usage, failed())?, repeat: false }
         }
     })

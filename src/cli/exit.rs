@@ -3,7 +3,7 @@
 //! The codes are an interface: scripts branch on them. The table stands in the manual pages too (see [`super::manual`]), and a test
 //! holds both equal.
 
-use std::fmt;
+use std::{fmt, io, path::Path};
 
 use crate::config::ConfigError;
 
@@ -146,6 +146,18 @@ impl Failure {
         Self::new(ExitCode::Failed, format!("{verb} is not built yet: arrives with {arrives_with}"))
     }
 
+    /// A file that the user named cannot be read: exit code 4 where there is none, 2 otherwise.
+    pub fn unreadable(path: &Path, error: &io::Error) -> Self {
+        let code = if error.kind() == io::ErrorKind::NotFound { ExitCode::NotFound } else { ExitCode::Usage };
+        Self::new(code, format!("failed to read {}: {error}", path.display()))
+    }
+
+    /// A file that a flag names cannot be written: exit code 4 where its folder is not there, 2 otherwise.
+    pub fn unwritable(flag: &str, path: &Path, error: &io::Error) -> Self {
+        let code = if error.kind() == io::ErrorKind::NotFound { ExitCode::NotFound } else { ExitCode::Usage };
+        Self::new(code, format!("{flag} {}: {error}", path.display()))
+    }
+
     /// The same, saying what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -180,7 +192,7 @@ impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         match error.downcast::<Self>() {
             Ok(failure) => failure,
-            Err(error) => Self::new(ExitCode::Failed, format!("{error:#}")),
+            Err(error) => Self::new(ExitCode::Failed, told(&error)),
         }
     }
 }
@@ -193,8 +205,21 @@ pub trait OrFail<T> {
 
 impl<T, E: Into<anyhow::Error>> OrFail<T> for Result<T, E> {
     fn or_fail(self, code: ExitCode, what: impl fmt::Display) -> Result<T, Failure> {
-        self.map_err(|error| Failure::new(code, format!("failed to {what}: {:#}", error.into())))
+        self.map_err(|error| Failure::new(code, format!("failed to {what}: {}", told(&error.into()))))
     }
+}
+
+/// An error with its causes, but for those that it has told itself.
+fn told(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -217,9 +242,23 @@ mod tests {
 
     #[test]
     fn an_error_is_told_with_its_causes() {
-        let cause = std::io::Error::new(std::io::ErrorKind::NotFound, "gone");
+        let cause = io::Error::new(io::ErrorKind::NotFound, "gone");
         let chain = anyhow::Error::new(cause).context("open the file");
         let failure = Err::<(), _>(chain).or_fail(ExitCode::Usage, "read the PIN").expect_err("it is an error");
         assert_eq!((failure.code, failure.message.as_str()), (ExitCode::Usage, "failed to read the PIN: open the file: gone"));
+    }
+
+    #[test]
+    fn a_cause_that_the_error_tells_itself_is_not_told_twice() {
+        let error = crate::media::Clip::from_wav(&b"no sound at all"[..]).expect_err("no WAV file");
+        let failure = Err::<(), _>(error).or_fail(ExitCode::Usage, "read talk.wav").expect_err("it is an error");
+        assert_eq!(failure.message.matches("no RIFF tag found").count(), 1, "{failure}");
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_has_a_code_of_its_own() {
+        let code = |kind| Failure::unreadable(Path::new("talk.wav"), &io::Error::from(kind)).code;
+        assert_eq!(code(io::ErrorKind::NotFound), ExitCode::NotFound);
+        assert_eq!(code(io::ErrorKind::IsADirectory), ExitCode::Usage);
     }
 }

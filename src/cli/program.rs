@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, future::Future};
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{
@@ -11,6 +11,7 @@ use crate::cli::{
     interrupt::{self, Policy},
     log::{self, Usual},
 };
+use crate::config::schema::nearest;
 
 /// A program: its arguments and what they do.
 pub trait Program: clap::Parser {
@@ -50,9 +51,25 @@ pub fn main<P: Program>() -> std::process::ExitCode {
 
 fn parse<P: Program>(argv: &[OsString]) -> Result<P, clap::Error> {
     let mut command = P::command();
-    let matches = command.try_get_matches_from_mut(argv)?;
+    let matches = command.try_get_matches_from_mut(argv).map_err(|error| suggest(error, &command, argv))?;
     P::check(&matches).map_err(|error| error.format(&mut command))?;
     P::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// Names the nearest flag where clap knows none: short words it takes for strangers, and then says how to pass them as values.
+fn suggest(mut error: clap::Error, command: &clap::Command, argv: &[OsString]) -> clap::Error {
+    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else { return error };
+    let Some(given) = given.strip_prefix("--").map(str::to_owned) else { return error };
+    if error.kind() != ErrorKind::UnknownArgument || error.get(ContextKind::SuggestedArg).is_some() {
+        return error;
+    }
+    let meant = argv.iter().skip(1).fold(command, |command, word| command.find_subcommand(word).unwrap_or(command));
+    if let Some(near) = nearest(&given, meant.get_arguments().filter_map(clap::Arg::get_long)) {
+        let near = format!("--{near}");
+        error.remove(ContextKind::Suggested);
+        error.insert(ContextKind::SuggestedArg, ContextValue::String(near));
+    }
+    error
 }
 
 fn start<P: Program>(program: P, output: &Output) -> Result<(), Failure> {

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     account::{Password, Pin},
-    cli::{ExitCode, Failure, OrFail as _, Output},
+    cli::{ExitCode, Failure, OrFail as _, Output, output::foreground},
 };
 
 /// The environment variable that holds a password.
@@ -92,14 +92,15 @@ fn variable(name: &str) -> Option<Zeroizing<String>> {
 fn first_line_of(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let mut text = Zeroizing::new(String::new());
     let read = fs::File::open(path).and_then(|file| file.take(MAX_READ).read_to_string(&mut text));
-    read.or_fail(ExitCode::Usage, format_args!("read {}", path.display()))?;
+    read.map_err(|error| Failure::unreadable(path, &error))?;
     Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
 }
 
 /// Asks on the terminal, without showing what is typed. It is the terminal itself that is asked, so that standard input stays free.
 async fn ask(prompt: &str, output: &Output, leaving: &CancellationToken) -> Result<Zeroizing<String>, Failure> {
     let nobody = || Failure::usage("a secret is needed and there is no terminal to ask on");
-    if !output.is_lively() {
+    // Asked in the background, the terminal's answers would be somebody else's.
+    if !output.is_lively() || !foreground(&io::stderr()) {
         return Err(nobody());
     }
     let mut terminal = fs::File::options().read(true).write(true).open("/dev/tty").map_err(|_| nobody())?;
@@ -164,9 +165,9 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_password_file_is_wrong_usage() {
+    fn a_missing_password_file_is_not_found() {
         let failure = given_password(Some(Path::new("/nonexistent/password"))).unwrap_err();
-        assert_eq!(failure.code, ExitCode::Usage);
+        assert_eq!(failure.code, ExitCode::NotFound);
         assert!(failure.message.contains("/nonexistent/password"), "{failure}");
     }
 

@@ -1,14 +1,17 @@
 //! Where the server is and who we are: flags over environment over `client.yaml` over defaults ([`crate::config::ClientConfig`]), for
 //! `confctl` and `fshare`.
 
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    account::{Credentials, Password},
+    account::{Credentials, CredentialsError, Password},
     cli::{
-        ExitCode, Failure, OrFail as _, Output,
+        ExitCode, Failure, Output,
         global::{Global, Server},
         secret, values,
     },
@@ -45,7 +48,7 @@ impl Context {
             return Ok(Some(password));
         }
         if let Some(path) = &self.settings.config.credentials {
-            let credentials = Credentials::read(path).or_fail(ExitCode::Usage, format_args!("look up the password of {user}"))?;
+            let credentials = credentials_of(path)?;
             if let Some(password) = credentials.password(user) {
                 return Ok(Some(password.clone()));
             }
@@ -100,6 +103,17 @@ impl Settings {
         };
         Ok(Self { server, config, password_file: flags.password_file.clone(), password: None })
     }
+}
+
+/// The passwords of a credentials file.
+///
+/// # Errors
+/// There is no such file (exit code 4), or it is none (exit code 2).
+pub fn credentials_of(path: &Path) -> Result<Credentials, Failure> {
+    Credentials::read(path).map_err(|error| match error {
+        CredentialsError::Io { path, source } => Failure::unreadable(&path, &source),
+        error => Failure::usage(error.to_string()),
+    })
 }
 
 /// Nothing says who we are or where the server is: then it is the daemon that the same user started without a configuration, and its

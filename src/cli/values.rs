@@ -2,7 +2,10 @@
 
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
 use crate::{
+    account::GuestPolicy,
     id::{ConferenceName, UserName},
     media::{Codec, level::MAX_GAIN_DB},
     sip::message::{SipUri, Uri},
@@ -17,10 +20,17 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A codec by the name that SDP gives it, in any case.
-pub fn codec(text: &str) -> Result<Codec, String> {
-    let named = Codec::ALL.into_iter().find(|codec| codec.name().eq_ignore_ascii_case(text));
-    named.ok_or_else(|| format!("expected one of {}", Codec::ALL.map(Codec::name).join(", ")))
+/// A codec by the name that SDP gives it, in any case; shells complete it.
+pub fn codec() -> impl TypedValueParser<Value = Codec> {
+    PossibleValuesParser::new(Codec::ALL.map(Codec::name)).try_map(|text| {
+        let named = Codec::ALL.into_iter().find(|codec| codec.name().eq_ignore_ascii_case(&text));
+        named.ok_or_else(|| format!("expected one of {}", Codec::ALL.map(Codec::name).join(", ")))
+    })
+}
+
+/// Whether guests may enter; shells complete it.
+pub fn guests() -> impl TypedValueParser<Value = GuestPolicy> {
+    PossibleValuesParser::new(["yes", "no", "auto"]).try_map(|text| text.parse())
 }
 
 /// A SIP address of a server: a `sip:` or `sips:` URI, or just `HOST[:PORT]`.

@@ -1,5 +1,7 @@
 //! Who may come in and who may command: decisions about one conference, from facts alone.
 
+use std::time::Duration;
+
 use crate::{
     conference::wire::control::{Command, ErrorCode, Failure},
     id::UserName,
@@ -43,6 +45,15 @@ pub enum Denied {
     /// 403.
     #[error("the PIN is wrong")]
     Pin,
+}
+
+/// How the Warning begins that tells whoever guesses why it is not listened to for a while.
+pub const TOO_MANY_WRONG: &str = "too many wrong";
+
+/// The answer to whoever has guessed too often: status and header fields. `what` are the secrets that it guessed.
+pub fn barred(what: &str, wait: Duration) -> (u16, Vec<(String, String)>) {
+    let seconds = wait.as_secs().max(1).to_string();
+    (503, vec![("Retry-After".to_owned(), seconds), warning(&format!("{TOO_MANY_WRONG} {what}"))])
 }
 
 impl Denied {

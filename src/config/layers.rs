@@ -229,6 +229,10 @@ impl Layers {
                 && let Some(place) = known.iter().find(|key| key.steps().last() == Some(&Step::Key(name.clone())))
             {
                 what = format!("unknown key; did you mean \"{place}\"?");
+            } else if what.starts_with("unknown key; known here")
+                && let Some(place) = elsewhere(&fault.at, &known)
+            {
+                what = format!("unknown key; did you mean \"{place}\"?");
             }
             Problem { origin: self.origin(&fault.at), key: fault.at.to_string(), what }
         });
@@ -290,6 +294,26 @@ impl Layers {
         }
         None
     }
+}
+
+/// A key with a slip that resembles one of another section: that one; where section and key changed places (`sip.lisen`), as it should be
+/// (`listen.sip`).
+fn elsewhere(at: &Path, known: &[Path]) -> Option<Path> {
+    let (Step::Key(name), above) = at.steps().split_last()? else { return None };
+    let with_parents = |key: &Path| std::iter::successors(Some(key.clone()), Path::parent).collect::<Vec<_>>();
+    let places: Vec<Path> = known.iter().flat_map(with_parents).filter(|key| !key.steps().is_empty()).collect();
+    let last = |key: &Path| match key.steps().last() {
+        Some(Step::Key(name)) => Some(name.clone()),
+        Some(Step::Index(_)) | None => None,
+    };
+    let names: Vec<String> = places.iter().filter_map(last).collect();
+    let near = nearest(name, names.iter().map(String::as_str))?;
+    let place = places.iter().find(|key| last(key).as_deref() == Some(near))?;
+    let turned = above.last().and_then(|step| match step {
+        Step::Key(section) => Some(place.key(section)),
+        Step::Index(_) => None,
+    });
+    Some(turned.filter(|turned| places.contains(turned)).unwrap_or_else(|| place.clone()))
 }
 
 /// The keys that have a value of their own: not sections, not what is inside lists.

@@ -65,6 +65,21 @@ fn a_key_in_the_wrong_section_is_told_its_right_place() {
 }
 
 #[test]
+fn a_slip_in_a_key_of_another_section_is_told_its_right_place() {
+    assert_eq!(problems("sip:\n  lisen: []\n"), ["relayd.yaml:2: sip.lisen: unknown key; did you mean \"listen.sip\"?"]);
+    assert_eq!(
+        problems("media:\n  session_expire: 30m\n"),
+        ["relayd.yaml:2: media.session_expire: unknown key; did you mean \"sip.session_expires\"?"]
+    );
+}
+
+#[test]
+fn a_bare_number_is_seconds() {
+    let config = with("stop: {grace: 10}\n").expect("sound").config;
+    assert_eq!(config.stop.grace.get(), std::time::Duration::from_secs(10));
+}
+
+#[test]
 fn a_key_that_resembles_nothing_gets_the_list_of_what_is_known() {
     assert_eq!(problems("stop:\n  xyzzy: 1\n"), ["relayd.yaml:2: stop.xyzzy: unknown key; known here: grace"]);
 }
@@ -72,7 +87,7 @@ fn a_key_that_resembles_nothing_gets_the_list_of_what_is_known() {
 #[test]
 fn a_value_that_is_not_of_its_form_is_told_what_would_be() {
     for (text, expected) in [
-        ("stop: {grace: 10}\n", "relayd.yaml:1: stop.grace: 10 has no unit; write 10s, 10ms or 10m"),
+        ("stop: {grace: -10}\n", "relayd.yaml:1: stop.grace: \"-10\" is not a duration from 0s to 1h: expected number at 0"),
         ("stop:\n  grace: 2h\n", "relayd.yaml:2: stop.grace: 2h is not a duration from 0s to 1h"),
         (
             "media: {ports: 20000}\n",

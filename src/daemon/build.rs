@@ -47,8 +47,16 @@ pub async fn build(options: Options) -> Result<App, DaemonError> {
     let Loaded { config, layers } = loaded;
     warn_of_plain(&config);
 
+    // A first start that fails for an address leaves nothing behind; where there is a directory, that somebody uses it says more.
+    let first = !options.sources.ephemeral && config.data_dir.as_ref().is_some_and(|path| !path.exists());
+    if first {
+        free(&config)?;
+    }
     let mut directory = data_dir(&options, &config)?;
     directory.lock(Holder::Daemon)?;
+    if !first {
+        free(&config)?;
+    }
     let store: Arc<dyn Store> = Arc::new(Sqlite::open(&directory.store()).await?);
     let accounts = Arc::new(first_start::accounts(&directory, &config, store).await?);
     if first_start::administrator(&directory, &accounts, options.sources.ephemeral).await? {
@@ -101,6 +109,12 @@ pub async fn build(options: Options) -> Result<App, DaemonError> {
         stop,
         _directory: directory,
     })
+}
+
+/// Whether everything that is listened on can be: opened, and closed again.
+fn free(config: &Config) -> Result<(), DaemonError> {
+    drop(http::bind(&config.listen.http)?);
+    roles::free(config)
 }
 
 /// The data directory that the options and the configuration mean.

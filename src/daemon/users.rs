@@ -17,7 +17,7 @@ use crate::{
     account::{Account, Password, Role},
     config::{Sources, load},
     id::UserName,
-    store::Sqlite,
+    store::{Sqlite, StoreError},
 };
 
 /// The accounts of a data directory.
@@ -51,6 +51,17 @@ impl Users {
     /// All accounts, by name.
     pub fn list(&self) -> Vec<Account> {
         self.accounts.current().accounts().cloned().collect()
+    }
+
+    /// There is an account of this name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn expect(&self, user: &UserName) -> Result<(), DaemonError> {
+        match self.accounts.current().account(user) {
+            Some(_) => Ok(()),
+            None => Err(StoreError::Missing { what: "account", name: user.to_string() }.into()),
+        }
     }
 
     /// Makes an account.

@@ -3,6 +3,7 @@
 pub mod dialog;
 pub mod digest;
 pub mod endpoint;
+pub mod fault;
 pub mod framing;
 pub mod hop;
 pub mod message;
@@ -11,4 +12,5 @@ pub mod registrar;
 pub mod transaction;
 pub mod transport;
 
+pub use fault::{SendFault, Unheard};
 pub use hop::{Address, FlowId, Hop, Transmit, Transport};

@@ -26,7 +26,7 @@ use confkit::sip::{
     },
     hop::{Hop, Transport},
     message::{Message, Method, NameAddr, Request, SipUri, Uri},
-    node::Arrival,
+    node::{Arrival, SendFault},
     transaction::Timers,
 };
 
@@ -403,7 +403,7 @@ impl Node for User {
             ["transport", "fails", "at", hop] => {
                 let (transport, place) = hop.split_once(':').expect("transport:address");
                 let transport = if transport == "tcp" { Transport::Tcp } else { Transport::Udp };
-                self.endpoint.handle_transport_error(now, &Hop::new(transport, place.parse().expect("an address")));
+                self.endpoint.handle_transport_error(now, &Hop::new(transport, place.parse().expect("an address")), &SendFault::Refused);
             }
             _ => panic!("no command {text:?}"),
         }
@@ -453,6 +453,7 @@ fn ending(why: &Ending) -> String {
         Ending::ByeReceived { reason: None } => "BYE received".to_owned(),
         Ending::ByeReceived { reason: Some(reason) } => format!("BYE received, {reason}"),
         Ending::ByeSent => "BYE sent".to_owned(),
+        Ending::ByeUnanswered => "BYE sent and not answered".to_owned(),
         Ending::Rejected { status } => format!("rejected {status}"),
         Ending::Refused { status } => format!("refused {status}"),
         Ending::Cancelled => "cancelled".to_owned(),
@@ -470,6 +471,6 @@ fn subscription_ending(why: &SubscriptionEnding) -> String {
         }
         SubscriptionEnding::Unsubscribed => "unsubscribed".to_owned(),
         SubscriptionEnding::Expired => "expired".to_owned(),
-        SubscriptionEnding::Refused { status } => format!("refused {status}"),
+        SubscriptionEnding::Refused { status, .. } => format!("refused {status}"),
     }
 }

@@ -29,7 +29,7 @@ pub struct Args {
     pub pin: PinFile,
 
     /// Whether callers without an account may enter: yes, no, or auto (only while the server listens on loopback)
-    #[arg(long, value_name = "yes|no")]
+    #[arg(long, value_name = "yes|no", value_parser = values::guests(), hide_possible_values = true)]
     pub guests: Option<GuestPolicy>,
 
     /// Most participants

@@ -3,7 +3,7 @@
 use std::{fs, sync::Arc, time::Duration};
 
 use crate::{
-    cli::{ExitCode, Failure, OrFail as _, Output, settings::Context},
+    cli::{ExitCode, Failure, OrFail as _, Output, confctl::refused::SILENT, settings::Context},
     clock,
     conference::{
         client::{ClientTransports, Control, ControlCommand, ControlEvent, Identity, ServerAddress, Session},
@@ -19,6 +19,9 @@ use crate::{
 /// How long a BYE may take before the program ends without its answer.
 const PARTING: Duration = Duration::from_secs(2);
 
+/// What a certificate in PEM begins with (RFC 7468 §5.1).
+const PEM_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
+
 /// Where the server is.
 pub fn server(context: &Context) -> ServerAddress {
     ServerAddress::new(context.settings.server.clone())
@@ -31,7 +34,7 @@ pub fn server(context: &Context) -> ServerAddress {
 pub async fn account(context: &Context) -> Result<Identity, Failure> {
     account_if_any(context).await?.ok_or_else(|| {
         Failure::new(ExitCode::Denied, "this needs an account of the server")
-            .hint("name one with --as, or set CONFKIT_USER and CONFKIT_CREDENTIALS (the ready line of relayd says both)")
+            .hint("name one with --as (or CONFKIT_USER), and the file with its password with --credentials (or CONFKIT_CREDENTIALS); relayd says at its start where its own is")
     })
 }
 
@@ -63,11 +66,16 @@ pub async fn transports_traced(context: &Context, trace: Option<Trace>, label: O
     let tls = match &context.settings.config.ca {
         None => TlsStore::new(&TlsMaterial::default()),
         Some(path) => {
-            let roots = fs::read_to_string(path).or_fail(ExitCode::Usage, format_args!("read {}", path.display()))?;
+            let roots = fs::read_to_string(path).map_err(|error| Failure::unreadable(path, &error))?;
+            if !roots.contains(PEM_CERTIFICATE) {
+                let failure = Failure::usage(format!("{} holds no certificate in PEM", path.display()));
+                return Err(failure.hint("--ca takes the authority that relayd made: ca.pem in its data directory"));
+            }
             TlsStore::new(&TlsMaterial { roots, ..TlsMaterial::default() })
         }
     };
-    let tls = tls.or_fail(ExitCode::Usage, "read the authority's certificate")?;
+    let named = context.settings.config.ca.as_deref().map_or_else(String::new, |path| format!(" in {}", path.display()));
+    let tls = tls.or_fail(ExitCode::Usage, format_args!("read the authority's certificate{named}"))?;
     let server = server(context);
     let bound = ClientTransports::bind(&server, Some(Arc::new(tls)), trace, label).await;
     bound.or_fail(ExitCode::Unreachable, format_args!("reach {}", server.uri))
@@ -104,6 +112,7 @@ impl Dialog {
                 match self.session.next().await {
                     Some(ControlEvent::Opened) => {}
                     Some(ControlEvent::Reply(reply)) => return reply.outcome.map_err(Failure::from),
+                    Some(ControlEvent::Refused(refusal)) => return Err(refusal.into()),
                     Some(ControlEvent::Failed(failure)) => return Err(failure.into()),
                     Some(ControlEvent::Closed) | None => {
                         return Err(Failure::new(ExitCode::Unreachable, "the control dialog is over"));
@@ -116,7 +125,7 @@ impl Dialog {
             reply = tokio::time::timeout(timeout, reply) => reply.unwrap_or_else(|_| {
                 let waited = humantime::format_duration(timeout);
                 Err(Failure::new(ExitCode::Unreachable, format!("no answer to {name} from {} in {waited}", context.settings.server))
-                    .hint("is relayd running there? name the server with --server, wait longer with --timeout"))
+                    .hint(SILENT))
             }),
             () = context.leaving.cancelled() => Err(Failure::silent(ExitCode::Interrupted)),
         }

@@ -104,6 +104,13 @@ pub enum Attended {
         /// Whom.
         uri: String,
     },
+    /// The conference wants a PIN before it lets us in.
+    PinWanted {
+        /// When.
+        at: Timestamp,
+        /// Whom we called.
+        uri: String,
+    },
     /// In.
     Joined {
         /// When.
@@ -299,6 +306,10 @@ impl Report for Attended {
         match self {
             Self::Calling { uri, .. } => {
                 page.line([Text::dim("calling "), Text::from(uri)]);
+            }
+            Self::PinWanted { .. } => {
+                let how = "type it (--dtmf), or set CONFKIT_PIN or --pin-file";
+                page.line([Text::odd("the conference wants a PIN: "), Text::from(how)]);
             }
             Self::Joined { uri, conference, codec, .. } => {
                 let what = if *conference { "in the conference " } else { "talking to " };

@@ -1,6 +1,10 @@
 //! `confctl join`: a terminal of ours, with audio.
 
-use std::{path::PathBuf, pin::pin, time::Duration};
+use std::{
+    path::PathBuf,
+    pin::pin,
+    time::{Duration, Instant},
+};
 
 use tokio::time::timeout;
 
@@ -11,21 +15,26 @@ use crate::{
             dialog,
             events::{Attended, Side},
             picture,
+            refused::SILENT,
         },
-        output::Progress,
+        output::{Output, Progress},
         secret::PinFile,
         settings::Context,
         values::{self, Digits, Microphone, Room},
     },
     clock,
-    conference::client::{
-        ClientTransports, Dial, Happenings, Identity, Participant, ParticipantConfig, Session, TerminalEvent, TerminalHost, Watch,
-        WatchCommand, WatchEvent,
+    conference::{
+        client::{
+            ClientTransports, Dial, Happenings, Identity, Participant, ParticipantConfig, Parting, Session, TerminalEvent, TerminalHost,
+            Watch, WatchCommand, WatchEvent, media::MediaError,
+        },
+        policy::TOO_MANY_WRONG,
     },
     id::ConferenceName,
     media::Codec,
+    sdp::AudioStream,
     sip::{
-        endpoint::EndpointConfig,
+        endpoint::{EndpointConfig, Reason},
         message::{Host, SipUri},
     },
 };
@@ -44,7 +53,7 @@ pub struct Args {
     pub room: Room,
 
     /// What to say: a WAV file, a tone of HZ hertz, or silence
-    #[arg(long, value_name = "FILE.wav|tone:HZ|silence", default_value = "silence")]
+    #[arg(long, value_name = "FILE.wav|tone:HZ|silence", default_value = "silence", value_hint = clap::ValueHint::FilePath)]
     pub mic: Microphone,
 
     /// Record what is heard (16-bit WAV)
@@ -68,7 +77,7 @@ pub struct Args {
     pub display_name: Option<String>,
 
     /// Codecs to offer, best first: PCMU, PCMA
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::codec)]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::codec(), ignore_case = true, hide_possible_values = true)]
     pub codecs: Vec<Codec>,
 
     /// The PIN to enter with
@@ -78,6 +87,12 @@ pub struct Args {
 
 /// How long BYE and what else is said at the end may take.
 const PARTING: Duration = Duration::from_secs(2);
+/// A conference sends all the time: when nothing has come for so long, it is asked whether it is there.
+const SILENCE: Duration = Duration::from_secs(5);
+/// How often that is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// What to do where a PIN is wanted.
+const PIN_HINT: &str = "type the PIN with --dtmf, or set CONFKIT_PIN or --pin-file";
 /// How often the line on a terminal is drawn anew.
 const REDRAW: Duration = Duration::from_millis(500);
 
@@ -107,16 +122,16 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         answer: false,
         ring: Duration::ZERO,
     };
-    let (participant, mut happenings) = Participant::open(&host, transports, config).or_fail(ExitCode::Failed, "open the audio")?;
-    context.output.event(&Attended::Calling { at: clock::wall().into(), uri: uri.to_string() })?;
+    let (participant, mut happenings) = Participant::open(&host, transports, config).map_err(no_audio)?;
+    tell(&context.output, &Attended::Calling { at: clock::wall().into(), uri: uri.to_string() })?;
     participant.dial(Dial { uri: uri.clone(), pin, offerless: false }).await;
 
     let dialled = enter(&participant, &mut happenings, context, &uri.to_string()).await;
     let began = clock::now();
     let ended = match dialled {
-        Ok(focus) => {
-            let line = Line::new(args, context, identity, focus).await;
-            stay(args, context, &participant, &mut happenings, line).await
+        Ok(entered) => {
+            let line = Line::new(args, context, identity, entered.focus).await;
+            stay(args, context, &participant, &mut happenings, entered, line).await
         }
         Err(failure) => {
             // What else goes wrong while leaving adds nothing to why.
@@ -125,14 +140,30 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         }
     };
     let seconds = clock::now().saturating_duration_since(began).as_secs_f64();
-    let report = participant.leave(happenings, PARTING, |_| {}).await.or_fail(ExitCode::Failed, "end the audio")?;
-    let End { by, reason } = ended?;
+    let Parting { report, answered } = participant.leave(happenings, PARTING, |_| {}).await.or_fail(ExitCode::Failed, "end the audio")?;
+    let End { by, reason, failure } = ended?;
     let stats = args.stats.then(|| audio::heard(&report, seconds));
-    context.output.event(&Attended::Left { at: clock::wall().into(), by, reason, stats })?;
-    match by {
-        Side::Us => Ok(()),
-        // It has just been said.
-        Side::Them => Err(Failure::silent(ExitCode::Declined)),
+    tell(&context.output, &Attended::Left { at: clock::wall().into(), by, reason, stats })?;
+    match failure {
+        Some(failure) => Err(failure),
+        None if answered => Ok(()),
+        None => Err(Failure::new(ExitCode::Unreachable, format!("{uri} did not answer when we left: it may be gone")).hint(SILENT)),
+    }
+}
+
+/// Tells what happens. With `-q` people want to hear what they have asked for and nothing else.
+fn tell(output: &Output, event: &Attended) -> Result<(), Failure> {
+    match event {
+        _ if output.is_json() || !output.is_quiet() => output.event(event),
+        Attended::Left { stats: Some(stats), .. } => output.result(stats),
+        _ => Ok(()),
+    }
+}
+
+fn no_audio(error: MediaError) -> Failure {
+    match error {
+        MediaError::File { path, source } => Failure::unwritable("--record", &path, &source),
+        error => Failure::new(ExitCode::Failed, format!("failed to open the audio: {error}")),
     }
 }
 
@@ -140,6 +171,52 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 struct End {
     by: Side,
     reason: Option<String>,
+    /// Why that is not what was wanted.
+    failure: Option<Failure>,
+}
+
+impl End {
+    /// We leave: as was wanted, unless we have not been let in.
+    fn by_us(entered: &Entered) -> Self {
+        let outside = || Failure::new(ExitCode::Denied, "left without having been let in: the conference wants a PIN").hint(PIN_HINT);
+        Self { by: Side::Us, reason: None, failure: entered.waits.then(outside) }
+    }
+
+    /// The other side ended it, or is gone.
+    fn by_them(entered: &Entered, lost: bool, reason: Option<&Reason>) -> Self {
+        let text = reason.map(|reason| reason.text.clone().unwrap_or_else(|| reason.to_string()));
+        let said = text.clone().unwrap_or_else(|| "without a reason".to_owned());
+        let guessed = reason.is_some_and(|reason| reason.cause == Some(403)) || said.starts_with(TOO_MANY_WRONG);
+        let failure = if lost {
+            Failure::new(ExitCode::Unreachable, format!("{} does not answer any more: {said}", entered.uri)).hint(SILENT)
+        } else if entered.waits && guessed {
+            Failure::new(ExitCode::Denied, format!("the conference did not let us in: {said}")).hint(PIN_HINT)
+        } else {
+            // It has just been said.
+            Failure::silent(ExitCode::Declined)
+        };
+        Self { by: Side::Them, reason: text, failure: Some(failure) }
+    }
+}
+
+/// A call that was answered.
+struct Entered {
+    uri: String,
+    /// The other side is a conference.
+    focus: bool,
+    /// Its codec.
+    codec: String,
+    /// The other side sends us audio.
+    hears: bool,
+    /// The conference wants a PIN before it lets us in.
+    waits: bool,
+}
+
+impl Entered {
+    /// We are in.
+    fn joined(&self) -> Attended {
+        Attended::Joined { at: clock::wall().into(), uri: self.uri.clone(), conference: self.focus, codec: self.codec.clone() }
+    }
 }
 
 /// A URI names its own server.
@@ -168,15 +245,15 @@ async fn identity(args: &Args, home: &Context, transports: &ClientTransports) ->
     })
 }
 
-/// Waits to be let in; whether the other side is a conference.
-async fn enter(participant: &Participant, happenings: &mut Happenings, context: &Context, uri: &str) -> Result<bool, Failure> {
+/// Waits for the answer to our call.
+async fn enter(participant: &Participant, happenings: &mut Happenings, context: &Context, uri: &str) -> Result<Entered, Failure> {
     let spinner = context.output.spinner(&format!("calling {uri}"));
     let patience = context.settings.config.timeout.get();
     let answer = async {
         loop {
             match happenings.next().await {
-                Some(TerminalEvent::Established { focus, audio }) => return Ok((focus, audio)),
-                Some(TerminalEvent::Refused(refusal)) => return Err(refusal.failure().into()),
+                Some(TerminalEvent::Established { focus, audio, pin_wanted }) => return Ok((focus, audio, pin_wanted)),
+                Some(TerminalEvent::Refused(refusal)) => return Err(refusal.into()),
                 Some(TerminalEvent::Ended { reason, .. }) => {
                     let why = reason.and_then(|reason| reason.text).unwrap_or_else(|| "without a reason".to_owned());
                     return Err(Failure::new(ExitCode::Declined, format!("the other side ended the call: {why}")));
@@ -187,14 +264,14 @@ async fn enter(participant: &Participant, happenings: &mut Happenings, context: 
             }
         }
     };
-    let (focus, agreed) = tokio::select! {
+    let (focus, agreed, waits) = tokio::select! {
         answer = timeout(patience, answer) => match answer {
             Ok(answer) => answer?,
             Err(_) => {
                 participant.hang_up().await;
                 let waited = humantime::format_duration(patience);
                 return Err(Failure::new(ExitCode::Unreachable, format!("{uri} did not answer in {waited}"))
-                    .hint("is relayd running there? name the server with --server, wait longer with --timeout"));
+                    .hint(SILENT));
             }
         },
         () = context.leaving.cancelled() => {
@@ -202,9 +279,44 @@ async fn enter(participant: &Participant, happenings: &mut Happenings, context: 
             return Err(Failure::silent(ExitCode::Interrupted));
         }
     };
+    let hears = hears(agreed.as_ref());
     let codec = agreed.map_or_else(|| "none".to_owned(), |stream| stream.send.name);
-    context.output.event(&Attended::Joined { at: clock::wall().into(), uri: uri.to_owned(), conference: focus, codec })?;
-    Ok(focus)
+    let entered = Entered { uri: uri.to_owned(), focus, codec, hears, waits };
+    if waits {
+        tell(&context.output, &Attended::PinWanted { at: clock::wall().into(), uri: uri.to_owned() })?;
+    } else {
+        tell(&context.output, &entered.joined())?;
+    }
+    Ok(entered)
+}
+
+/// Whether the other side sends what was agreed.
+fn hears(agreed: Option<&AudioStream>) -> bool {
+    agreed.is_some_and(|stream| stream.direction.receives())
+}
+
+/// Looks whether anything comes from a side that should send.
+struct Silence {
+    packets: u64,
+    since: Instant,
+    times: u32,
+}
+
+impl Silence {
+    fn new(now: Instant) -> Self {
+        Self { packets: 0, since: now, times: 0 }
+    }
+
+    /// How many times [`SILENCE`] it has been silent, each time that it comes to be one more.
+    fn look(&mut self, now: Instant, packets: u64) -> Option<u32> {
+        if packets != self.packets {
+            *self = Self { packets, ..Self::new(now) };
+            return None;
+        }
+        let more = now.saturating_duration_since(self.since) >= SILENCE * (self.times + 1);
+        self.times += u32::from(more);
+        more.then_some(self.times)
+    }
 }
 
 /// Takes part until somebody ends it, the time is up, or the user wants to leave.
@@ -213,10 +325,12 @@ async fn stay(
     context: &Context,
     participant: &Participant,
     happenings: &mut Happenings,
+    mut entered: Entered,
     mut line: Line,
 ) -> Result<End, Failure> {
     let output = &context.output;
-    let us = || Ok(End { by: Side::Us, reason: None });
+    let mut silence = Silence::new(clock::now());
+    let mut look = tokio::time::interval(LOOK);
     let pressing = async {
         match &args.dtmf {
             Some(keys) => participant.press(keys.as_str(), Digits::PAUSE).await,
@@ -231,20 +345,36 @@ async fn stay(
         tokio::select! {
             event = happenings.next() => match event {
                 Some(TerminalEvent::Message { from, text }) => {
-                    output.event(&Attended::Message { at: clock::wall().into(), from: from.to_string(), text })?;
+                    tell(output, &Attended::Message { at: clock::wall().into(), from: from.to_string(), text })?;
                 }
-                Some(TerminalEvent::Ended { reason, .. }) => {
-                    break Ok(End { by: Side::Them, reason: reason.map(|reason| reason.text.clone().unwrap_or_else(|| reason.to_string())) });
+                Some(TerminalEvent::Admitted) => {
+                    entered.waits = false;
+                    silence = Silence::new(clock::now());
+                    tell(output, &entered.joined())?;
                 }
+                Some(TerminalEvent::Changed { audio }) => {
+                    entered.hears = hears(audio.as_ref());
+                    silence = Silence::new(clock::now());
+                }
+                Some(TerminalEvent::Ended { lost, reason, .. }) => break Ok(End::by_them(&entered, lost, reason.as_ref())),
                 Some(_) => {}
-                None => break Ok(End { by: Side::Them, reason: None }),
+                None => break Ok(End::by_them(&entered, false, None)),
             },
             keys = &mut pressing, if !pressed => {
                 keys.or_fail(ExitCode::Failed, "press the keys")?;
                 pressed = true;
             }
-            () = &mut over => break us(),
-            () = context.leaving.cancelled() => break us(),
+            () = &mut over => break Ok(End::by_us(&entered)),
+            () = context.leaving.cancelled() => break Ok(End { by: Side::Us, reason: None, failure: None }),
+            _ = look.tick(), if entered.focus && entered.hears && !entered.waits => {
+                let Ok(report) = participant.report().await else { continue };
+                if let Some(times) = silence.look(clock::now(), report.stats.packets_in) {
+                    if times == 1 {
+                        output.warn(format_args!("nothing has come from {} for {} s", entered.uri, SILENCE.as_secs()));
+                    }
+                    participant.ask().await;
+                }
+            }
             _ = redraw.tick(), if line.is_seen() => line.draw(participant).await,
             () = line.follow() => {}
         }
@@ -320,4 +450,36 @@ async fn watch(context: &Context, identity: &Identity, name: &ConferenceName) ->
     let transports = dialog::transports(context).await?;
     let endpoint = transports.endpoint(EndpointConfig::default());
     Ok(transports.run(Watch::new(clock::now(), endpoint, identity, &dialog::server(context), name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entered(waits: bool) -> Entered {
+        Entered { uri: "sip:board@192.0.2.1".into(), focus: true, codec: "PCMU".into(), hears: true, waits }
+    }
+
+    #[test]
+    fn silence_is_told_each_time_it_has_lasted_as_long_again() {
+        let now = clock::now();
+        let mut silence = Silence::new(now);
+        assert_eq!(silence.look(now + SILENCE / 2, 0), None);
+        assert_eq!(silence.look(now + SILENCE, 0), Some(1));
+        assert_eq!(silence.look(now + SILENCE + LOOK, 0), None);
+        assert_eq!(silence.look(now + SILENCE * 2, 0), Some(2));
+        assert_eq!(silence.look(now + SILENCE * 3, 1), None, "a packet came");
+        assert_eq!(silence.look(now + SILENCE * 4, 1), Some(1));
+    }
+
+    #[test]
+    fn how_a_call_ends_says_how_the_program_does() {
+        let code = |end: End| end.failure.map(|failure| failure.code);
+        assert_eq!(code(End::by_us(&entered(false))), None);
+        assert_eq!(code(End::by_us(&entered(true))), Some(ExitCode::Denied), "it never came in");
+        let wrong = Reason::sip(403, "no PIN was typed");
+        assert_eq!(code(End::by_them(&entered(true), false, Some(&wrong))), Some(ExitCode::Denied));
+        assert_eq!(code(End::by_them(&entered(false), false, Some(&wrong))), Some(ExitCode::Declined));
+        assert_eq!(code(End::by_them(&entered(false), true, None)), Some(ExitCode::Unreachable));
+    }
 }

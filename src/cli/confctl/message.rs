@@ -13,7 +13,7 @@ use crate::{
         values::Callee,
     },
     clock,
-    conference::client::{MessageEvent, SendMessage},
+    conference::client::{MessageEvent, Refusal, SendMessage},
     sip::endpoint::EndpointConfig,
 };
 
@@ -70,6 +70,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 pub async fn send(context: &Context, to: &Callee, text: &str) -> Result<u16, Failure> {
     let identity = dialog::account(context).await?;
     let server = dialog::server(context);
+    let to_whom = to;
     let to = match to {
         Callee::Uri(uri) => uri.clone(),
         Callee::User(user) => server.at(user.as_str()),
@@ -85,8 +86,22 @@ pub async fn send(context: &Context, to: &Callee, text: &str) -> Result<u16, Fai
     session.over().await;
     match event {
         Ok(Some(MessageEvent::Delivered { status })) => Ok(status),
-        Ok(Some(MessageEvent::Refused(refusal))) => Err(refusal.failure().into()),
-        Ok(None) | Err(_) => Err(Failure::new(ExitCode::Unreachable, format!("no answer in {}", humantime::format_duration(timeout)))),
+        Ok(Some(MessageEvent::Refused(refusal))) => Err(refused(to_whom, refusal)),
+        Ok(None) | Err(_) => {
+            let waited = humantime::format_duration(timeout);
+            Err(Failure::new(ExitCode::Unreachable, format!("no answer for {to_whom} from {} in {waited}", server.uri)))
+        }
+    }
+}
+
+/// Who is not there is named.
+fn refused(to: &Callee, refusal: Refusal) -> Failure {
+    let status = refusal.status;
+    let failure = Failure::from(refusal);
+    match status {
+        404 => Failure { message: format!("nobody is known as {to} ({status})"), ..failure },
+        480 => Failure { message: format!("{to} is not reachable now ({status})"), ..failure },
+        _ => failure,
     }
 }
 

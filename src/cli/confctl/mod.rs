@@ -19,6 +19,7 @@ pub mod message;
 pub mod mute;
 pub mod picture;
 pub mod pin;
+pub mod refused;
 pub mod report;
 pub mod run;
 pub mod show;

@@ -9,11 +9,18 @@ use crate::{
         conference_info::{ConferenceInfo, Endpoint, EndpointStatus, JoiningMethod, User},
         control::{CallState, Participant, Role},
     },
-    sip::message::Uri,
+    sip::{endpoint::Reason, message::Uri},
 };
 
-/// The events that lead from one picture of a conference to the next; without one before, the whole state.
-pub fn changes(name: &str, at: Timestamp, before: Option<&ConferenceInfo>, after: &ConferenceInfo) -> Vec<Watched> {
+/// The events that lead from one picture of a conference to the next; without one before, the whole state. `document` is what led there: it says
+/// why those who left did.
+pub fn changes(
+    name: &str,
+    at: Timestamp,
+    before: Option<&ConferenceInfo>,
+    after: &ConferenceInfo,
+    document: &ConferenceInfo,
+) -> Vec<Watched> {
     let conference = || name.to_owned();
     let now = roster(after);
     let Some(before) = before else {
@@ -32,7 +39,8 @@ pub fn changes(name: &str, at: Timestamp, before: Option<&ConferenceInfo>, after
     let mut events = Vec::new();
     for (id, participant) in &was {
         if !now.contains_key(id) {
-            events.push(Watched::Left { at, conference: conference(), participant: participant.clone(), reason: None });
+            let reason = reason(document, &participant.id);
+            events.push(Watched::Left { at, conference: conference(), participant: participant.clone(), reason });
         }
     }
     for (id, participant) in &now {
@@ -55,6 +63,17 @@ pub fn changes(name: &str, at: Timestamp, before: Option<&ConferenceInfo>, after
         _ => {}
     }
     events
+}
+
+/// Why somebody left (RFC 4575 §5.7.8): the text of a Reason where it is one (RFC 3326), else what it says.
+fn reason(document: &ConferenceInfo, id: &str) -> Option<String> {
+    let mut endpoints = document.users.iter().flat_map(|all| &all.users).flat_map(|user| &user.endpoints);
+    let of = |endpoint: &&Endpoint| endpoint.extension.as_ref().map_or(endpoint.entity.as_str(), |e| e.id.as_str()) == id;
+    let text = endpoints.find(of)?.disconnection_info.as_ref()?.reason.clone()?;
+    match text.parse::<Reason>() {
+        Ok(Reason { text: Some(text), .. }) => Some(text),
+        Ok(_) | Err(_) => Some(text),
+    }
 }
 
 fn locked(info: &ConferenceInfo) -> bool {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::cli::{
-    ExitCode, Failure, OrFail as _,
+    Failure,
     scenario::{self, Play, Scenario, model::MAX_FILE, report},
     settings::Context,
     values::Assignment,
@@ -41,22 +41,44 @@ pub struct Args {
 /// Runs it.
 ///
 /// # Errors
-/// With the exit code that says why: 2 for a file that is wrong, 10 for expectations that do not hold.
+/// With the exit code that says why: 2 for a file that is wrong, 4 for one that is not there, 10 for expectations that do not hold.
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let scenario = read(&args.scenario, &args.vars)?;
+    // Before anything is played: a verdict that cannot be written down is none.
+    for (flag, path) in [("--junit", &args.junit), ("--report", &args.report)] {
+        if let Some(path) = path {
+            writable(path).map_err(|error| Failure::unwritable(flag, path, &error))?;
+        }
+    }
     let name = args.scenario.display().to_string();
     let play = Play { name: &name, scenario, keep: None, levels: args.report.is_some() };
     let record = scenario::play(play, context).await?;
-    report::write(&record, args.junit.as_deref(), args.report.as_deref())?;
+    let written = report::write(&record, args.junit.as_deref(), args.report.as_deref());
     report::heard(&context.output, &record)?;
-    report::verdict(&context.output, &record)
+    let verdict = report::verdict(&context.output, &record);
+    match (verdict, written) {
+        (Ok(()), written) => written,
+        (Err(verdict), Ok(())) => Err(verdict),
+        (Err(verdict), Err(unwritten)) => {
+            context.output.warn(unwritten);
+            Err(verdict)
+        }
+    }
+}
+
+/// Whether a file can be written: it is opened, and one that was not there is taken away again.
+fn writable(path: &Path) -> std::io::Result<()> {
+    let there = path.exists();
+    File::options().append(true).create(true).open(path)?;
+    if there { Ok(()) } else { std::fs::remove_file(path) }
 }
 
 /// Reads a scenario file.
 fn read(path: &Path, vars: &[Assignment]) -> Result<Scenario, Failure> {
-    let file = File::open(path).or_fail(ExitCode::Usage, format_args!("read {}", path.display()))?;
+    let unreadable = |error| Failure::unreadable(path, &error);
+    let file = File::open(path).map_err(unreadable)?;
     let mut text = String::new();
-    file.take(MAX_FILE + 1).read_to_string(&mut text).or_fail(ExitCode::Usage, format_args!("read {}", path.display()))?;
+    file.take(MAX_FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
     if text.len() as u64 > MAX_FILE {
         return Err(Failure::usage(format!("{} is larger than {MAX_FILE} bytes", path.display())));
     }

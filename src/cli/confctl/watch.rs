@@ -12,13 +12,14 @@ use crate::{
             dialog::{self, Dialog},
             events::Watched,
             picture,
+            refused::SILENT,
         },
         settings::Context,
         values,
     },
     clock,
     conference::{
-        client::{Identity, Watch, WatchCommand, WatchEvent},
+        client::{Identity, Session, Watch, WatchCommand, WatchEvent},
         wire::control::{Command, Data},
     },
     id::ConferenceName,
@@ -31,6 +32,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const MAX_WATCHED: usize = 256;
 /// Events that wait to be printed; then the watchers wait.
 const QUEUE: usize = 256;
+/// How often the server is asked whether it is still there: a subscription alone may be silent for ever.
+const ASK: Duration = Duration::from_secs(5);
 /// How long leaving may take.
 const PARTING: Duration = Duration::from_secs(2);
 
@@ -189,20 +192,21 @@ async fn watch(
     let endpoint = transports.endpoint(EndpointConfig::default());
     let mut session = transports.run(Watch::new(clock::now(), endpoint, &identity, &dialog::server(&context), &name));
     let mut before = None;
+    let mut ask = tokio::time::interval(ASK);
+    ask.tick().await;
     let outcome = loop {
         let event = tokio::select! {
             event = session.next() => event,
-            () = stop.cancelled() => {
-                session.tell(WatchCommand::Leave).await;
-                let parting = async { while session.next().await.is_some() {} };
-                let _ = tokio::time::timeout(PARTING, parting).await;
-                break Ok(());
+            _ = ask.tick() => {
+                session.tell(WatchCommand::Ask).await;
+                continue;
             }
+            () = stop.cancelled() => return part(session, &context).await,
         };
         let at = clock::wall().into();
         match event {
-            Some(WatchEvent::News { picture: after, .. }) => {
-                for event in picture::changes(name.as_str(), at, before.as_deref(), &after) {
+            Some(WatchEvent::News { picture: after, document }) => {
+                for event in picture::changes(name.as_str(), at, before.as_deref(), &after, &document) {
                     if tell.send(event).await.is_err() {
                         return Ok(());
                     }
@@ -216,10 +220,39 @@ async fn watch(
             Some(WatchEvent::Failed(refusal)) if refusal.status == 404 => {
                 break Err(Failure::new(ExitCode::NotFound, format!("no conference {name}")));
             }
-            Some(WatchEvent::Failed(refusal)) => break Err(refusal.failure().into()),
+            // There is nobody to take leave of.
+            Some(WatchEvent::Failed(refusal)) if refusal.unheard.is_some() => return Err(refusal.into()),
+            Some(WatchEvent::Failed(refusal)) => break Err(refusal.into()),
             Some(WatchEvent::Ended) | None => break Ok(()),
         }
     };
     session.over().await;
     outcome
+}
+
+/// Ends a subscription. A server that does not answer to that may be gone, and with it what was to be watched.
+async fn part(mut session: Session<Watch>, context: &Context) -> Result<(), Failure> {
+    session.tell(WatchCommand::Leave).await;
+    let parting = async {
+        while let Some(event) = session.next().await {
+            match event {
+                WatchEvent::Failed(refusal) => return Err(refusal.into()),
+                WatchEvent::News { .. } => {}
+                WatchEvent::Gone | WatchEvent::Ended => return Ok(()),
+            }
+        }
+        Ok(())
+    };
+    match tokio::time::timeout(PARTING, parting).await {
+        Ok(Ok(())) => {
+            session.over().await;
+            Ok(())
+        }
+        Ok(Err(failure)) => Err(failure),
+        Err(_) => {
+            let failure =
+                Failure::new(ExitCode::Unreachable, format!("{} did not answer when we left: it may be gone", context.settings.server));
+            Err(failure.hint(SILENT))
+        }
+    }
 }

@@ -12,10 +12,12 @@ pub mod safe;
 use std::{
     fmt,
     io::{self, IsTerminal as _, Write},
+    os::fd::AsFd,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use indicatif::MultiProgress;
+use nix::unistd::{getpgrp, tcgetpgrp};
 use serde::Serialize;
 
 use crate::cli::{
@@ -45,7 +47,7 @@ pub struct Look {
     pub colour: bool,
     /// Colour on standard error.
     pub colour_errors: bool,
-    /// Bars and prompts are possible: standard error is a terminal.
+    /// Bars and prompts are possible: standard error is a terminal, and ours to write on.
     pub lively: bool,
 }
 
@@ -65,9 +67,15 @@ impl Look {
             terminal: out,
             colour: colour(out) && !global.json,
             colour_errors: colour(err) && !global.json,
-            lively: err && !global.quiet && !global.json,
+            lively: err && !global.quiet && !global.json && foreground(&io::stderr()),
         }
     }
+}
+
+/// True unless a terminal belongs to other processes: we run in its background, and what is drawn there would disturb them.
+pub fn foreground(terminal: &impl AsFd) -> bool {
+    // What is no terminal, or not the one that controls us, has no foreground to be out of.
+    tcgetpgrp(terminal).map_or(true, |group| group == getpgrp())
 }
 
 /// The writer. Clones write to the same place; a whole page, event or line is written at a time.
@@ -104,6 +112,11 @@ impl Output {
     /// Whether `--json` was given.
     pub fn is_json(&self) -> bool {
         self.look.json
+    }
+
+    /// Whether `-q` was given.
+    pub fn is_quiet(&self) -> bool {
+        self.look.quiet
     }
 
     /// Whether somebody can be asked.

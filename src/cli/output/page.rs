@@ -154,8 +154,9 @@ impl Table {
         } else {
             TableStyle::new()
         });
-        // Only a terminal has a width to fit; a pipe gets each row on one line.
-        if look.terminal {
+        // Only a terminal has a width to fit; a pipe gets each row on one line, and so does a terminal that knows no width.
+        let width = if look.terminal { table.width() } else { None };
+        if width.is_some_and(|columns| columns > 0) {
             table.set_content_arrangement(ContentArrangement::Dynamic);
         } else {
             table.force_no_tty();

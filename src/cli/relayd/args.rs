@@ -128,7 +128,7 @@ pub struct RunArgs {
 /// Which file to check.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CheckArgs {
-    /// Configuration file
+    /// Configuration file [default: that of --config]
     #[arg(value_hint = clap::ValueHint::FilePath)]
-    pub file: PathBuf,
+    pub file: Option<PathBuf>,
 }

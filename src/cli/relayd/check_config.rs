@@ -8,7 +8,10 @@ use crate::{
     cli::{
         Failure,
         output::{Page, Report, Text},
-        relayd::{Context, args::CheckArgs},
+        relayd::{
+            Context,
+            args::{CheckArgs, Overrides},
+        },
     },
     config::{self, Sources},
 };
@@ -28,11 +31,16 @@ impl Report for Checked {
     }
 }
 
-/// Runs it. The file alone is checked, without the environment that it may be started in.
+/// Runs it: the same check that a start in this environment makes.
 ///
 /// # Errors
-/// The file cannot be read, or every problem that was found: exit code 2.
+/// No file is named, it cannot be read, or every problem that was found: exit code 2.
 pub fn run(args: &CheckArgs, context: &Context) -> Result<(), Failure> {
-    config::load(&Sources { file: Some(args.file.clone()), ..Sources::default() })?;
-    context.output.result(&Checked { file: args.file.clone(), valid: true })
+    let Some(file) = args.file.as_ref().or(context.global.config.as_ref()) else {
+        return Err(Failure::usage("no configuration file is named").hint("relayd check-config FILE, or --config FILE"));
+    };
+    let sources = Sources { file: Some(file.clone()), ..context.sources(&Overrides::default()) };
+    let loaded = config::load(&sources)?;
+    loaded.unknown_variables().iter().for_each(|unknown| context.output.warn(unknown));
+    context.output.result(&Checked { file: file.clone(), valid: true })
 }

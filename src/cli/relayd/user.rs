@@ -135,6 +135,8 @@ pub async fn run(command: &Command, context: &Context) -> Result<(), Failure> {
             (name, "added")
         }
         Command::Passwd(PasswdArgs { name, password }) => {
+            // Before anybody types a password in vain.
+            users.expect(name)?;
             let password = password.read(&format!("New password for {name}"), context).await?;
             users.set_password(name, &password).await?;
             (name, "changed")

@@ -75,8 +75,8 @@ impl Audience {
                     () = told.stop.cancelled() => break,
                 };
                 match event {
-                    Some(WatchEvent::News { picture: after, .. }) => {
-                        for change in picture::changes(name.as_str(), clock::wall().into(), before.as_deref(), &after) {
+                    Some(WatchEvent::News { picture: after, document }) => {
+                        for change in picture::changes(name.as_str(), clock::wall().into(), before.as_deref(), &after, &document) {
                             told.log.push(change);
                         }
                         told.seen.send_replace(Seen::Now(after.clone()));

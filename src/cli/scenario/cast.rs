@@ -119,7 +119,7 @@ impl Actor {
         let happenings = self.listening.await.or_fail(ExitCode::Failed, format_args!("end the terminal {}", self.terminal.name))?;
         let log = self.log;
         let report = self.participant.leave(happenings, PARTING, |event| log.push(event)).await;
-        report.map(|_| ()).or_fail(ExitCode::Failed, format_args!("end the audio of {}", self.terminal.name))
+        report.map(drop).or_fail(ExitCode::Failed, format_args!("end the audio of {}", self.terminal.name))
     }
 }
 
@@ -138,6 +138,7 @@ pub fn told(event: &TerminalEvent) -> (&'static str, String) {
         TerminalEvent::RegistrationFailed(refusal) => ("not-registered", refusal.text.clone()),
         TerminalEvent::Ringing => ("ringing", String::new()),
         TerminalEvent::Called { from } => ("called", from.uri.to_string()),
+        TerminalEvent::Established { pin_wanted: true, .. } => ("pin-wanted", String::new()),
         TerminalEvent::Established { audio, .. } => ("joined", audio.as_ref().map_or_else(String::new, |stream| stream.send.name.clone())),
         TerminalEvent::Changed { audio } => {
             ("changed", audio.as_ref().map_or_else(String::new, |stream| stream.direction.name().to_owned()))
@@ -148,6 +149,7 @@ pub fn told(event: &TerminalEvent) -> (&'static str, String) {
         TerminalEvent::Ended { reason, .. } => {
             ("ended", reason.as_ref().map(|reason| reason.text.clone().unwrap_or_else(|| reason.to_string())).unwrap_or_default())
         }
+        TerminalEvent::Admitted => ("admitted", String::new()),
         TerminalEvent::Left => ("left", String::new()),
     }
 }
@@ -172,8 +174,8 @@ mod tests {
 
     #[test]
     fn a_terminal_is_in_a_call_from_its_answer_to_its_end() {
-        let up = TerminalEvent::Established { focus: true, audio: None };
-        let end = TerminalEvent::Ended { by_peer: true, reason: None };
+        let up = TerminalEvent::Established { focus: true, audio: None, pin_wanted: false };
+        let end = TerminalEvent::Ended { by_peer: true, lost: false, reason: None };
         assert!(!in_call(&[]));
         assert!(in_call(&[TerminalEvent::Ringing, up.clone(), TerminalEvent::Changed { audio: None }]));
         assert!(!in_call(&[up, end]));

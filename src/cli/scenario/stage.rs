@@ -28,7 +28,7 @@ use crate::{
     cli::{
         ExitCode, Failure, OrFail as _, audio,
         confctl::dialog,
-        settings::{Context, Settings},
+        settings::{Context, Settings, credentials_of},
     },
     clock,
     conference::{
@@ -130,8 +130,7 @@ impl Stage {
                 trace = Some((sink, path));
             }
         }
-        let credentials = settings.config.credentials.as_deref().map(Credentials::read).transpose();
-        let credentials = credentials.or_fail(ExitCode::Usage, "look up passwords")?;
+        let credentials = settings.config.credentials.as_deref().map(credentials_of).transpose()?;
         let environment = servers.as_ref().map_or_else(|| environment(&settings), |servers| servers.environment.clone());
         let mut stage = Self {
             scenario,
@@ -170,7 +169,7 @@ impl Stage {
             actor.participant.register(REGISTERED).await;
             let told = actor.log.find(0, patience, |event| match event {
                 TerminalEvent::Registered(_) => Some(Ok(())),
-                TerminalEvent::RegistrationFailed(refusal) => Some(Err(Failure::from(refusal.failure()))),
+                TerminalEvent::RegistrationFailed(refusal) => Some(Err(Failure::from(refusal.clone()))),
                 _ => None,
             });
             let told = told.await.unwrap_or_else(|| Err(Failure::new(ExitCode::Unreachable, "the server does not answer")));

@@ -218,7 +218,7 @@ fn in_call(is: bool, name: &str) -> Result<(), Failure> {
 }
 
 fn refused(refusal: &Refusal) -> Failure {
-    refusal.failure().into()
+    refusal.clone().into()
 }
 
 fn ended(reason: Option<&Reason>) -> Failure {

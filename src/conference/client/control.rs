@@ -23,6 +23,7 @@ const MAX_PARTS: usize = 4096;
 #[derive(Debug)]
 pub struct Control {
     endpoint: Endpoint,
+    server: ServerAddress,
     state: State,
     waiting: VecDeque<control::Request>,
     /// Requests without their whole reply, with the parts of it that have come.
@@ -53,7 +54,9 @@ pub enum ControlEvent {
     Opened,
     /// The answer to a command, complete.
     Reply(Reply),
-    /// The dialog is over: refused, lost, or closed by the server. Commands without a reply will have none.
+    /// The dialog was refused, or nobody heard of it. Commands without a reply will have none.
+    Refused(Refusal),
+    /// The dialog is over: lost, or closed by the server. Commands without a reply will have none.
     Failed(Failure),
     /// The dialog is over, as asked.
     Closed,
@@ -95,7 +98,7 @@ impl Control {
                 State::Over
             }
         };
-        Self { endpoint, state, waiting: VecDeque::new(), unanswered: BTreeMap::new(), events, asked: 0 }
+        Self { endpoint, server: server.clone(), state, waiting: VecDeque::new(), unanswered: BTreeMap::new(), events, asked: 0 }
     }
 
     /// True when nothing is left of the dialog, and no memory of it.
@@ -134,7 +137,10 @@ impl Control {
                 }
                 // After a CANCEL it is what was wanted, and what was asked last may not be sent any more; `Ended` follows.
                 Event::Rejected { .. } | Event::Response { .. } if matches!(self.state, State::Closing) => {}
-                Event::Rejected { response, .. } => self.over(now, Refusal::of(&response).failure()),
+                Event::Rejected { response, .. } => {
+                    let refusal = Refusal::of(&response, &self.server);
+                    self.over(now, ControlEvent::Refused(refusal));
+                }
                 Event::Reinvite { call, .. } => {
                     let body = Body::sdp(control::NO_MEDIA);
                     self.endpoint.accept(now, call, Some(body), Vec::new());
@@ -143,12 +149,14 @@ impl Control {
                     let status = self.on_request(&request);
                     self.endpoint.respond(now, incoming, status, Vec::new(), None);
                     if self.unanswered.values().any(|parts| parts.count > MAX_PARTS) {
-                        self.over(now, Failure::new(ErrorCode::Failed, "the server's reply has no end"));
+                        let failure = Failure::new(ErrorCode::Failed, "the server's reply has no end");
+                        self.over(now, ControlEvent::Failed(failure));
                     }
                 }
                 Event::Response { response, .. } if response.status >= 300 => {
                     // The INFO itself was refused: no reply will come for what it asked.
-                    self.over(now, Refusal::of(&response).failure());
+                    let refusal = Refusal::of(&response, &self.server);
+                    self.over(now, ControlEvent::Refused(refusal));
                 }
                 Event::Ended { why, .. } => match self.state {
                     State::Closing => {
@@ -162,7 +170,8 @@ impl Control {
                             Ending::Expired | Ending::Gone { .. } | Ending::AckMissing => "the server is gone".to_owned(),
                             _ => "without a reason".to_owned(),
                         };
-                        self.over(now, Failure::new(ErrorCode::Unreachable, format!("the server ended the control dialog: {why}")));
+                        let failure = Failure::new(ErrorCode::Unreachable, format!("the server ended the control dialog: {why}"));
+                        self.over(now, ControlEvent::Failed(failure));
                     }
                 },
                 _ => {}
@@ -171,14 +180,14 @@ impl Control {
     }
 
     /// No reply will come any more.
-    fn over(&mut self, now: Instant, failure: Failure) {
+    fn over(&mut self, now: Instant, why: ControlEvent) {
         match std::mem::replace(&mut self.state, State::Over) {
             State::Opening(call) | State::Open(call) => self.endpoint.bye(now, call, None, Vec::new()),
             State::Closing => {}
             State::Over => return,
         }
         self.unanswered.clear();
-        self.events.push_back(ControlEvent::Failed(failure));
+        self.events.push_back(why);
     }
 
     /// An INFO of the server: a reply, or a part of one. The status that answers it.
@@ -211,7 +220,7 @@ impl Node for Control {
     fn handle_arrival(&mut self, now: Instant, arrival: Arrival) {
         match arrival {
             Arrival::Message { bytes, from, .. } => self.endpoint.handle_bytes(now, bytes, from),
-            Arrival::Failed { hop, .. } => self.endpoint.handle_transport_error(now, &hop),
+            Arrival::Failed { hop, why } => self.endpoint.handle_transport_error(now, &hop, &why),
             Arrival::Closed { .. } => {}
         }
         self.settle(now);

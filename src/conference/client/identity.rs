@@ -1,9 +1,12 @@
 //! Who we are, where the server is, and what its refusals mean.
 
 use crate::{
-    conference::wire::control::{ErrorCode, Failure},
+    conference::{
+        policy::TOO_MANY_WRONG,
+        wire::control::{ErrorCode, Failure},
+    },
     sip::{
-        Address, Hop, Transport,
+        Address, Hop, SendFault, Transport, Unheard,
         digest::Credentials,
         endpoint::warned,
         message::{Host, NameAddr, Response, SipUri, Uri},
@@ -33,6 +36,12 @@ pub struct Refusal {
     pub status: u16,
     /// Reason phrase, or the text of a Warning, which says more.
     pub text: String,
+    /// Whom we asked: its address, without a user.
+    pub server: String,
+    /// Set where nobody said this: why nothing was heard.
+    pub unheard: Option<Unheard>,
+    /// Seconds after which it may be tried again, where the other side says so.
+    pub retry_after: Option<u32>,
 }
 
 impl Identity {
@@ -98,14 +107,32 @@ impl ServerAddress {
 }
 
 impl Refusal {
-    /// What a response says.
-    pub fn of(response: &Response) -> Self {
-        Self { status: response.status, text: warned(&response.headers).unwrap_or_else(|| response.reason.clone()) }
+    /// What a response says that came from a server, or should have.
+    pub fn of(response: &Response, server: &ServerAddress) -> Self {
+        let seconds = |value: &str| value.split([';', '(']).next().and_then(|digits| digits.trim().parse().ok());
+        Self {
+            status: response.status,
+            text: warned(&response.headers).unwrap_or_else(|| response.reason.clone()),
+            server: server.uri.to_string(),
+            unheard: response.unheard.as_deref().cloned(),
+            retry_after: response.headers.get("Retry-After").and_then(seconds),
+        }
+    }
+
+    /// What was decided here, without asking anybody.
+    pub fn here(status: u16, text: impl Into<String>) -> Self {
+        Self { status, text: text.into(), server: String::new(), unheard: None, retry_after: None }
+    }
+
+    /// The server bars this address, or the account, for a while: too many passwords or PINs were wrong.
+    pub fn is_lockout(&self) -> bool {
+        self.unheard.is_none() && self.status == 503 && self.retry_after.is_some() && self.text.starts_with(TOO_MANY_WRONG)
     }
 
     /// The kind of failure, which decides an exit code.
     pub fn code(&self) -> ErrorCode {
         match self.status {
+            _ if self.is_lockout() => ErrorCode::Forbidden,
             403 if self.text.contains("locked") => ErrorCode::Conflict,
             401 | 403 | 407 => ErrorCode::Forbidden,
             404 | 410 | 416 | 484 | 604 => ErrorCode::NotFound,
@@ -118,10 +145,20 @@ impl Refusal {
 
     /// The same as a failure of a command.
     pub fn failure(&self) -> Failure {
-        let text = match self.status {
-            401 | 407 => "the server refused the account or its password".to_owned(),
-            408 => "the server does not answer".to_owned(),
-            status => format!("{} ({status})", self.text),
+        let text = match (&self.unheard, self.status) {
+            (Some(Unheard::TimedOut), _) => format!("nobody answers at {}", self.server),
+            (Some(Unheard::Failed(SendFault::Refused)), _) => format!("nobody answers at {}: connection refused", self.server),
+            (Some(Unheard::Failed(SendFault::Untrusted { why, .. })), _) => {
+                let host = self.server.parse::<SipUri>().map_or_else(|_| self.server.clone(), |uri| uri.host.to_string());
+                format!("the certificate of {host} is not trusted: {why}")
+            }
+            (Some(Unheard::Failed(fault)), _) => format!("nobody answers at {}: {fault}", self.server),
+            (None, 401 | 407) => "the server refused the account or its password".to_owned(),
+            (None, 408) => "the server does not answer".to_owned(),
+            (None, _) if self.is_lockout() => {
+                format!("{} from here; try again in {} s", self.text, self.retry_after.unwrap_or_default())
+            }
+            (None, status) => format!("{} ({status})", self.text),
         };
         Failure::new(self.code(), text)
     }
@@ -142,5 +179,38 @@ mod tests {
             assert!(!is("sip:conf.example", uri), "{uri}");
         }
         assert!(is("sip:127.0.0.1:5070", "sip:room@127.0.0.1:5070") && !is("sip:127.0.0.1:5070", "sip:room@127.0.0.1"));
+    }
+
+    fn response(status: u16) -> Response {
+        let request = crate::sip::message::Request {
+            method: crate::sip::message::Method::Invite,
+            uri: "sip:control@192.0.2.1".parse().expect("uri"),
+            headers: crate::sip::message::Headers::new(),
+            body: bytes::Bytes::new(),
+        };
+        request.response(status, "")
+    }
+
+    #[test]
+    fn silence_is_told_apart_from_what_a_server_says() {
+        let server = ServerAddress::new("sip:192.0.2.1:5070".parse().expect("server"));
+        let told = |response: Response| {
+            let failure = Refusal::of(&response, &server).failure();
+            (failure.code, failure.text)
+        };
+        let silent = |why| Response { unheard: Some(Box::new(why)), ..response(503) };
+        let refused = silent(Unheard::Failed(SendFault::Refused));
+        assert_eq!(told(refused), (ErrorCode::Unreachable, "nobody answers at sip:192.0.2.1:5070: connection refused".to_owned()));
+        assert_eq!(told(silent(Unheard::TimedOut)).1, "nobody answers at sip:192.0.2.1:5070");
+        assert_eq!(told(response(503)), (ErrorCode::Unreachable, "Service Unavailable (503)".to_owned()));
+    }
+
+    #[test]
+    fn who_is_barred_for_a_while_is_told_how_long() {
+        let server = ServerAddress::new("sip:192.0.2.1".parse().expect("server"));
+        let (name, warning) = crate::sip::endpoint::warning("too many wrong passwords");
+        let barred = response(503).with_header("Retry-After", "7").with_header(&name, warning);
+        let failure = Refusal::of(&barred, &server).failure();
+        assert_eq!((failure.code, failure.text.as_str()), (ErrorCode::Forbidden, "too many wrong passwords from here; try again in 7 s"));
     }
 }

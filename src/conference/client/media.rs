@@ -10,7 +10,7 @@ mod recording;
 use std::{
     io,
     net::{IpAddr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -51,6 +51,14 @@ pub enum MediaError {
     /// No codec of ours was agreed.
     #[error("no codec of ours was agreed")]
     Codec,
+    /// The file of a recording could not be made.
+    #[error("failed to make {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// The recording could not be written.
     #[error("failed to write the recording: {0}")]
     Recording(#[from] RecordingError),
@@ -146,9 +154,9 @@ impl TerminalMedia {
     /// [`TerminalMedia::stop`] returns. A recording that was running is completed.
     ///
     /// # Errors
-    /// [`MediaError::Io`] when the file cannot be made, [`MediaError::Busy`].
+    /// [`MediaError::File`] when the file cannot be made, [`MediaError::Busy`].
     pub fn record_to(&mut self, path: &Path) -> Result<(), MediaError> {
-        let (recording, frames) = Recording::start(path)?;
+        let (recording, frames) = Recording::start(path).map_err(|source| MediaError::File { path: path.to_owned(), source })?;
         self.shared.send(Command::Record(self.id, frames))?;
         self.recordings.push(recording);
         Ok(())

@@ -14,6 +14,7 @@ use crate::sip::{
 #[derive(Debug)]
 pub struct SendMessage {
     endpoint: Endpoint,
+    server: ServerAddress,
     events: VecDeque<MessageEvent>,
     over: bool,
 }
@@ -49,9 +50,9 @@ impl SendMessage {
         let mut events = VecDeque::new();
         let refused = endpoint.send(now, request).is_err();
         if refused {
-            events.push_back(MessageEvent::Refused(Refusal { status: 503, text: "the message could not be sent".to_owned() }));
+            events.push_back(MessageEvent::Refused(Refusal::here(503, "the message could not be sent")));
         }
-        Self { endpoint, events, over: refused }
+        Self { endpoint, server: server.clone(), events, over: refused }
     }
 
     fn settle(&mut self) {
@@ -61,7 +62,7 @@ impl SendMessage {
                 let event = if delivered {
                     MessageEvent::Delivered { status: response.status }
                 } else {
-                    MessageEvent::Refused(Refusal::of(&response))
+                    MessageEvent::Refused(Refusal::of(&response, &self.server))
                 };
                 self.events.push_back(event);
                 self.over = true;
@@ -76,7 +77,7 @@ impl Node for SendMessage {
     fn handle_arrival(&mut self, now: Instant, arrival: Arrival) {
         match arrival {
             Arrival::Message { bytes, from, .. } => self.endpoint.handle_bytes(now, bytes, from),
-            Arrival::Failed { hop, .. } => self.endpoint.handle_transport_error(now, &hop),
+            Arrival::Failed { hop, why } => self.endpoint.handle_transport_error(now, &hop, &why),
             Arrival::Closed { .. } => {}
         }
         self.settle();

@@ -51,6 +51,15 @@ pub struct Participant {
     local: SocketAddr,
 }
 
+/// How a participant left.
+#[derive(Debug)]
+pub struct Parting {
+    /// What was heard and counted.
+    pub report: Report,
+    /// False when the good-bye got no answer: the other side may be gone.
+    pub answered: bool,
+}
+
 /// What happens to a participant.
 #[derive(Debug)]
 pub struct Happenings {
@@ -142,7 +151,12 @@ impl Participant {
         self.media.report().await
     }
 
-    /// Ends call and registration, for which the server gets `patience`, and the audio: its last report. What happens meanwhile goes to `note`.
+    /// Asks the other side of the call whether it is still there. One that is not ends the call: [`TerminalEvent::Ended`].
+    pub async fn ask(&self) {
+        self.tell(TerminalCommand::Ask).await;
+    }
+
+    /// Ends call and registration, for which the server gets `patience`, and the audio. What happens meanwhile goes to `note`.
     ///
     /// # Errors
     /// The audio does not keep up, or the recording could not be written.
@@ -151,10 +165,12 @@ impl Participant {
         mut happenings: Happenings,
         patience: Duration,
         mut note: impl FnMut(TerminalEvent),
-    ) -> Result<Report, MediaError> {
+    ) -> Result<Parting, MediaError> {
         self.tell(TerminalCommand::Leave).await;
+        let mut heard = true;
         let parting = async {
             while let Some(event) = happenings.next().await {
+                heard &= !matches!(event, TerminalEvent::Ended { by_peer: false, lost: true, .. });
                 note(event);
             }
         };
@@ -166,7 +182,8 @@ impl Participant {
         }
         let Self { media, .. } = self;
         // No report is being made any more: reports borrow the participant.
-        Arc::into_inner(media).ok_or(MediaError::Busy)?.stop().await
+        let report = Arc::into_inner(media).ok_or(MediaError::Busy)?.stop().await?;
+        Ok(Parting { report, answered: answered && heard })
     }
 
     async fn tell(&self, command: TerminalCommand) {

@@ -8,8 +8,8 @@ use crate::{
     id::ConferenceName,
     sip::{
         Transmit,
-        endpoint::{Endpoint, Event, Subscribe, Subscription, SubscriptionEnding},
-        message::{NameAddr, Request},
+        endpoint::{Endpoint, Event, OutOfDialog, Outgoing, Subscribe, Subscription, SubscriptionEnding},
+        message::{Method, NameAddr, Request},
         node::{Arrival, Node},
     },
 };
@@ -21,7 +21,10 @@ const EXPIRES: u32 = 600;
 #[derive(Debug)]
 pub struct Watch {
     endpoint: Endpoint,
+    server: ServerAddress,
     subscribe: Subscribe,
+    /// Our question whether the server is there.
+    asking: Option<Outgoing>,
     subscription: Option<Subscription>,
     picture: Coherent,
     events: VecDeque<WatchEvent>,
@@ -52,6 +55,8 @@ pub enum WatchEvent {
 pub enum WatchCommand {
     /// End the subscription.
     Leave,
+    /// Ask the server whether it is still there. One that is not ends the subscription.
+    Ask,
 }
 
 impl Watch {
@@ -76,7 +81,9 @@ impl Watch {
         };
         let mut watch = Self {
             endpoint,
+            server: server.clone(),
             subscribe,
+            asking: None,
             subscription: None,
             picture: Coherent::new(),
             events: VecDeque::new(),
@@ -101,8 +108,31 @@ impl Watch {
         self.picture.reset();
         match self.endpoint.subscribe(now, self.subscribe.clone()) {
             Ok(subscription) => self.subscription = Some(subscription),
-            Err(why) => self.end(WatchEvent::Failed(Refusal { status: 503, text: why.to_string() })),
+            Err(why) => self.end(WatchEvent::Failed(Refusal::here(503, why.to_string()))),
         }
+    }
+
+    /// One question at a time, outside the dialog: any answer will do.
+    fn ask(&mut self, now: Instant) {
+        if self.asking.is_some() || self.over || self.leaving {
+            return;
+        }
+        let uri = self.server.at("control");
+        let question = OutOfDialog {
+            method: Method::Options,
+            to: NameAddr::new(uri.clone()),
+            uri,
+            from: self.subscribe.from.clone(),
+            contact: None,
+            hop: self.server.hop(),
+            route: Vec::new(),
+            sequence: None,
+            headers: Vec::new(),
+            body: None,
+            credentials: None,
+        };
+        // At the bound of requests the next question will do.
+        self.asking = self.endpoint.send(now, question).ok();
     }
 
     fn end(&mut self, event: WatchEvent) {
@@ -124,17 +154,30 @@ impl Watch {
                 Event::SubscriptionEnded { subscription, why } if self.subscription == Some(subscription) => {
                     self.subscription = None;
                     let event = match why {
+                        SubscriptionEnding::Refused { response: Some(response), .. } if !self.leaving || response.unheard.is_some() => {
+                            WatchEvent::Failed(Refusal::of(&response, &self.server))
+                        }
                         _ if self.leaving => WatchEvent::Ended,
-                        SubscriptionEnding::Refused { status } => {
-                            WatchEvent::Failed(Refusal { status, text: crate::sip::message::reason_phrase(status).to_owned() })
+                        SubscriptionEnding::Refused { status, .. } => {
+                            WatchEvent::Failed(Refusal::here(status, crate::sip::message::reason_phrase(status)))
                         }
                         SubscriptionEnding::Terminated { reason: Some(reason), .. } if reason == "noresource" => WatchEvent::Gone,
                         SubscriptionEnding::Unsubscribed => WatchEvent::Ended,
                         SubscriptionEnding::Terminated { .. } | SubscriptionEnding::Expired => {
-                            WatchEvent::Failed(Refusal { status: 503, text: "the server ended the subscription".to_owned() })
+                            WatchEvent::Failed(Refusal::here(503, "the server ended the subscription"))
                         }
                     };
                     self.end(event);
+                }
+                Event::Response { outgoing, response } if self.asking == Some(outgoing) => {
+                    self.asking = None;
+                    // Whatever it says, it is there.
+                    if response.unheard.is_some() && !self.leaving {
+                        if let Some(subscription) = self.subscription.take() {
+                            self.endpoint.unsubscribe(now, subscription);
+                        }
+                        self.end(WatchEvent::Failed(Refusal::of(&response, &self.server)));
+                    }
                 }
                 Event::Request { incoming, .. } => self.endpoint.respond(now, incoming, 405, Vec::new(), None),
                 Event::Invite { call, .. } => self.endpoint.reject(now, call, 486, Vec::new()),
@@ -172,17 +215,23 @@ impl Node for Watch {
     fn handle_arrival(&mut self, now: Instant, arrival: Arrival) {
         match arrival {
             Arrival::Message { bytes, from, .. } => self.endpoint.handle_bytes(now, bytes, from),
-            Arrival::Failed { hop, .. } => self.endpoint.handle_transport_error(now, &hop),
+            Arrival::Failed { hop, why } => self.endpoint.handle_transport_error(now, &hop, &why),
             Arrival::Closed { .. } => {}
         }
         self.settle(now);
     }
 
-    fn handle_command(&mut self, now: Instant, WatchCommand::Leave: WatchCommand) {
-        self.leaving = true;
-        match self.subscription {
-            Some(subscription) => self.endpoint.unsubscribe(now, subscription),
-            None => self.end(WatchEvent::Ended),
+    fn handle_command(&mut self, now: Instant, command: WatchCommand) {
+        match (command, self.subscription) {
+            (WatchCommand::Ask, _) => self.ask(now),
+            (WatchCommand::Leave, Some(subscription)) => {
+                self.leaving = true;
+                self.endpoint.unsubscribe(now, subscription);
+            }
+            (WatchCommand::Leave, None) => {
+                self.leaving = true;
+                self.end(WatchEvent::Ended);
+            }
         }
         self.settle(now);
     }

@@ -109,6 +109,8 @@ pub(super) struct Member {
     pub(super) seated: bool,
     /// PIN entry, when the conference wants one and it showed none.
     pub(super) pin: Option<PinEntry>,
+    /// It was told with the answer that it is not in yet, and is told when it is.
+    pub(super) waits: bool,
     /// What waits for it to come in.
     pub(super) job: Option<(JobId, usize)>,
     /// Changes asked for while it comes in, in the order in which they were.

@@ -12,9 +12,12 @@ use super::{
 };
 use crate::{
     conference::{
-        policy::{Admission, Denied},
+        policy::{Admission, Denied, barred},
         roster::{CallState, Entry, Joining, Role, Who},
-        wire::{control, multipart},
+        wire::{
+            control::{self, ADMISSION, AdmissionState},
+            multipart,
+        },
     },
     id::{ConferenceName, ParticipantId},
     sdp::Description,
@@ -89,7 +92,7 @@ impl Focus {
             created: cx.wall,
             revision: 0,
         };
-        tracing::info!(conference = %name, creator = ?caller.user, "made by a caller");
+        tracing::info!(conference = %name, creator = caller.user.as_ref().map(tracing::field::display), "made by a caller");
         self.conferences.insert(name.clone(), Conference::new(record, false));
         Ok(())
     }
@@ -111,9 +114,8 @@ impl Focus {
         let address = address_of(from);
         if needs_pin && let Some(wait) = self.pin_wait(cx.now, address, name) {
             tracing::info!(conference = %name, %from, "too many wrong PINs");
-            let seconds = wait.as_secs().max(1).to_string();
-            cx.endpoint.reject(cx.now, call, 503, vec![("Retry-After".to_owned(), seconds)]);
-            return;
+            let (status, headers) = barred("PINs", wait);
+            return cx.endpoint.reject(cx.now, call, status, headers);
         }
         let shown = self.check_shown_pin(name, request);
         let verdict = admission.decide().and(match shown {
@@ -212,6 +214,7 @@ impl Focus {
             changing: None,
             session: None,
             seated: false,
+            waits: pin.is_some(),
             pin,
             job: None,
             later: Vec::new(),
@@ -254,7 +257,10 @@ impl Focus {
                 }
                 member.answer = sdp.clone();
                 member.stage = Stage::Answering;
-                cx.endpoint.accept(cx.now, call, Some(Body::sdp(sdp)), focus_headers(contact));
+                let mut headers = focus_headers(contact);
+                // Answered is not yet in: a terminal that knows the word says so (docs/protocols/conference.md, Admission).
+                headers.extend(member.pin.is_some().then(|| (ADMISSION.to_owned(), AdmissionState::Pin.to_string())));
+                cx.endpoint.accept(cx.now, call, Some(Body::sdp(sdp)), headers);
             }
             Stage::Bridging => {
                 member.answer = sdp.clone();

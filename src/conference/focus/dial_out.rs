@@ -105,6 +105,7 @@ impl Focus {
                 session: None,
                 seated: false,
                 pin: None,
+                waits: false,
                 job: Some((job, at)),
                 later: Vec::new(),
                 others: callee.contacts,
@@ -202,7 +203,8 @@ impl Focus {
     }
 
     /// The callee refused, or was not reached: its next contact, else the end of it.
-    pub(super) fn on_callee_refused(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId, call: Call, status: u16) {
+    pub(super) fn on_callee_refused(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId, call: Call, response: &Response) {
+        let status = response.status;
         let Some(conference) = self.conferences.get_mut(name) else { return };
         let (Some(member), Some(entry)) = (conference.members.get_mut(&id), conference.roster.get_mut(id)) else { return };
         // A 6xx speaks for the user wherever it is (RFC 3261 §21.6).
@@ -222,10 +224,11 @@ impl Focus {
         }
         let job = self.conferences.get_mut(name).and_then(|c| c.members.get_mut(&id)).and_then(|m| m.job.take());
         if let Some((job, at)) = job {
-            self.job_invited(cx, job, at, Err(refusal(status)));
+            self.job_invited(cx, job, at, Err(refusal(response)));
         }
         let how = if matches!(status, 486 | 600) { DisconnectionMethod::Busy } else { DisconnectionMethod::Failed };
-        let reason = Reason::sip(status, crate::sip::message::reason_phrase(status));
+        let silence = response.unheard.as_ref().map(ToString::to_string);
+        let reason = Reason::sip(status, silence.as_deref().unwrap_or_else(|| crate::sip::message::reason_phrase(status)));
         self.remove(cx, name, id, how, Some(&reason));
     }
 
@@ -245,9 +248,14 @@ impl Focus {
     }
 }
 
-/// What a refusal means to whoever had the callee invited.
-fn refusal(status: u16) -> Failure {
-    Failure { code: meaning(status), text: format!("{status} {}", crate::sip::message::reason_phrase(status)), candidates: Vec::new() }
+/// What a refusal, or silence, means to whoever had the callee invited.
+fn refusal(response: &Response) -> Failure {
+    let status = response.status;
+    let text = match &response.unheard {
+        Some(why) => why.to_string(),
+        None => format!("{status} {}", crate::sip::message::reason_phrase(status)),
+    };
+    Failure { code: meaning(status), text, candidates: Vec::new() }
 }
 
 /// A SIP status in the words of the control interface.

@@ -29,7 +29,9 @@ impl Focus {
         match usage {
             Use::Participant(name, id) => {
                 let (method, reason) = match why {
-                    Ending::ByeReceived { .. } | Ending::ByeSent | Ending::Cancelled => (DisconnectionMethod::Departed, None),
+                    Ending::ByeReceived { .. } | Ending::ByeSent | Ending::ByeUnanswered | Ending::Cancelled => {
+                        (DisconnectionMethod::Departed, None)
+                    }
                     Ending::Rejected { status: 486 | 600 } => (DisconnectionMethod::Busy, Some(Reason::sip(486, "busy"))),
                     Ending::Rejected { status } | Ending::Refused { status } | Ending::Gone { status } => {
                         (DisconnectionMethod::Failed, Some(Reason::sip(*status, "call failed")))
@@ -66,7 +68,7 @@ impl Focus {
     /// A call of ours was refused.
     pub(super) fn on_rejected(&mut self, cx: &mut Cx<'_>, call: Call, response: &Response) -> bool {
         match self.uses.get(&call).cloned() {
-            Some(Use::Participant(name, id)) => self.on_callee_refused(cx, &name, id, call, response.status),
+            Some(Use::Participant(name, id)) => self.on_callee_refused(cx, &name, id, call, response),
             Some(Use::Leg(name, id)) => self.on_leg_rejected(cx, &name, id, response),
             Some(Use::ControlLeg(name)) => self.on_control_leg_rejected(cx, &name, response),
             Some(Use::Control) => {}

@@ -344,12 +344,16 @@ impl Focus {
         entry.joined = Some(cx.wall);
         let job = member.job.take();
         let later = std::mem::take(&mut member.later);
+        let waits = std::mem::take(&mut member.waits).then_some(member.call);
         tracing::info!(conference = %name, participant = %id, uri = %entry.uri, "joined");
         let mut changed = self.choose_chair(name);
         if !changed.contains(&id) {
             changed.push(id);
         }
         self.publish_users(cx, name, &changed);
+        if let Some(call) = waits {
+            pin::tell_admitted(cx, call);
+        }
         self.note_hold(cx, name, id);
         if let Some((job, at)) = job {
             self.job_invited(cx, job, at, Ok(id));

@@ -12,12 +12,16 @@ use super::{
 use crate::{
     account::{BackoffLimits, Pin, SealedPin, Verdict},
     conference::wire::{
-        control::{self, Body as Control},
+        control::{self, AdmissionState, Body as Control, INFO_PACKAGE},
         mscml::{self, PlayCollect, Prompt, PromptItem, Time, Verb},
         multipart,
     },
     id::{ConferenceName, ParticipantId},
-    sip::{Hop, endpoint::Reason, message::Request},
+    sip::{
+        Hop,
+        endpoint::{Body, Call, Reason},
+        message::{Method, Request},
+    },
 };
 
 /// What the media server plays while it collects: its own name for a short tone.
@@ -133,10 +137,23 @@ impl Focus {
         entry.wrong += 1;
         if entry.wrong >= tries {
             tracing::info!(conference = %name, participant = %id, "no right PIN");
-            return self.fail(cx, name, id, 403, &Reason::sip(403, "the PIN is wrong"));
+            let why = if digits.is_empty() { "no PIN was typed" } else { "the PIN is wrong" };
+            return self.fail(cx, name, id, 403, &Reason::sip(403, why));
         }
         self.collect_pin(cx, name, id);
     }
+}
+
+/// Tells a caller who was asked for the PIN that it is in, if it takes such words (RFC 6086).
+pub(super) fn tell_admitted(cx: &mut Cx<'_>, call: Call) {
+    let takes = |packages: &Vec<String>| packages.iter().any(|package| package == INFO_PACKAGE);
+    if !cx.endpoint.call_peer(call).and_then(|peer| peer.recv_info).is_some_and(|packages| takes(&packages)) {
+        return;
+    }
+    let headers = vec![("Info-Package".to_owned(), INFO_PACKAGE.to_owned()), ("Content-Disposition".to_owned(), "Info-Package".to_owned())];
+    let body = Body::new(control::CONTENT_TYPE, Control::Admission(AdmissionState::In).to_xml());
+    // A call that is being left needs no word.
+    let _ = cx.endpoint.request(cx.now, call, Method::Info, headers, Some(body));
 }
 
 #[cfg(test)]

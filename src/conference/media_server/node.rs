@@ -267,7 +267,7 @@ impl<P: MediaPlane> Node for MediaServer<P> {
                     self.strays.extend(access::refuse(&bytes, from));
                 }
             }
-            Arrival::Failed { hop, .. } => self.endpoint.handle_transport_error(now, &hop),
+            Arrival::Failed { hop, why } => self.endpoint.handle_transport_error(now, &hop, &why),
             Arrival::Closed { flow, .. } => {
                 self.endpoint.handle_flow_closed(flow);
                 self.probe_flow(now, flow);

@@ -10,7 +10,7 @@ use std::{
 use super::{Gateways, OurHosts, offers::Offers};
 use crate::{
     account::{A1Algorithm, Backoff, Directory, Role, Verdict as Wait},
-    conference::focus::Caller,
+    conference::{focus::Caller, policy::barred},
     id::UserName,
     sip::{
         Hop,
@@ -66,8 +66,8 @@ impl Door {
         }
         let claimed: Option<UserName> = address.uri.user().and_then(|u| u.parse().ok());
         if shows && let Wait::Wait(wait) = self.wait(now, ip, request, claimed.as_ref()) {
-            let seconds = wait.as_secs().max(1).to_string();
-            return Entry::Closed { status: 503, headers: vec![("Retry-After".to_owned(), seconds)] };
+            let (status, headers) = barred("passwords", wait);
+            return Entry::Closed { status, headers };
         }
         let directory = Arc::clone(&self.directory);
         match self.digest.verify(now, request, |user, algorithm| find(&directory, user, algorithm)) {
@@ -91,7 +91,7 @@ impl Door {
             Verdict::Challenge { why, stale, username } => {
                 if why == Denied::Wrong {
                     let user: Option<UserName> = username.and_then(|u| u.parse().ok());
-                    tracing::info!(%ip, user = ?user, method = %request.method, "wrong credentials");
+                    tracing::info!(%ip, user = user.as_ref().map(tracing::field::display), method = %request.method, "wrong credentials");
                     self.backoff.handle_failure(now, ip, user.as_ref());
                 }
                 let mut offered = self.digest.challenges(now, stale);

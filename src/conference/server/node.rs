@@ -298,7 +298,7 @@ impl Node for ApplicationServer {
         self.step(now);
         match arrival {
             Arrival::Message { bytes, from, .. } => self.endpoint.handle_bytes(now, bytes, from),
-            Arrival::Failed { hop, .. } => self.endpoint.handle_transport_error(now, &hop),
+            Arrival::Failed { hop, why } => self.endpoint.handle_transport_error(now, &hop, &why),
             Arrival::Closed { flow, .. } => {
                 self.registrar.handle_flow_closed(flow);
                 self.endpoint.handle_flow_closed(flow);

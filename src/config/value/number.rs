@@ -88,12 +88,9 @@ impl<const MIN: u64, const MAX: u64> Setting for Span<MIN, MAX> {
 
     fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
         let text = node.scalar(&Self::form(), faults)?;
-        match humantime::parse_duration(&text) {
+        match read_span(&text) {
             Ok(span) if (Duration::from_millis(MIN)..=Duration::from_millis(MAX)).contains(&span) => return Some(Self(span)),
             Ok(_) => faults.add(&node.at, format!("{text} is not {}", Self::form())),
-            Err(_) if text.parse::<f64>().is_ok() => {
-                faults.add(&node.at, format!("{text} has no unit; write {text}s, {text}ms or {text}m"));
-            }
             Err(why) => faults.add(&node.at, format!("\"{}\" is not {}: {why}", text.escape_debug(), Self::form())),
         }
         None
@@ -101,6 +98,14 @@ impl<const MIN: u64, const MAX: u64> Setting for Span<MIN, MAX> {
 
     fn show(&self) -> Value {
         Value::String(humantime::format_duration(self.0).to_string())
+    }
+}
+
+/// A duration as people write it; a bare number is seconds, as on the command line.
+fn read_span(text: &str) -> Result<Duration, humantime::DurationError> {
+    match text.parse::<f64>().map(Duration::try_from_secs_f64) {
+        Ok(Ok(span)) => Ok(span),
+        Ok(Err(_)) | Err(_) => humantime::parse_duration(text),
     }
 }
 

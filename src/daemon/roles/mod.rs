@@ -162,6 +162,16 @@ impl Roles {
     }
 }
 
+/// Whether the SIP listeners of the configuration can be opened; they are closed again.
+pub(super) fn free(config: &Config) -> Result<(), DaemonError> {
+    let listeners = |wanted| {
+        let wanted = config.listen.sip.iter().filter(move |listener| listener.transport == wanted);
+        wanted.map(|listener| listener.address).collect()
+    };
+    let (udp, tcp, tls) = (listeners(SipTransport::Udp), listeners(SipTransport::Tcp), listeners(SipTransport::Tls));
+    Ok(Transports::can_bind(&TransportConfig { udp, tcp, tls, ..TransportConfig::default() })?)
+}
+
 /// Opens the transports of a role. `outer` gives it the listeners of the configuration.
 async fn open(ground: &Ground<'_>, role: Role, outer: bool) -> Result<(Transports, Receiver<Arrival>), DaemonError> {
     let listeners = |wanted| {

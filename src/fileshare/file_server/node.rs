@@ -258,7 +258,7 @@ impl<P: DataPlane> Node for FileServer<P> {
                     self.strays.extend(refuse(&bytes, from));
                 }
             }
-            Arrival::Failed { hop, .. } => self.endpoint.handle_transport_error(now, &hop),
+            Arrival::Failed { hop, why } => self.endpoint.handle_transport_error(now, &hop, &why),
             Arrival::Closed { flow, .. } => {
                 self.endpoint.handle_flow_closed(flow);
                 self.probe_flow(now, flow);

@@ -25,7 +25,7 @@ fn unauthorized(challenges: &[String]) -> Response {
     for challenge in challenges {
         headers.push("WWW-Authenticate", challenge.as_str());
     }
-    Response { status: 401, reason: String::new(), headers, body: Bytes::new() }
+    Response { status: 401, reason: String::new(), headers, body: Bytes::new(), unheard: None }
 }
 
 /// A server with alice in it, whose password is `secret`.

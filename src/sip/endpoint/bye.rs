@@ -8,7 +8,7 @@ use super::{
     send::{Draft, Purpose, add_extra, add_missing},
 };
 use crate::sip::{
-    message::{Method, Request},
+    message::{Method, Request, Response},
     transaction::ServerKey,
 };
 
@@ -103,9 +103,10 @@ impl Endpoint {
     }
 
     /// Our BYE was answered, or will not be: whatever the answer is, the call is over (§15.1.1).
-    pub(super) fn on_bye_final(&mut self, now: Instant, call: u64) {
+    pub(super) fn on_bye_final(&mut self, now: Instant, call: u64, response: &Response) {
         if let Some(Stage::Closing(ending)) = self.calls.get(&call).map(|state| state.stage.clone()) {
-            self.end_call(now, call, ending);
+            let unanswered = ending == Ending::ByeSent && response.unheard.is_some();
+            self.end_call(now, call, if unanswered { Ending::ByeUnanswered } else { ending });
         }
     }
 

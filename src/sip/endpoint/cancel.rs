@@ -10,7 +10,8 @@ use super::{
 };
 use crate::sip::{
     dialog::MAX_FORWARDS,
-    message::{CSeq, Headers, Method, Request},
+    fault::Unheard,
+    message::{CSeq, Headers, Method, Request, Response},
     transaction::ServerKey,
 };
 
@@ -63,7 +64,7 @@ impl Endpoint {
         let key = client.key.clone();
         let Some(pending) = self.pending.remove(&key) else { return };
         self.layer.abandon(now, &key);
-        let response = pending.request.response(408, "");
+        let response = Response { unheard: Some(Box::new(Unheard::TimedOut)), ..pending.request.response(408, "") };
         let hop = pending.hop.clone();
         self.on_invite_final(now, call, pending, response, &hop);
     }

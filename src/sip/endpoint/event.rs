@@ -67,7 +67,7 @@ pub enum Event {
         /// The 2xx.
         response: Response,
     },
-    /// Our INVITE failed. A timeout comes as a 408 and a transport failure as a 503, both made here. `Ended` follows.
+    /// Our INVITE failed. A timeout comes as a 408 and a transport failure as a 503, both made here ([`Response::unheard`]). `Ended` follows.
     Rejected {
         /// The call.
         call: Call,
@@ -100,7 +100,7 @@ pub enum Event {
         /// The peer it came from.
         from: Hop,
     },
-    /// The final response to a request of ours. A timeout comes as a 408 and a transport failure as a 503, both made here.
+    /// The final response to a request of ours. A timeout comes as a 408 and a transport failure as a 503, both made here ([`Response::unheard`]).
     Response {
         /// What `request` or `send` returned.
         outgoing: Outgoing,
@@ -157,8 +157,10 @@ pub enum Ending {
         /// Why, when the BYE says so.
         reason: Option<Reason>,
     },
-    /// Our BYE was answered, or nobody answered it.
+    /// Our BYE was answered.
     ByeSent,
+    /// Nobody answered our BYE: the peer may be gone.
+    ByeUnanswered,
     /// Our INVITE failed with this status.
     Rejected {
         /// 300 to 699.
@@ -175,9 +177,9 @@ pub enum Ending {
     AckMissing,
     /// The session timer ran out (RFC 4028 §10).
     Expired,
-    /// The peer no longer knows the dialog, or no longer answers: a 481 or 408 that a probe confirmed, or one to a re-INVITE.
+    /// The peer no longer knows the dialog, or no longer answers: a 481, a 408 or silence that a probe confirmed, or one to a re-INVITE.
     Gone {
-        /// 481 or 408.
+        /// 481 or 408; 503 where nothing gets there any more.
         status: u16,
     },
 }
@@ -200,5 +202,7 @@ pub enum SubscriptionEnding {
     Refused {
         /// 300 to 699.
         status: u16,
+        /// The response, where one was given or made: its own words, and why none came.
+        response: Option<Box<Response>>,
     },
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::sip::{
     Hop,
-    message::{Method, Request},
+    message::{Method, Request, Response},
     transaction::ServerKey,
 };
 
@@ -145,10 +145,7 @@ impl Endpoint {
 
     /// A request of ours in the dialog got a 481, a 408 or no answer. That may be the fault of the one request (research: a
     /// 4xx to an INFO ends no call), so the dialog is asked for once; what the probe says is believed.
-    pub(super) fn doubt(&mut self, now: Instant, call: u64, status: u16) {
-        if !matches!(status, 481 | 408) {
-            return;
-        }
+    pub(super) fn doubt(&mut self, now: Instant, call: u64) {
         let Some(state) = self.calls.get_mut(&call).filter(|state| state.stage == Stage::Up && !state.probing) else { return };
         let Some(dialog) = state.dialog else { return };
         state.probing = true;
@@ -160,12 +157,17 @@ impl Endpoint {
     }
 
     /// The probe's answer.
-    pub(super) fn on_probe_final(&mut self, now: Instant, call: u64, status: u16) {
+    pub(super) fn on_probe_final(&mut self, now: Instant, call: u64, response: &Response) {
         let Some(state) = self.calls.get_mut(&call) else { return };
         state.probing = false;
-        if matches!(status, 481 | 408) && state.stage == Stage::Up {
-            return self.leave(now, call, Ending::Gone { status }, None);
+        if is_doubtful(response) && state.stage == Stage::Up {
+            return self.leave(now, call, Ending::Gone { status: response.status }, None);
         }
         self.next_request(now, call);
     }
+}
+
+/// True for what puts the dialog in doubt: the peer does not know it, or says nothing.
+pub(super) fn is_doubtful(response: &Response) -> bool {
+    matches!(response.status, 481 | 408) || response.unheard.is_some()
 }

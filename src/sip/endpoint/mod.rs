@@ -65,6 +65,7 @@ pub use crate::sip::{digest::Credentials, hop::Transmit};
 use self::{call::CallState, dialogs::Dialogs, expiring::Expiring, out_of_dialog::Waiting, send::Pending, subscription::SubscriptionUsage};
 use super::{
     Address,
+    fault::SendFault,
     transaction::{self, ClientKey, ServerKey, TransactionLayer},
 };
 
@@ -101,6 +102,8 @@ pub struct Endpoint {
     events: VecDeque<Event>,
     transmits: VecDeque<Transmit>,
     made: u64,
+    /// Why the transport failed, while its word of that is being taken.
+    failing: Option<SendFault>,
     /// The time of the last call into it.
     now: Option<Instant>,
 }
@@ -135,6 +138,7 @@ impl Endpoint {
             events: VecDeque::new(),
             transmits: VecDeque::new(),
             made: 0,
+            failing: None,
             now: None,
             config,
         }

@@ -9,12 +9,14 @@ use super::{
     call::{Cancel, ClientState},
     event::Event,
     handle::Outgoing,
+    in_dialog,
     send::{Pending, Purpose},
     timer::{CallTimer, SubscriptionTimer, Timer},
 };
 use crate::sip::{
     FlowId, Hop, Transport,
     dialog::DialogId,
+    fault::{SendFault, Unheard},
     message::{
         Method, Request, Response,
         parse::{Fault, Framing, parse},
@@ -49,11 +51,13 @@ impl Endpoint {
         self.settle(now);
     }
 
-    /// Takes word that a message to `hop` could not be delivered.
-    pub fn handle_transport_error(&mut self, now: Instant, hop: &Hop) {
+    /// Takes word that a message to `hop` could not be delivered, and why.
+    pub fn handle_transport_error(&mut self, now: Instant, hop: &Hop, why: &SendFault) {
         self.layer.handle_transport_error(now, hop);
         self.resend_acks_small(now, hop);
+        self.failing = Some(why.clone());
         self.settle(now);
+        self.failing = None;
     }
 
     /// Takes word that a connection is gone: requests in its dialogs go to where their peers said that they can be reached.
@@ -120,8 +124,11 @@ impl Endpoint {
                 TransactionEvent::Ack { request, from } => self.on_ack(now, request, &from),
                 TransactionEvent::Response { key, response, from } => self.on_response(now, &key, response, &from),
                 TransactionEvent::StrayResponse { response, from } => self.on_stray_2xx(now, &response, &from),
-                TransactionEvent::TimedOut { key } => self.on_failure(now, &key, 408),
-                TransactionEvent::TransportFailed { key } => self.on_failure(now, &key, 503),
+                TransactionEvent::TimedOut { key } => self.on_failure(now, &key, Unheard::TimedOut),
+                TransactionEvent::TransportFailed { key } => {
+                    let why = self.failing.clone().unwrap_or(SendFault::Unreachable);
+                    self.on_failure(now, &key, Unheard::Failed(why));
+                }
                 TransactionEvent::ClientEnded { key } => {
                     self.pending.remove(&key);
                 }
@@ -175,8 +182,9 @@ impl Endpoint {
     }
 
     /// No response came: as if one had come that was made here.
-    fn on_failure(&mut self, now: Instant, key: &ClientKey, status: u16) {
+    fn on_failure(&mut self, now: Instant, key: &ClientKey, why: Unheard) {
         let Some(pending) = self.pending.remove(key) else { return };
+        let status = if why == Unheard::TimedOut { 408 } else { 503 };
         let pending = if status == 503 {
             match self.send_small(now, pending) {
                 Ok(key) => return self.moved(key),
@@ -185,7 +193,7 @@ impl Endpoint {
         } else {
             pending
         };
-        let response = pending.request.response(status, "");
+        let response = Response { unheard: Some(Box::new(why)), ..pending.request.response(status, "") };
         let from = pending.hop.clone();
         self.on_final(now, pending, response, &from);
     }
@@ -197,17 +205,19 @@ impl Endpoint {
                 self.next_request(now, call);
             }
             Purpose::Cancel | Purpose::LastBye => {}
-            Purpose::Bye(call) => self.on_bye_final(now, call),
-            Purpose::Probe(call) => self.on_probe_final(now, call, response.status),
+            Purpose::Bye(call) => self.on_bye_final(now, call, &response),
+            Purpose::Probe(call) => self.on_probe_final(now, call, &response),
             Purpose::Request { outgoing, call } => {
-                let status = response.status;
+                let doubtful = in_dialog::is_doubtful(&response);
                 if let Some(state) = call.and_then(|call| self.calls.get_mut(&call)) {
                     state.hop = from.clone();
                     state.requesting.take_if(|sent| *sent == outgoing);
                 }
                 self.events.push_back(Event::Response { outgoing: Outgoing(outgoing), response });
                 if let Some(call) = call {
-                    self.doubt(now, call, status);
+                    if doubtful {
+                        self.doubt(now, call);
+                    }
                     self.next_request(now, call);
                 }
             }

@@ -32,6 +32,8 @@ pub use via::{MAGIC_COOKIE, Via, ViaError};
 
 use bytes::Bytes;
 
+use super::fault::Unheard;
+
 /// A request or a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
@@ -65,6 +67,8 @@ pub struct Response {
     pub headers: Headers,
     /// Body; Content-Length is made from it when printing.
     pub body: Bytes,
+    /// Set where no peer said this: the response was made here because none came.
+    pub unheard: Option<Box<Unheard>>,
 }
 
 /// CSeq: sequence number and method.
@@ -177,7 +181,7 @@ impl Request {
                 _ => {}
             }
         }
-        Response { status, reason: reason_phrase(status).to_owned(), headers, body: Bytes::new() }
+        Response { status, reason: reason_phrase(status).to_owned(), headers, body: Bytes::new(), unheard: None }
     }
 
     /// Max-Forwards; `None` where it is missing or beyond 255, which counts as missing (RFC 4475 §3.1.2.4).

@@ -137,6 +137,14 @@ impl Transports {
         Ok((Self { inner, _alive: Arc::new(alive) }, receiver))
     }
 
+    /// Whether the listeners that `config` names can be opened: they are, and closed again. Within a tokio runtime.
+    ///
+    /// # Errors
+    /// Which address could not be opened, and what to do about it.
+    pub fn can_bind(config: &TransportConfig) -> Result<(), BindError> {
+        bind::open(config).map(drop)
+    }
+
     /// Sends `bytes` to `hop`. Never blocks: what fails later comes back as [`Arrival::Failed`].
     ///
     /// # Errors

@@ -80,9 +80,9 @@ impl Orders {
                 self.open = true;
                 None
             }
-            ControlEvent::Failed(_) | ControlEvent::Closed => {
+            ControlEvent::Refused(_) | ControlEvent::Failed(_) | ControlEvent::Closed => {
                 self.open = false;
-                Some("a shell's dialog lost").filter(|_| matches!(event, ControlEvent::Failed(_)))
+                Some("a shell's dialog lost").filter(|_| matches!(event, ControlEvent::Refused(_) | ControlEvent::Failed(_)))
             }
             ControlEvent::Reply(reply) => {
                 let dialog = self.dialog;

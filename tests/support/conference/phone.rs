@@ -43,9 +43,10 @@ impl Phone {
                 TerminalEvent::RegistrationFailed(refusal) => format!("its registration fail: {} {}", refusal.status, refusal.text),
                 TerminalEvent::Ringing => "ringing".to_owned(),
                 TerminalEvent::Called { from } => format!("a call of {}", from.uri),
-                TerminalEvent::Established { focus, audio } => {
+                TerminalEvent::Established { focus, audio, pin_wanted } => {
                     let to = audio.and_then(|a| a.remote_rtp).map_or("no audio".to_owned(), |a| format!("audio to {a}"));
-                    format!("the call up{}, {to}", if focus { " with a focus" } else { "" })
+                    let waits = if pin_wanted { ", a PIN is wanted" } else { "" };
+                    format!("the call up{}, {to}{waits}", if focus { " with a focus" } else { "" })
                 }
                 TerminalEvent::Changed { audio } => {
                     format!("the session change: {}", audio.map_or("no audio".to_owned(), |a| a.direction.name().to_owned()))
@@ -53,9 +54,11 @@ impl Phone {
                 TerminalEvent::NotChanged(refusal) => format!("no change: {} {}", refusal.status, refusal.text),
                 TerminalEvent::Message { from, text } => format!("a message of {}: {text}", from.uri),
                 TerminalEvent::Refused(refusal) => format!("its call refused: {} {}", refusal.status, refusal.text),
-                TerminalEvent::Ended { by_peer, reason } => {
+                TerminalEvent::Admitted => "itself let in".to_owned(),
+                TerminalEvent::Ended { by_peer, lost, reason } => {
                     let who = if by_peer { "the other side" } else { "itself" };
-                    format!("the call ended by {who}{}", reason.map_or(String::new(), |r| format!(": {r}")))
+                    let lost = if lost && !by_peer { " without an answer" } else { "" };
+                    format!("the call ended by {who}{lost}{}", reason.map_or(String::new(), |r| format!(": {r}")))
                 }
                 TerminalEvent::Left => "its end".to_owned(),
             };
@@ -78,6 +81,7 @@ impl Node for Phone {
             ["resume"] => TerminalCommand::Hold(false),
             ["register"] => TerminalCommand::Register(3600),
             ["unregister"] => TerminalCommand::Register(0),
+            ["ask"] => TerminalCommand::Ask,
             ["leave"] => TerminalCommand::Leave,
             _ => panic!("no command {text:?}"),
         };

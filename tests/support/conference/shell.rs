@@ -59,6 +59,10 @@ impl Shell {
                 ControlEvent::Opened => "the dialog open".to_owned(),
                 ControlEvent::Reply(Reply { outcome: Ok(data), .. }) => format!("done{}", told(&data)),
                 ControlEvent::Reply(Reply { outcome: Err(failure), .. }) => format!("{}: {}", failure.code, failure.text),
+                ControlEvent::Refused(refusal) => {
+                    let failure = refusal.failure();
+                    format!("the dialog fail: {}: {}", failure.code, failure.text)
+                }
                 ControlEvent::Failed(failure) => format!("the dialog fail: {}: {}", failure.code, failure.text),
                 ControlEvent::Closed => "the dialog closed".to_owned(),
             };

@@ -86,6 +86,7 @@ impl Node for Watcher {
                 self.seed[1] += 1; // another endpoint is nobody's twin
                 self.watch = Some(Watch::new(now, Endpoint::new(self.config.clone(), self.seed), &self.identity, &self.server, &name));
             }
+            ["ask"] => self.watch.as_mut().expect("a subscription").handle_command(now, WatchCommand::Ask),
             ["leave"] => self.watch.as_mut().expect("a subscription").handle_command(now, WatchCommand::Leave),
             _ => panic!("no command {text:?}"),
         }

@@ -23,7 +23,7 @@ pub use variables::Variables;
 
 use crate::{
     cli::values::{Assignment, Microphone},
-    config::{CodecName, ConfigError, Fault, Kind, Layers, Setting, Span, Text, schema::item},
+    config::{CodecName, ConfigError, Fault, Kind, Layers, Origin, Setting, Span, Text, schema::item},
     id::{ConferenceName, UserName},
 };
 
@@ -82,6 +82,19 @@ impl Scenario {
     /// # Errors
     /// Everything that is wrong with it, each with its line.
     pub fn parse(path: &Path, text: &str, given: &[Assignment]) -> Result<Self, ConfigError> {
+        Self::read_from(path, text, given).map_err(|error| match error {
+            ConfigError::Problems { mut problems } => {
+                // What is missing stands on no line; it is missing in this file all the same.
+                for problem in problems.iter_mut().filter(|problem| problem.origin == Origin::Default) {
+                    problem.origin = Origin::File { path: path.to_owned(), line: None };
+                }
+                ConfigError::Problems { problems }
+            }
+            error => error,
+        })
+    }
+
+    fn read_from(path: &Path, text: &str, given: &[Assignment]) -> Result<Self, ConfigError> {
         let mut layers = Layers::default();
         layers.text(path, text.to_owned())?;
         let mut faults = variables::substitute(&mut layers, text, given);

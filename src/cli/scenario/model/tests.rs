@@ -104,11 +104,11 @@ fn what_is_not_built_yet_is_refused_before_anything_starts() {
 
 #[test]
 fn everything_that_is_wrong_is_told_at_once() {
-    let text = "- join: {terminal: alice, pin: 12}\n- wait: 2\n- join: alice\n  leave: alice\n- expect: {}\n- parallel: []\n- kick: {who: bob, gain: 3}\n- \
+    let text = "- join: {terminal: alice, pin: 12}\n- wait: soon\n- join: alice\n  leave: alice\n- expect: {}\n- parallel: []\n- kick: {who: bob, gain: 3}\n- \
                 expect: {event: {terminal: bob, is: left}}\n- expect: {packets: {terminal: bob}}\n- join: alice\n  exit: 99\n";
     let faults = faults(text);
     for (told, told_at) in [
-        ("2 has no unit", "steps[1]"),
+        ("\"soon\" is not a duration", "steps[1]"),
         ("leave stands beside join", "steps[2]"),
         ("expects nothing; there are roster", "steps[3]"),
         ("has no steps", "steps[4]"),

@@ -5,20 +5,20 @@ use std::time::Instant;
 use super::{CallState, Dial, Hold, Phase, Refusal, Terminal, TerminalEvent};
 use crate::{
     conference::wire::{
-        control::{self, Body as Control, Join},
+        control::{self, ADMISSION, AdmissionState, Body as Control, Join},
         multipart::{self, Part},
     },
     sdp::{AudioStream, Description, Direction, LocalAudio, Negotiation},
     sip::{
         endpoint::{Body, Call, Ending, Invite, Reason},
-        message::{Headers, NameAddr, Request, Response},
+        message::{Headers, Method, NameAddr, Request, Response},
     },
 };
 
 impl Terminal {
     pub(super) fn dial(&mut self, now: Instant, dial: &Dial) {
         if self.call.is_some() {
-            let refusal = Refusal { status: 486, text: "a call is up already".to_owned() };
+            let refusal = Refusal::here(486, "a call is up already");
             return self.events.push_back(TerminalEvent::Refused(refusal));
         }
         let mut negotiation = self.negotiation();
@@ -48,9 +48,10 @@ impl Terminal {
                     hold: Hold::default(),
                     hung_up: false,
                     taken_back: None,
+                    pin_wanted: false,
                 });
             }
-            Err(why) => self.events.push_back(TerminalEvent::Refused(Refusal { status: 503, text: why.to_string() })),
+            Err(why) => self.events.push_back(TerminalEvent::Refused(Refusal::here(503, why.to_string()))),
         }
     }
 
@@ -87,7 +88,7 @@ impl Terminal {
         if let Err(why) = self.endpoint.reinvite(now, state.call, Some(sdp(&offer))) {
             state.negotiation.withdrawn();
             state.hold.asked = None;
-            self.events.push_back(TerminalEvent::NotChanged(Refusal { status: 503, text: why.to_string() }));
+            self.events.push_back(TerminalEvent::NotChanged(Refusal::here(503, why.to_string())));
         }
     }
 
@@ -109,6 +110,7 @@ impl Terminal {
             hold: Hold::default(),
             hung_up: false,
             taken_back: None,
+            pin_wanted: false,
         });
         if let Some(from) = request.from() {
             self.events.push_back(TerminalEvent::Called { from: NameAddr { params: Vec::new(), ..from } });
@@ -159,7 +161,7 @@ impl Terminal {
         state.phase = Phase::Up;
         let focus = self.endpoint.call_peer(call).is_some_and(|peer| peer.focus);
         self.events.push_back(if first {
-            TerminalEvent::Established { focus, audio: stream }
+            TerminalEvent::Established { focus, audio: stream, pin_wanted: false }
         } else {
             TerminalEvent::Changed { audio: stream }
         });
@@ -194,20 +196,33 @@ impl Terminal {
             state.hold.held = on;
         }
         let first = std::mem::replace(&mut state.phase, Phase::Up) == Phase::Calling;
+        if first {
+            let word = response.headers.get(ADMISSION).and_then(|word| AdmissionState::from_word(word.trim()));
+            state.pin_wanted = word == Some(AdmissionState::Pin);
+        }
+        let pin_wanted = state.pin_wanted;
         let focus = self.endpoint.call_peer(call).is_some_and(|peer| peer.focus);
         self.events.push_back(if first {
-            TerminalEvent::Established { focus, audio: stream }
+            TerminalEvent::Established { focus, audio: stream, pin_wanted }
         } else {
             TerminalEvent::Changed { audio: stream }
         });
         self.change(now);
     }
 
+    /// Asks whether the other side is still there; its silence is found out and told by the endpoint.
+    pub(super) fn ask(&mut self, now: Instant) {
+        if let Some(state) = self.call.as_ref().filter(|s| s.phase == Phase::Up && !s.hung_up) {
+            // At the bound of requests some are under way already, whose silence tells the same.
+            let _ = self.endpoint.request(now, state.call, Method::Options, Vec::new(), None);
+        }
+    }
+
     pub(super) fn on_rejected(&mut self, call: Call, response: &Response) {
         // After hanging up it is what was wanted; `Ended` follows.
         if self.call.as_ref().is_some_and(|s| s.call == call && !s.hung_up) {
             self.call = None;
-            self.events.push_back(TerminalEvent::Refused(Refusal::of(response)));
+            self.events.push_back(TerminalEvent::Refused(Refusal::of(response, &self.config.server)));
         }
     }
 
@@ -246,7 +261,7 @@ impl Terminal {
         if let Some(state) = self.call.as_mut().filter(|s| s.call == call) {
             state.negotiation.withdrawn();
             state.hold.asked = None;
-            self.events.push_back(TerminalEvent::NotChanged(Refusal::of(response)));
+            self.events.push_back(TerminalEvent::NotChanged(Refusal::of(response, &self.config.server)));
             self.change(now);
         }
     }
@@ -262,17 +277,18 @@ impl Terminal {
     pub(super) fn on_ended(&mut self, call: Call, why: &Ending) {
         let Some(state) = self.call.take_if(|s| s.call == call) else { return };
         self.ring_at = None;
+        let lost = matches!(why, Ending::ByeUnanswered | Ending::AckMissing | Ending::Expired | Ending::Gone { .. });
         let (by_peer, reason) = match why {
             Ending::ByeReceived { reason } => (true, reason.clone()),
             _ if state.hung_up => (false, None),
-            Ending::ByeSent | Ending::Refused { .. } => (false, None),
+            Ending::ByeSent | Ending::ByeUnanswered | Ending::Refused { .. } => (false, None),
             Ending::Cancelled => (true, Some(state.taken_back.unwrap_or_else(|| Reason::sip(487, "cancelled")))),
             Ending::Rejected { status } => (true, Some(Reason::sip(*status, "refused"))),
             Ending::AckMissing => (true, Some(Reason::sip(408, "no ACK came"))),
             Ending::Expired => (true, Some(Reason::sip(408, "the session expired"))),
             Ending::Gone { status } => (true, Some(Reason::sip(*status, "the other side is gone"))),
         };
-        self.events.push_back(TerminalEvent::Ended { by_peer, reason });
+        self.events.push_back(TerminalEvent::Ended { by_peer, lost, reason });
     }
 
     fn negotiation(&self) -> Negotiation {

@@ -15,7 +15,7 @@ pub use register::Registration;
 
 use super::{Identity, Machine, Refusal, ServerAddress};
 use crate::{
-    conference::wire::control::Pin,
+    conference::wire::control::{AdmissionState, Body as Control, CONTENT_TYPE, INFO_PACKAGE, Pin},
     sdp::{AudioStream, LocalAudio, Negotiation},
     sip::{
         Transmit,
@@ -71,6 +71,8 @@ pub enum TerminalCommand {
     Hangup(Hangup),
     /// Hold the call, or take it up again.
     Hold(bool),
+    /// Ask the other side of the call whether it is still there. One that is not ends the call; without a call nothing happens.
+    Ask,
     /// End the call and the registration, then be over.
     Leave,
 }
@@ -95,7 +97,11 @@ pub enum TerminalEvent {
         focus: bool,
         /// What was agreed.
         audio: Option<AudioStream>,
+        /// The conference wants a PIN typed before it lets us in: [`TerminalEvent::Admitted`] follows, or the end.
+        pin_wanted: bool,
     },
+    /// The conference that wanted a PIN has let us in.
+    Admitted,
     /// The session changed: the other side's re-INVITE, or ours.
     Changed {
         /// What was agreed.
@@ -116,6 +122,8 @@ pub enum TerminalEvent {
     Ended {
         /// True when the other side ended it, or it broke off.
         by_peer: bool,
+        /// True when it broke off, or our good-bye got no answer: the other side may be gone.
+        lost: bool,
         /// Why, when it was said.
         reason: Option<Reason>,
     },
@@ -148,6 +156,8 @@ struct CallState {
     hung_up: bool,
     /// Why the caller took it back.
     taken_back: Option<Reason>,
+    /// The conference has not let us in yet: it wants a PIN.
+    pin_wanted: bool,
 }
 
 /// Whether the call is held, by us.
@@ -175,7 +185,9 @@ enum Phase {
 
 impl Terminal {
     /// A terminal without a call.
-    pub fn new(endpoint: Endpoint, config: TerminalConfig) -> Self {
+    pub fn new(mut endpoint: Endpoint, config: TerminalConfig) -> Self {
+        endpoint.config_mut().recv_info = vec![INFO_PACKAGE.to_owned()];
+        endpoint.config_mut().accept = vec!["application/sdp".to_owned(), CONTENT_TYPE.to_owned()];
         Self {
             endpoint,
             config,
@@ -235,8 +247,8 @@ impl Terminal {
             }
             Event::Ended { call, why } => self.on_ended(call, &why),
             Event::Response { outgoing, response } => self.on_registered(now, outgoing, &response),
-            Event::Request { incoming, request, .. } => {
-                let status = self.on_request(&request);
+            Event::Request { incoming, call, request, .. } => {
+                let status = self.on_request(call, &request);
                 self.endpoint.respond(now, incoming, status, Vec::new(), None);
             }
             Event::Notify { incoming, .. } => self.endpoint.respond(now, incoming, 481, Vec::new(), None),
@@ -244,11 +256,14 @@ impl Terminal {
         }
     }
 
-    fn on_request(&mut self, request: &Request) -> u16 {
+    fn on_request(&mut self, call: Option<Call>, request: &Request) -> u16 {
         match request.method {
             Method::Options => 200,
-            Method::Info if request.headers.get("Info-Package").is_none() => 200,
-            Method::Info => 469,
+            Method::Info => match request.headers.get("Info-Package") {
+                None => 200,
+                Some(package) if package.trim().eq_ignore_ascii_case(INFO_PACKAGE) => self.on_word(call, request),
+                Some(_) => 469,
+            },
             Method::Message if request.content_type().as_deref() == Some("text/plain") => {
                 let from = request.from().unwrap_or_else(|| NameAddr::new(request.uri.clone()));
                 let text = String::from_utf8_lossy(&request.body).into_owned();
@@ -259,6 +274,21 @@ impl Terminal {
             _ => 405,
         }
     }
+
+    /// A word of the conference on the call: whether it has let us in.
+    fn on_word(&mut self, call: Option<Call>, request: &Request) -> u16 {
+        if request.content_type().as_deref() != Some(CONTENT_TYPE) {
+            return 415;
+        }
+        let Ok(Control::Admission(state)) = Control::parse(&request.body) else { return 400 };
+        if state == AdmissionState::In
+            && let Some(state) = self.call.as_mut().filter(|state| Some(state.call) == call)
+            && std::mem::take(&mut state.pin_wanted)
+        {
+            self.events.push_back(TerminalEvent::Admitted);
+        }
+        200
+    }
 }
 
 impl Node for Terminal {
@@ -267,7 +297,7 @@ impl Node for Terminal {
     fn handle_arrival(&mut self, now: Instant, arrival: Arrival) {
         match arrival {
             Arrival::Message { bytes, from, .. } => self.endpoint.handle_bytes(now, bytes, from),
-            Arrival::Failed { hop, .. } => self.endpoint.handle_transport_error(now, &hop),
+            Arrival::Failed { hop, why } => self.endpoint.handle_transport_error(now, &hop, &why),
             Arrival::Closed { .. } => {}
         }
         self.settle(now);
@@ -279,6 +309,7 @@ impl Node for Terminal {
             TerminalCommand::Dial(dial) => self.dial(now, &dial),
             TerminalCommand::Hangup(hangup) => self.hang_up(now, hangup.reason),
             TerminalCommand::Hold(on) => self.hold(now, on),
+            TerminalCommand::Ask => self.ask(now),
             TerminalCommand::Leave => {
                 self.leaving = true;
                 self.hang_up(now, None);

@@ -62,7 +62,7 @@ impl Terminal {
             Ok(outgoing) => self.registration.asking = Some(outgoing),
             Err(why) => {
                 self.registration.refresh_at = (seconds > 0).then(|| now + RETRY);
-                let refusal = Refusal { status: 503, text: why.to_string() };
+                let refusal = Refusal::here(503, why.to_string());
                 self.events.push_back(TerminalEvent::RegistrationFailed(refusal));
             }
         }
@@ -92,7 +92,7 @@ impl Terminal {
             return self.register(now, self.registration.wanted);
         }
         if !(200..300).contains(&response.status) {
-            let refusal = Refusal::of(response);
+            let refusal = Refusal::of(response, &self.config.server);
             self.registration.refresh_at = (self.registration.wanted > 0 && refusal.status >= 500).then(|| now + RETRY);
             self.events.push_back(TerminalEvent::RegistrationFailed(refusal));
             return;

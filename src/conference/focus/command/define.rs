@@ -146,7 +146,7 @@ impl Focus {
             (Some(Saving::Create { reply, mut record }), Stored::Done(revision)) => {
                 record.revision = revision;
                 let name = record.name.clone();
-                tracing::info!(conference = %name, creator = ?record.creator, "created");
+                tracing::info!(conference = %name, creator = record.creator.as_ref().map(tracing::field::display), "created");
                 if let Some(adhoc) = self.conferences.get_mut(&name) {
                     // Somebody dialled the name while it was being stored: the definition is the shell's.
                     adhoc.record = *record;

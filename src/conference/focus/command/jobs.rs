@@ -7,7 +7,7 @@ use super::{
 use crate::{
     conference::{
         roster::Entry,
-        wire::control::{Data, Failure, Invitee, Who},
+        wire::control::{CallState, Data, Failure, Invitee, Who},
     },
     id::{ConferenceName, ParticipantId},
     sip::endpoint::{Reason, Subscription},
@@ -60,7 +60,13 @@ impl Focus {
 
     pub(super) fn kick(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, who: &Who, reason: Option<&str>) -> Result<Data, Failure> {
         let ids = self.find(name, who)?;
-        let gone = self.participants(name, &ids);
+        let mut gone = self.participants(name, &ids);
+        if let Data::Participants { participants } = &mut gone {
+            for participant in participants {
+                participant.state = CallState::Disconnected;
+                participant.talking = false;
+            }
+        }
         for id in ids {
             self.put_out(cx, name, id, &Reason::sip(200, reason.unwrap_or("removed from the conference")));
         }

@@ -40,6 +40,21 @@ pub enum Body {
     Reply(Reply),
     /// What a caller shows to be let in.
     Join(Join),
+    /// What a caller is told who was answered before it was let in.
+    Admission(AdmissionState),
+}
+
+/// The header field of the answer to an INVITE that says what the caller has to do to be let in.
+pub const ADMISSION: &str = "Confkit-Admission";
+
+/// Whether a caller whose call is up is in the conference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AdmissionState {
+    /// Not before it has typed the PIN.
+    Pin,
+    /// It is in.
+    In,
 }
 
 /// What a caller shows to be let in, in a body part beside its SDP.
@@ -442,7 +457,7 @@ pub enum ControlError {
     #[error(transparent)]
     Xml(#[from] XmlError),
     /// XML of another kind.
-    #[error("the body holds no {NAMESPACE} request, result or join")]
+    #[error("the body holds no {NAMESPACE} request, result, join or admission")]
     OtherDocument,
     /// A request whose id could be read and whose content could not: answer it with this text as [`ErrorCode::Usage`].
     #[error("{text}")]
@@ -581,6 +596,7 @@ impl Command {
 }
 
 words!(Role { Chair = "chair", Member = "member", Guest = "guest" });
+words!(AdmissionState { Pin = "pin", In = "in" });
 words!(VolumeDirection { In = "in", Out = "out" });
 words!(CallState {
     Pending = "pending",

@@ -3,8 +3,9 @@
 use roxmltree::Node;
 
 use super::{
-    Body, CallState, Command, ControlError, Create, Data, Details, ErrorCode, Failure, Invitee, Join, MAX_GAIN_DB, MAX_TTL_SECONDS,
-    MAX_URIS, MediaServer, NAMESPACE, Participant, Pin, PinError, Reply, Request, Role, Status, Summary, VolumeDirection, Who,
+    AdmissionState, Body, CallState, Command, ControlError, Create, Data, Details, ErrorCode, Failure, Invitee, Join, MAX_GAIN_DB,
+    MAX_TTL_SECONDS, MAX_URIS, MediaServer, NAMESPACE, Participant, Pin, PinError, Reply, Request, Role, Status, Summary, VolumeDirection,
+    Who,
 };
 use crate::conference::wire::{
     fields::{self, Why, flag, maybe_flag, maybe_number, maybe_text, maybe_word, missing, number, shown, text, time, word},
@@ -27,6 +28,7 @@ pub(super) fn body(bytes: &[u8]) -> Result<Body, ControlError> {
         }
         "result" => reply(root).map(Body::Reply).map_err(ControlError::Malformed),
         "join" => pin(root).map(|pin| Body::Join(Join { pin })).map_err(ControlError::Malformed),
+        "admission" => word(root, "state", AdmissionState::from_word).map(Body::Admission).map_err(ControlError::Malformed),
         _ => Err(ControlError::OtherDocument),
     }
 }

@@ -104,6 +104,16 @@ fn every_command_reads_as_written() {
 }
 
 #[test]
+fn a_word_on_admission_reads_as_written() {
+    for state in [AdmissionState::Pin, AdmissionState::In] {
+        let body = Body::Admission(state);
+        assert_eq!(Body::parse(body.to_xml().as_bytes()), Ok(body));
+    }
+    let odd = Body::parse(b"<admission xmlns=\"urn:confkit:conference:1\" state=\"perhaps\"/>");
+    assert!(matches!(odd, Err(ControlError::Malformed(_))), "{odd:?}");
+}
+
+#[test]
 fn every_reply_reads_as_written() {
     let failure = Failure { candidates: vec!["p1".into(), "p2".into()], ..Failure::new(ErrorCode::NotFound, "no such participant: al") };
     let status = Status {

@@ -14,6 +14,7 @@ pub(super) fn body(body: &Body) -> String {
         Body::Request(request) => self::request(request),
         Body::Reply(reply) => self::reply(reply),
         Body::Join(join) => root("join").maybe_child(join.pin.as_ref().map(pin)),
+        Body::Admission(state) => root("admission").attr("state", state),
     };
     root.to_xml()
 }

@@ -247,7 +247,7 @@ impl Endpoint {
         }
         match response.status {
             404 | 405 | 408 | 410 | 416 | 480..=485 | 489 | 501 | 604 => {
-                let why = SubscriptionEnding::Refused { status: response.status };
+                let why = SubscriptionEnding::Refused { status: response.status, response: Some(Box::new(response.clone())) };
                 self.end_subscription(subscription, why);
             }
             _ => self.next_notify(now, subscription),
@@ -300,7 +300,7 @@ impl Endpoint {
         let Some(dialog) = dialog else { return };
         if self.send_inside(now, dialog, Purpose::Notify(subscription), Method::Notify, headers, body).is_err() {
             // At the bound of requests: as if the subscriber had not answered.
-            self.end_subscription(subscription, SubscriptionEnding::Refused { status: 503 });
+            self.end_subscription(subscription, SubscriptionEnding::Refused { status: 503, response: None });
         }
     }
 

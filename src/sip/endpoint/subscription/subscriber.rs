@@ -122,14 +122,15 @@ impl Endpoint {
             if self.send_again(now, pending, |headers| headers.set("Expires", least.to_string())).is_ok() {
                 return;
             }
-            return self.end_subscription(id, SubscriptionEnding::Refused { status });
+            return self.end_subscription(id, SubscriptionEnding::Refused { status, response: Some(Box::new(response.clone())) });
         }
         subscriber.under_way = false;
         if !subscriber.begun || subscriber.ending || matches!(status, 404 | 405 | 410 | 416 | 480..=485 | 489 | 501 | 604) {
-            let why = if subscriber.begun && subscriber.ending {
+            // Whoever answers at all has heard that it is over.
+            let why = if subscriber.begun && subscriber.ending && response.unheard.is_none() {
                 SubscriptionEnding::Unsubscribed
             } else {
-                SubscriptionEnding::Refused { status }
+                SubscriptionEnding::Refused { status, response: Some(Box::new(response.clone())) }
             };
             return self.end_subscription(id, why);
         }
@@ -224,7 +225,7 @@ impl Endpoint {
     pub(in super::super) fn on_no_notify(&mut self, id: u64) {
         let why = match self.subscriptions.get(&id).map(|usage| &usage.role) {
             Some(Role::Subscriber(subscriber)) if subscriber.ending && subscriber.expires > 0 => SubscriptionEnding::Unsubscribed,
-            _ => SubscriptionEnding::Refused { status: 408 },
+            _ => SubscriptionEnding::Refused { status: 408, response: None },
         };
         self.end_subscription(id, why);
     }
@@ -252,7 +253,7 @@ impl Endpoint {
         headers.push(("Expires".to_owned(), expires.to_string()));
         match self.send_inside(now, dialog, Purpose::Subscribe(id), Method::Subscribe, headers, None) {
             Ok(()) => self.expect_notify(now, id),
-            Err(_) => self.end_subscription(id, SubscriptionEnding::Refused { status: 503 }),
+            Err(_) => self.end_subscription(id, SubscriptionEnding::Refused { status: 503, response: None }),
         }
     }
 

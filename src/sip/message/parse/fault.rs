@@ -135,7 +135,7 @@ fn answer(why: Malformed, fields: &Headers) -> Option<Response> {
         }
     }
     headers.push("Warning", format!("399 confkit {}", scan::quote(&why.to_string())));
-    Some(Response { status: why.status(), reason: reason_phrase(why.status()).to_owned(), headers, body: Bytes::new() })
+    Some(Response { status: why.status(), reason: reason_phrase(why.status()).to_owned(), headers, body: Bytes::new(), unheard: None })
 }
 
 /// What can be sent back of a Via, which may be malformed or of another version: stray separators at its end are left out,

@@ -76,7 +76,7 @@ pub fn parse(bytes: &Bytes, framing: Framing) -> Result<Message, Fault> {
         }
         (None, start::Start::Response(Ok((status, reason)))) => {
             headers.remove("Content-Length");
-            Ok(Message::Response(Response { status, reason, headers, body }))
+            Ok(Message::Response(Response { status, reason, headers, body, unheard: None }))
         }
         (fault, start) => Err(fault::verdict(fault.unwrap_or(Malformed::StartLine), start.method(), &headers)),
     }
