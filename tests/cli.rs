@@ -80,7 +80,7 @@ fn wrong_usage_ends_with_2_and_says_what_is_right() {
         (CONFCTL, &["watch"], "<NAME|--all"),
         (CONFCTL, &["list", "--server", "http://x"], "sip:127.0.0.1:5060"),
         (CONFCTL, &["list", "--quiet", "--verbose"], "cannot be used with"),
-        (RELAYD, &["print-config", "--roles", "fs"], "later version"),
+        (RELAYD, &["print-config", "--roles", "relay"], "later version"),
         (RELAYD, &["print-config", "--listen", "localhost"], "127.0.0.1:5060"),
         (RELAYD, &["--ephemeral", "user", "list"], "behind \"relayd run\""),
         (RELAYD, &["run", "--trace-secrets"], "--trace-sip"),
