@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`client`] | the data plane of terminals: upload and download |
 //! | [`file_server`] | the FS: signalling, admission, listening ports, store |
+//! | [`focus`] | the AS: who shares, who receives, what file servers and terminals are told |
 //! | [`id`] | names: the share as people type it, the data conference as AS and FS know it, the batch |
 //! | [`wire`] | transfer packets (table 1), XML bodies, the SDP line: bytes ⇄ values |
 //!
@@ -15,7 +16,9 @@
 
 pub mod client;
 pub mod file_server;
+pub mod focus;
 pub mod id;
+mod outbox;
 pub mod wire;
 
 pub use id::{BatchId, ConfId, ShareId};

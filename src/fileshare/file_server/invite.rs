@@ -8,7 +8,6 @@ use super::{
     admission::{MemberId, Pass},
     config::RETRY_AFTER,
     node::{Due, FileServer},
-    outbox::Outbox,
     plane::DataPlane,
     session::Session,
     share::{Share, within},
@@ -17,6 +16,7 @@ use crate::{
     conference::{media_server::address_near, wire::multipart},
     fileshare::{
         ConfId,
+        outbox::Outbox,
         wire::{
             TransferKey,
             control::{Endpoint, MemberState},

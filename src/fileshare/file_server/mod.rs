@@ -8,7 +8,6 @@
 //! | `info` | XML requests in a dialog |
 //! | `ending` | how members leave, how a data conference ends, what becomes due |
 //! | `share`, `session` | what is kept of a data conference (the conference list), and of a dialog |
-//! | `outbox` | INFO after INFO in one dialog |
 //! | [`admission`] | who may connect: address, port and key, decided without a socket |
 //! | [`plane`] | the trait between signalling and bytes |
 //! | [`simulated`] | a plane without sockets, for ladders and simulations |
@@ -22,7 +21,6 @@ pub mod engine;
 mod info;
 mod invite;
 pub mod node;
-mod outbox;
 pub mod plane;
 pub mod server;
 mod session;

@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 
-use super::{admission::MemberId, outbox::Outbox};
+use super::admission::MemberId;
 use crate::{
     fileshare::{
         ConfId,
+        outbox::Outbox,
         wire::{
             Failure, TransferKey,
             control::{Member, MemberState},
