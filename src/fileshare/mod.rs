@@ -10,6 +10,7 @@
 //! | [`file_server`] | the FS: signalling, admission, listening ports, store |
 //! | [`focus`] | the AS: who shares, who receives, what file servers and terminals are told |
 //! | [`id`] | names: the share as people type it, the data conference as AS and FS know it, the batch |
+//! | [`terminal`] | terminals: who shares and receives by the signalling of a call |
 //! | [`wire`] | transfer packets (table 1), XML bodies, the SDP line: bytes ⇄ values |
 //!
 //! On the wire: `docs/protocols/fileshare.md`.
@@ -19,6 +20,7 @@ pub mod file_server;
 pub mod focus;
 pub mod id;
 mod outbox;
+pub mod terminal;
 pub mod wire;
 
 pub use id::{BatchId, ConfId, ShareId};

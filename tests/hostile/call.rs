@@ -110,10 +110,11 @@ impl Person {
             session_id: u64::from(rtp.port()),
             answer: false,
             ring: Duration::ZERO,
+            part: None,
         };
         let terminal = Terminal::new(transports.endpoint(EndpointConfig::default()), config);
         let mut session = transports.run(terminal);
-        let dial = Dial { uri: server.at("honest"), pin: None, offerless: false };
+        let dial = Dial { uri: server.at("honest"), pin: None, offerless: false, without_audio: false };
         assert!(session.tell(TerminalCommand::Dial(Box::new(dial))).await);
         loop {
             match timeout(PATIENCE, session.next()).await.expect("answered in time").expect("the terminal lives") {

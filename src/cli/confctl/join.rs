@@ -124,7 +124,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     };
     let (participant, mut happenings) = Participant::open(&host, transports, config).map_err(no_audio)?;
     tell(&context.output, &Attended::Calling { at: clock::wall().into(), uri: uri.to_string() })?;
-    participant.dial(Dial { uri: uri.clone(), pin, offerless: false }).await;
+    participant.dial(Dial { uri: uri.clone(), pin, offerless: false, without_audio: false }).await;
 
     let dialled = enter(&participant, &mut happenings, context, &uri.to_string()).await;
     let began = clock::now();

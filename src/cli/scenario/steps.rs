@@ -141,7 +141,7 @@ async fn enter(stage: &Stage, join: &Join) -> Result<(), Failure> {
     };
     let pin = join.pin.as_ref().map(|pin| pin.0.parse()).transpose().or_fail(ExitCode::Usage, "read the PIN")?;
     let from = actor.log.len();
-    actor.participant.dial(Dial { uri: uri.clone(), pin, offerless: false }).await;
+    actor.participant.dial(Dial { uri: uri.clone(), pin, offerless: false, without_audio: false }).await;
     let answer = actor.log.find(from, stage.patience(), |event| match event {
         TerminalEvent::Established { .. } => Some(Ok(())),
         TerminalEvent::Refused(refusal) => Some(Err(refused(refusal))),

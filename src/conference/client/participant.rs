@@ -89,6 +89,7 @@ impl Participant {
             session_id,
             answer: config.answer,
             ring: config.ring,
+            part: None,
         };
         let endpoint = transports.endpoint(EndpointConfig::default());
         let session = transports.run(Terminal::new(endpoint, terminal));

@@ -2,11 +2,14 @@
 
 use std::time::Instant;
 
-use super::{CallState, Dial, Hold, Phase, Refusal, Terminal, TerminalEvent};
+use super::{CallState, Dial, Hold, Phase, Refusal, Terminal, TerminalEvent, part::PartState};
 use crate::{
-    conference::wire::{
-        control::{self, ADMISSION, AdmissionState, Body as Control, Join},
-        multipart::{self, Part},
+    conference::{
+        companion::Lines,
+        wire::{
+            control::{self, ADMISSION, AdmissionState, Body as Control, Join},
+            multipart::{self, Part},
+        },
     },
     sdp::{AudioStream, Description, Direction, LocalAudio, Negotiation},
     sip::{
@@ -22,7 +25,9 @@ impl Terminal {
             return self.events.push_back(TerminalEvent::Refused(refusal));
         }
         let mut negotiation = self.negotiation();
-        let offer = (!dial.offerless).then(|| negotiation.offer(vec![self.config.audio.offer()]).ok()).flatten();
+        let offer = (!dial.offerless)
+            .then(|| negotiation.offer(if dial.without_audio { Vec::new() } else { vec![self.config.audio.offer()] }).ok())
+            .flatten();
         let body = body_with(offer.as_ref(), dial);
         let hop = self.config.server.hop();
         let identity = &self.config.identity;
@@ -45,6 +50,8 @@ impl Terminal {
                     negotiation,
                     phase: Phase::Calling,
                     audio: None,
+                    without_audio: dial.without_audio,
+                    part: PartState::default(),
                     hold: Hold::default(),
                     hung_up: false,
                     taken_back: None,
@@ -73,22 +80,36 @@ impl Terminal {
     }
 
     /// Offers what is wanted, if its time has come.
-    fn change(&mut self, now: Instant) {
+    pub(super) fn change(&mut self, now: Instant) {
+        let part_wants = self.part_wants();
         let Some(state) = self.call.as_mut().filter(|s| s.phase == Phase::Up && s.negotiation.is_idle()) else { return };
-        let Some(on) = state.hold.wanted.take() else { return };
-        let audio = held(&self.config.audio, on);
+        let wanted = state.hold.wanted.take().filter(|_| !state.without_audio);
+        if wanted.is_none() && !part_wants {
+            return;
+        }
         // All lines keep their places (RFC 3264 §8).
         let mut lines = state.negotiation.local().to_vec();
-        match lines.iter_mut().find(|line| line.is_kind("audio")) {
-            Some(line) => *line = audio.offer(),
-            None => lines.push(audio.offer()),
+        if let Some(on) = wanted {
+            let audio = held(&self.config.audio, on);
+            match lines.iter_mut().find(|line| line.is_kind("audio")) {
+                Some(line) => *line = audio.offer(),
+                None => lines.push(audio.offer()),
+            }
         }
-        let Ok(offer) = state.negotiation.offer(lines) else { return };
-        state.hold.asked = Some(on);
-        if let Err(why) = self.endpoint.reinvite(now, state.call, Some(sdp(&offer))) {
+        self.overlay(&mut lines);
+        let Some(state) = self.call.as_mut() else { return };
+        let sent = state.negotiation.offer(lines).map_err(|why| why.to_string()).and_then(|offer| {
+            let sent = self.endpoint.reinvite(now, state.call, Some(sdp(&offer)));
+            sent.map_err(|why| why.to_string())
+        });
+        state.hold.asked = wanted;
+        if let Err(text) = sent {
             state.negotiation.withdrawn();
-            state.hold.asked = None;
-            self.events.push_back(TerminalEvent::NotChanged(Refusal::here(503, why.to_string())));
+            let refusal = Refusal::here(503, text);
+            if state.hold.asked.take().is_some() {
+                self.events.push_back(TerminalEvent::NotChanged(refusal.clone()));
+            }
+            self.part_refused(&refusal);
         }
     }
 
@@ -107,6 +128,8 @@ impl Terminal {
             negotiation,
             phase: Phase::Ringing,
             audio: None,
+            without_audio: false,
+            part: PartState::default(),
             hold: Hold::default(),
             hung_up: false,
             taken_back: None,
@@ -128,7 +151,7 @@ impl Terminal {
         let audio = self.config.audio.clone();
         let Some(state) = self.call.as_mut().filter(|s| s.phase == Phase::Ringing) else { return };
         let description = if state.negotiation.asked().is_some() {
-            let answered = answer(&mut state.negotiation, &audio);
+            let answered = answer(&mut state.negotiation, &audio, &Lines::new());
             state.audio = answered.as_ref().and_then(|(_, stream)| stream.clone());
             answered.map(|(description, _)| description)
         } else {
@@ -174,13 +197,14 @@ impl Terminal {
         };
         let audio = held(&self.config.audio, state.hold.asked.unwrap_or(state.hold.held));
         let theirs = sdp_in(&response.headers, &response.body);
-        let mut body = None;
+        let (mut body, mut lines) = (None, Vec::new());
         let agreed = if state.negotiation.is_offering() {
+            lines = theirs.as_ref().map(|answer| answer.media.clone()).unwrap_or_default();
             theirs.and_then(|answer| agree(&mut state.negotiation, &audio, answer))
         } else {
             // We sent no offer: theirs is answered in the ACK.
             theirs.and_then(|offer| state.negotiation.offered(offer).is_ok().then_some(())).and_then(|()| {
-                let (description, stream) = answer(&mut state.negotiation, &audio)?;
+                let (description, stream) = answer(&mut state.negotiation, &audio, &Lines::new())?;
                 body = Some(sdp(&description));
                 Some(stream)
             })
@@ -207,6 +231,7 @@ impl Terminal {
         } else {
             TerminalEvent::Changed { audio: stream }
         });
+        self.part_answered(&lines);
         self.change(now);
     }
 
@@ -227,7 +252,6 @@ impl Terminal {
     }
 
     pub(super) fn on_reinvite(&mut self, now: Instant, call: Call, request: &Request) {
-        let audio = self.config.audio.clone();
         let Some(state) = self.call.as_mut().filter(|s| s.call == call) else {
             return self.endpoint.reject(now, call, 481, Vec::new());
         };
@@ -235,20 +259,39 @@ impl Terminal {
             // Ours lost its turn to theirs (glare) and no longer fits: it is made anew afterwards.
             state.negotiation.withdrawn();
             state.hold.wanted = state.hold.wanted.or(state.hold.asked.take());
+            self.part_waits();
         }
-        let mine = held(&audio, state.hold.held);
-        let description = match sdp_in(&request.headers, &request.body) {
-            Some(offer) => match state.negotiation.offered(offer) {
-                Ok(_) => answer(&mut state.negotiation, &mine).map(|(description, stream)| {
-                    state.audio = stream;
-                    description
-                }),
-                Err(_) => None,
-            },
-            None => state.negotiation.offer_again().ok(),
+        let Some(state) = self.call.as_mut() else { return };
+        let Some(offer) = sdp_in(&request.headers, &request.body) else {
+            return match state.negotiation.offer_again() {
+                Ok(description) => self.endpoint.accept(now, call, Some(sdp(&description)), Vec::new()),
+                Err(_) => self.endpoint.reject(now, call, 488, Vec::new()),
+            };
         };
-        match description.filter(|d| d.media.iter().any(|m| m.port != 0)) {
-            Some(description) => self.endpoint.accept(now, call, Some(sdp(&description)), Vec::new()),
+        let lines = offer.media.clone();
+        if state.negotiation.offered(offer).is_err() {
+            self.endpoint.reject(now, call, 488, Vec::new());
+            return self.change(now);
+        }
+        if !self.ask_part(&lines) {
+            // The part's lines stand as they stood.
+            let standing = self.call.as_ref().map(|s| self.lines_of_part(s.negotiation.local())).unwrap_or_default();
+            self.answer_reinvite(now, &standing);
+        }
+    }
+
+    /// Answers the open offer, with these lines of the part.
+    pub(super) fn answer_reinvite(&mut self, now: Instant, lines: &Lines) {
+        let Some(state) = self.call.as_mut() else { return };
+        let mine = held(&self.config.audio, state.hold.held);
+        let answered = answer(&mut state.negotiation, &mine, lines);
+        let call = state.call;
+        let usable = |d: &Description| self.config.part.is_some() || d.media.iter().any(|m| m.port != 0);
+        match answered.filter(|(description, _)| usable(description)) {
+            Some((description, stream)) => {
+                state.audio = stream;
+                self.endpoint.accept(now, call, Some(sdp(&description)), Vec::new());
+            }
             None => {
                 state.negotiation.declined();
                 self.endpoint.reject(now, call, 488, Vec::new());
@@ -260,8 +303,11 @@ impl Terminal {
     pub(super) fn on_reinvite_rejected(&mut self, now: Instant, call: Call, response: &Response) {
         if let Some(state) = self.call.as_mut().filter(|s| s.call == call) {
             state.negotiation.withdrawn();
-            state.hold.asked = None;
-            self.events.push_back(TerminalEvent::NotChanged(Refusal::of(response, &self.config.server)));
+            let refusal = Refusal::of(response, &self.config.server);
+            if state.hold.asked.take().is_some() || state.part.offered.is_empty() {
+                self.events.push_back(TerminalEvent::NotChanged(refusal.clone()));
+            }
+            self.part_refused(&refusal);
             self.change(now);
         }
     }
@@ -270,6 +316,7 @@ impl Terminal {
     pub(super) fn on_reinvite_cancelled(&mut self, now: Instant, call: Call) {
         if let Some(state) = self.call.as_mut().filter(|s| s.call == call) {
             state.negotiation.declined();
+            self.part_taken_back();
             self.change(now);
         }
     }
@@ -296,14 +343,18 @@ impl Terminal {
     }
 }
 
-/// Answers the open offer: the first audio line that fits, all others refused. `None` when it cannot be answered.
-fn answer(negotiation: &mut Negotiation, audio: &LocalAudio) -> Option<(Description, Option<AudioStream>)> {
+/// Answers the open offer: the first audio line that fits, the part's lines as given, all others refused. `None` when it cannot be answered.
+fn answer(negotiation: &mut Negotiation, audio: &LocalAudio, lines: &Lines) -> Option<(Description, Option<AudioStream>)> {
     let mut stream = None;
     let lines = negotiation
         .asked()?
         .media
         .iter()
-        .map(|offered| {
+        .enumerate()
+        .map(|(at, offered)| {
+            if let Some(line) = lines.get(&at) {
+                return Some(line.clone());
+            }
             if stream.is_some() {
                 return None;
             }

@@ -1,9 +1,10 @@
 //! A terminal (UE): registers if told to, calls, is called, negotiates its audio, and says what was agreed.
 //!
 //! One call at a time. Its session is made of lines that its parts own: audio here, and what others add with
-//! [`TerminalConfig`]. Out of scope: the audio itself; whoever owns the terminal joins it to what is agreed.
+//! [`Part`]. Out of scope: the audio itself; whoever owns the terminal joins it to what is agreed.
 
 mod call;
+mod part;
 mod register;
 
 use std::{
@@ -11,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use part::{Part, PartCommand, PartEvent};
 pub use register::Registration;
 
 use super::{Identity, Machine, Refusal, ServerAddress};
@@ -40,6 +42,8 @@ pub struct TerminalConfig {
     pub answer: bool,
     /// Ring for so long before answering.
     pub ring: Duration,
+    /// What else its session is made of than audio.
+    pub part: Option<Part>,
 }
 
 /// Whom to call.
@@ -51,6 +55,8 @@ pub struct Dial {
     pub pin: Option<Pin>,
     /// Send no offer: the other side makes one.
     pub offerless: bool,
+    /// Call without audio: for the lines of a part alone.
+    pub without_audio: bool,
 }
 
 /// How to end a call.
@@ -73,6 +79,8 @@ pub enum TerminalCommand {
     Hold(bool),
     /// Ask the other side of the call whether it is still there. One that is not ends the call; without a call nothing happens.
     Ask,
+    /// Something for the part that owns further lines.
+    Part(PartCommand),
     /// End the call and the registration, then be over.
     Leave,
 }
@@ -127,6 +135,8 @@ pub enum TerminalEvent {
         /// Why, when it was said.
         reason: Option<Reason>,
     },
+    /// Something for the part that owns further lines.
+    Part(PartEvent),
     /// The terminal is over, as asked.
     Left,
 }
@@ -151,6 +161,9 @@ struct CallState {
     negotiation: Negotiation,
     phase: Phase,
     audio: Option<AudioStream>,
+    /// Audio takes no part in it.
+    without_audio: bool,
+    part: part::PartState,
     hold: Hold,
     /// We hung up: however it ends now, it ends as was wanted.
     hung_up: bool,
@@ -188,6 +201,10 @@ impl Terminal {
     pub fn new(mut endpoint: Endpoint, config: TerminalConfig) -> Self {
         endpoint.config_mut().recv_info = vec![INFO_PACKAGE.to_owned()];
         endpoint.config_mut().accept = vec!["application/sdp".to_owned(), CONTENT_TYPE.to_owned()];
+        if let Some(part) = &config.part {
+            endpoint.config_mut().recv_info.push(part.package.to_owned());
+            endpoint.config_mut().accept.push(part.content_type.to_owned());
+        }
         Self {
             endpoint,
             config,
@@ -249,6 +266,13 @@ impl Terminal {
             Event::Response { outgoing, response } => self.on_registered(now, outgoing, &response),
             Event::Request { incoming, call, request, .. } => {
                 let status = self.on_request(call, &request);
+            Event::Response { outgoing, response } => {
+                if !self.on_part_answer(outgoing, response.status) {
+                    self.on_registered(now, outgoing, &response);
+                }
+            }
+            Event::Request { incoming, call, request, .. } => {
+                let status = self.on_part_info(call, &request).unwrap_or_else(|| self.on_request(&request));
                 self.endpoint.respond(now, incoming, status, Vec::new(), None);
             }
             Event::Notify { incoming, .. } => self.endpoint.respond(now, incoming, 481, Vec::new(), None),
@@ -309,7 +333,10 @@ impl Node for Terminal {
             TerminalCommand::Dial(dial) => self.dial(now, &dial),
             TerminalCommand::Hangup(hangup) => self.hang_up(now, hangup.reason),
             TerminalCommand::Hold(on) => self.hold(now, on),
-            TerminalCommand::Ask => self.ask(now),
+            Event::Response { outgoing, response } if self.on_part_answer(outgoing, response.status) => {}
+            Event::Response { outgoing, response } => self.on_registered(now, outgoing, &response),
+            Event::Request { incoming, call, request, .. } => {
+                let status = self.on_part_info(call, &request).unwrap_or_else(|| self.on_request(call, &request));
             TerminalCommand::Leave => {
                 self.leaving = true;
                 self.hang_up(now, None);

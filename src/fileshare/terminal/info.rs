@@ -1,0 +1,138 @@
+//! Shares by INFO: S801–S812, and what is said about any share (S601–S605, S701–S705).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    time::Instant,
+};
+
+use bytes::Bytes;
+
+use super::{MAX_OFFERS, Order, SharingEvent, SharingTerminal};
+use crate::{
+    conference::client::PartCommand,
+    fileshare::{
+        ShareId,
+        wire::{
+            Failure, FailureCode,
+            control::{Body, Message, ShareRequest},
+        },
+    },
+};
+
+/// What goes on by INFO.
+#[derive(Debug, Default)]
+pub(super) struct Info {
+    /// Our requests to share, by their id.
+    asked: BTreeMap<String, u64>,
+    /// Offers that their owner has still to accept or decline: the id of each.
+    pub(super) offered: BTreeMap<ShareId, String>,
+    /// Shares in which we have a part.
+    pub(super) live: BTreeSet<ShareId>,
+    /// Those that are ours.
+    own: BTreeSet<ShareId>,
+    /// Why a line of ours was refused: said before the answer that refuses it.
+    pub(super) last_refusal: Option<Failure>,
+}
+
+impl SharingTerminal {
+    fn send(&mut self, now: Instant, body: &Body) {
+        self.part(now, PartCommand::Info { id: body.id.clone(), body: body.to_xml().into() });
+    }
+
+    /// S801.
+    pub(super) fn share_by_info(&mut self, now: Instant, order: Order) {
+        let id = self.fresh_id();
+        let Order { key, batch, source, plain, recipients, .. } = order;
+        self.info.asked.insert(id.clone(), key);
+        let message = Message::ShareRequest(ShareRequest { batch, source, plain, recipients });
+        self.send(now, &Body { id, share: None, conf: None, message });
+    }
+
+    /// S807.
+    pub(super) fn accept_by_info(&mut self, now: Instant, share: ShareId, id: String, source: SocketAddr) {
+        self.info.live.insert(share);
+        self.send(now, &Body::of_share(id, share, Message::DownloadAnswer { source }));
+    }
+
+    pub(super) fn decline_by_info(&mut self, now: Instant, share: ShareId, id: String) {
+        let why = Failure::new(FailureCode::Declined, "not wanted");
+        self.send(now, &Body::of_share(id, share, Message::Refusal(why)));
+    }
+
+    pub(super) fn end_by_info(&mut self, now: Instant, share: ShareId) {
+        if self.info.live.remove(&share) {
+            let id = self.fresh_id();
+            let own = self.info.own.remove(&share);
+            let text = if own { "the sharer ended the share" } else { "the member left the share" };
+            self.send(now, &Body::of_share(id, share, Message::ShareEnded(Failure::new(FailureCode::Ended, text))));
+            self.events.push_back(SharingEvent::Ended { share, why: None });
+        }
+    }
+
+    pub(super) fn say(&mut self, now: Instant, share: ShareId, message: Message) {
+        let id = self.fresh_id();
+        self.send(now, &Body::of_share(id, share, message));
+    }
+
+    pub(super) fn on_info(&mut self, now: Instant, bytes: &Bytes) {
+        let Ok(body) = Body::parse(bytes) else { return };
+        let asked = self.info.asked.remove(&body.id);
+        let said = |share, message| SharingEvent::Said { share, message: Box::new(message) };
+        match (body.message, body.share) {
+            (Message::ShareAnswer(endpoint), Some(share)) => {
+                if let Some(key) = asked {
+                    self.info.live.insert(share);
+                    self.info.own.insert(share);
+                    self.events.push_back(SharingEvent::Shared { key, share, endpoint });
+                }
+            }
+            (Message::Refusal(why), share) => match asked {
+                Some(key) => self.events.push_back(SharingEvent::NotShared { key, why }),
+                None => {
+                    self.info.last_refusal = Some(why.clone());
+                    self.events.push_back(said(share, Message::Refusal(why)));
+                }
+            },
+            (Message::DownloadOffer(offer), Some(share)) => {
+                if self.info.offered.len() >= MAX_OFFERS {
+                    return self.decline_by_info(now, share, body.id);
+                }
+                self.info.offered.insert(share, body.id);
+                self.events.push_back(SharingEvent::Offered { share, offer: Box::new(offer) });
+            }
+            (Message::DownloadGo(endpoint), Some(share)) => {
+                // S811.
+                self.send(now, &Body::of_share(body.id, share, Message::GoAcknowledged));
+                self.events.push_back(SharingEvent::Go { share, endpoint });
+            }
+            (Message::ShareEnded(why), Some(share)) => {
+                self.info.live.remove(&share);
+                self.info.own.remove(&share);
+                self.info.offered.remove(&share);
+                let by_line = self.slots.values().any(|slot| slot.share == Some(share));
+                let event = if by_line {
+                    // The line ends next; what for is known by then.
+                    said(Some(share), Message::ShareEnded(why))
+                } else {
+                    SharingEvent::Ended { share, why: Some(why) }
+                };
+                self.events.push_back(event);
+            }
+            (Message::DownloadPrepare { files }, Some(share)) => {
+                // S702: its owner connects as soon as it was told where to.
+                self.send(now, &Body::of_share(body.id, share, Message::DownloadReady));
+                self.events.push_back(said(Some(share), Message::DownloadPrepare { files }));
+            }
+            (message, share) => self.events.push_back(said(share, message)),
+        }
+    }
+
+    pub(super) fn on_info_failed(&mut self, id: &str, status: u16) {
+        let why = Failure::new(FailureCode::Unsupported, format!("the conference answered {status}"));
+        match self.info.asked.remove(id) {
+            Some(key) => self.events.push_back(SharingEvent::NotShared { key, why }),
+            None => self.events.push_back(SharingEvent::Said { share: None, message: Box::new(Message::Refusal(why)) }),
+        }
+    }
+}
