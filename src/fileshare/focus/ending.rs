@@ -2,7 +2,11 @@
 //!
 //! The file server keeps a data conference as long as its sharer's dialog lives: the members' dialogs are ended first, the sharer's last.
 
-use super::{Due, FileSharing, file_server::For, roster::Stage};
+use super::{
+    Due, FileSharing,
+    file_server::For,
+    roster::{Member, Stage},
+};
 use crate::{
     conference::companion::{CompanionCx, Seat},
     fileshare::{
@@ -18,11 +22,11 @@ use crate::{
 
 impl FileSharing {
     /// The file server did not do what was asked of it.
-    pub(super) fn on_asked_in_vain(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat, share: ShareId, wanted: For, why: &Failure) {
+    pub(super) fn on_asked_in_vain(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat, share: ShareId, wanted: &For, why: &Failure) {
         tracing::warn!(%seat, %share, why = why.text, "the file server does not take it");
         let Some(known) = self.rooms.get(&seat.conference).and_then(|room| room.shares.get(&share)) else { return };
         let begins = known.sharer == seat.participant && known.address.is_none();
-        let asked = if let For::Info { id } = &wanted { id.clone() } else { self.fresh_id() };
+        let asked = if let For::Info { id } = wanted { id.clone() } else { self.fresh_id() };
         self.tell_terminal(cx, seat, Body::of_share(asked, share, Message::Refusal(why.clone())));
         if begins {
             return self.end_share(cx, &seat.conference, share, why, Some(seat.participant));
@@ -30,7 +34,7 @@ impl FileSharing {
         let is_sharer = self.rooms.get(&seat.conference).and_then(|r| r.shares.get(&share)).is_some_and(|s| s.sharer == seat.participant);
         match wanted {
             // It could not connect anew: what stood before is gone with its old port.
-            For::Answer { place } if is_sharer => self.answer_line(seat, place, None),
+            For::Answer { place } if is_sharer => self.answer_line(seat, *place, None),
             For::Answer { .. } | For::Going { .. } | For::Info { .. } if !is_sharer => {
                 self.member_ends(cx, seat, share, MemberState::Failed, Some(why.clone()));
             }
@@ -126,22 +130,25 @@ impl FileSharing {
     }
 
     /// When all have finished the sharer is told; a share whose sharer has left ends.
-    fn check_complete(&mut self, cx: &mut CompanionCx<'_>, conference: &ConferenceName, id: ShareId) {
+    pub(super) fn check_complete(&mut self, cx: &mut CompanionCx<'_>, conference: &ConferenceName, id: ShareId) {
         let Some(share) = self.rooms.get_mut(conference).and_then(|room| room.shares.get_mut(&id)) else { return };
         if share.uploaded.is_none() || !share.is_finished() || share.receivers().next().is_none() {
             return;
         }
         if share.orphan {
+            // Whoever finished last is still to be told by the file server.
+            let mut calls = share.members.values().filter_map(|member| member.call);
+            if calls.any(|call| self.relays.iter().any(|((at, _), relay)| *at == call && relay.last)) {
+                return;
+            }
             return self.end_share(cx, conference, id, &Failure::new(FailureCode::Ended, "all have finished"), None);
         }
         if !std::mem::replace(&mut share.completed, true) {
             let sharer = Seat { conference: conference.clone(), participant: share.sharer };
-            let mut rest: Vec<_> = share.receivers().map(|(_, member)| member.report()).collect();
+            let members = share.receivers().map(|(_, member)| member.report()).collect();
             let ours = self.fresh_id();
-            while !rest.is_empty() {
-                let members = rest.drain(..rest.len().min(MAX_MEMBERS)).collect();
-                let message = Message::ShareComplete { members, more: !rest.is_empty() };
-                self.tell_terminal(cx, &sharer, Body::of_share(ours.clone(), id, message));
+            for part in Body::of_share(ours, id, Message::ShareComplete { members, more: false }).split(MAX_MEMBERS) {
+                self.tell_terminal(cx, &sharer, part);
             }
         }
     }
@@ -168,7 +175,7 @@ impl FileSharing {
             let seat = Seat { conference: conference.clone(), participant };
             self.deadlines.set(&Due::Answer(conference.clone(), id, participant), None);
             let part = share.members.get(&participant);
-            let over = part.is_none_or(|m| m.is_over()) && participant != share.sharer;
+            let over = part.is_none_or(Member::is_over) && participant != share.sharer;
             if Some(participant) != except && !over {
                 let ours = self.fresh_id();
                 self.tell_terminal(cx, &seat, Body::of_share(ours, id, Message::ShareEnded(why.clone())));
@@ -194,7 +201,7 @@ impl FileSharing {
         for id in shares {
             let Some(share) = self.rooms.get_mut(&seat.conference).and_then(|room| room.shares.get_mut(&id)) else { continue };
             if share.sharer != seat.participant {
-                if share.members.get(&seat.participant).is_some_and(|member| member.is_over()) {
+                if share.members.get(&seat.participant).is_some_and(Member::is_over) {
                     continue;
                 }
                 self.member_ends(cx, seat, id, MemberState::Left, None);

@@ -79,7 +79,7 @@ impl FileSharing {
         let from = self.rooms.get(&seat.conference).and_then(|room| room.attendees.get(&seat.participant)).map(|a| a.person.uri.clone());
         let state = self.servers.get(server).ok_or_else(gone)?;
         let ip = line.ip.or(line.source.map(|source| source.ip())).ok_or_else(|| Failure::new(FailureCode::Usage, "no address"))?;
-        let line = Line { conf: Some(conf.clone()), share: Some(id), key: None, ..line };
+        let line = Line { conf: Some(conf.clone()), share: Some(id), key: None, recipients: Vec::new(), ..line };
         let mut negotiation = Negotiation::new("-", ip, rand::RngExt::random(&mut self.rng));
         let offer = negotiation.offer(vec![line.to_media()]).map_err(|why| Failure::new(FailureCode::Failed, why.to_string()))?;
         let uri = state.address.uri(Some(&format!("conf={conf}")));
@@ -197,7 +197,7 @@ impl FileSharing {
         }
         let usable = answered.and_then(|line| line.endpoint().ok().map(|endpoint| (line, endpoint)));
         let Some((line, endpoint)) = usable else {
-            self.on_asked_in_vain(cx, &seat, id, wanted, &Failure::new(FailureCode::Failed, "the file server's answer cannot be used"));
+            self.on_asked_in_vain(cx, &seat, id, &wanted, &Failure::new(FailureCode::Failed, "the file server's answer cannot be used"));
             return true;
         };
         let Some(share) = self.rooms.get_mut(&seat.conference).and_then(|room| room.shares.get_mut(&id)) else { return true };
@@ -253,7 +253,7 @@ impl FileSharing {
             486 => FailureCode::Conflict,
             _ => FailureCode::Failed,
         };
-        self.on_asked_in_vain(cx, &seat, id, wanted, &Failure::new(code, text));
+        self.on_asked_in_vain(cx, &seat, id, &wanted, &Failure::new(code, text));
         true
     }
 

@@ -4,7 +4,7 @@
 use super::{
     Asked, Due, FileSharing,
     file_server::{MAX_RELAYS, Relay, package, xml},
-    roster::Member,
+    roster::{Member, Share},
 };
 use crate::{
     conference::companion::{CompanionCx, Seat},
@@ -12,7 +12,7 @@ use crate::{
         ShareId,
         wire::{
             Failure, FailureCode,
-            control::{self, Body, CONTENT_TYPE, MAX_MEMBERS, MemberState, Message},
+            control::{self, Body, CONTENT_TYPE, MAX_MEMBERS, MAX_SHARES, MemberState, Message, ShareSummary},
         },
     },
     sip::{
@@ -54,6 +54,9 @@ impl FileSharing {
                 self.tell_terminal(cx, seat, Body { id, share, conf: None, message: Message::Refusal(why) });
             }
             return;
+        }
+        if message == Message::SharesRequest {
+            return self.tell_shares(cx, seat, id);
         }
         let known = share.filter(|share| self.rooms.get(&seat.conference).is_some_and(|room| room.shares.contains_key(share)));
         let Some(share) = known else {
@@ -112,9 +115,33 @@ impl FileSharing {
             | Message::ShareComplete { .. }
             | Message::Reconnected(_)
             | Message::Status(_)
+            | Message::SharesRequest
+            | Message::Shares { .. }
             | Message::Limits(_) => {
                 self.refuse_terminal(cx, seat, &id, Some(share), FailureCode::Unsupported, "an application server is not asked this");
             }
+        }
+    }
+
+    /// Tells a terminal what there is.
+    fn tell_shares(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat, id: String) {
+        let summary = |(id, share): (&ShareId, &Share)| {
+            let finished = share.receivers().filter(|(_, m)| m.state == MemberState::Complete).count();
+            Some(ShareSummary {
+                share: *id,
+                from: share.from.uri.to_string(),
+                batch: share.batch()?.clone(),
+                uploaded: share.uploaded.unwrap_or_default(),
+                complete: share.uploaded.is_some(),
+                finished: u32::try_from(finished).unwrap_or(u32::MAX),
+                members: u32::try_from(share.receivers().count()).unwrap_or(u32::MAX),
+            })
+        };
+        let known = self.rooms.get(&seat.conference).map(|room| &room.shares);
+        let shares = known.into_iter().flatten().filter(|(_, share)| share.address.is_some()).filter_map(summary).collect();
+        let whole = Body { id, share: None, conf: None, message: Message::Shares { shares, more: false } };
+        for part in whole.split(MAX_SHARES) {
+            self.tell_terminal(cx, seat, part);
         }
     }
 
@@ -179,7 +206,7 @@ impl FileSharing {
                 let heard = |who: &str| status.members.iter().find(|m| m.who == who);
                 let members: Vec<control::Member> = share
                     .into_iter()
-                    .flat_map(|share| share.receivers())
+                    .flat_map(Share::receivers)
                     .map(|(_, member)| {
                         let ours = member.report();
                         match heard(&ours.who).filter(|_| !member.is_over()) {
@@ -202,6 +229,7 @@ impl FileSharing {
         self.tell_terminal(cx, &relay.seat, Body::of_share(relay.id, relay.share, message));
         if relay.last {
             self.hang_up(cx, call);
+            self.check_complete(cx, &relay.seat.conference, relay.share);
         }
     }
 

@@ -27,7 +27,8 @@ impl FileSharing {
         if self.attendee(seat).is_some_and(|a| a.live() >= MAX_LIVE) {
             return Err(Failure::new(FailureCode::Limit, format!("a dialog has at most {MAX_LIVE} shares at once")));
         }
-        let share = self.begin(cx, seat, line.clone(), false, Vec::new(), For::Answer { place })?;
+        let recipients = line.recipients.clone();
+        let share = self.begin(cx, seat, line.clone(), false, recipients, For::Answer { place })?;
         if let Some(attendee) = self.attendee(seat) {
             attendee.slots.insert(place, Slot { share: Some(share), ours: line, stage: Stage::Asking });
             attendee.refuses = false;

@@ -70,7 +70,15 @@ impl SharingTerminal {
         }
     }
 
+    pub(super) fn list(&mut self, now: Instant) {
+        let id = self.fresh_id();
+        self.send(now, &Body { id, share: None, conf: None, message: Message::SharesRequest });
+    }
+
     pub(super) fn say(&mut self, now: Instant, share: ShareId, message: Message) {
+        if matches!(message, Message::DownloadComplete { .. } | Message::DownloadError(_)) {
+            self.info.live.remove(&share);
+        }
         let id = self.fresh_id();
         self.send(now, &Body::of_share(id, share, message));
     }
@@ -107,16 +115,9 @@ impl SharingTerminal {
                 self.events.push_back(SharingEvent::Go { share, endpoint });
             }
             (Message::ShareEnded(why), Some(share)) => {
-                self.info.live.remove(&share);
-                self.info.own.remove(&share);
-                self.info.offered.remove(&share);
-                let by_line = self.slots.values().any(|slot| slot.share == Some(share));
-                let event = if by_line {
-                    // The line ends next; what for is known by then.
-                    said(Some(share), Message::ShareEnded(why))
-                } else {
-                    SharingEvent::Ended { share, why: Some(why) }
-                };
+                let known = self.info.live.remove(&share) | self.info.own.remove(&share) | self.info.offered.remove(&share).is_some();
+                // A line ends by itself, before or after; this says why.
+                let event = if known { SharingEvent::Ended { share, why: Some(why) } } else { said(Some(share), Message::ShareEnded(why)) };
                 self.events.push_back(event);
             }
             (Message::DownloadPrepare { files }, Some(share)) => {

@@ -46,6 +46,7 @@ impl SharingTerminal {
         let line = Line {
             transfer_id: Some(format!("{:016x}", order.batch.id.0)),
             batch: Some(order.batch),
+            recipients: order.recipients,
             ..Line::terminal(transport, order.source, Direction::SendOnly)
         };
         self.beginning.push((order.key, line.clone()));

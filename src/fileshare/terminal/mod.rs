@@ -64,7 +64,7 @@ pub struct Order {
     pub plain: bool,
     /// How.
     pub opening: Opening,
-    /// Who may receive; empty: everybody with the right. By INFO only.
+    /// Who may receive, by user, participant id or URI; empty: everybody with the right.
     pub recipients: Vec<String>,
 }
 
@@ -94,6 +94,8 @@ pub enum SharingCommand {
         /// Which.
         share: ShareId,
     },
+    /// Ask which shares there are: [`SharingEvent::Said`] with `shares` follows.
+    List,
     /// Say something about a share by INFO: `upload-request`, `download-ready`, `download-complete`, `download-error`, `reconnect`,
     /// `status-request`. What is answered comes by [`SharingEvent::Said`].
     Say {
@@ -212,9 +214,9 @@ impl SharingTerminal {
                 }
                 TerminalEvent::Part(PartEvent::Info(body)) => self.on_info(now, &body),
                 TerminalEvent::Part(PartEvent::InfoFailed { id, status }) => self.on_info_failed(&id, status),
-                TerminalEvent::Ended { by_peer, reason } => {
+                ended @ TerminalEvent::Ended { .. } => {
                     self.on_call_ended();
-                    self.events.push_back(SharingEvent::Terminal(TerminalEvent::Ended { by_peer, reason }));
+                    self.events.push_back(SharingEvent::Terminal(ended));
                 }
                 other => self.events.push_back(SharingEvent::Terminal(other)),
             }
@@ -285,6 +287,7 @@ impl Node for SharingTerminal {
             SharingCommand::Receive { share, source, plain } => self.receive(now, share, source, plain),
             SharingCommand::Decline { share } => self.decline(now, share),
             SharingCommand::End { share } => self.end(now, share),
+            SharingCommand::List => self.list(now),
             SharingCommand::Say { share, message } => self.say(now, share, *message),
         }
         self.settle(now);

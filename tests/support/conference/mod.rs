@@ -5,6 +5,7 @@
 //! | column | what |
 //! |---|---|
 //! | `as` | the application server, at conf.example |
+//! | `fs`, `fs2` | file servers over simulated planes; with one, all terminals share and receive |
 //! | `ms`, `ms2` | media servers over simulated planes, in order of preference |
 //! | `shell`, `shell-carol` | a shell of the account `admin`, or of another |
 //! | `watcher`, `watcher-bob`, `watcher-guest` | a subscriber: carol, another account, a guest |
@@ -30,10 +31,14 @@
 //! | `password alice wrong` | a column's password; `secret` without |
 //! | `seed 17` | another run of all generators |
 //! | `plane rests` | media is mixed only while somebody sends, and a moment after each message |
+//! | `asks bob` | a terminal that leaves what is offered to the script; the others receive |
+//! | `without files bob` | a terminal that knows no files |
 //! | `limit as subscriptions 1` | a bound of a column's endpoint: `calls`, `subscriptions`, `incoming`, `outgoing`, `waiting` |
 //!
 //! Commands are with each column.
 
+pub mod filer;
+pub mod keeper;
 pub mod mixer;
 pub mod phone;
 mod plain;
@@ -83,6 +88,8 @@ pub struct World {
     rings: Vec<(String, Duration)>,
     run: u64,
     plane_rests: bool,
+    asks: Vec<String>,
+    plain_phones: Vec<String>,
     sessions: Vec<(String, Duration)>,
     passwords: Vec<(String, String)>,
     limits: Vec<(String, String, usize)>,
@@ -104,6 +111,8 @@ impl World {
             rings: Vec::new(),
             run: 0,
             plane_rests: false,
+            asks: Vec::new(),
+            plain_phones: Vec::new(),
             sessions: Vec::new(),
             passwords: Vec::new(),
             limits: Vec::new(),
@@ -124,6 +133,8 @@ impl World {
                 ("ring", [who, time]) => world.rings.push(((*who).to_owned(), seconds(time))),
                 ("seed", [n]) => world.run = n.parse().expect("a number"),
                 ("plane", ["rests"]) => world.plane_rests = true,
+                ("asks", names) => world.asks = names.iter().map(|n| (*n).to_owned()).collect(),
+                ("without", ["files", names @ ..]) => world.plain_phones = names.iter().map(|n| (*n).to_owned()).collect(),
                 ("session", [who, time]) => world.sessions.push(((*who).to_owned(), seconds(time))),
                 ("password", [who, password]) => world.passwords.push(((*who).to_owned(), (*password).to_owned())),
                 ("limit", [who, what, n]) => world.limits.push(((*who).to_owned(), (*what).to_owned(), n.parse().expect("a number"))),
@@ -150,13 +161,20 @@ impl World {
             _ if column.ends_with('!') => None,
             "as" => Some(Box::new(server::Server::new(&seat))),
             "ms" | "ms2" => Some(Box::new(mixer::Mixer::new(&seat))),
+            "fs" | "fs2" => Some(Box::new(keeper::Keeper::new(&seat))),
             "shell" => Some(Box::new(shell::Shell::new(&seat))),
             "watcher" => Some(Box::new(watcher::Watcher::new(&seat))),
             "sender" => Some(Box::new(sender::Sender::new(&seat))),
             "plain" => Some(Box::new(plain::Plain::new(&seat))),
+            _ if self.has_files() && !self.plain_phones.iter().any(|n| n == name) => Some(Box::new(filer::Filer::new(&seat))),
             _ => Some(Box::new(phone::Phone::new(&seat))),
         };
         Column { name, hops, node }
+    }
+
+    /// There are file servers.
+    fn has_files(&self) -> bool {
+        self.columns.iter().any(|c| c.starts_with("fs"))
     }
 
     /// The application server's address; on loopback where it has to reach media servers by UDP, which let nobody else in.
@@ -189,6 +207,7 @@ impl Seat<'_> {
         let both = |at| vec![Hop::new(Transport::Udp, at), Hop::new(Transport::Tcp, at)];
         match self.name {
             "as" => both(self.world.server()).into_iter().chain([Hop::local("as")]).collect(),
+            "fs" | "fs2" => vec![Hop::local(self.name)],
             "ms" | "ms2" => {
                 let first = self.world.media_server_hop(self.name);
                 // Large messages go by TCP (RFC 3261 18.1.1).

@@ -32,38 +32,45 @@ impl Phone {
             session_id: u64::from(seat.seed[0]),
             answer: seat.world.answer,
             ring: seat.ring(),
+            part: None,
         };
         Self { terminal: Terminal::new(seat.endpoint(), config), server, outputs: VecDeque::new() }
     }
 
     fn listen(&mut self) {
         while let Some(event) = self.terminal.poll_event() {
-            let text = match event {
-                TerminalEvent::Registered(seconds) => format!("its registration for {seconds} s"),
-                TerminalEvent::RegistrationFailed(refusal) => format!("its registration fail: {} {}", refusal.status, refusal.text),
-                TerminalEvent::Ringing => "ringing".to_owned(),
-                TerminalEvent::Called { from } => format!("a call of {}", from.uri),
-                TerminalEvent::Established { focus, audio, pin_wanted } => {
-                    let to = audio.and_then(|a| a.remote_rtp).map_or("no audio".to_owned(), |a| format!("audio to {a}"));
-                    let waits = if pin_wanted { ", a PIN is wanted" } else { "" };
-                    format!("the call up{}, {to}{waits}", if focus { " with a focus" } else { "" })
-                }
-                TerminalEvent::Changed { audio } => {
-                    format!("the session change: {}", audio.map_or("no audio".to_owned(), |a| a.direction.name().to_owned()))
-                }
-                TerminalEvent::NotChanged(refusal) => format!("no change: {} {}", refusal.status, refusal.text),
-                TerminalEvent::Message { from, text } => format!("a message of {}: {text}", from.uri),
-                TerminalEvent::Refused(refusal) => format!("its call refused: {} {}", refusal.status, refusal.text),
-                TerminalEvent::Admitted => "itself let in".to_owned(),
-                TerminalEvent::Ended { by_peer, lost, reason } => {
-                    let who = if by_peer { "the other side" } else { "itself" };
-                    let lost = if lost && !by_peer { " without an answer" } else { "" };
-                    format!("the call ended by {who}{lost}{}", reason.map_or(String::new(), |r| format!(": {r}")))
-                }
-                TerminalEvent::Left => "its end".to_owned(),
-            };
+            let text = told(event);
             self.outputs.push_back(Output::Saw(text));
         }
+    }
+}
+
+/// What a terminal tells, in a few words.
+pub fn told(event: TerminalEvent) -> String {
+    match event {
+        TerminalEvent::Registered(seconds) => format!("its registration for {seconds} s"),
+        TerminalEvent::RegistrationFailed(refusal) => format!("its registration fail: {} {}", refusal.status, refusal.text),
+        TerminalEvent::Ringing => "ringing".to_owned(),
+        TerminalEvent::Called { from } => format!("a call of {}", from.uri),
+        TerminalEvent::Established { focus, audio, pin_wanted } => {
+            let to = audio.and_then(|a| a.remote_rtp).map_or("no audio".to_owned(), |a| format!("audio to {a}"));
+            let waits = if pin_wanted { ", a PIN is wanted" } else { "" };
+            format!("the call up{}, {to}{waits}", if focus { " with a focus" } else { "" })
+        }
+        TerminalEvent::Changed { audio } => {
+            format!("the session change: {}", audio.map_or("no audio".to_owned(), |a| a.direction.name().to_owned()))
+        }
+        TerminalEvent::NotChanged(refusal) => format!("no change: {} {}", refusal.status, refusal.text),
+        TerminalEvent::Message { from, text } => format!("a message of {}: {text}", from.uri),
+        TerminalEvent::Refused(refusal) => format!("its call refused: {} {}", refusal.status, refusal.text),
+        TerminalEvent::Admitted => "itself let in".to_owned(),
+        TerminalEvent::Ended { by_peer, lost, reason } => {
+            let who = if by_peer { "the other side" } else { "itself" };
+            let lost = if lost && !by_peer { " without an answer" } else { "" };
+            format!("the call ended by {who}{lost}{}", reason.map_or(String::new(), |r| format!(": {r}")))
+        }
+        TerminalEvent::Left => "its end".to_owned(),
+        TerminalEvent::Part(event) => format!("{event:?}"),
     }
 }
 
@@ -74,7 +81,7 @@ impl Node for Phone {
             ["dial", room, ref rest @ ..] => {
                 let pin = rest.windows(2).find(|w| w[0] == "pin").map(|w| w[1].parse::<Pin>().expect("a PIN"));
                 let uri = self.server.at(room);
-                TerminalCommand::Dial(Box::new(Dial { uri, pin, offerless: rest.contains(&"offerless") }))
+                TerminalCommand::Dial(Box::new(Dial { uri, pin, offerless: rest.contains(&"offerless"), without_audio: false }))
             }
             ["hang", "up"] => TerminalCommand::Hangup(Hangup::default()),
             ["hold"] => TerminalCommand::Hold(true),

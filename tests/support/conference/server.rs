@@ -15,11 +15,12 @@ use confkit::{
         focus::{FocusConfig, MediaServerConfig, Stored},
         server::{ApplicationServer, Command, Effect, Gateways, OurHosts, ServerConfig},
     },
+    fileshare::focus::{FileServerAddress, FileSharing, FileSharingConfig},
     sip::{
         digest::Algorithm,
         endpoint::EndpointConfig,
         hop::{Hop, Transport},
-        message::Host,
+        message::{Host, SipUri},
         node::{Arrival, Node as _, SendFault},
         registrar,
     },
@@ -49,6 +50,21 @@ fn directory(key: &Arc<SealKey>, removed: Option<&str>) -> Arc<Directory> {
         SealedAccount { account: Account { name: user, role, initial_password: false }, a1 }
     });
     Arc::new(Directory::new(DOMAIN, Arc::clone(key), accounts))
+}
+
+/// The same server, with file sharing where there are file servers.
+fn with_files(server: ApplicationServer, seat: &Seat<'_>) -> ApplicationServer {
+    let names = ["fs", "fs2"].into_iter().filter(|name| seat.world.columns.iter().any(|c| c.trim_end_matches('!') == *name));
+    let servers: Vec<FileServerAddress> =
+        names.map(|name| FileServerAddress { host: Host::Name(format!("{name}.invalid")), port: None, hop: Hop::local(name) }).collect();
+    if servers.is_empty() {
+        return server;
+    }
+    let uri = SipUri::new(Some("files"), Host::Name(DOMAIN.to_owned()), None).into();
+    let config = FileSharingConfig { servers, uri, ping: seat.world.ping, ..FileSharingConfig::default() };
+    let mut seed = seat.seed;
+    seed[31] = 0xf5;
+    server.with_companion(Box::new(FileSharing::new(zero(), config, seed)))
 }
 
 impl Server {
@@ -86,6 +102,7 @@ impl Server {
             ca: None,
         };
         let server = ApplicationServer::new(zero(), SystemTime::UNIX_EPOCH, config, directory(&key, None), seat.seed, [], []);
+        let server = with_files(server, seat);
         Self { server, focus, held: world.store_held.then(VecDeque::new), media_servers, key }
     }
 

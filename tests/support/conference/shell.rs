@@ -2,7 +2,7 @@
 //!
 //! Commands: `open`, `close`; then what `confctl` would ask: `create standup [pin 4711] [max 2] [guests yes] [ttl 60]`, `list`, `status`,
 //! `show standup`, `end standup`, `invite standup bob sip:…`, `kick standup p1`, `mute standup bob`, `unmute`, `deaf`, `undeaf`,
-//! `volume standup bob -6 [out]`, `lock standup`, `unlock`, `pin standup 4711`, `pin standup clear`, `role standup bob chair`; `--all` for
+//! `volume standup bob -6 [out]`, `lock standup`, `unlock`, `pin standup 4711`, `pin standup clear`, `role standup bob chair`, `grant standup bob share`, `revoke`; `--all` for
 //! everybody.
 
 use std::{collections::VecDeque, time::Instant};
@@ -144,6 +144,9 @@ fn asked(words: &[&str]) -> Command {
         [verb @ ("lock" | "unlock"), _] => Command::Lock { conference, on: *verb == "lock" },
         ["pin", _, "clear"] => Command::Pin { conference, pin: None },
         ["pin", _, pin] => Command::Pin { conference, pin: Some(pin.parse::<Pin>().expect("a PIN")) },
+        [verb @ ("grant" | "revoke"), _, one, right] => {
+            Command::Grant { conference, who: who(one), right: (*right).to_owned(), on: *verb == "grant" }
+        }
         ["role", _, one, role] => {
             let role = match *role {
                 "chair" => Role::Chair,

@@ -263,16 +263,10 @@ impl Terminal {
                 }
             }
             Event::Ended { call, why } => self.on_ended(call, &why),
+            Event::Response { outgoing, response } if self.on_part_answer(outgoing, response.status) => {}
             Event::Response { outgoing, response } => self.on_registered(now, outgoing, &response),
             Event::Request { incoming, call, request, .. } => {
-                let status = self.on_request(call, &request);
-            Event::Response { outgoing, response } => {
-                if !self.on_part_answer(outgoing, response.status) {
-                    self.on_registered(now, outgoing, &response);
-                }
-            }
-            Event::Request { incoming, call, request, .. } => {
-                let status = self.on_part_info(call, &request).unwrap_or_else(|| self.on_request(&request));
+                let status = self.on_part_info(call, &request).unwrap_or_else(|| self.on_request(call, &request));
                 self.endpoint.respond(now, incoming, status, Vec::new(), None);
             }
             Event::Notify { incoming, .. } => self.endpoint.respond(now, incoming, 481, Vec::new(), None),
@@ -333,10 +327,8 @@ impl Node for Terminal {
             TerminalCommand::Dial(dial) => self.dial(now, &dial),
             TerminalCommand::Hangup(hangup) => self.hang_up(now, hangup.reason),
             TerminalCommand::Hold(on) => self.hold(now, on),
-            Event::Response { outgoing, response } if self.on_part_answer(outgoing, response.status) => {}
-            Event::Response { outgoing, response } => self.on_registered(now, outgoing, &response),
-            Event::Request { incoming, call, request, .. } => {
-                let status = self.on_part_info(call, &request).unwrap_or_else(|| self.on_request(call, &request));
+            TerminalCommand::Ask => self.ask(now),
+            TerminalCommand::Part(command) => self.on_part_command(now, command),
             TerminalCommand::Leave => {
                 self.leaving = true;
                 self.hang_up(now, None);
