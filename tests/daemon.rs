@@ -117,6 +117,32 @@ fn a_media_server_refuses_an_application_server_that_it_does_not_know() {
 }
 
 #[test]
+fn a_file_server_opens_a_port_for_its_application_server_and_closes_it_when_it_is_stopped() {
+    let files = Daemon::with(&["--ephemeral", "--roles", "fs"], &[("RELAYD_CONTROLLERS", "127.0.0.1")]);
+    let line = "m=application 4000 TCP/TLS/fileshare *\r\na=setup:active\r\na=sendonly\r\n";
+    let answer = Phone::new().invite(&files, "conf=try", line);
+    assert_eq!(answer.status, 200, "{}", files.log());
+    let answer = String::from_utf8(answer.body.to_vec()).expect("text");
+    assert!(
+        answer.contains("a=setup:passive") && answer.contains("a=fingerprint:sha-256 ") && answer.contains("a=confkit-key:"),
+        "{answer}"
+    );
+    let port = answer.split("m=application ").nth(1).and_then(|line| line.split(' ').next()).expect("a port");
+    let stranger = || std::net::TcpStream::connect(format!("127.0.0.1:{port}"));
+    // Somebody listens; whoever did not declare its port is closed at once.
+    let closed = std::io::Read::read(&mut stranger().expect("it listens"), &mut [0; 1]);
+    assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
+    let metrics = get(&files, "/metrics").1;
+    assert_eq!(sample(&metrics, "confkit_file_shares"), 1.0);
+    assert_eq!(sample(&metrics, "confkit_file_connections_refused_total{why=\"undeclared\"}"), 1.0);
+    files.terminate();
+    assert!(stranger().is_err(), "the port is closed");
+
+    let alone = Daemon::ephemeral(&["--roles", "fs"]);
+    assert_eq!(Phone::new().invite(&alone, "conf=try", line).status, 403, "nobody named this application server");
+}
+
+#[test]
 fn roles_of_two_processes_know_each_other_by_certificate_over_tls() {
     let home = tempfile::tempdir().expect("directory");
     let data = home.path().join("as");

@@ -16,6 +16,7 @@ pub fn check(config: &Config, faults: &mut Faults) {
     tls(config, faults);
     times(config, faults);
     media_servers(config, faults);
+    files(config, faults);
     outbound(config, faults);
 }
 
@@ -109,6 +110,20 @@ fn media_servers(config: &Config, faults: &mut Faults) {
     }
     if config.roles.has(Role::As) && !config.roles.has(Role::Ms) && config.media_servers.is_empty() {
         faults.add(&Path::of_keys("roles"), "the role as needs a media server: name one under media_servers, or run the role ms, too");
+    }
+}
+
+/// Files without TLS can be read on the way: only on this machine, unless somebody says so.
+fn files(config: &Config, faults: &mut Faults) {
+    let files = &config.files;
+    let wide = if files.addresses.is_empty() {
+        config.listen.sip.iter().any(|listener| !is_loopback(listener.address))
+    } else {
+        files.addresses.iter().any(|ip| !ip.to_canonical().is_loopback())
+    };
+    if config.roles.has(Role::Fs) && !files.tls && !files.allow_plain && wide {
+        let what = "is off, and files can be read by others on the way: turn it on, or set files.addresses: [127.0.0.1], or files.allow_plain: true";
+        faults.add(&Path::of_keys("files.tls"), what);
     }
 }
 

@@ -233,8 +233,13 @@ impl Phone {
 
     /// Calls a conference as a guest, and acknowledges the answer: its status.
     pub fn call(&self, daemon: &Daemon, conference: &str) -> u16 {
+        self.invite(daemon, conference, "m=audio 9 RTP/AVP 0\r\n").status
+    }
+
+    /// Calls somebody with these media lines, and acknowledges the answer.
+    pub fn invite(&self, daemon: &Daemon, conference: &str, lines: &str) -> Response {
         let (server, own) = (daemon.sip(), self.own);
-        let sdp = format!("v=0\r\no=- 1 1 IN IP4 {0}\r\ns=-\r\nc=IN IP4 {0}\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n", own.ip());
+        let sdp = format!("v=0\r\no=- 1 1 IN IP4 {0}\r\ns=-\r\nc=IN IP4 {0}\r\nt=0 0\r\n{lines}", own.ip());
         let head = |method: &str, branch: &str, to: &str| {
             format!(
                 "{method} sip:{conference}@{server} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{branch};rport\r\nMax-Forwards: 70\r\n\
@@ -248,7 +253,7 @@ impl Phone {
         let to = answer.headers.get("To").expect("a To").to_owned();
         let ack = head("ACK", if answer.status < 300 { "b" } else { "a" }, &to) + "Content-Length: 0\r\n\r\n";
         self.socket.send_to(ack.as_bytes(), server).expect("sent");
-        answer.status
+        answer
     }
 
     /// The next request, and where it came from.

@@ -20,6 +20,8 @@ section! {
         addresses: Vec<IpAddr> = Vec::new(),
         /// TLS for the bytes, with a certificate made at the start whose fingerprint travels by SIP. Without it, plain TCP.
         tls: bool = true,
+        /// Required without tls where terminals on other machines can connect.
+        allow_plain: bool = false,
         /// Admit whoever proves its transfer key, from whatever address; otherwise it must connect from the address and port that it declared.
         behind_nat: bool = false,
         /// Most bytes a second of all connections of a share together, so that files do not starve the audio.

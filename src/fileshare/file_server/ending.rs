@@ -198,6 +198,8 @@ impl<P: DataPlane> FileServer<P> {
         let late = || Failure::new(FailureCode::Unreachable, format!("no connection within {:?}", self.config.resume_window));
         let why = session.failure.clone().unwrap_or_else(late);
         match role {
+            // A sharer whose upload is complete need not come.
+            Role::Upload if self.shares.get(&conf).is_some_and(|share| share.complete.is_some()) => {}
             Role::Upload => self.fail_share(now, &conf, &why),
             Role::Download => {
                 self.tell(now, call, Message::DownloadError(why.clone()));

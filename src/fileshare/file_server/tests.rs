@@ -526,6 +526,10 @@ fn a_sharer_that_does_not_come_again_takes_the_share_with_it_unless_the_upload_w
             world.heard();
         }
         world.happen(broken(1));
+        if complete {
+            // Even one that said that it would.
+            world.reinvite(alice, offer(2, &sharer("192.0.2.1:4001")));
+        }
         world.pass(Duration::from_secs(601));
         if complete {
             assert!(world.heard().is_none() && !world.ended(bob));

@@ -25,7 +25,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     download,
-    ending::End,
+    ending::{End, LAST},
     packets::{Incoming, Outgoing},
     room::{Room, Seat},
     stats::add,
@@ -207,10 +207,14 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     room.common.tell(PlaneEvent::Connected { conf: conf.clone(), member }).await;
     tracing::info!(%conf, %member, %remote, "connected");
     let end = match seat.admitted.role {
-        Role::Upload => Box::pin(upload::run(room, &seat, input, output)).await,
-        Role::Download => Box::pin(download::run(room, &seat, input, output, header.sequence)).await,
+        Role::Upload => Box::pin(upload::run(room, &seat, &mut input, &mut output)).await,
+        Role::Download => Box::pin(download::run(room, &seat, &mut input, &mut output, header.sequence)).await,
     };
+    let broken = matches!(end, End::Broken);
     ended(room, &seat, end).await;
+    if !broken {
+        input.drain(LAST).await;
+    }
 }
 
 /// Tells the machine how a connection ended, where it does not know.

@@ -34,20 +34,20 @@ use crate::{
 pub(super) async fn run<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     room: &Room,
     seat: &Seat,
-    mut input: Incoming<R>,
-    mut output: Outgoing<W>,
+    input: &mut Incoming<R>,
+    output: &mut Outgoing<W>,
     start: u64,
 ) -> End {
     let leave = seat.leave.child_token();
     let writing = async {
-        match deliver(room, seat, &mut output, start, &leave).await {
+        match deliver(room, seat, output, start, &leave).await {
             Ok(never) => match never {},
             Err(end) => end,
         }
     };
-    let (end, whole) = together(seat, &leave, listen(room, seat, &mut input), writing).await;
+    let (end, whole) = together(seat, &leave, listen(room, seat, input), writing).await;
     if whole {
-        part(&mut output, &end).await;
+        part(output, &end).await;
     }
     end
 }

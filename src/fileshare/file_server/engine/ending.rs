@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long the last words to a terminal may take.
-const LAST: Duration = Duration::from_secs(2);
+pub(super) const LAST: Duration = Duration::from_secs(2);
 
 /// How a connection ended.
 #[derive(Debug)]

@@ -388,3 +388,22 @@ impl Keeper {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_as_one_and_our_paths_are_nobodys_matter() {
+        let path = "/srv/data/fileshare/c-x.spool".to_owned();
+        for (error, code) in [
+            (SpoolError::NoSpace { path: path.clone(), needed: 1, available: 0 }, FailureCode::NoSpace),
+            (SpoolError::TooLong { limit: 7 }, FailureCode::Limit),
+            (SpoolError::Io { path, why: "it smokes".into() }, FailureCode::Failed),
+        ] {
+            let failure = of_spool(&error);
+            assert_eq!(failure.code, code);
+            assert!(!failure.text.contains("/srv"), "{failure}");
+        }
+    }
+}

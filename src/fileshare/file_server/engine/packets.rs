@@ -11,6 +11,9 @@ use tokio::{
 use super::pace::Pace;
 use crate::fileshare::wire::{Decoder, Failure, FailureCode, Header, Kind, Packet, PacketError, Route, parts};
 
+/// What is taken at once of what is not wanted, in bytes.
+const WASTE: usize = 64 * 1024;
+
 /// Why no packet can be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
@@ -68,6 +71,15 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
                 pace.spend(count).await;
             }
         }
+    }
+
+    /// Takes what still comes until the other end closes, for so long at most: a connection that is closed with something unread breaks, and our
+    /// last words with it.
+    pub(super) async fn drain(&mut self, patience: Duration) {
+        let mut waste = vec![0; WASTE];
+        let read = async { while let Ok(1..) = self.input.read(&mut waste).await {} };
+        // Whoever goes on sending does not hear.
+        let _ = timeout(patience, read).await;
     }
 }
 

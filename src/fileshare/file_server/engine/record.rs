@@ -6,7 +6,9 @@
 
 use std::{
     collections::BTreeMap,
-    fs, io,
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -93,7 +95,7 @@ impl Files {
     pub(super) fn write(&self, record: &Record) -> io::Result<()> {
         let next = self.with("json.new");
         let text = serde_json::to_vec(record).map_err(io::Error::other)?;
-        fs::write(&next, text)?;
+        private(&next)?.write_all(&text)?;
         fs::rename(&next, self.with("json"))
     }
 
@@ -132,7 +134,7 @@ impl Files {
 
 /// What earlier processes left in the folder, which is made where it is not there; what nobody can go on with is deleted.
 pub(super) fn take_up(directory: &Path, payload: u32, keep: Duration) -> io::Result<BTreeMap<ConfId, Leftover>> {
-    fs::create_dir_all(directory)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let mut left = BTreeMap::new();
     let mut names: Vec<String> = fs::read_dir(directory)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
     names.sort_unstable();
@@ -158,10 +160,14 @@ pub(super) fn remove(directory: &Path, conf: &ConfId) {
 }
 
 fn synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    use io::Write as _;
-    let mut file = fs::File::create(path)?;
+    let mut file = private(path)?;
     file.write_all(bytes)?;
     file.sync_data()
+}
+
+/// A new file that nobody else may read.
+fn private(path: &Path) -> io::Result<fs::File> {
+    fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 /// Tells this start of the machine from others; empty where that cannot be told.

@@ -26,8 +26,8 @@ use crate::fileshare::wire::{
 pub(super) async fn run<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     room: &Room,
     seat: &Seat,
-    mut input: Incoming<R>,
-    mut output: Outgoing<W>,
+    input: &mut Incoming<R>,
+    output: &mut Outgoing<W>,
 ) -> End {
     let (reply, begun) = oneshot::channel();
     let order = Order::Begin { connection: seat.number, batch: seat.admitted.batch, reply };
@@ -41,15 +41,14 @@ pub(super) async fn run<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     };
     let Some(begun) = begun else {
         let end = End::Dismissed(seat.why());
-        part(&mut output, &end).await;
+        part(output, &end).await;
         return end;
     };
     let leave = seat.leave.child_token();
     input.decoder.set_limit(MAX_PAYLOAD);
-    let (end, whole) =
-        together(seat, &leave, receive(room, seat, &mut input, begun), acknowledge(room, seat, &mut output, begun, &leave)).await;
+    let (end, whole) = together(seat, &leave, receive(room, seat, input, begun), acknowledge(room, seat, output, begun, &leave)).await;
     if whole {
-        part(&mut output, &end).await;
+        part(output, &end).await;
     }
     end
 }

@@ -2,7 +2,7 @@
 //!
 //! Masked are: of Digest credentials and challenges all but user name, realm, URI, algorithm, qop and count; other credentials
 //! whole; passwords in SIP URIs; in bodies the content of elements and attributes named in [`XML_SECRETS`], SDES keys, ICE
-//! passwords, `k=` lines and DTMF digits of INFO.
+//! passwords, transfer keys, `k=` lines and DTMF digits of INFO.
 
 /// What stands in a secret's place.
 const MASK: u8 = b'x';
@@ -129,6 +129,7 @@ fn mask_uris(head: &mut [u8]) {
 fn mask_body(body: &mut [u8]) {
     mask_after(body, b"inline:", |b| matches!(b, b'|' | b' ' | b';' | b'\r' | b'\n'));
     mask_after(body, b"a=ice-pwd:", is_line_end);
+    mask_after(body, b"a=confkit-key:", is_line_end);
     mask_after(body, b"\nk=", is_line_end);
     mask_after(body, b"\nSignal=", is_line_end);
     // The body begins with the empty line, so that even its first line has an end before it.
@@ -275,8 +276,8 @@ mod tests {
 
     #[test]
     fn media_keys_and_typed_digits_are_masked() {
-        let text = "A\r\n\r\nk=clear:abc\r\na=crypto:1 AES inline:d0Rm|2^20|1:4\r\na=ice-pwd:asd\r\na=x\r\nSignal=5\r\nDuration=100\r\n";
-        let want = "A\r\n\r\nk=xxxxxxxxx\r\na=crypto:1 AES inline:xxxx|2^20|1:4\r\na=ice-pwd:xxx\r\na=x\r\nSignal=x\r\nDuration=100\r\n";
+        let text = "A\r\n\r\nk=clear:abc\r\na=crypto:1 AES inline:d0Rm|2^20|1:4\r\na=ice-pwd:asd\r\na=confkit-key:QUJD\r\na=x\r\nSignal=5\r\nDuration=100\r\n";
+        let want = "A\r\n\r\nk=xxxxxxxxx\r\na=crypto:1 AES inline:xxxx|2^20|1:4\r\na=ice-pwd:xxx\r\na=confkit-key:xxxx\r\na=x\r\nSignal=x\r\nDuration=100\r\n";
         assert_eq!(mask(text), want);
     }
 
