@@ -64,8 +64,8 @@ async fn hostile_xml_is_refused_with_its_reason_and_the_control_dialog_goes_on()
         ("the XML is not well formed", request("&undeclared;")),
         ("the XML is not well formed", "<request".repeat(5000)),
         ("the XML is not well formed", " ".repeat(60_000)),
-        ("the body holds no urn:confkit:conference:1 request, result or join", format!("<a>{}</a>", "<b/>".repeat(14_000))),
-        ("the body holds no urn:confkit:conference:1 request, result or join", "<request id=\"x\"><list/></request>".to_owned()),
+        ("the body holds no urn:confkit:conference:1 request, result, join or admission", format!("<a>{}</a>", "<b/>".repeat(14_000))),
+        ("the body holds no urn:confkit:conference:1 request, result, join or admission", "<request id=\"x\"><list/></request>".to_owned()),
     ];
     for (why, body) in bodies {
         let refused = agent.ask_inside(&mut dialog, "INFO", &format!("{PACKAGE}{CONTROL}"), &body).await;
