@@ -167,7 +167,7 @@ fn samples() -> Vec<(&'static str, Value, &'static [&'static str])> {
         ("confctl list", json(&Data::Conferences { conferences: vec![conference()] }), &["conferences[]"]),
         ("confctl invite", json(&Data::Invited { invited: vec![invited] }), &[]),
         (
-            "confctl kick, confctl mute, confctl unmute, confctl deaf, confctl undeaf, confctl volume",
+            "confctl kick, confctl mute, confctl unmute, confctl deaf, confctl undeaf, confctl volume, confctl grant, confctl revoke",
             json(&Data::Participants { participants: vec![participant()] }),
             &["participants[]"],
         ),

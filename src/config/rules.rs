@@ -97,12 +97,14 @@ fn times(config: &Config, faults: &mut Faults) {
     }
 }
 
-/// Between hosts `as` reaches `ms` by mutual TLS; without TLS only on loopback.
+/// Between hosts `as` reaches `ms` and `fs` by mutual TLS; without TLS only on loopback.
 fn media_servers(config: &Config, faults: &mut Faults) {
-    let at = Path::of_keys("media_servers");
-    for (index, uri) in config.media_servers.iter().enumerate() {
-        if !is_tls(uri) && !uri.host.ip().is_some_and(|ip| ip.is_loopback()) {
-            faults.add(&at.index(index), "is not on this machine: add ;transport=tls");
+    for (key, uris) in [("media_servers", &config.media_servers), ("file_servers", &config.file_servers)] {
+        let at = Path::of_keys(key);
+        for (index, uri) in uris.iter().enumerate() {
+            if !is_tls(uri) && !uri.host.ip().is_some_and(|ip| ip.is_loopback()) {
+                faults.add(&at.index(index), "is not on this machine: add ;transport=tls");
+            }
         }
     }
     if config.roles.has(Role::Ms) && config.roles.has(Role::Fs) && !config.roles.has(Role::As) {

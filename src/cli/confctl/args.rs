@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     cli::{
-        confctl::{create, deaf, demo, end, invite, join, kick, list, lock, message, mute, pin, run, show, status, volume, watch},
+        confctl::{create, deaf, demo, end, grant, invite, join, kick, list, lock, message, mute, pin, run, show, status, volume, watch},
         global::{Completions, Global, Server},
         values::Who,
     },
@@ -90,6 +90,12 @@ pub enum Command {
     /// Set or clear the PIN of a conference
     #[command(after_help = pin::EXAMPLES)]
     Pin(pin::Args),
+    /// Give somebody a right
+    #[command(after_help = grant::EXAMPLES)]
+    Grant(grant::Args),
+    /// Take a right from somebody
+    #[command(after_help = grant::UNDO_EXAMPLES)]
+    Revoke(grant::Args),
     /// Print what happens, as it happens
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::Args),

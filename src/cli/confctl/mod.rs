@@ -10,6 +10,7 @@ pub mod demo;
 pub mod dialog;
 pub mod end;
 pub mod events;
+pub mod grant;
 pub mod invite;
 pub mod join;
 pub mod kick;
@@ -97,6 +98,8 @@ async fn dispatch(command: &Command, context: &Context) -> Result<(), Failure> {
         Command::Lock(args) => lock::run(args, Switch::On, context).await,
         Command::Unlock(args) => lock::run(args, Switch::Off, context).await,
         Command::Pin(args) => pin::run(args, context).await,
+        Command::Grant(args) => grant::run(args, Switch::On, context).await,
+        Command::Revoke(args) => grant::run(args, Switch::Off, context).await,
         Command::Watch(args) => watch::run(args, context).await,
         Command::Join(args) => join::run(args, context).await,
         Command::Message(args) => message::run(args, context).await,

@@ -6,6 +6,7 @@ use crate::{
         schema::section,
         value::{Count, Span},
     },
+    fileshare::focus::Preset,
 };
 
 const SECOND: u64 = 1000;
@@ -28,9 +29,14 @@ section! {
         ring_timeout: Span<SECOND, { 10 * MINUTE }> = Span::of_millis(MINUTE),
         /// Wrong PINs after which a caller is hung up on.
         pin_attempts: Count<1, 20> = Count::of(3),
-        /// A media server that has not answered for this long is believed dead: its participants get BYE with a Reason.
+        /// A media server that has not answered for this long is believed dead: its participants get BYE with a Reason. Of a file server the
+        /// shares end.
         media_server_timeout: Span<SECOND, { 5 * MINUTE }> = Span::of_millis(10 * SECOND),
-        /// How often a media server is asked by OPTIONS whether it lives.
+        /// Who may share files: all with an account, the chair, or only those named by confctl grant. Guests share only what they are granted.
+        share: Preset = Preset::All,
+        /// Who receives what is shared: all, the chair, or only those named by confctl grant.
+        receive: Preset = Preset::All,
+        /// How often a media or file server is asked by OPTIONS whether it lives.
         media_server_probe: Span<100, MINUTE> = Span::of_millis(2 * SECOND),
     }
 }

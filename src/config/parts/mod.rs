@@ -55,6 +55,9 @@ section! {
         /// Media servers in other processes, such as sip:ms1.example:5061;transport=tls, for the role as. With none, the role ms of this
         /// process is used. One that is not on this machine is reached by TLS, and its certificate must hold its host's name or ms.invalid.
         media_servers: Vec<SipUri> = Vec::new(),
+        /// File servers in other processes, such as sip:fs1.example:5061;transport=tls, for the role as. With none, the role fs of this process is
+        /// used, if it runs; else nobody shares. The rules of media_servers hold, with fs.invalid.
+        file_servers: Vec<SipUri> = Vec::new(),
         /// Who may control the roles ms and fs of this process from another: a name in a certificate, or an address on loopback. An application
         /// server whose certificate holds the name as.invalid always may.
         controllers: Vec<Controller> = Vec::new(),

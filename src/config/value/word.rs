@@ -3,7 +3,10 @@
 use serde_yaml::Value;
 
 use super::Text;
-use crate::config::{Faults, Kind, Node, Setting};
+use crate::{
+    config::{Faults, Kind, Node, Setting},
+    fileshare::focus::Preset,
+};
 
 /// A part of the daemon that can run in a process of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -148,5 +151,6 @@ macro_rules! word_setting {
 word_setting! {
     SipTransport: "udp, tcp or tls" { "udp" = Udp, "tcp" = Tcp, "tls" = Tls },
     LogFormat: "auto, human or json" { "auto" = Auto, "human" = Human, "json" = Json },
+    Preset: "all, chair or named" { "all" = All, "chair" = Chair, "named" = Named },
     DigestAlgorithm: "sha-256 or md5" { "sha-256" = Sha256, "md5" = Md5 },
 }

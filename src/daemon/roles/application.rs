@@ -23,6 +23,7 @@ use crate::{
         data_dir::read_private,
         metrics::{Kind, Numbers, Page},
     },
+    fileshare::focus::{FileServerAddress, FileSharing, FileSharingConfig},
     sip::{
         Transport,
         digest::{Algorithm, Credentials},
@@ -86,6 +87,7 @@ impl Application {
             ca: ca.clone(),
         };
         let directory = accounts.current();
+        let domain = settings.focus.domain.clone();
         let told = Services {
             role: Role::As.name().to_owned(),
             version: settings.focus.version.clone(),
@@ -98,6 +100,10 @@ impl Application {
         };
         let machine =
             ApplicationServer::new(clock::now(), clock::wall(), settings, directory, clock::seed(), stored.contacts, stored.conferences);
+        let machine = match file_sharing(config, &domain) {
+            Some(sharing) => machine.with_companion(Box::new(FileSharing::new(clock::now(), sharing, clock::seed()))),
+            None => machine,
+        };
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let running = server::run(machine, transports.clone(), arrivals, store.clone(), &tasks, stop.clone());
         Ok(Self { transports, services: told, commands: running.commands, listening, tasks, stop })
@@ -217,6 +223,24 @@ fn focus(config: &Config, listening: &[(Transport, SocketAddr)]) -> FocusConfig 
         roles: config.roles.iter().map(|role| role.name().to_owned()).collect(),
         ..FocusConfig::default()
     }
+}
+
+/// What stands beside the focus for files; nothing where there is no file server.
+fn file_sharing(config: &Config, (host, port): &(Host, Option<u16>)) -> Option<FileSharingConfig> {
+    let reached = |uri: &SipUri| FileServerAddress { host: uri.host.clone(), port: uri.port, hop: server::hop_of(uri, Transport::Tcp) };
+    let elsewhere = config.file_servers.iter().map(reached);
+    let here = (config.file_servers.is_empty() && config.roles.has(Role::Fs)).then(FileServerAddress::local);
+    let servers: Vec<FileServerAddress> = elsewhere.chain(here).collect();
+    let conference = &config.conference;
+    (!servers.is_empty()).then(|| FileSharingConfig {
+        servers,
+        uri: SipUri::new(Some("files"), host.clone(), *port).into(),
+        share: conference.share,
+        receive: conference.receive,
+        ping: Some(conference.media_server_probe.get()),
+        failure: conference.media_server_timeout.get(),
+        ..FileSharingConfig::default()
+    })
 }
 
 /// Gateways and routes, with the passwords that the configuration names files of.
