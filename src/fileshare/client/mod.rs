@@ -28,7 +28,7 @@ mod upload;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
-mod simulation;
+mod tests;
 
 pub use download::{Download, DownloadEvent, Expected};
 pub use fault::Fault;
