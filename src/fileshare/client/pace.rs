@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_second_of_pieces_is_the_limit() {
-        let start = Instant::now();
+        let start = crate::clock::now();
         let mut pace = Pace::new(start, NonZeroU64::new(1024 * 1024));
         pace.tighten(start, 0);
         pace.tighten(start, 2 * 1024 * 1024);
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_lower_limit_holds() {
-        let now = Instant::now();
+        let now = crate::clock::now();
         let mut pace = Pace::new(now, None);
         assert_eq!((pace.piece(), pace.ready(now)), (usize::MAX, None));
         pace.tighten(now, 100_000);

@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn who_is_not_admitted_in_time_leaves() {
-        let now = Instant::now();
+        let now = crate::clock::now();
         let pulse = Pulse::new(now);
         assert_eq!((pulse.next_timeout(), pulse.expired(now + ADMISSION)), (now + ADMISSION, Some(Fault::Admission(ADMISSION))));
         assert!(!pulse.is_due(now + ADMISSION), "nothing is agreed yet");
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_heartbeat_goes_each_period_and_silence_ends_after_three() {
-        let start = Instant::now();
+        let start = crate::clock::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pulse = Pulse::new(start);
         pulse.agree(start, 10);
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn without_heartbeats_silence_has_a_bound_all_the_same() {
-        let now = Instant::now();
+        let now = crate::clock::now();
         let mut pulse = Pulse::new(now);
         pulse.agree(now, 0);
         assert_eq!((pulse.next_timeout(), pulse.is_due(now + MAX_SILENCE)), (now + MAX_SILENCE, false));

@@ -1,7 +1,5 @@
 //! Pairs of machines over a link that is cut at any byte, resumed and verified. A failure repeats from its seed.
 
-use std::time::Instant;
-
 use bytes::Bytes;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
@@ -70,7 +68,7 @@ fn lengths(rng: &mut ChaCha12Rng, stream: bool) -> Vec<usize> {
 
 /// One connection of an upload. Gives the bytes that the terminal sent, and whether it is done.
 fn upload(server: &mut Server, rng: &mut ChaCha12Rng, cut: u64, offered: &mut Offered, bytes: &[u8], manifest: &Manifest) -> (u64, bool) {
-    let (now, source) = (Instant::now(), ([127, 0, 0, 1], rng.random_range(1..=u16::MAX)).into());
+    let (now, source) = (crate::clock::now(), ([127, 0, 0, 1], rng.random_range(1..=u16::MAX)).into());
     let mut machine = Upload::new(now, rng.random(), server.place(source), Binding::Plain, offered.clone());
     let mut theirs = server.open(source, rng.random(), Binding::Plain);
     let (mut up, mut down) = (Wire::new(Way::ToServer, cut), Wire::new(Way::ToTerminal, rng.random_range(0..1_000_000)));
@@ -168,7 +166,7 @@ struct Disk {
 
 /// One connection of a download. Gives the bytes that came, and whether it is done.
 fn download(server: &mut Server, rng: &mut ChaCha12Rng, cut: u64, disk: &mut Disk) -> (u64, bool) {
-    let (now, source) = (Instant::now(), ([127, 0, 0, 1], rng.random_range(1..=u16::MAX)).into());
+    let (now, source) = (crate::clock::now(), ([127, 0, 0, 1], rng.random_range(1..=u16::MAX)).into());
     let expected = disk.manifest.clone().map(|manifest| Expected { manifest, written: disk.bytes.len() as u64, payload: disk.payload });
     let mut machine = Download::new(now, rng.random(), server.place(source), Binding::Plain, expected.as_ref());
     let mut theirs = server.open(source, rng.random(), Binding::Plain);

@@ -84,7 +84,7 @@ fn sent(download: &mut Download, now: Instant) -> Vec<(Kind, Bytes)> {
 
 #[test]
 fn all_bytes_and_their_hashes_make_a_download_and_only_placed_files_its_end() {
-    let now = Instant::now();
+    let now = crate::clock::now();
     let mut download = ready(now);
     all_data(&mut download, now);
     download.handle_durable(1024);
@@ -102,7 +102,7 @@ fn all_bytes_and_their_hashes_make_a_download_and_only_placed_files_its_end() {
 
 #[test]
 fn what_a_server_may_not_send_ends_the_download_and_is_told() {
-    let now = Instant::now();
+    let now = crate::clock::now();
     let sequence = |got| Fault::Flow(FlowError::Sequence { got, wanted: 1 });
     let more = Fault::Damaged("the batch has more than its manifest says");
     for (wrong, fault, code) in [
@@ -136,7 +136,7 @@ fn what_a_server_may_not_send_ends_the_download_and_is_told() {
 
 #[test]
 fn hashes_of_another_batch_are_damage() {
-    let now = Instant::now();
+    let now = crate::clock::now();
     let file = FileHash { size: TOTAL as u64, blake3: [1; 32] };
     for (wrong, why) in [
         (payload::Trailer { bytes: 2499, ..trailer() }, "the batch has another length"),
@@ -155,7 +155,7 @@ fn hashes_of_another_batch_are_damage() {
 
 #[test]
 fn data_before_the_manifest_is_refused() {
-    let now = Instant::now();
+    let now = crate::clock::now();
     let mut server = Server::new(PAYLOAD);
     let mut download = Download::new(now, [1; 32], server.place(source()), Binding::Plain, None);
     assert_eq!(download.packet_limit(), MAX_CONTROL, "a stranger costs no memory");
@@ -170,7 +170,7 @@ fn data_before_the_manifest_is_refused() {
 
 #[test]
 fn what_is_here_already_is_asked_for_no_more_and_passed_over() {
-    let now = Instant::now();
+    let now = crate::clock::now();
     let sized = manifest(Some(TOTAL as u64));
     // Bytes here, payload size as far as it is known; what is asked for.
     for (written, payload, sequence) in
@@ -195,7 +195,7 @@ fn what_is_here_already_is_asked_for_no_more_and_passed_over() {
 
 #[test]
 fn a_batch_that_was_changed_and_a_gap_are_refused() {
-    let now = Instant::now();
+    let now = crate::clock::now();
     let (old, new) = (manifest(Some(TOTAL as u64)), manifest(Some(7)));
     let expected = Expected { manifest: old.clone(), written: 2048, payload: Some(PAYLOAD) };
     let mut download = headed(now, Some(&expected), &new);
@@ -209,7 +209,7 @@ fn a_batch_that_was_changed_and_a_gap_are_refused() {
 
 #[test]
 fn a_sink_that_cannot_go_on_and_a_user_who_will_not_are_told() {
-    let now = Instant::now();
+    let now = crate::clock::now();
     let failure = Failure::new(FailureCode::NoSpace, "the disk is full");
     let mut download = ready(now);
     download.handle_sink_failure(failure.clone());
@@ -222,7 +222,7 @@ fn a_sink_that_cannot_go_on_and_a_user_who_will_not_are_told() {
 
 #[test]
 fn who_waits_for_the_upload_sends_heartbeats_and_hears_them() {
-    let start = Instant::now();
+    let start = crate::clock::now();
     let mut download = ready(start);
     for second in (10..600).step_by(10) {
         let now = start + Duration::from_secs(second);

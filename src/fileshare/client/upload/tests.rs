@@ -48,7 +48,7 @@ fn headers(upload: &mut Upload, now: Instant) -> Vec<(Kind, u64, u64, u32)> {
 
 #[test]
 fn bytes_in_pieces_of_any_length_become_packets_of_the_fixed_size() {
-    let now = Instant::now();
+    let now = crate::clock::now();
     let (mut upload, _) = admitted(now, Some(2500));
     for piece in [1, 1022, 1477] {
         upload.handle_bytes(vec![0; piece].into());
@@ -61,7 +61,7 @@ fn bytes_in_pieces_of_any_length_become_packets_of_the_fixed_size() {
 
 #[test]
 fn the_total_of_a_stream_is_0_until_its_end_is_known() {
-    let now = Instant::now();
+    let now = crate::clock::now();
     let (mut upload, _) = admitted(now, None);
     upload.handle_bytes(vec![0; 1100].into());
     assert_eq!(headers(&mut upload, now), [(Kind::Data, 0, 0, 1024)]);
@@ -71,7 +71,7 @@ fn the_total_of_a_stream_is_0_until_its_end_is_known() {
 
 #[test]
 fn no_more_than_the_window_is_on_its_way() {
-    let now = Instant::now();
+    let now = crate::clock::now();
     let (mut upload, _) = admitted(now, Some(1 << 40));
     let mut taken = 0;
     let mut fill = |upload: &mut Upload| {
@@ -95,7 +95,7 @@ fn no_more_than_the_window_is_on_its_way() {
 
 #[test]
 fn it_is_done_only_when_all_is_acknowledged_as_complete() {
-    let now = Instant::now();
+    let now = crate::clock::now();
     let (mut upload, _) = admitted(now, Some(10));
     upload.handle_bytes(vec![0; 10].into());
     upload.handle_end();
@@ -109,7 +109,7 @@ fn it_is_done_only_when_all_is_acknowledged_as_complete() {
 
 #[test]
 fn what_a_server_may_not_send_ends_the_upload_and_is_told() {
-    let now = Instant::now();
+    let now = crate::clock::now();
     let packet = |kind, data: &[u8]| to_us().packet(kind, 0, 0, Bytes::copy_from_slice(data));
     let acknowledged = |acknowledged| Fault::Acknowledged { acknowledged, sent: 1024 };
     let other = Route { batch: crate::fileshare::BatchId(8), ..to_us() };
@@ -136,7 +136,7 @@ fn what_a_server_may_not_send_ends_the_upload_and_is_told() {
 
 #[test]
 fn what_the_server_says_is_the_reason() {
-    let now = Instant::now();
+    let now = crate::clock::now();
     for (code, resumable) in [(FailureCode::NoSpace, false), (FailureCode::Ended, false), (FailureCode::Busy, true)] {
         let (mut upload, _) = admitted(now, Some(5000));
         let failure = Failure::new(code, "so it is");
@@ -152,7 +152,7 @@ fn what_the_server_says_is_the_reason() {
 
 #[test]
 fn a_server_without_the_key_gets_nothing() {
-    let now = Instant::now();
+    let now = crate::clock::now();
     let mut server = Server::new(PAYLOAD);
     let mut upload = Upload::new(now, [1; 32], server.place(source()), Binding::Plain, offered(Some(1)));
     let mut theirs = server.open(source(), 9, Binding::Plain);
@@ -177,7 +177,7 @@ fn a_server_without_the_key_gets_nothing() {
 
 #[test]
 fn it_goes_on_only_where_the_batch_has_something() {
-    let now = Instant::now();
+    let now = crate::clock::now();
     // Bytes of the batch, packet to go on with, bytes durable there; where it goes on.
     for (bytes, ended_at, sequence, durable, from) in [
         (Some(2500), None, 0, 0, Some(0)),
@@ -205,7 +205,7 @@ fn it_goes_on_only_where_the_batch_has_something() {
 
 #[test]
 fn a_source_with_another_length_than_announced_fails_the_share() {
-    let now = Instant::now();
+    let now = crate::clock::now();
     for (announced, found) in [(2000, 1999), (2000, 2001)] {
         let (mut upload, _) = admitted(now, Some(announced));
         upload.handle_bytes(vec![0; found].into());
@@ -218,7 +218,7 @@ fn a_source_with_another_length_than_announced_fails_the_share() {
 
 #[test]
 fn silence_at_each_stage_has_its_end() {
-    let start = Instant::now();
+    let start = crate::clock::now();
     let after = |seconds| start + Duration::from_secs(seconds);
     let mut upload = Upload::new(start, [1; 32], Server::new(PAYLOAD).place(source()), Binding::Plain, offered(None));
     upload.handle_timeout(start + ADMISSION);
@@ -246,7 +246,7 @@ fn silence_at_each_stage_has_its_end() {
 
 #[test]
 fn cancelling_is_told_and_final() {
-    let now = Instant::now();
+    let now = crate::clock::now();
     let (mut upload, _) = admitted(now, Some(5000));
     upload.handle_bytes(vec![0; 5000].into());
     upload.handle_cancel();
