@@ -88,13 +88,13 @@ impl Server {
     }
 
     /// Takes a packet from a terminal; panics where it is wrong.
-    pub(super) fn take(&mut self, connection: &mut Connection, packet: Packet) {
+    pub(super) fn take(&mut self, connection: &mut Connection, packet: &Packet) {
         let route = connection.route;
         assert!(Route { way: Way::ToServer, ..route }.carries(&packet.header), "{:?}", packet.header);
         match (&mut connection.stage, packet.header.kind) {
-            (Stage::Challenged, Kind::Proof) => self.admit(connection, &packet),
+            (Stage::Challenged, Kind::Proof) => self.admit(connection, packet),
             (Stage::Upload { manifest, .. }, Kind::Manifest) => {
-                if let Some(whole) = manifest.take(&packet).expect("a manifest") {
+                if let Some(whole) = manifest.take(packet).expect("a manifest") {
                     Manifest::read(whole.clone()).expect("a manifest");
                     assert!(self.manifest.is_none(), "it said that it has it");
                     self.manifest = Some(whole);
@@ -113,7 +113,7 @@ impl Server {
                 }
             }
             (Stage::Upload { trailer, .. }, Kind::Trailer) => {
-                if let Some(whole) = trailer.take(&packet).expect("a trailer") {
+                if let Some(whole) = trailer.take(packet).expect("a trailer") {
                     let trailer = Trailer::read(&whole).expect("a trailer");
                     assert_eq!((trailer.bytes, trailer.blake3), (self.bytes.len() as u64, *blake3::hash(&self.bytes).as_bytes()));
                     assert_eq!(trailer.packets, trailer.bytes.div_ceil(self.payload.into()));

@@ -101,7 +101,7 @@ fn upload(server: &mut Server, rng: &mut ChaCha12Rng, cut: u64, offered: &mut Of
             moved = true;
             alive = up.carry(&packet);
             while let Some(packet) = up.decoder.next_packet().expect("packets") {
-                server.take(&mut theirs, packet);
+                server.take(&mut theirs, &packet);
             }
         }
         while let Some(packet) = server.give(&mut theirs).filter(|_| alive) {
@@ -202,7 +202,7 @@ fn download(server: &mut Server, rng: &mut ChaCha12Rng, cut: u64, disk: &mut Dis
             moved = true;
             alive = up.carry(&packet);
             while let Some(packet) = up.decoder.next_packet().expect("packets") {
-                server.take(&mut theirs, packet);
+                server.take(&mut theirs, &packet);
             }
         }
         match machine.outcome() {

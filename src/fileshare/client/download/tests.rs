@@ -54,7 +54,7 @@ fn headed(now: Instant, known: Option<&Expected>, manifest: &Manifest) -> Downlo
             download.handle_packet(now, packet);
         }
         while let Some(packet) = download.poll_packet(now) {
-            server.take(&mut theirs, packet);
+            server.take(&mut theirs, &packet);
         }
     }
     assert_eq!(download.poll_event(), Some(DownloadEvent::Header(header(manifest))));
@@ -161,7 +161,7 @@ fn data_before_the_manifest_is_refused() {
     assert_eq!(download.packet_limit(), MAX_CONTROL, "a stranger costs no memory");
     let mut theirs = server.open(source(), 9, Binding::Plain);
     download.handle_packet(now, server.give(&mut theirs).expect("a challenge"));
-    server.take(&mut theirs, download.poll_packet(now).expect("a proof"));
+    server.take(&mut theirs, &download.poll_packet(now).expect("a proof"));
     download.handle_packet(now, server.give(&mut theirs).expect("a welcome"));
     assert_eq!(download.packet_limit(), MAX_PAYLOAD);
     download.handle_packet(now, data(3, 0, 1024));

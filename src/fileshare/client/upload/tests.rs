@@ -24,7 +24,7 @@ fn admitted(now: Instant, bytes: Option<u64>) -> (Upload, Server) {
             upload.handle_packet(now, &packet);
         }
         while let Some(packet) = upload.poll_packet(now) {
-            server.take(&mut theirs, packet);
+            server.take(&mut theirs, &packet);
         }
     }
     assert!(server.manifest.is_some());
@@ -158,7 +158,7 @@ fn a_server_without_the_key_gets_nothing() {
     let mut theirs = server.open(source(), 9, Binding::Plain);
     let challenge = server.give(&mut theirs).expect("a challenge");
     upload.handle_packet(now, &challenge);
-    server.take(&mut theirs, upload.poll_packet(now).expect("a proof"));
+    server.take(&mut theirs, &upload.poll_packet(now).expect("a proof"));
     let mut welcome = server.give(&mut theirs).expect("a welcome");
     let mut read = Welcome::read(&welcome.data).expect("a welcome");
     read.proof[31] ^= 1;

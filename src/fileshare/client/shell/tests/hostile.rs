@@ -76,7 +76,7 @@ async fn serve(listener: TcpListener, mut server: Server, mut spoil: impl FnMut(
             if packet.header.kind == Kind::Error {
                 return server;
             }
-            server.take(&mut connection, packet);
+            server.take(&mut connection, &packet);
         }
     }
 }
