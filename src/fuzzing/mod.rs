@@ -36,7 +36,6 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("sip_stream", sip::stream),
     ("sip_values", sip::values),
     ("transfer_manifest", transfer::manifest),
-    ("transfer_trailer", transfer::trailer),
 ];
 
 /// Runs the target called `name`.

@@ -2,7 +2,6 @@
 
 use crate::transfer::{
     cursor::{Cursor, Step},
-    hash::Trailer,
     manifest::Manifest,
     name::SafePath,
 };
@@ -37,13 +36,4 @@ pub(super) fn manifest(data: &[u8]) {
         }
     }
     assert_eq!((begun, Some(cursor.position())), (manifest.files().len(), manifest.total().or(Some(0))));
-}
-
-/// A trailer for a batch of two files.
-pub(super) fn trailer(data: &[u8]) {
-    let json = br#"{"version":1,"entries":[{"path":"a","type":"file","size":1},{"path":"b","type":"file","size":0}]}"#;
-    let batch = Manifest::from_json(json).expect("a batch");
-    if let Ok(trailer) = Trailer::from_bytes(data, &batch) {
-        assert_eq!(trailer.to_bytes(), data);
-    }
 }

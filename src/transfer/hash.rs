@@ -16,12 +16,6 @@ use super::{
 
 /// Length of every digest, in bytes.
 pub const DIGEST_LEN: usize = 32;
-/// Longest form of a [`Trailer`], in bytes.
-pub const MAX_TRAILER: usize = TRAILER_HEAD + super::manifest::MAX_ENTRIES * DIGEST_LEN;
-
-const TRAILER_VERSION: u8 = 1;
-const TRAILER_HEAD: usize = 6;
-
 /// Which algorithm digests the files of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -104,17 +98,6 @@ pub enum HashError {
     /// Not 64 hexadecimal digits.
     #[error("a digest is 64 hexadecimal digits")]
     Text,
-    /// The trailer is cut short, has a tail, or an unknown version or algorithm.
-    #[error("the trailer of digests is not of a form that this version knows")]
-    Trailer,
-    /// The trailer has another number of files than the manifest.
-    #[error("the trailer has digests of {found} files, the batch has {expected}")]
-    Count {
-        /// As the trailer says.
-        found: usize,
-        /// Regular files of the manifest.
-        expected: usize,
-    },
 }
 
 /// Digests bytes as they pass.
@@ -187,43 +170,6 @@ impl Trailer {
             hasher.update(&file.0);
         });
         Digest(*hasher.finalize().as_bytes())
-    }
-
-    /// As bytes: version 1, algorithm (1 BLAKE3, 2 SHA-256), number of files (32 bits, network order), the digests.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(TRAILER_HEAD + self.files.len() * DIGEST_LEN);
-        let algorithm = match self.algorithm {
-            Algorithm::Blake3 => 1,
-            Algorithm::Sha256 => 2,
-        };
-        bytes.extend_from_slice(&[TRAILER_VERSION, algorithm]);
-        bytes.extend_from_slice(&u32::try_from(self.files.len()).unwrap_or(u32::MAX).to_be_bytes());
-        self.files.iter().for_each(|file| bytes.extend_from_slice(&file.0));
-        bytes
-    }
-
-    /// Reads it for a batch.
-    ///
-    /// # Errors
-    /// It is not of our form, or not for this manifest. The sender's fault.
-    pub fn from_bytes(bytes: &[u8], manifest: &Manifest) -> Result<Self, HashError> {
-        let Some(([TRAILER_VERSION, algorithm, a, b, c, d], rest)) = bytes.split_first_chunk::<TRAILER_HEAD>() else {
-            return Err(HashError::Trailer);
-        };
-        let algorithm = match algorithm {
-            1 => Algorithm::Blake3,
-            2 => Algorithm::Sha256,
-            _ => return Err(HashError::Trailer),
-        };
-        let (files, tail) = rest.as_chunks::<DIGEST_LEN>();
-        if !tail.is_empty() || usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])) != Ok(files.len()) {
-            return Err(HashError::Trailer);
-        }
-        let expected = manifest.files().count();
-        if files.len() != expected {
-            return Err(HashError::Count { found: files.len(), expected });
-        }
-        Ok(Self { algorithm, files: files.iter().map(|file| Digest(*file)).collect() })
     }
 }
 
@@ -351,20 +297,13 @@ mod tests {
     }
 
     #[test]
-    fn a_trailer_is_read_for_its_batch_only_and_any_change_shows_in_the_root() {
+    fn any_change_of_digests_algorithm_or_manifest_shows_in_the_root() {
         let batch = manifest(&[Some(1), Some(2)]);
         let trailer = Trailer { algorithm: Algorithm::Sha256, files: vec![Digest([1; 32]), Digest([2; 32])] };
-        let bytes = trailer.to_bytes();
-        assert_eq!(bytes[..7], [1, 2, 0, 0, 0, 2, 1]);
-        assert_eq!(Trailer::from_bytes(&bytes, &batch), Ok(trailer.clone()));
-        assert_eq!(Trailer::from_bytes(&bytes, &manifest(&[Some(1)])), Err(HashError::Count { found: 2, expected: 1 }));
-        for at in 0..bytes.len() {
-            assert!(Trailer::from_bytes(&bytes[..at], &batch).is_err(), "cut at {at}");
-            let mut changed = bytes.clone();
-            changed[at] ^= 0x03;
-            let read = Trailer::from_bytes(&changed, &batch);
-            assert!(read.is_err() || read.is_ok_and(|read| read.root(&batch) != trailer.root(&batch)), "byte {at}");
-        }
+        let swapped = Trailer { files: vec![Digest([2; 32]), Digest([1; 32])], ..trailer.clone() };
+        let other = Trailer { algorithm: Algorithm::Blake3, ..trailer.clone() };
+        assert_ne!(trailer.root(&batch), swapped.root(&batch));
+        assert_ne!(trailer.root(&batch), other.root(&batch));
         assert_ne!(trailer.root(&batch), trailer.root(&manifest(&[Some(2), Some(1)])));
     }
 }

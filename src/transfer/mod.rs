@@ -16,16 +16,20 @@
 //! | `hash.rs` | digests of files and batch | yes |
 //! | `seal.rs` | AEAD for what is sealed end to end | yes |
 //! | `rate.rs` | token bucket | yes |
-//! | `progress.rs` | progress, rate, remaining time, events | yes |
+//! | `progress.rs` | progress, rate, remaining time | yes |
+//! | `overwrite.rs` | what happens with files that are there already | yes |
 //! | `resume.rs`, `resume/` | what a receiver keeps to go on, and its files | `resume.rs` |
+//! | `disk.rs` | room, durable folders, syncing together | no |
 //! | `source/` | paths and standard input → manifest and stream | no |
 //! | `spool/` | one stream in one file, one writer, many readers | no |
 //! | `sink/` | stream → files | no |
 
 pub mod cursor;
+pub(crate) mod disk;
 pub mod hash;
 pub mod manifest;
 pub mod name;
+pub mod overwrite;
 pub mod progress;
 pub mod rate;
 pub mod resume;
@@ -37,10 +41,11 @@ pub mod spool;
 pub use hash::{Algorithm, BatchHasher, Digest, Hasher, Trailer};
 pub use manifest::{Entry, Kind, Manifest, ManifestError};
 pub use name::{NameError, SafePath};
+pub use overwrite::Overwrite;
 pub use progress::{Estimator, Progress};
 pub use rate::TokenBucket;
 pub use resume::{Record, RecordStore, TransferName};
-pub use sink::{Overwrite, Sink, SinkError, SinkOptions};
+pub use sink::{Sink, SinkError, SinkOptions};
 pub use source::{Source, SourceError, SourceOptions, SourceReader};
 pub use spool::{Spool, SpoolError, SpoolOptions, SpoolReader};
 

@@ -10,8 +10,12 @@ use serde::{Deserialize, Serialize};
 
 /// Most bytes of one component, as most file systems have it.
 pub const MAX_COMPONENT: usize = 255;
-/// Most bytes of a whole path, separators included.
-pub const MAX_PATH: usize = 4096;
+/// Most bytes that the name of a partial file has more than its target: two dots, the tag, a hyphen, an entry's number, the suffix.
+pub(super) const PART_MORE: usize = 2 + PART_TAG + 1 + 5 + PART_SUFFIX.len();
+/// Bytes of the tag in the name of a partial file, which tells transfers apart.
+pub(super) const PART_TAG: usize = 8;
+/// Most bytes of a whole path, separators included: what Linux takes (`PATH_MAX`, 4096 with its zero) for the partial file too.
+pub const MAX_PATH: usize = 4095 - PART_MORE;
 /// Most components of a path.
 pub const MAX_DEPTH: usize = 128;
 /// How partial files end; no entry may be called so.
@@ -217,7 +221,7 @@ fn part_fault(part: &str) -> Option<NameFault> {
 
 /// Marks of Unicode's bidirectional algorithm that override or embed: with them `gpj.exe` is shown as `exe.jpg`; and separators of lines.
 fn turns(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -236,11 +240,19 @@ mod tests {
         }
     }
 
+    fn long_path(len: usize) -> String {
+        let folders = format!("{}/", "x".repeat(255)).repeat(len / 256);
+        format!("{folders}{}", "y".repeat(len - folders.len()))
+    }
+
     #[test]
     fn each_fault_is_told() {
         let long = format!("{}/b", "x".repeat(256));
         let deep = "d/".repeat(MAX_DEPTH) + "f";
-        let huge = "abcdefg/".repeat(MAX_PATH / 8) + "f";
+        let longest = format!("{}{}", "abcdefghijklmno/".repeat(127), "x".repeat(255));
+        assert!(SafePath::new(&longest).is_ok());
+        let huge = long_path(MAX_PATH + 1);
+        assert!(SafePath::new(&long_path(MAX_PATH)).is_ok());
         let cases: &[(&str, NameFault)] = &[
             ("", NameFault::Empty),
             ("a//b", NameFault::Empty),
@@ -256,6 +268,7 @@ mod tests {
             ("a\nb", NameFault::Control),
             ("a\u{9b}31m", NameFault::Control),
             ("a\u{202e}gpj.exe", NameFault::Control),
+            ("a\u{61c}b", NameFault::Control),
             ("a\\..\\b", NameFault::Backslash),
             ("x/CON", NameFault::Reserved),
             ("nul.txt", NameFault::Reserved),

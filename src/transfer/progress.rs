@@ -22,61 +22,9 @@ pub struct Progress {
     pub files_total: u64,
 }
 
-/// What a program may tell about a transfer, as JSON with the field `event`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Event {
-    /// It begins, or goes on at `progress.bytes`.
-    Started {
-        /// Where it stands.
-        #[serde(flatten)]
-        progress: Progress,
-    },
-    /// It goes on.
-    Progress {
-        /// Where it stands.
-        #[serde(flatten)]
-        progress: Progress,
-        /// Bytes per second.
-        rate: u64,
-        /// Milliseconds to go, where that can be said.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        eta_ms: Option<u64>,
-    },
-    /// A file is in its place, verified.
-    File {
-        /// Where it is, below the target folder.
-        path: String,
-        /// Its bytes.
-        bytes: u64,
-        /// Its digest as hexadecimal digits.
-        digest: String,
-    },
-    /// All is done.
-    Finished {
-        /// Where it stands.
-        #[serde(flatten)]
-        progress: Progress,
-        /// The digest of the batch.
-        root: String,
-    },
-    /// It broke.
-    Failed {
-        /// Where it stands.
-        #[serde(flatten)]
-        progress: Progress,
-        /// Why.
-        reason: String,
-        /// Whether it can be resumed.
-        resumable: bool,
-    },
-}
-
 /// Estimates rate and remaining time: an average over time in which what was long ago weighs little.
 #[derive(Debug, Clone)]
 pub struct Estimator {
-    start: (Instant, u64),
     last: (Instant, u64),
     /// Bytes per second, once there is a sample.
     rate: Option<f64>,
@@ -85,7 +33,7 @@ pub struct Estimator {
 impl Estimator {
     /// Starts at a byte: that of a resumed transfer is not zero.
     pub fn new(now: Instant, bytes: u64) -> Self {
-        Self { start: (now, bytes), last: (now, bytes), rate: None }
+        Self { last: (now, bytes), rate: None }
     }
 
     /// Takes what has passed by now. Bytes that go back (a resume) start the measure again.
@@ -109,12 +57,6 @@ impl Estimator {
         self.rate.unwrap_or(0.0)
     }
 
-    /// Bytes per second since the start.
-    pub fn mean_rate(&self) -> f64 {
-        let passed = self.last.0.saturating_duration_since(self.start.0).as_secs_f64();
-        if passed > 0.0 { (self.last.1 - self.start.1) as f64 / passed } else { 0.0 }
-    }
-
     /// How long it will take yet. None when the total is unknown, or nothing moves, or longer than a year.
     pub fn eta(&self, total: Option<u64>) -> Option<Duration> {
         const YEAR: f64 = 365.0 * 86_400.0;
@@ -124,12 +66,6 @@ impl Estimator {
         }
         let seconds = left / self.rate();
         (seconds < YEAR).then(|| Duration::from_secs_f64(seconds))
-    }
-
-    /// The event that tells it.
-    pub fn event(&self, progress: Progress) -> Event {
-        let eta_ms = self.eta(progress.total).map(|eta| u64::try_from(eta.as_millis()).unwrap_or(u64::MAX));
-        Event::Progress { progress, rate: self.rate() as u64, eta_ms }
     }
 }
 
@@ -148,7 +84,7 @@ mod tests {
         for second in 1..=10 {
             estimator.update(start + SECOND * second, 500 + 1000 * u64::from(second));
         }
-        assert_eq!((estimator.rate().round(), estimator.mean_rate().round()), (1000.0, 1000.0));
+        assert_eq!(estimator.rate().round(), 1000.0);
         assert_eq!(estimator.eta(Some(12_500)).map(|eta| eta.as_secs_f64().round()), Some(2.0));
         assert_eq!((estimator.eta(None), estimator.eta(Some(10_500))), (None, Some(Duration::ZERO)));
     }
@@ -177,15 +113,6 @@ mod tests {
         }
         assert_eq!(estimator.eta(Some(2_000_000)), None);
         estimator.update(start + SECOND * 200, 900_000);
-        assert_eq!((estimator.rate(), estimator.mean_rate()), (0.0, 0.0));
-    }
-
-    #[test]
-    fn events_are_flat_json() {
-        let progress = Progress { bytes: 5, total: Some(10), files: 1, files_total: 2 };
-        let json = |event: &Event| serde_json::to_string(event).expect("JSON");
-        assert_eq!(json(&Event::Started { progress }), r#"{"event":"started","bytes":5,"total":10,"files":1,"files_total":2}"#);
-        let event = Estimator::new(clock::now(), 5).event(Progress { total: None, ..progress });
-        assert_eq!(json(&event), r#"{"event":"progress","bytes":5,"total":null,"files":1,"files_total":2,"rate":0}"#);
+        assert_eq!(estimator.rate(), 0.0);
     }
 }

@@ -16,6 +16,7 @@ pub use files::{Held, RecordStore, TakenUp, boot};
 use super::{
     hash::{Algorithm, Digest},
     name::shown,
+    overwrite::Overwrite,
 };
 
 /// Most bytes of a record.
@@ -24,6 +25,8 @@ pub const MAX_RECORD: usize = 64 * 1024;
 pub const MAX_NAME: usize = 128;
 /// Most details of a caller in one record.
 pub const MAX_DETAILS: usize = 32;
+/// Bytes between two checkpoints where nobody says otherwise.
+pub const CHECKPOINT: u64 = 8 * 1024 * 1024;
 /// The version of records that this program writes and reads.
 pub const VERSION: u32 = 1;
 
@@ -123,8 +126,14 @@ pub struct Record {
     pub journal: u64,
     /// Where the files go: a folder.
     pub target: String,
-    /// What was to happen with files that are there already, in the sink's words.
-    pub overwrite: super::sink::Overwrite,
+    /// What was to happen with files that are there already.
+    pub overwrite: Overwrite,
+    /// Bytes between two checkpoints.
+    #[serde(default = "checkpoint")]
+    pub checkpoint: u64,
+    /// Bytes of the disk that must stay free.
+    #[serde(default)]
+    pub reserve: u64,
     /// Whether the batch has all its bytes, verified, and files are being put into place.
     pub placing: bool,
     /// Raised by one each time the transfer goes on: the epoch of sealed streams.
@@ -162,6 +171,10 @@ pub enum Line {
         /// The name below the target folder, which may be another than the entry's.
         path: super::name::SafePath,
     },
+}
+
+fn checkpoint() -> u64 {
+    CHECKPOINT
 }
 
 impl Record {

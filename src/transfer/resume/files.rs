@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _},
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -11,7 +11,10 @@ use std::{
 use super::{Line, MAX_RECORD, Record, ResumeError, TransferName};
 use crate::{
     clock,
-    transfer::manifest::{MAX_MANIFEST, Manifest},
+    transfer::{
+        disk,
+        manifest::{MAX_MANIFEST, Manifest},
+    },
 };
 
 /// Most bytes of a journal: a line for each entry, twice, with the longest names.
@@ -59,7 +62,7 @@ impl RecordStore {
     /// # Errors
     /// It cannot be made.
     pub fn open(folder: &Path) -> Result<Self, ResumeError> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io_error(folder))?;
+        disk::make_folder(folder, 0o700).map_err(io_error(folder))?;
         Ok(Self { folder: folder.to_owned() })
     }
 
@@ -89,6 +92,9 @@ impl RecordStore {
         let mut journal = self.lock(name, false)?;
         let damaged = |why: String| ResumeError::Damaged { name: name.clone(), why };
         let mut record = self.read(name)?;
+        for extension in ["json", "manifest"] {
+            remove(&new_of(&self.path(name, extension)))?;
+        }
         let manifest = read_bounded(&self.path(name, "manifest"), MAX_MANIFEST as u64)?;
         let manifest = Manifest::from_json(&manifest).map_err(|error| damaged(error.to_string()))?;
         if manifest.digest() != record.manifest || record.transfer != *name {
@@ -196,10 +202,8 @@ impl RecordStore {
     fn delete(&self, name: &TransferName) -> Result<(), ResumeError> {
         for extension in ["json", "manifest", "journal"] {
             let path = self.path(name, extension);
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(io_error(&path)(error)),
-                _ => {}
-            }
+            remove(&new_of(&path))?;
+            remove(&path)?;
         }
         sync_folder(&self.folder)
     }
@@ -242,6 +246,15 @@ impl Held {
         }
         (self.record.durable, self.record.placing, self.record.journal) = (durable, placing, self.written);
         (self.record.changed, self.record.boot) = (seconds(clock::wall()), boot());
+        replace(&self.folder, &self.folder.join(format!("{}.json", self.record.transfer)), &self.record.to_json())
+    }
+
+    /// Says that bytes behind the mark may not be as they were written, though the machine stays up: the disk failed to sync.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn distrust(&mut self) -> Result<(), ResumeError> {
+        self.record.boot = None;
         replace(&self.folder, &self.folder.join(format!("{}.json", self.record.transfer)), &self.record.to_json())
     }
 
@@ -300,14 +313,31 @@ fn read_bounded(path: &Path, most: u64) -> Result<Vec<u8>, ResumeError> {
 
 /// Replaces a file: whoever looks, before or after a crash, sees the old or the new one whole.
 fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> Result<(), ResumeError> {
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io_error(folder))?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(io_error(path))?;
-    file.persist(path).map_err(|error| io_error(path)(error.error))?;
+    let new = new_of(path);
+    remove(&new)?;
+    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.and_then(|()| fs::rename(&new, path)).map_err(io_error(path))?;
     sync_folder(folder)
 }
 
+/// Where the next version of a file is written. Always the same name, which only the holder of the record uses: what a killed process
+/// leaves there, the next one takes away.
+fn new_of(path: &Path) -> PathBuf {
+    path.with_added_extension("new")
+}
+
+fn remove(path: &Path) -> Result<(), ResumeError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(io_error(path)(error)),
+        _ => Ok(()),
+    }
+}
+
 fn sync_folder(folder: &Path) -> Result<(), ResumeError> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io_error(folder))
+    disk::sync_folder(folder).map_err(io_error(folder))
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> ResumeError {

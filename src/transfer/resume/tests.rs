@@ -7,10 +7,7 @@ use std::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::transfer::{
-    manifest::{Entry, Kind, Manifest},
-    sink::Overwrite,
-};
+use crate::transfer::manifest::{Entry, Kind, Manifest};
 
 fn manifest() -> Manifest {
     let file = |path: &str| Entry::new(path.parse().expect("safe"), Kind::File { size: Some(10) });
@@ -31,6 +28,8 @@ fn record(text: &str) -> Record {
         journal: 0,
         target: "/tmp/x".to_owned(),
         overwrite: Overwrite::Refuse,
+        checkpoint: CHECKPOINT,
+        reserve: 0,
         placing: false,
         epoch: 0,
         created: 1_000,
@@ -170,4 +169,48 @@ fn names_of_transfers_are_names_of_files() {
         assert!(TransferName::new(text).is_err(), "{text}");
     }
     assert_eq!(name(&"x".repeat(128)).as_str().len(), 128);
+}
+
+#[test]
+fn what_a_killed_process_was_writing_does_not_stay() {
+    let (folder, store) = store();
+    let state = folder.path().join("state");
+    let names = || {
+        let mut names: Vec<_> = fs::read_dir(&state).expect("state").map(|entry| entry.expect("entry").file_name()).collect();
+        names.sort();
+        names
+    };
+    drop(store.create(record("t1"), &manifest()).expect("creates"));
+    // As a process leaves it that is killed before it renames.
+    fs::write(state.join("t1.json.new"), b"{\"vers").expect("half");
+    fs::write(state.join("t1.manifest.new"), b"{\"vers").expect("half");
+    assert_eq!(store.list().expect("lists").len(), 1);
+    let mut held = store.take_up(&name("t1")).expect("takes up").held;
+    held.save(5, false).expect("saves");
+    assert_eq!(names(), ["t1.journal", "t1.json", "t1.manifest"]);
+    assert_eq!(store.list().expect("lists")[0].durable, 5);
+    fs::write(state.join("t1.json.new"), b"{\"vers").expect("half");
+    held.forget().expect("forgets");
+    assert_eq!(names(), Vec::<std::ffi::OsString>::new());
+}
+
+#[test]
+fn what_is_distrusted_counts_only_as_far_as_it_was_durable() {
+    let (_folder, store) = store();
+    let mut held = store.create(record("t1"), &manifest()).expect("creates");
+    held.append(&[done(0)]).expect("appends");
+    held.save(10, false).expect("saves");
+    held.append(&[done(1)]).expect("appends");
+    held.distrust().expect("saves");
+    drop(held);
+    let taken = store.take_up(&name("t1")).expect("takes up");
+    assert_eq!((taken.lines, taken.same_boot, taken.held.record().durable), (vec![done(0)], false, 10));
+}
+
+#[test]
+fn a_record_without_checkpoint_and_reserve_has_the_usual_ones() {
+    let text = String::from_utf8(record("t1").to_json()).expect("UTF-8");
+    let without: String = text.lines().filter(|line| !line.contains("\"checkpoint\"") && !line.contains("\"reserve\"")).collect();
+    assert!(without.len() < text.len());
+    assert_eq!(Record::from_json(without.as_bytes()), Ok(record("t1")));
 }

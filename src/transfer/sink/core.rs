@@ -11,27 +11,32 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    Finished, Overwrite, SinkError, SinkOptions, SinkState,
-    folder::{Folder, There, restrict, set_mtime},
+    Finished, SinkError, SinkOptions, SinkState,
+    folder::{Folder, TOGETHER, There, set_mtime},
     work::Work,
 };
 use crate::{
     clock,
     transfer::{
         cursor::{Cursor, Step},
+        disk,
         hash::{Algorithm, Digest, Hasher, Trailer},
         manifest::{Entry, Kind, Manifest},
-        name::SafePath,
+        name::{PART_TAG, SafePath},
+        overwrite::Overwrite,
         resume::{self, Held, Line, Record},
     },
 };
 
-/// Most files that have all their bytes and wait to be synced together: each is an open descriptor.
-const TOGETHER: usize = 64;
 /// When syncing is slow, it is done less often: it may take one part in so many of the time…
 const SYNC_SHARE: u32 = 4;
 /// …but never are more than so many times the agreed bytes at stake.
 const SYNC_DELAY: u64 = 8;
+/// Bytes wait no longer than this to become durable, so that acknowledgements move however slow the sender is; or longer when syncing is
+/// slow, by [`SYNC_SHARE`]…
+const LONGEST: Duration = Duration::from_millis(500);
+/// …but never longer than this, so that nobody takes us for dead.
+const LATEST: Duration = Duration::from_secs(10);
 /// Most warnings kept.
 pub(super) const MAX_WARNINGS: usize = 100;
 
@@ -43,10 +48,12 @@ pub(super) struct Core {
     pub(super) overwrite: Overwrite,
     pub(super) algorithm: Algorithm,
     pub(super) checkpoint: u64,
+    /// Bytes of the disk that must stay free.
+    pub(super) reserve: u64,
     pub(super) cursor: Cursor,
     pub(super) open: Option<Open>,
-    /// Files that have all their bytes, not yet durable.
-    pub(super) complete: Vec<(usize, File)>,
+    /// Files that have all their bytes, not yet durable: entries, and as many files.
+    pub(super) complete: (Vec<usize>, Vec<File>),
     /// The digest of each regular file that has all its bytes, in order; none where it was skipped.
     pub(super) done: Vec<Option<Digest>>,
     /// Entries whose bytes are dropped.
@@ -63,6 +70,8 @@ pub(super) struct Core {
     pub(super) warnings: Vec<String>,
     /// Files are getting their names: there is nothing to remove or to cut any more.
     pub(super) placed: bool,
+    /// The disk failed to sync: asked again, it may say that all is well when it is not.
+    pub(super) unsound: bool,
     /// It was broken off: the record is not ours any more.
     pub(super) ended: bool,
 }
@@ -103,6 +112,8 @@ impl Core {
                     journal: 0,
                     target: target.to_owned(),
                     overwrite: options.overwrite,
+                    checkpoint: options.checkpoint,
+                    reserve: options.reserve,
                     placing: false,
                     epoch: 0,
                     created,
@@ -120,9 +131,10 @@ impl Core {
             overwrite: options.overwrite,
             algorithm: options.algorithm,
             checkpoint: options.checkpoint.max(1),
+            reserve: options.reserve,
             cursor,
             open: None,
-            complete: Vec::new(),
+            complete: (Vec::new(), Vec::new()),
             done: Vec::new(),
             skipped,
             placing: BTreeMap::new(),
@@ -133,6 +145,7 @@ impl Core {
             last_sync: (clock::now(), Duration::ZERO),
             warnings: Vec::new(),
             placed: false,
+            unsound: false,
             ended: false,
         };
         // Empty files at the start have all their bytes.
@@ -205,20 +218,21 @@ impl Core {
         if let Some((file, hasher)) = into {
             digest = Some(hasher.finish());
             if let Some(entry) = self.manifest.entries().get(at) {
-                let kept = set_mtime(&file, entry.mtime).and_then(|()| restrict(&file, entry.mode));
-                if let Err(error) = kept {
+                // Permissions wait for the file's place: until then, another process may have to go on with it.
+                if let Err(error) = set_mtime(&file, entry.mtime) {
                     let warning = format!("{}: {error}", entry.path);
                     self.warn(warning);
                 }
             }
-            self.complete.push((at, file));
+            self.complete.0.push(at);
+            self.complete.1.push(file);
         }
         self.done.push(digest);
         if let Some(held) = &mut self.held {
             held.append(&[Line::Done { entry: u32::try_from(at).unwrap_or(u32::MAX), digest }])?;
         }
         self.state.send_modify(|state| state.files += 1);
-        if self.complete.len() >= TOGETHER { self.checkpoint().map(|_| ()) } else { Ok(()) }
+        if self.complete.0.len() >= TOGETHER { self.checkpoint().map(|_| ()) } else { Ok(()) }
     }
 
     pub(super) fn warn(&mut self, warning: String) {
@@ -230,6 +244,21 @@ impl Core {
     /// The entry and its index of each regular file that has all its bytes, with its digest.
     pub(super) fn complete_files(&self) -> Vec<(usize, Entry, Option<Digest>)> {
         self.manifest.files().zip(&self.done).map(|((at, entry), digest)| (at, entry.clone(), *digest)).collect()
+    }
+
+    /// Makes all files durable that have bytes, and all names.
+    ///
+    /// What is complete is synced together ([`disk::sync_together`]): 10 000 files of 37 bytes in 50 folders, with a record, on
+    /// ext4 of a virtual disk that others kept busy, took more than 60 s synced one after the other, 51 s on 4 threads and 41 s on 16.
+    fn sync_all(&mut self) -> Result<(), SinkError> {
+        let fault = |at: usize, error| self.folder.fault(self.manifest.entries().get(at).map_or("", |entry| entry.path.as_str()), error);
+        if let Some(Open { entry, into: Some((file, _)) }) = &self.open {
+            file.sync_data().map_err(|error| fault(*entry, error))?;
+        }
+        let (entries, files) = &self.complete;
+        disk::sync_together(files).map_err(|(at, error)| fault(entries.get(at).copied().unwrap_or(usize::MAX), error))?;
+        self.complete = (Vec::new(), Vec::new());
+        self.folder.sync()
     }
 
     fn is_time(&self, unsynced: u64) -> bool {
@@ -264,26 +293,22 @@ impl Work for Core {
         state.written > state.durable
     }
 
+    fn patience(&self) -> Duration {
+        patience(self.last_sync.1)
+    }
+
     fn checkpoint(&mut self) -> Result<u64, SinkError> {
         let written = self.state.borrow().written;
-        if written == self.state.borrow().durable && self.complete.is_empty() {
+        if written == self.state.borrow().durable && self.complete.0.is_empty() {
             return Ok(written);
         }
         let began = clock::now();
-        let sync_error = |folder: &Folder, at: usize, error| {
-            let path = self.manifest.entries().get(at).map_or("", |entry| entry.path.as_str());
-            folder.fault(path, error)
-        };
-        if let Some(Open { entry, into: Some((file, _)) }) = &self.open {
-            file.sync_data().map_err(|error| sync_error(&self.folder, *entry, error))?;
+        if let Err(error) = self.sync_all() {
+            self.unsound = true;
+            return Err(error);
         }
-        for (at, file) in &self.complete {
-            file.sync_all().map_err(|error| sync_error(&self.folder, *at, error))?;
-        }
-        self.complete.clear();
-        self.folder.sync()?;
         if let Some(held) = &mut self.held {
-            held.save(written, self.placed)?;
+            held.save(written, self.placed).inspect_err(|_| self.unsound = true)?;
         }
         self.state.send_modify(|state| state.durable = written);
         let now = clock::now();
@@ -304,14 +329,23 @@ impl Work for Core {
         if std::mem::replace(&mut self.ended, true) {
             return Ok(*self.state.borrow());
         }
-        let kept = if self.held.is_none() { self.abort() } else { self.checkpoint().map(|_| ()) };
+        let mut kept = match self.held {
+            None => self.abort(),
+            Some(_) if self.unsound => Ok(()),
+            Some(_) => self.checkpoint().map(|_| ()),
+        };
+        if self.unsound
+            && let Some(held) = &mut self.held
+        {
+            kept = kept.and(held.distrust().map_err(SinkError::from));
+        }
         // Whoever is told that it has ended can take it up at once.
         self.held = None;
         kept.map(|()| *self.state.borrow())
     }
 
     fn abort(&mut self) -> Result<(), SinkError> {
-        (self.open, self.complete) = (None, Vec::new());
+        (self.open, self.complete) = (None, (Vec::new(), Vec::new()));
         for (at, entry) in self.manifest.files() {
             if at > self.cursor.here().map_or(usize::MAX, |(entry, _)| entry) {
                 break;
@@ -328,9 +362,14 @@ impl Work for Core {
     }
 }
 
+/// How long bytes wait for a checkpoint when the last one took so long.
+fn patience(cost: Duration) -> Duration {
+    cost.saturating_mul(SYNC_SHARE).clamp(LONGEST, LATEST)
+}
+
 /// What marks the partial files of a transfer that is not recorded: anything that no other has.
 fn tag(seed: &[u8]) -> String {
-    Digest::blake3(seed).to_string().split_at(8).0.to_owned()
+    Digest::blake3(seed).to_string().split_at(PART_TAG).0.to_owned()
 }
 
 /// And of one that is.
@@ -379,5 +418,16 @@ pub(super) fn enough_room(folder: &Folder, needed: u64, reserve: u64) -> Result<
     match folder.available() {
         Some(available) if available < needed => Err(SinkError::NoSpace { path: folder.path().display().to_string(), needed, available }),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slow_syncing_takes_one_part_in_four_of_the_time_and_fast_syncing_waits_half_a_second() {
+        let waits = [1, 125, 200, 1_000, 60_000].map(|cost| patience(Duration::from_millis(cost)).as_millis());
+        assert_eq!(waits, [500, 500, 800, 4_000, 10_000]);
     }
 }

@@ -18,13 +18,16 @@ use nix::sys::statvfs::fstatvfs;
 
 use super::SinkError;
 use crate::transfer::{
+    disk,
     hash::Hasher,
     manifest::{Entry, Mtime},
-    name::{PART_SUFFIX, SafePath},
+    name::{MAX_COMPONENT, PART_MORE, PART_SUFFIX, SafePath},
 };
 
 /// Most bytes of the target's name in that of a partial file.
-const PART_NAME: usize = 180;
+const PART_NAME: usize = MAX_COMPONENT - PART_MORE;
+/// Most files and folders that are synced together: each is an open descriptor.
+pub(super) const TOGETHER: usize = 64;
 /// Bytes read at once to digest what is there already.
 const REREAD: usize = 256 * 1024;
 
@@ -62,10 +65,10 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Opens the target, and makes it where there is none.
+    /// Opens the target, and makes it where there is none, durably.
     pub(super) fn open(path: &Path, tag: String) -> Result<Self, SinkError> {
         let fault = |error| SinkError::Io { path: path.display().to_string(), source: error };
-        Dir::create_ambient_dir_all(path, ambient_authority()).map_err(fault)?;
+        disk::make_folder(path, 0o777).map_err(fault)?;
         let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(fault)?;
         // Absolute, as the record is for another process.
         let path = std::path::absolute(path).map_err(fault)?;
@@ -130,7 +133,8 @@ impl Folder {
         Ok(made)
     }
 
-    /// A new partial file, with the permissions that it shall have, as far as the user's mask allows them.
+    /// A new partial file, with the permissions that it shall have, as far as the user's mask allows them, and with those to go on with it:
+    /// [`Folder::restrict`] takes these away at the end.
     pub(super) fn create(&mut self, path: &str, entry: &Entry, replace: bool) -> Result<File, SinkError> {
         if replace {
             self.remove(path)?;
@@ -147,7 +151,8 @@ impl Folder {
         let mut options = OpenOptions::new();
         options.read(true).write(true).follow(FollowSymlinks::No);
         let mut file = match self.dir.open_with(path, &options) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            // Without the permission, it is one that has its own already: it begins anew.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => return Ok(None),
             opened => opened.map_err(|error| self.fault(path, error))?.into_std(),
         };
         let fault = |error| self.fault(path, error);
@@ -215,6 +220,23 @@ impl Folder {
         self.dir.read_link_contents(path).is_ok_and(|found| found == Path::new(target))
     }
 
+    /// Takes away the permissions of a partial file that the finished one shall not have; gives it when that changed anything.
+    pub(super) fn restrict(&self, path: &str, mode: Option<u32>) -> io::Result<Option<File>> {
+        if mode.is_none() {
+            return Ok(None);
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).follow(FollowSymlinks::No);
+        match self.dir.open_with(path, &options) {
+            // It was placed already, or it has its permissions already: the process before this one came as far as that.
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => Ok(None),
+            opened => {
+                let file = opened?.into_std();
+                Ok(restrict(&file, mode)?.then_some(file))
+            }
+        }
+    }
+
     /// Makes a file durable that another process wrote, and its name.
     pub(super) fn sync_file(&mut self, path: &str) -> Result<(), SinkError> {
         self.touched(path);
@@ -245,29 +267,32 @@ impl Folder {
     pub(super) fn finish_folder(&self, entry: &Entry) -> io::Result<()> {
         let folder = self.dir.open_dir(entry.path.as_str())?.open(".")?.into_std();
         set_mtime(&folder, entry.mtime)?;
-        restrict(&folder, entry.mode)
+        restrict(&folder, entry.mode).map(|_| ())
     }
 
     /// Makes the names in all folders touched durable.
     pub(super) fn sync(&mut self) -> Result<(), SinkError> {
-        while let Some(folder) = self.unsynced.pop_first() {
-            let at = if folder.is_empty() { "." } else { &folder };
-            let synced = self.dir.open_dir(at).and_then(|dir| dir.open(".")).and_then(|dir| dir.sync_all());
-            match synced {
-                // It was removed meanwhile.
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                synced => synced.map_err(|error| self.fault(at, error))?,
+        while !self.unsynced.is_empty() {
+            let (mut names, mut folders) = (Vec::new(), Vec::new());
+            while folders.len() < TOGETHER
+                && let Some(name) = self.unsynced.pop_first()
+            {
+                let at = if name.is_empty() { "." } else { &name };
+                match self.dir.open_dir(at).and_then(|dir| dir.open(".")) {
+                    // It was removed meanwhile.
+                    Err(error) if error.kind() == ErrorKind::NotFound => continue,
+                    opened => folders.push(opened.map_err(|error| self.fault(at, error))?.into_std()),
+                }
+                names.push(name);
             }
+            disk::sync_together(&folders).map_err(|(at, error)| self.fault(names.get(at).map_or("", String::as_str), error))?;
         }
         Ok(())
     }
 
     /// Bytes that this user may still write here; none where the platform does not say.
     pub(super) fn available(&self) -> Option<u64> {
-        let stat = fstatvfs(&self.dir).ok()?;
-        #[expect(clippy::useless_conversion, reason = "the widths of these differ between platforms")]
-        let (blocks, size) = (u64::from(stat.blocks_available()), u64::from(stat.fragment_size()));
-        Some(blocks.saturating_mul(size))
+        disk::room(fstatvfs(&self.dir))
     }
 
     /// What went wrong, as our error.
@@ -296,14 +321,15 @@ pub(super) fn set_mtime(file: &File, mtime: Option<Mtime>) -> io::Result<()> {
     }
 }
 
-/// Takes away the permissions that a file has and shall not have. None are added: the user's mask has its reasons.
-pub(super) fn restrict(file: &File, mode: Option<u32>) -> io::Result<()> {
-    let Some(mode) = mode else { return Ok(()) };
+/// Takes away the permissions that a file has and shall not have, and says whether there were such. None are added: the user's mask has its
+/// reasons.
+fn restrict(file: &File, mode: Option<u32>) -> io::Result<bool> {
+    let Some(mode) = mode else { return Ok(false) };
     let mut permissions = file.metadata()?.permissions();
     let has = permissions.mode() & 0o7777;
     if has & mode == has {
-        return Ok(());
+        return Ok(false);
     }
     permissions.set_mode(has & mode);
-    file.set_permissions(permissions)
+    file.set_permissions(permissions).map(|()| true)
 }

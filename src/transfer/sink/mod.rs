@@ -27,7 +27,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use tokio::{
     runtime,
     sync::{mpsc, oneshot, watch},
@@ -43,7 +42,8 @@ use super::{
     hash::{Algorithm, Digest, Trailer},
     manifest::Manifest,
     name::SafePath,
-    resume::{Record, RecordStore, ResumeError, TransferName},
+    overwrite::Overwrite,
+    resume::{self, Record, RecordStore, ResumeError, TransferName},
 };
 
 /// Why a batch cannot be put down. Whose fault, each says.
@@ -127,21 +127,6 @@ pub enum SinkError {
     Stopped,
 }
 
-/// What happens with files that are there already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Overwrite {
-    /// The batch is refused before its first byte.
-    #[default]
-    Refuse,
-    /// The new file becomes `name (1).ext`.
-    Rename,
-    /// The old file is replaced, atomically.
-    Replace,
-    /// The old file stays, the bytes of the new one are dropped.
-    Skip,
-}
-
 /// How a batch is put down.
 #[derive(Debug, Clone)]
 pub struct SinkOptions {
@@ -164,7 +149,7 @@ impl Default for SinkOptions {
         Self {
             overwrite: Overwrite::default(),
             algorithm: Algorithm::default(),
-            checkpoint: 8 * 1024 * 1024,
+            checkpoint: resume::CHECKPOINT,
             reserve: 0,
             record: None,
             details: std::collections::BTreeMap::new(),
@@ -235,7 +220,7 @@ impl Sink {
         Ok(Self::start(manifest, record, state, core))
     }
 
-    /// Goes on with a broken batch: the sender is to send from [`SinkState::written`] on.
+    /// Goes on with a broken batch, with the options that it was begun with: the sender is to send from [`SinkState::written`] on.
     ///
     /// # Errors
     /// There is no such record, it is running, or it is damaged.

@@ -2,11 +2,18 @@
 
 use std::{collections::BTreeSet, io::ErrorKind};
 
-use super::{Finished, Overwrite, Placed, SinkError, core::Core, folder::There, work::Work as _};
+use super::{
+    Finished, Placed, SinkError,
+    core::Core,
+    folder::{TOGETHER, There},
+    work::Work as _,
+};
 use crate::transfer::{
+    disk,
     hash::{Algorithm, Digest, Trailer},
     manifest::{Entry, Kind, Manifest},
     name::SafePath,
+    overwrite::Overwrite,
     resume::{Held, Line},
 };
 
@@ -53,6 +60,10 @@ impl Core {
             held.append(&lines)?;
             held.save(held.record().durable, true)?;
         }
+        // Behind the record that says so: from here on nobody writes into them.
+        for group in files.chunks(TOGETHER) {
+            self.restrict_files(group)?;
+        }
         for file in &mut files {
             self.place_file(file)?;
         }
@@ -71,10 +82,26 @@ impl Core {
         Ok(Finished { files, root, warnings: std::mem::take(&mut self.warnings) })
     }
 
+    /// Takes away the permissions that files shall not have, durably.
+    fn restrict_files(&mut self, group: &[Placed]) -> Result<(), SinkError> {
+        let (mut paths, mut files) = (Vec::new(), Vec::new());
+        for file in group.iter().filter(|file| file.digest.is_some()) {
+            let Some(entry) = self.manifest.entries().get(file.entry).cloned() else { continue };
+            match self.folder.restrict(&self.folder.part(file.entry, &entry.path), entry.mode) {
+                Ok(restricted) => {
+                    paths.extend(restricted.as_ref().map(|_| entry.path));
+                    files.extend(restricted);
+                }
+                Err(error) => self.warn(format!("{}: {error}", entry.path)),
+            }
+        }
+        disk::sync_together(&files).map_err(|(at, error)| self.folder.fault(paths.get(at).map_or("", SafePath::as_str), error))
+    }
+
     /// A file is damaged: with a record, the transfer goes on from its start, and what stands behind is given up.
     fn go_back(&mut self, file: usize) -> Result<(), SinkError> {
         let damaged = self.complete_files().split_off(file);
-        self.complete.clear();
+        self.complete = (Vec::new(), Vec::new());
         for (at, entry, _) in &damaged {
             self.folder.remove(&self.folder.part(*at, &entry.path))?;
         }

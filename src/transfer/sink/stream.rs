@@ -1,6 +1,9 @@
 //! One file to a stream.
 
-use std::io::{ErrorKind, Write};
+use std::{
+    io::{ErrorKind, Write},
+    time::Duration,
+};
 
 use tokio::sync::watch;
 
@@ -9,6 +12,9 @@ use crate::transfer::{
     hash::{Algorithm, Hasher, Trailer},
     manifest::{Kind, Manifest},
 };
+
+/// Bytes wait no longer than this to be handed on.
+const FLUSH: Duration = Duration::from_millis(500);
 
 /// Writes what comes, and digests it. What was written cannot be taken back: a wrong digest is told at the end.
 pub(super) struct StreamCore {
@@ -61,6 +67,10 @@ impl Work for StreamCore {
     fn is_dirty(&self) -> bool {
         let state = self.state.borrow();
         state.durable < state.written
+    }
+
+    fn patience(&self) -> Duration {
+        FLUSH
     }
 
     /// What has been handed on is as durable as it can be here.

@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::watch;
 
 use super::{
-    Overwrite, SinkError, SinkOptions, SinkState,
+    SinkError, SinkState,
     core::{Core, Open, enough_room, record_tag},
     folder::{Folder, There},
     work::Work as _,
@@ -21,6 +21,7 @@ use crate::{
         hash::{Digest, Hasher},
         manifest::Manifest,
         name::SafePath,
+        overwrite::Overwrite,
         resume::{Line, RecordStore, TakenUp, TransferName},
     },
 };
@@ -42,10 +43,11 @@ impl Core {
         let mut core = Self {
             overwrite: record.overwrite,
             algorithm: record.algorithm,
-            checkpoint: SinkOptions::default().checkpoint,
+            checkpoint: record.checkpoint.max(1),
+            reserve: record.reserve,
             cursor: Cursor::new(&manifest),
             open: None,
-            complete: Vec::new(),
+            complete: (Vec::new(), Vec::new()),
             done: told.done,
             skipped: BTreeSet::new(),
             placing: told.placing,
@@ -56,6 +58,7 @@ impl Core {
             last_sync: (clock::now(), Duration::ZERO),
             warnings: Vec::new(),
             placed: placing,
+            unsound: false,
             ended: false,
             manifest,
             folder,
@@ -73,7 +76,7 @@ impl Core {
             let lines = core.journal();
             core.held.as_mut().map_or(Ok(()), |held| held.rewind(written, &lines))?;
         }
-        enough_room(&core.folder, core.manifest.total().unwrap_or(0).saturating_sub(written), 0)?;
+        enough_room(&core.folder, core.manifest.total().unwrap_or(0).saturating_sub(written), core.reserve)?;
         core.sync_parts(durable)?;
         // With this the next epoch is on the disk too.
         core.held.as_mut().map_or(Ok(()), |held| held.save(written, placing))?;

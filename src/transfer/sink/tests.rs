@@ -12,7 +12,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::transfer::{
     hash::BatchHasher,
-    manifest::{Entry, Kind, Mtime},
+    manifest::{Entry, Kind, MAX_ENTRIES, Mtime},
+    name::{MAX_COMPONENT, MAX_PATH},
     resume::Line,
 };
 
@@ -530,4 +531,70 @@ async fn ten_thousand_small_files_arrive() {
     let finished = put(&batch, target.path(), options).await.expect("finishes");
     assert_eq!(finished.files.len(), 10_000);
     batch.check(target.path());
+}
+
+#[tokio::test]
+async fn files_that_may_only_be_read_can_be_gone_on_with_until_they_are_placed() {
+    let (target, state) = (TempDir::new().expect("folder"), TempDir::new().expect("state"));
+    let entry = |path: &str| Entry { mode: Some(0o400), ..Entry::new(path.parse().expect("safe"), Kind::File { size: Some(20_000) }) };
+    let mut batch = Batch::files(&[("a", 20_000), ("b", 20_000)], 20);
+    batch.manifest = Manifest::new(vec![entry("a"), entry("b")]).expect("a batch");
+    let (options, store, name) = recorded(&state);
+    let mut sink = Sink::create(target.path(), batch.manifest.clone(), options).await.expect("begins");
+    sink.write(batch.bytes().slice(..30_000)).await.expect("takes");
+    assert_eq!(sink.suspend().await.expect("suspends").files, 1);
+    let parts = partial_files(target.path());
+    assert_eq!(parts.len(), 2);
+    for part in parts {
+        assert_eq!(fs::metadata(&part).expect("there").permissions().mode() & 0o600, 0o600, "{part:?}");
+    }
+    let sink = Sink::resume(&store, &name).await.expect("resumes");
+    sink.suspend().await.expect("suspends");
+    // As after a crash before the line of `a` was durable: its partial file is gone on with.
+    let mut held = store.take_up(&name).expect("taken up").held;
+    held.rewind(0, &[]).expect("rewound");
+    drop(held);
+    let mut sink = Sink::resume(&store, &name).await.expect("resumes");
+    let stands = usize::try_from(sink.state().written).expect("small");
+    sink.write(batch.bytes().slice(stands..)).await.expect("takes");
+    sink.finish(Some(batch.trailer(Algorithm::Blake3))).await.expect("finishes");
+    for path in ["a", "b"] {
+        assert_eq!(fs::metadata(target.path().join(path)).expect("there").permissions().mode() & 0o7777, 0o400, "{path}");
+    }
+    batch.check(target.path());
+}
+
+#[tokio::test]
+async fn a_batch_goes_on_with_the_options_it_was_begun_with() {
+    let (target, state) = (TempDir::new().expect("folder"), TempDir::new().expect("state"));
+    let batch = Batch::files(&[("a", 50_000)], 21);
+    let (mut options, store, name) = recorded(&state);
+    options.reserve = 1000;
+    let sink = Sink::create(target.path(), batch.manifest.clone(), options).await.expect("begins");
+    sink.suspend().await.expect("suspends");
+    let core = Core::take_up(&store, &name, watch::channel(SinkState::default()).0).expect("taken up");
+    assert_eq!((core.checkpoint, core.reserve), (10_000, 1000));
+    drop(core);
+    let path = state.path().join("t1.json");
+    let record = Record::from_json(&fs::read(&path).expect("record")).expect("reads");
+    fs::write(&path, Record { reserve: 1 << 60, ..record }.to_json()).expect("record");
+    let error = Sink::resume(&store, &name).await.expect_err("no room");
+    assert!(matches!(error, SinkError::NoSpace { needed, .. } if needed == (1 << 60) + 50_000), "{error}");
+}
+
+#[tokio::test]
+async fn the_longest_names_have_room_for_their_partial_files() {
+    let folders = format!("{}/", "x".repeat(255)).repeat(15);
+    let longest = format!("{folders}{}", "y".repeat(MAX_PATH - folders.len()));
+    let short = format!("{folders}{}/z", "x".repeat(MAX_PATH - folders.len() - 2));
+    let names = [longest.as_str(), short.as_str(), &"n".repeat(255)];
+    let batch = Batch::files(&names.map(|name| (name, 10)), 22);
+    let target = TempDir::new().expect("folder");
+    let folder = folder::Folder::open(target.path(), "12345678".to_owned()).expect("opens");
+    for (_, entry) in batch.manifest.files() {
+        let part = folder.part(MAX_ENTRIES - 1, &entry.path);
+        assert!(part.len() <= 4095 && part.rsplit('/').next().is_some_and(|name| name.len() <= MAX_COMPONENT), "{}", part.len());
+    }
+    let finished = put(&batch, target.path(), SinkOptions::default()).await.expect("finishes");
+    assert_eq!(finished.files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), names);
 }

@@ -15,9 +15,6 @@ use tokio::{
 use super::{Finished, SinkError, SinkState};
 use crate::{clock, transfer::hash::Trailer};
 
-/// Bytes wait no longer than this to become durable, so that acknowledgements move however slow the sender is.
-const LONGEST: Duration = Duration::from_millis(500);
-
 /// What the thread is asked. An answer that does not come is an error, kept beside.
 #[derive(Debug)]
 pub(super) enum Command {
@@ -34,6 +31,8 @@ pub(super) trait Work: Send + 'static {
     fn data(&mut self, bytes: &[u8]) -> Result<(), SinkError>;
     /// Whether a checkpoint would change anything.
     fn is_dirty(&self) -> bool;
+    /// How long bytes may wait for a checkpoint, from the first on.
+    fn patience(&self) -> Duration;
     /// Makes everything written durable.
     fn checkpoint(&mut self) -> Result<u64, SinkError>;
     /// Verifies and places.
@@ -63,7 +62,7 @@ pub(super) fn run(mut work: impl Work, mut queue: mpsc::Receiver<Command>, fault
         if last {
             return;
         }
-        deadline = work.is_dirty().then(|| deadline.unwrap_or_else(|| clock::now() + LONGEST));
+        deadline = work.is_dirty().then(|| deadline.unwrap_or_else(|| clock::now() + work.patience()));
     }
 }
 

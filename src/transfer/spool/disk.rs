@@ -11,6 +11,7 @@ use nix::sys::statvfs::statvfs;
 use tokio::task::{self, JoinError};
 
 use super::{Shared, SpoolError};
+use crate::transfer::disk;
 
 /// Runs on a thread for it. What panics there, panics here.
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, SpoolError> + Send + 'static) -> Result<T, SpoolError> {
@@ -84,17 +85,16 @@ pub(super) fn delete(path: &PathBuf) -> Result<(), SpoolError> {
 }
 
 fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder)?.sync_all()
+    disk::sync_folder(folder_of(path))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Bytes that this user may still write where the file is.
 fn available(path: &Path) -> Option<u64> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let stat = statvfs(folder).ok()?;
-    #[expect(clippy::useless_conversion, reason = "the widths of these differ between platforms")]
-    let (blocks, size) = (u64::from(stat.blocks_available()), u64::from(stat.fragment_size()));
-    Some(blocks.saturating_mul(size))
+    disk::room(statvfs(folder_of(path)))
 }
 
 fn fault(path: &Path, error: &io::Error, needed: u64) -> SpoolError {

@@ -59,9 +59,12 @@ use super::{
     admission::{MemberId, Pass},
     plane::{DataPlane, PlaneError, PlaneEvent, Progress},
 };
-use crate::fileshare::{
-    BatchId, ConfId,
-    wire::{Failure, Fingerprint, control::Limits, packet::DEFAULT_PAYLOAD},
+use crate::{
+    fileshare::{
+        BatchId, ConfId,
+        wire::{Failure, Fingerprint, control::Limits, packet::DEFAULT_PAYLOAD},
+    },
+    transfer::disk,
 };
 use accept::Pending;
 use ports::{NoPort, Ports};
@@ -460,8 +463,5 @@ impl Drop for Engine {
 
 /// Bytes that the disk of a folder has room for; `None` where it does not say.
 fn room_on_disk(folder: &Path) -> Option<u64> {
-    let stat = statvfs(folder).ok()?;
-    #[expect(clippy::useless_conversion, reason = "the widths of these differ between platforms")]
-    let (blocks, size) = (u64::from(stat.blocks_available()), u64::from(stat.fragment_size()));
-    Some(blocks.saturating_mul(size))
+    disk::room(statvfs(folder))
 }
