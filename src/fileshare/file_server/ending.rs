@@ -25,9 +25,17 @@ pub(super) fn ended(why: &str) -> Failure {
 }
 
 impl<P: DataPlane> FileServer<P> {
+    /// Whether a dialog is that of a sharer whose upload is complete: its connections are of no consequence any more.
+    pub(super) fn has_uploaded(&self, call: Call) -> bool {
+        let Some(session) = self.sessions.get(&call).filter(|session| session.role == Role::Upload) else { return false };
+        self.shares.get(&session.conf).is_some_and(|share| share.complete.is_some())
+    }
+
     pub(super) fn on_connected(&mut self, conf: &ConfId, member: MemberId) {
         let Some(call) = self.by_member.get(&member).copied() else { return };
+        let complete = self.has_uploaded(call);
         if let Some(session) = self.sessions.get_mut(&call)
+            && !complete
             && !session.is_over()
         {
             session.state = MemberState::Transferring;
@@ -46,8 +54,9 @@ impl<P: DataPlane> FileServer<P> {
             share.connected.remove(&call);
         }
         self.watch_idle(now, conf);
+        let complete = self.has_uploaded(call);
         let Some(session) = self.sessions.get_mut(&call) else { return };
-        if session.is_over() {
+        if complete || session.is_over() {
             return;
         }
         session.state = MemberState::Broken;
@@ -193,13 +202,14 @@ impl<P: DataPlane> FileServer<P> {
     /// A member did not come (again) in its time.
     fn on_window(&mut self, now: Instant, call: Call) {
         let Some(session) = self.sessions.get(&call).filter(|session| !session.is_over()) else { return };
+        if self.has_uploaded(call) {
+            return;
+        }
         let (role, conf) = (session.role, session.conf.clone());
         // What went wrong before says more than that nothing came after.
         let late = || Failure::new(FailureCode::Unreachable, format!("no connection within {:?}", self.config.resume_window));
         let why = session.failure.clone().unwrap_or_else(late);
         match role {
-            // A sharer whose upload is complete need not come.
-            Role::Upload if self.shares.get(&conf).is_some_and(|share| share.complete.is_some()) => {}
             Role::Upload => self.fail_share(now, &conf, &why),
             Role::Download => {
                 self.tell(now, call, Message::DownloadError(why.clone()));

@@ -80,7 +80,7 @@ impl<P: DataPlane> FileServer<P> {
                     refuse(FailureCode::Conflict, "the upload is complete")
                 } else {
                     self.reconnect(now, call, *source);
-                    match self.endpoint_of(call) {
+                    match self.endpoint_of(now, call) {
                         Ok(endpoint) => Message::Reconnected(endpoint),
                         Err(why) => refuse(FailureCode::Busy, &why),
                     }

@@ -104,7 +104,7 @@ impl<P: DataPlane> FileServer<P> {
         self.admissible(&conf, &offered)?;
         let mut negotiation = self.negotiation(offered.source)?;
         let batch = offered.line.batch.clone();
-        let port = self.listen(&conf, batch.as_ref().map(|batch| batch.id))?;
+        let port = self.listen(now, &conf, batch.as_ref().map(|batch| batch.id))?;
         let key = TransferKey::random(&mut self.rng);
         let member = MemberId(self.next_member);
         self.next_member = self.next_member.wrapping_add(1);
@@ -203,8 +203,8 @@ impl<P: DataPlane> FileServer<P> {
         Ok(Offered { place, line, role, source })
     }
 
-    /// The port of a data conference, listening.
-    pub(super) fn listen(&mut self, conf: &ConfId, batch: Option<crate::fileshare::BatchId>) -> Result<u16, Refusal> {
+    /// The port of a data conference, listening. One that is opened anew and to which nobody comes (the INVITE may yet be refused) is given back.
+    pub(super) fn listen(&mut self, now: Instant, conf: &ConfId, batch: Option<crate::fileshare::BatchId>) -> Result<u16, Refusal> {
         if let Some(port) = self.shares.get(conf).and_then(|share| share.port) {
             return Ok(port);
         }
@@ -212,6 +212,7 @@ impl<P: DataPlane> FileServer<P> {
         if let Some(share) = self.shares.get_mut(conf) {
             share.port = Some(port);
         }
+        self.watch_idle(now, conf);
         Ok(port)
     }
 
@@ -313,7 +314,7 @@ impl<P: DataPlane> FileServer<P> {
         if offered.role != role {
             return Err(Refusal::new(488, "a member's direction does not change"));
         }
-        let port = self.listen(&conf, None)?;
+        let port = self.listen(now, &conf, None)?;
         let session = self.sessions.get(&call).ok_or_else(gone)?;
         let (mut negotiation, key) = (session.negotiation.clone(), session.key.clone());
         let (body, line) = self.answer(&mut negotiation, offer, &offered, port, &key)?;
@@ -327,24 +328,32 @@ impl<P: DataPlane> FileServer<P> {
 
     /// A member declares where it will connect from next: the entry on the list is replaced, the old connection closed.
     pub(super) fn reconnect(&mut self, now: Instant, call: Call, source: SocketAddr) {
+        let complete = self.has_uploaded(call);
         let Some(session) = self.sessions.get_mut(&call) else { return };
-        (session.source, session.failure, session.bytes) = (source, None, None);
-        session.state = MemberState::Accepted;
+        session.source = source;
+        if !complete {
+            (session.state, session.failure, session.bytes) = (MemberState::Accepted, None, None);
+        }
         let (conf, member) = (session.conf.clone(), session.member);
         let pass = Pass { role: session.role, source, key: session.key.clone() };
         self.plane.admit(&conf, member, pass);
         if let Some(share) = self.shares.get_mut(&conf) {
             share.connected.remove(&call);
         }
-        self.await_connection(now, call);
+        if complete {
+            // It may come to hear so, and need not.
+            self.watch_idle(now, &conf);
+        } else {
+            self.await_connection(now, call);
+        }
     }
 
     /// Where a member connects.
-    pub(super) fn endpoint_of(&mut self, call: Call) -> Result<Endpoint, String> {
+    pub(super) fn endpoint_of(&mut self, now: Instant, call: Call) -> Result<Endpoint, String> {
         let gone = || "the share has ended".to_owned();
         let session = self.sessions.get(&call).ok_or_else(gone)?;
         let (conf, source, key) = (session.conf.clone(), session.source, session.key.clone());
-        let port = self.listen(&conf, None).map_err(|refusal| refusal.why)?;
+        let port = self.listen(now, &conf, None).map_err(|refusal| refusal.why)?;
         let address = self.address_for(source).ok_or_else(|| "no address of that family".to_owned())?;
         Ok(Endpoint { address: SocketAddr::new(address, port), fingerprint: self.plane.fingerprint(), key })
     }

@@ -527,8 +527,13 @@ fn a_sharer_that_does_not_come_again_takes_the_share_with_it_unless_the_upload_w
         }
         world.happen(broken(1));
         if complete {
-            // Even one that said that it would.
+            // Even one that said that it would, came, and was cut off.
             world.reinvite(alice, offer(2, &sharer("192.0.2.1:4001")));
+            assert_eq!(world.journal(), ["admit c1 m1 192.0.2.1:4001"]);
+            world.happen(connected(1));
+            let why = Some(Failure::new(FailureCode::Protocol, "nonsense"));
+            world.happen(PlaneEvent::Broken { conf: conf(), member: MemberId(1), why });
+            assert!(world.heard().is_none(), "the upload is complete, whatever its sharer's connections do");
         }
         world.pass(Duration::from_secs(601));
         if complete {
@@ -556,6 +561,29 @@ fn an_idle_data_conference_gives_its_port_back_and_keeps_its_bytes() {
     world.reinvite(bob, offer(2, &receiver("192.0.2.2:5001")));
     assert_eq!(share_line(&world.accepted(bob)).port, 30_001);
     assert_eq!(world.journal(), ["open c1 30001", "admit c1 m2 192.0.2.2:5001"]);
+}
+
+#[test]
+fn a_port_that_is_opened_and_to_which_nobody_comes_is_given_back() {
+    let mut world = World::new(|config| config.idle = Duration::from_secs(60));
+    let (_, bob) = world.shared();
+    world.pass(Duration::from_secs(60));
+    assert_eq!(world.journal(), ["release c1"]);
+    // Nothing new is said, and still there is a port to be named.
+    world.reinvite(bob, offer(2, &receiver("192.0.2.2:5000")));
+    assert_eq!(share_line(&world.accepted(bob)).port, 30_001);
+    world.pass(Duration::from_secs(60));
+    assert_eq!(world.journal(), ["open c1 30001", "release c1"]);
+    // A refusal names none.
+    world.reinvite(bob, offer(3, &receiver("[2001:db8::2]:5000")));
+    assert_eq!(world.rejected(bob).status, 488);
+    world.pass(Duration::from_secs(60));
+    assert_eq!(world.journal(), ["open c1 30000", "release c1"]);
+    // By INFO.
+    let reconnect = Message::Reconnect { source: "192.0.2.2:6000".parse().expect("an address") };
+    assert!(matches!(world.ask(bob, reconnect), Message::Reconnected(_)));
+    world.pass(Duration::from_secs(60));
+    assert_eq!(world.journal(), ["admit c1 m2 192.0.2.2:6000", "open c1 30001", "release c1"]);
 }
 
 #[test]

@@ -99,12 +99,22 @@ impl Role {
 }
 
 /// What ties a proof to its connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Binding {
     /// Plain TCP: nothing does.
     Plain,
     /// TLS: 32 bytes exported under [`EXPORTER_LABEL`] without context.
     Exporter([u8; 32]),
+}
+
+impl fmt::Debug for Binding {
+    /// Without the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "Plain",
+            Self::Exporter(_) => "Exporter(…)",
+        })
+    }
 }
 
 /// Everything that a proof covers.
@@ -184,6 +194,11 @@ mod tests {
 
     fn hex(bytes: &[u8]) -> String {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn nothing_that_is_secret_is_shown() {
+        assert_eq!(format!("{:?} {:?} {:?}", key(), Binding::Exporter([7; 32]), Binding::Plain), "TransferKey(…) Exporter(…) Plain");
     }
 
     #[test]

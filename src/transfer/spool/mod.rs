@@ -17,7 +17,7 @@ use std::{
 
 use bytes::Bytes;
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Notify, Semaphore, watch},
     task::JoinHandle,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -84,11 +84,19 @@ pub struct SpoolOptions {
     pub expected: Option<u64>,
     /// Most bytes taken.
     pub limit: u64,
+    /// A permit of these is held while syncing, so that those who sync do not take every thread from those who read; `None`: no bound.
+    pub syncs: Option<Arc<Semaphore>>,
 }
 
 impl Default for SpoolOptions {
     fn default() -> Self {
-        Self { sync_bytes: 8 * 1024 * 1024, sync_interval: Duration::from_millis(250), expected: None, limit: super::manifest::MAX_TOTAL }
+        Self {
+            sync_bytes: 8 * 1024 * 1024,
+            sync_interval: Duration::from_millis(250),
+            expected: None,
+            limit: super::manifest::MAX_TOTAL,
+            syncs: None,
+        }
     }
 }
 
@@ -152,7 +160,7 @@ impl Spool {
         let shared =
             Arc::new(Shared { path: path.to_owned(), file: Arc::new(file), state: watch::Sender::new(state), hurry: Notify::new() });
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        tasks.spawn(sync::keep_durable(Arc::clone(&shared), options.sync_bytes.max(1), options.sync_interval, stop.clone()));
+        tasks.spawn(sync::keep_durable(Arc::clone(&shared), options.clone(), stop.clone()));
         Ok(Self { shared, limit: options.limit, pending: None, tasks, stop })
     }
 

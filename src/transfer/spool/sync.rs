@@ -5,19 +5,32 @@ use std::{sync::Arc, time::Duration};
 use tokio::time;
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, disk};
+use super::{Shared, SpoolOptions, disk};
 
 /// Syncs after so many bytes or so long, until the spool is gone, or syncing fails: then the stream has failed.
-pub(super) async fn keep_durable(shared: Arc<Shared>, bytes: u64, interval: Duration, stop: CancellationToken) {
+pub(super) async fn keep_durable(shared: Arc<Shared>, options: SpoolOptions, stop: CancellationToken) {
+    let (bytes, interval) = (options.sync_bytes.max(1), options.sync_interval);
     let mut watch = shared.state.subscribe();
     loop {
-        let mark = tokio::select! {
-            () = stop.cancelled() => return,
-            mark = next_mark(&shared, &mut watch, bytes, interval) => mark,
+        let turn = async {
+            next_mark(&shared, &mut watch, bytes, interval).await;
+            match options.syncs.clone() {
+                // It is never closed.
+                Some(syncs) => syncs.acquire_owned().await.ok(),
+                None => None,
+            }
         };
+        let permit = tokio::select! {
+            () = stop.cancelled() => return,
+            permit = turn => permit,
+        };
+        // What came while the turn was waited for is synced with it.
+        let mark = watch.borrow().written;
         let (file, path) = (Arc::clone(&shared.file), shared.path.clone());
         // What was written before the call is durable after it; what comes meanwhile is the next round's.
-        match disk::blocking(move || disk::sync(&file, &path)).await {
+        let synced = disk::blocking(move || disk::sync(&file, &path)).await;
+        drop(permit);
+        match synced {
             Ok(()) => shared.state.send_modify(|state| state.durable = state.durable.max(mark)),
             Err(error) => {
                 shared.end_with(error);
@@ -27,8 +40,8 @@ pub(super) async fn keep_durable(shared: Arc<Shared>, bytes: u64, interval: Dura
     }
 }
 
-/// Waits until it is time to sync, and gives the length to be durable.
-async fn next_mark(shared: &Shared, watch: &mut tokio::sync::watch::Receiver<super::SpoolState>, bytes: u64, interval: Duration) -> u64 {
+/// Waits until it is time to sync.
+async fn next_mark(shared: &Shared, watch: &mut tokio::sync::watch::Receiver<super::SpoolState>, bytes: u64, interval: Duration) {
     // The sender of the state is in `shared`: it cannot be gone.
     let _ = watch.wait_for(|state| state.written > state.durable).await;
     tokio::select! {
@@ -36,5 +49,4 @@ async fn next_mark(shared: &Shared, watch: &mut tokio::sync::watch::Receiver<sup
         () = shared.hurry.notified() => {}
         _ = watch.wait_for(|state| state.written - state.durable >= bytes) => {}
     }
-    watch.borrow().written
 }

@@ -81,6 +81,23 @@ async fn the_mark_moves_after_the_agreed_bytes_or_time() {
 }
 
 #[tokio::test]
+async fn whoever_syncs_waits_for_its_turn_and_gives_it_back() {
+    let folder = TempDir::new().expect("folder");
+    let syncs = Arc::new(Semaphore::new(1));
+    let options = SpoolOptions { sync_interval: Duration::ZERO, syncs: Some(syncs.clone()), ..SpoolOptions::default() };
+    let mut spool = Spool::create(&folder.path().join("s"), options).await.expect("creates");
+    let turn = syncs.acquire().await.expect("a turn");
+    spool.append(Bytes::from_static(b"abc")).await.expect("appends");
+    let mut watch = spool.watch();
+    let early = tokio::time::timeout(Duration::from_millis(50), watch.wait_for(|state| state.durable > 0)).await;
+    assert!(early.is_err(), "somebody else has its turn");
+    drop(turn);
+    assert_eq!(spool.sync().await.expect("syncs"), 3);
+    spool.append(Bytes::from_static(b"def")).await.expect("appends");
+    assert_eq!(spool.finish().await.expect("finishes"), 6);
+}
+
+#[tokio::test]
 async fn an_end_is_told_behind_the_last_byte() {
     let folder = TempDir::new().expect("folder");
     let mut spool = Spool::create(&folder.path().join("s"), SpoolOptions::default()).await.expect("creates");

@@ -1,11 +1,12 @@
 //! Connections as they come: whether somebody may knock, the TLS handshake, challenge and proof, and then the transfer.
 //!
-//! A connection that nobody declared is closed at once. What has knocked has a short time to prove itself, and there is room for few of these:
-//! when it is used up the oldest has to go. So strangers who hold sockets open disturb nobody.
+//! A connection that nobody declared is closed at once. What has knocked has a short time to prove itself, and there is room for few of these,
+//! and for fewer from one address: when it is used up, the oldest of the address that has the most has to go. So strangers who hold sockets open
+//! disturb nobody, but for members at their own address.
 
 use std::{
-    collections::VecDeque,
-    net::SocketAddr,
+    collections::{BTreeMap, VecDeque},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -46,8 +47,10 @@ use crate::{
     },
 };
 
-/// Most connections of one data conference that have not proved themselves yet. For one more the oldest is closed.
-pub(super) const MAX_PENDING: usize = 64;
+/// Most connections of one data conference that have not proved themselves yet. For one more, the oldest of the address with the most is closed.
+pub(super) const MAX_PENDING: usize = 128;
+/// Most of them from one address (IPv6: from one /64). For one more, its oldest is closed.
+pub(super) const MAX_PENDING_EACH: usize = 64;
 /// How long nothing is accepted when the system has no descriptor left.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 /// What is read from the socket at once on the way to TLS, in bytes: of a sharer, of others.
@@ -59,25 +62,51 @@ const UNSENT: usize = 128 * 1024;
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     next: AtomicU64,
-    waiting: Mutex<VecDeque<(u64, CancellationToken)>>,
+    waiting: Mutex<VecDeque<Waiting>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    number: u64,
+    whence: IpAddr,
+    token: CancellationToken,
 }
 
 impl Pending {
-    fn enter(&self, room: &Room) -> (u64, CancellationToken) {
+    fn enter(&self, over: &CancellationToken, remote: IpAddr) -> (u64, CancellationToken) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let token = room.over.child_token();
+        let (token, whence) = (over.child_token(), whence(remote));
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if waiting.len() >= MAX_PENDING
-            && let Some((_, oldest)) = waiting.pop_front()
-        {
-            oldest.cancel();
+        let mut counts = BTreeMap::<IpAddr, usize>::new();
+        for other in waiting.iter() {
+            let count = counts.entry(other.whence).or_default();
+            *count = count.saturating_add(1);
         }
-        waiting.push_back((number, token.clone()));
+        let crowd = if counts.get(&whence).is_some_and(|count| *count >= MAX_PENDING_EACH) {
+            Some(whence)
+        } else if waiting.len() >= MAX_PENDING {
+            counts.into_iter().max_by_key(|(_, count)| *count).map(|(crowd, _)| crowd)
+        } else {
+            None
+        };
+        let oldest = crowd.and_then(|crowd| waiting.iter().position(|other| other.whence == crowd));
+        if let Some(oldest) = oldest.and_then(|at| waiting.remove(at)) {
+            oldest.token.cancel();
+        }
+        waiting.push_back(Waiting { number, whence, token: token.clone() });
         (number, token)
     }
 
     fn leave(&self, number: u64) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).retain(|(waiting, _)| *waiting != number);
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).retain(|waiting| waiting.number != number);
+    }
+}
+
+/// What counts as one address: of IPv6, the network, as a host has all of it.
+fn whence(remote: IpAddr) -> IpAddr {
+    match remote.to_canonical() {
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
+        ip @ IpAddr::V4(_) => ip,
     }
 }
 
@@ -110,7 +139,7 @@ pub(super) async fn accept(
             tracing::debug!(conf = %room.conf, %remote, "closed: nobody declared this address and port");
             continue;
         };
-        let (number, token) = pending.enter(&room);
+        let (number, token) = pending.enter(&room.over, remote.ip());
         let (room, tls, pending) = (room.clone(), tls.clone(), pending.clone());
         tasks.spawn(async move {
             let done = || pending.leave(number);
@@ -171,7 +200,7 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     let mut input = Incoming::new(input, Decoder::new(Way::ToServer, MAX_CONTROL), room.common.config.stall());
     // Whoever it is, and whatever the batch: the challenge says what is known.
     let batch = room.at_door(|door| door.batch()).unwrap_or(BatchId(0));
-    let mut output = Outgoing::new(output, Route { way: Way::ToTerminal, terminal: canonical(remote), batch });
+    let mut output = Outgoing::new(output, Route { way: Way::ToTerminal, terminal: canonical(remote), batch }, room.common.config.patience);
     let nonce = ChaCha12Rng::from_seed(clock::seed()).random();
     let asked = async {
         output.control(Kind::Challenge, 0, 0, Challenge { nonce }.to_bytes()).await.map_err(|error| error.to_string())?;
@@ -253,4 +282,28 @@ async fn turn_away<W: AsyncWrite + Unpin>(output: &mut Outgoing<W>, turned: Turn
         output.finish().await;
     };
     let _ = timeout(PATIENCE, words).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strangers_at_many_addresses_make_room_among_themselves() {
+        let (pending, over) = (Pending::default(), CancellationToken::new());
+        let (_, member) = pending.enter(&over, [192, 0, 2, 1].into());
+        let strangers: Vec<_> = (0..5000_u32).map(|n| pending.enter(&over, [198, 51, 100, (n % 20) as u8].into()).1).collect();
+        assert!(!member.is_cancelled());
+        assert_eq!(strangers.iter().filter(|token| !token.is_cancelled()).count(), MAX_PENDING - 1);
+        let (_, late) = pending.enter(&over, [192, 0, 2, 2].into());
+        assert!(!late.is_cancelled() && !member.is_cancelled());
+    }
+
+    #[test]
+    fn one_network_has_a_bound_of_its_own() {
+        let (pending, over) = (Pending::default(), CancellationToken::new());
+        let tokens: Vec<_> = (0..100_u16).map(|n| pending.enter(&over, Ipv6Addr::new(0x2001, 0xdb8, 0, 0, n, 0, 0, 1).into()).1).collect();
+        assert_eq!(tokens.iter().filter(|token| !token.is_cancelled()).count(), MAX_PENDING_EACH);
+        assert!(tokens.first().is_some_and(CancellationToken::is_cancelled), "the oldest had to go");
+    }
 }

@@ -1,7 +1,7 @@
 //! A receiver's connection (S412): manifest, data as soon as it is there, hashes; what it acknowledges is noted. Nothing waits for it in memory but
 //! the packet that it is being sent.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use tokio::{
@@ -15,7 +15,7 @@ use super::{
     ending::{End, Woken, heartbeat, part, together, wait},
     keeper::Order,
     pace::Pace,
-    packets::{Incoming, Outgoing},
+    packets::{Incoming, Moved, Outgoing},
     room::{Room, Seat},
     stats::add,
 };
@@ -23,7 +23,7 @@ use crate::{
     fileshare::{
         file_server::plane::PlaneEvent,
         wire::{
-            Kind, Route, Way,
+            Failure, FailureCode, Kind, Route, Way,
             payload::{Acknowledgement, Welcome},
         },
     },
@@ -38,14 +38,14 @@ pub(super) async fn run<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
     output: &mut Outgoing<W>,
     start: u64,
 ) -> End {
-    let leave = seat.leave.child_token();
+    let (leave, moved) = (seat.leave.child_token(), output.moved.clone());
     let writing = async {
         match deliver(room, seat, output, start, &leave).await {
             Ok(never) => match never {},
             Err(end) => end,
         }
     };
-    let (end, whole) = together(seat, &leave, listen(room, seat, input), writing).await;
+    let (end, whole) = together(seat, &leave, listen(room, seat, input, &moved), writing).await;
     if whole {
         part(output, &end).await;
     }
@@ -53,10 +53,21 @@ pub(super) async fn run<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
 }
 
 /// Takes what the terminal says until the connection ends.
-async fn listen<R: AsyncRead + Unpin>(room: &Room, seat: &Seat, input: &mut Incoming<R>) -> End {
+async fn listen<R: AsyncRead + Unpin>(room: &Room, seat: &Seat, input: &mut Incoming<R>, moved: &Moved) -> End {
     let route = Route { way: Way::ToServer, terminal: seat.admitted.terminal, batch: seat.admitted.batch };
+    let patience = room.common.config.patience;
+    // What this connection has acknowledged: an earlier one may have had more.
+    let acknowledged_here = AtomicU64::new(0);
     loop {
-        let packet = match input.next(None).await {
+        let next = tokio::select! {
+            biased;
+            next = input.next(None) => next,
+            () = moved.stuck(&acknowledged_here, patience) => {
+                let text = format!("nothing was acknowledged for {} seconds", patience.as_secs());
+                return End::Fault(Failure::new(FailureCode::Unreachable, text));
+            }
+        };
+        let packet = match next {
             Ok(Some(packet)) => packet,
             Ok(None) => return End::Broken,
             Err(error) => return End::of_read(&error),
@@ -78,6 +89,9 @@ async fn listen<R: AsyncRead + Unpin>(room: &Room, seat: &Seat, input: &mut Inco
                     return End::protocol("more is acknowledged than was sent");
                 }
                 seat.received.store(acknowledged.durable, Ordering::Relaxed);
+                if acknowledged_here.fetch_max(acknowledged.durable, Ordering::Relaxed) < acknowledged.durable {
+                    moved.touch();
+                }
                 if acknowledged.complete {
                     let (conf, member) = (room.conf.clone(), seat.admitted.member);
                     room.common.tell(PlaneEvent::Received { conf, member, bytes: acknowledged.durable }).await;
@@ -119,18 +133,21 @@ async fn deliver<W: AsyncWrite + Unpin>(
     }
     let mut data =
         Packets { reader: reader(room, seat, beginning).await?, size: room.common.config.payload as usize, begun: BytesMut::new() };
-    let (mut sequence, mut pace) = (start, Pace::new(room.paces.clone()));
+    let (mut sequence, mut offset, mut pace) = (start, beginning, Pace::new(room.paces.clone()));
     while let Some(packet) = data.next(room, seat, output, leave).await? {
         let length = u32::try_from(packet.len()).unwrap_or(0);
         let header = output.route.header(Kind::Data, room.stored.borrow().total, sequence, length);
         add(&room.common.stats.sent, u64::from(length));
         output.with_data(header, packet, Some(&mut pace)).await.map_err(|_| End::Broken)?;
+        offset = offset.saturating_add(u64::from(length));
+        output.moved.owe(offset);
         sequence = sequence.saturating_add(1);
         if leave.is_cancelled() {
             return Err(End::Dismissed(seat.why()));
         }
     }
     let trailer = until(room, seat, output, leave, |room| room.stored.borrow().trailer.clone()).await?;
+    output.moved.owe(room.stored.borrow().written().saturating_add(1));
     output.whole(Kind::Trailer, &trailer).await.map_err(|_| End::Broken)?;
     until(room, seat, output, leave, |_| None::<std::convert::Infallible>).await
 }

@@ -1,13 +1,14 @@
 //! The keeper of one upload: the only one that writes its bytes, and the only one that says when they are complete.
 //!
-//! Connections send it what came; readers follow the spool. It hashes what it writes while the disk takes it.
+//! Connections send it what came; readers follow the spool. It hashes what it writes while the disk takes it. How far the disk is is noted in
+//! the record beside it; only what is noted there is acknowledged.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use bytes::Bytes;
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    task::spawn_blocking,
+    task::{JoinError, JoinHandle, spawn_blocking},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +24,7 @@ use crate::{
         wire::{Failure, FailureCode, payload},
     },
     transfer::{
-        self, Spool,
+        self, Algorithm, BatchHasher, Spool,
         spool::{SpoolError, SpoolOptions, SpoolReader},
     },
 };
@@ -63,10 +64,23 @@ pub(super) struct Keeper {
     files: Files,
     spool: Spool,
     hasher: blake3::Hasher,
+    /// The regular files of the manifest, and their hashes.
+    contents: Contents,
     record: Option<Record>,
     /// Connection whose orders count.
     current: u64,
     stored: watch::Sender<Stored>,
+    /// The record on its way to the disk, and bytes that it says are durable.
+    noting: Option<(JoinHandle<io::Result<()>>, u64)>,
+}
+
+/// The regular files of a batch, as far as they have come.
+#[derive(Debug, Default)]
+struct Contents {
+    /// Sizes by the manifest, in its order.
+    sizes: Vec<Option<u64>>,
+    /// Their hashes; `None` where there is one file at most: its hash is that of the whole.
+    hasher: Option<BatchHasher>,
 }
 
 /// Runs the keeper of one data conference until it is over. Then its bytes are deleted, unless the process is being stopped (`stop`): then they
@@ -85,6 +99,8 @@ pub(super) async fn run(
     match opened.await {
         Ok(mut keeper) => {
             keeper.serve(orders, &over).await;
+            // A record under way would come back after it was removed. Where it cannot be written, the one before stays.
+            let _ = keeper.settle().await;
             if stop.is_cancelled() {
                 return;
             }
@@ -95,6 +111,10 @@ pub(super) async fn run(
         Err((stored, why)) => {
             fail(&conf, &common, &stored, why).await;
             over.cancelled().await;
+            if !stop.is_cancelled() {
+                let _ = spawn_blocking(move || files.remove_all()).await;
+            }
+            return;
         }
     }
     let _ = spawn_blocking(move || files.remove()).await;
@@ -134,7 +154,7 @@ impl Keeper {
         leftover: Option<Leftover>,
         stored: watch::Sender<Stored>,
     ) -> Result<Self, (watch::Sender<Stored>, Failure)> {
-        let options = SpoolOptions { limit: common.config.batch_bytes, ..SpoolOptions::default() };
+        let options = SpoolOptions { limit: common.config.batch_bytes, syncs: Some(common.syncs.clone()), ..SpoolOptions::default() };
         let opened = match &leftover {
             Some(left) => Spool::reopen(&files.spool(), left.durable, options).await,
             None => Spool::create(&files.spool(), options).await,
@@ -144,7 +164,18 @@ impl Keeper {
             Err(error) => return Err((stored, of_spool(&error))),
         };
         stored.send_modify(|stored| stored.spool = Some(spool.watch()));
-        let mut keeper = Self { conf, common, files, spool, hasher: blake3::Hasher::new(), record: None, current: 0, stored };
+        let mut keeper = Self {
+            conf,
+            common,
+            files,
+            spool,
+            hasher: blake3::Hasher::new(),
+            contents: Contents::default(),
+            record: None,
+            current: 0,
+            stored,
+            noting: None,
+        };
         if let Some(left) = leftover
             && let Err(why) = keeper.take_up(left).await
         {
@@ -156,16 +187,22 @@ impl Keeper {
     /// Goes on with the upload of an earlier process.
     async fn take_up(&mut self, left: Leftover) -> Result<(), Failure> {
         tracing::info!(conf = %self.conf, bytes = left.durable, "went on with the upload of an earlier process");
+        let (manifest, contents) = self.check_manifest(left.manifest).await?;
+        self.contents = contents;
         let mut reader = self.spool.reader(0).map_err(|error| of_spool(&error))?;
         while reader.position() < left.durable {
             let left = usize::try_from(left.durable.saturating_sub(reader.position())).unwrap_or(REREAD);
             let Some(bytes) = reader.next(REREAD.min(left)).await.map_err(|error| of_spool(&error))? else { break };
             self.hasher.update(&bytes);
+            self.contents.update(&bytes);
         }
         let mut record = Record::new(left.batch, self.common.config.payload);
-        record.durable = left.durable;
+        (record.durable, record.complete) = (left.durable, left.trailer.is_some());
+        // Opening the spool synced it: there may be more than the record said.
+        let (files, noted) = (self.files.clone(), record.clone());
+        self.on_disk(move || files.write(&noted)).await?;
         self.record = Some(record);
-        let manifest = self.check_manifest(left.manifest).await?;
+        self.stored.send_modify(|stored| stored.noted = left.durable);
         self.publish(manifest);
         match left.trailer {
             Some(trailer) => self.complete(trailer).await,
@@ -176,18 +213,22 @@ impl Keeper {
     async fn serve(&mut self, mut orders: mpsc::Receiver<Order>, over: &CancellationToken) {
         let mut marks = self.spool.watch();
         loop {
-            let order = tokio::select! {
+            // How far the disk is goes before what comes, and waits for no disk itself: it can neither be kept waiting by a fast sharer nor hold it up.
+            let done = tokio::select! {
                 biased;
                 () = over.cancelled() => return,
-                order = orders.recv() => order,
-                Ok(()) = marks.changed() => {
+                noted = noted(&mut self.noting) => self.noted(noted),
+                Ok(()) = marks.changed(), if self.noting.is_none() => {
                     let durable = marks.borrow_and_update().durable;
-                    self.mark(durable).await;
-                    continue;
+                    self.note(durable);
+                    Ok(())
                 }
+                order = orders.recv() => match order {
+                    Some(order) => self.carry_out(order).await,
+                    None => return,
+                },
             };
-            let Some(order) = order else { return };
-            if let Err(why) = self.carry_out(order).await {
+            if let Err(why) = done {
                 self.spool.fail(&why.text);
                 fail(&self.conf, &self.common, &self.stored, why).await;
             }
@@ -215,8 +256,9 @@ impl Keeper {
                     Some(known) if known == whole => {}
                     Some(_) => return Err(Failure::new(FailureCode::Conflict, "the manifest is another than before")),
                     None => {
-                        let manifest = self.check_manifest(whole).await?;
+                        let (manifest, contents) = self.check_manifest(whole).await?;
                         self.keep_manifest(&manifest).await?;
+                        self.contents = contents;
                         self.publish(manifest);
                     }
                 }
@@ -252,16 +294,17 @@ impl Keeper {
             self.stored.send_modify(|stored| stored.total = total);
         }
         add(&self.common.stats.received, length);
-        let (spool, hasher) = (&mut self.spool, &mut self.hasher);
+        let (spool, hasher, contents) = (&mut self.spool, &mut self.hasher, &mut self.contents);
         // The disk's work is begun first; the hash is made beside it.
         let hash = async {
             hasher.update(&data);
+            contents.update(&data);
         };
         let (appended, ()) = tokio::join!(spool.append(data.clone()), hash);
         appended.map(|_| ()).map_err(|error| of_spool(&error))
     }
 
-    async fn check_manifest(&self, whole: Bytes) -> Result<Manifest, Failure> {
+    async fn check_manifest(&self, whole: Bytes) -> Result<(Manifest, Contents), Failure> {
         let config = &self.common.config;
         let header = payload::Manifest::read(whole.clone()).map_err(|error| Failure::new(error.code(), error.to_string()))?;
         if header.payload_size != config.payload {
@@ -291,26 +334,32 @@ impl Keeper {
                 return Err(Failure::new(FailureCode::NoSpace, "the file server's disk has no room for the batch"));
             }
         }
-        Ok(Manifest { whole, bytes: header.bytes, entries: u32::try_from(entries).unwrap_or(u32::MAX) })
+        let contents = Contents::new(&manifest);
+        Ok((Manifest { whole, bytes: header.bytes, entries: u32::try_from(entries).unwrap_or(u32::MAX) }, contents))
     }
 
     async fn keep_manifest(&self, manifest: &Manifest) -> Result<(), Failure> {
         let (files, record, whole) = (self.files.clone(), self.record.clone(), manifest.whole.clone());
-        let kept = spawn_blocking(move || {
+        self.on_disk(move || {
             files.write_manifest(&whole)?;
             record.map_or(Ok(()), |record| files.write(&record))
-        });
-        self.settled(kept.await)
+        })
+        .await
     }
 
-    fn settled(&self, kept: Result<std::io::Result<()>, tokio::task::JoinError>) -> Result<(), Failure> {
+    /// Writes and syncs, when the disk has a turn for it.
+    async fn on_disk(&self, work: impl FnOnce() -> io::Result<()> + Send + 'static) -> Result<(), Failure> {
+        self.settled(in_turn(&self.common, work).await)
+    }
+
+    fn settled(&self, kept: Result<io::Result<()>, JoinError>) -> Result<(), Failure> {
         let error = match kept {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => error,
-            Err(error) => std::io::Error::other(error),
+            Err(error) => io::Error::other(error),
         };
         tracing::error!(conf = %self.conf, %error, "what belongs to a share cannot be written");
-        let full = error.kind() == std::io::ErrorKind::StorageFull;
+        let full = error.kind() == io::ErrorKind::StorageFull;
         let code = if full { FailureCode::NoSpace } else { FailureCode::Failed };
         Err(Failure::new(code, if full { "the file server's disk is full" } else { "the file server's store failed" }))
     }
@@ -323,15 +372,33 @@ impl Keeper {
         });
     }
 
-    /// So many bytes are on disk.
-    async fn mark(&mut self, durable: u64) {
+    /// So many bytes are on disk: begins to note it.
+    fn note(&mut self, durable: u64) {
         let Some(record) = self.record.as_mut().filter(|record| record.durable < durable) else { return };
         record.durable = durable;
-        let (files, record) = (self.files.clone(), record.clone());
-        // A record that is behind costs a few packets after a crash, no more.
-        if let Ok(Err(error)) = spawn_blocking(move || files.write(&record)).await {
-            tracing::warn!(conf = %self.conf, %error, "how far an upload is cannot be noted");
+        let (files, record, common) = (self.files.clone(), record.clone(), self.common.clone());
+        let noting = tokio::spawn(async move {
+            let written = in_turn(&common, move || files.write(&record)).await;
+            written.unwrap_or_else(|error| Err(io::Error::other(error)))
+        });
+        self.noting = Some((noting, durable));
+    }
+
+    /// It is noted, or cannot be.
+    fn noted(&mut self, (written, durable): Noted) -> Result<(), Failure> {
+        self.noting = None;
+        self.settled(written)?;
+        self.stored.send_modify(|stored| stored.noted = stored.noted.max(durable));
+        Ok(())
+    }
+
+    /// Waits for the record under way: no two are written at once.
+    async fn settle(&mut self) -> Result<(), Failure> {
+        if self.noting.is_none() {
+            return Ok(());
         }
+        let written = noted(&mut self.noting).await;
+        self.noted(written)
     }
 
     /// The hashes came behind the last packet.
@@ -350,19 +417,18 @@ impl Keeper {
         if known.is_some_and(|bytes| bytes != written) {
             return Err(integrity(format!("the batch has {} bytes by its manifest, and {written} came", known.unwrap_or(0))));
         }
-        if trailer.blake3 != *self.hasher.finalize().as_bytes() {
-            return Err(integrity("what came is not what was sent: the hashes differ".into()));
-        }
+        self.check_hashes(&trailer, written, "what came is not what was sent")?;
         self.spool.finish().await.map_err(|error| of_spool(&error))?;
+        self.settle().await?;
         if let Some(record) = &mut self.record {
             (record.durable, record.complete) = (written, true);
         }
         let (files, record, bytes) = (self.files.clone(), self.record.clone(), whole.clone());
-        let kept = spawn_blocking(move || {
+        self.on_disk(move || {
             files.write_trailer(&bytes)?;
             record.map_or(Ok(()), |record| files.write(&record))
-        });
-        self.settled(kept.await)?;
+        })
+        .await?;
         self.tell_complete(whole, written).await;
         Ok(())
     }
@@ -370,11 +436,36 @@ impl Keeper {
     /// An earlier process had it all.
     async fn complete(&mut self, whole: Bytes) -> Result<(), Failure> {
         let trailer = payload::Trailer::read(&whole).map_err(|error| Failure::new(error.code(), error.to_string()))?;
-        if trailer.blake3 != *self.hasher.finalize().as_bytes() {
-            return Err(Failure::new(FailureCode::Integrity, "what an earlier process stored has changed on disk"));
-        }
+        let written = self.stored.borrow().written();
+        self.check_hashes(&trailer, written, "what an earlier process stored has changed on disk")?;
         let bytes = self.spool.finish().await.map_err(|error| of_spool(&error))?;
         self.tell_complete(whole, bytes).await;
+        Ok(())
+    }
+
+    /// Whether the hashes, of the whole and of each file, are those of the bytes that came.
+    fn check_hashes(&mut self, trailer: &payload::Trailer, written: u64, what: &str) -> Result<(), Failure> {
+        let differs = |which: &str| Failure::new(FailureCode::Integrity, format!("{what}: {which}"));
+        let whole = *self.hasher.finalize().as_bytes();
+        if trailer.blake3 != whole {
+            return Err(differs("the hashes differ"));
+        }
+        let Contents { sizes, hasher } = std::mem::take(&mut self.contents);
+        if trailer.files.len() != sizes.len() {
+            return Err(differs("the hashes are those of another number of files"));
+        }
+        let hashes = match hasher {
+            Some(hasher) => hasher.finish().ok_or_else(|| differs("files are missing"))?.files.into_iter().map(|digest| digest.0).collect(),
+            None => vec![whole; sizes.len()],
+        };
+        for ((said, size), hash) in trailer.files.iter().zip(sizes).zip(hashes) {
+            if said.size != size.unwrap_or(written) {
+                return Err(differs("a file has another length than its manifest says"));
+            }
+            if said.blake3 != hash {
+                return Err(differs("the hash of a file differs"));
+            }
+        }
         Ok(())
     }
 
@@ -384,8 +475,43 @@ impl Keeper {
         let payload = u64::from(self.common.config.payload);
         self.stored.send_modify(|stored| {
             stored.total = bytes.div_ceil(payload);
+            stored.noted = bytes;
             stored.trailer = Some(trailer);
         });
+    }
+}
+
+/// What became of writing a record, and the bytes that it says are durable.
+type Noted = (Result<io::Result<()>, JoinError>, u64);
+
+/// Waits for the record that is being written; without one, for ever.
+async fn noted(noting: &mut Option<(JoinHandle<io::Result<()>>, u64)>) -> Noted {
+    match noting {
+        Some((writing, durable)) => (writing.await, *durable),
+        None => std::future::pending().await,
+    }
+}
+
+/// Runs what syncs on a thread for it, when there is a turn for it.
+async fn in_turn(common: &Common, work: impl FnOnce() -> io::Result<()> + Send + 'static) -> Result<io::Result<()>, JoinError> {
+    // It is never closed.
+    let _turn = common.syncs.acquire().await;
+    spawn_blocking(work).await
+}
+
+impl Contents {
+    fn new(manifest: &transfer::Manifest) -> Self {
+        let sizes: Vec<_> = manifest.files().map(|(_, entry)| entry.size().flatten()).collect();
+        let hasher = (sizes.len() > 1).then(|| BatchHasher::new(manifest, Algorithm::Blake3));
+        Self { sizes, hasher }
+    }
+
+    /// Takes the next bytes of the batch.
+    fn update(&mut self, bytes: &[u8]) {
+        if let Some(hasher) = &mut self.hasher {
+            // Bytes behind the last file were refused before they came here.
+            hasher.update(bytes);
+        }
     }
 }
 

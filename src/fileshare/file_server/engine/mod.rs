@@ -38,9 +38,11 @@ mod upload;
 
 use std::{
     collections::BTreeMap,
+    fs::{File, OpenOptions, TryLockError},
     io,
     net::IpAddr,
     num::NonZeroU64,
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -50,7 +52,7 @@ use nix::sys::statvfs::statvfs;
 use tokio::{
     net::TcpListener,
     runtime::{Builder, Runtime},
-    sync::{Notify, mpsc, watch},
+    sync::{Notify, Semaphore, mpsc, watch},
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -79,6 +81,10 @@ pub use stats::{Counts, Stats};
 const EVENTS: usize = 256;
 /// Threads for what blocks: disks.
 const DISK_THREADS: usize = 16;
+/// Most of them that sync at once: the rest are for those who read and write.
+const DISK_SYNCS: usize = 4;
+/// The file that is locked while a server uses the folder.
+const LOCK: &str = "lock";
 /// Most threads that move bytes where nobody says how many.
 const MAX_THREADS: usize = 4;
 /// How long connections get to end when the server does.
@@ -112,6 +118,8 @@ pub struct EngineConfig {
     /// How long a connection is quiet before each side sends a sign of life; three times as long, and the other is taken for gone. Whole
     /// seconds reach the terminals.
     pub heartbeat: Duration,
+    /// How long a receiver may neither take bytes nor acknowledge those that it was sent; then its connection is closed. It may come again.
+    pub patience: Duration,
     /// How long what an earlier process stored is kept for whoever comes to go on with it.
     pub keep: Duration,
     /// Threads that move bytes; 0: as many as there are cores, but at most four.
@@ -134,6 +142,7 @@ impl EngineConfig {
             each: None,
             handshake: Duration::from_secs(10),
             heartbeat: Duration::from_secs(10),
+            patience: Duration::from_secs(300),
             keep: Duration::from_secs(600),
             threads: 0,
         }
@@ -161,6 +170,12 @@ pub enum EngineError {
         /// Why.
         source: io::Error,
     },
+    /// Another server uses it.
+    #[error("the folder {} for shared files is in use by another server", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
     /// There are no threads.
     #[error("the threads for shared files cannot be started: {0}")]
     Threads(io::Error),
@@ -181,6 +196,8 @@ pub struct Engine {
     tasks: TaskTracker,
     /// Cancelled when the process goes, and uploads are left for the next.
     stop: CancellationToken,
+    /// Keeps others out of the folder.
+    _lock: File,
     /// Threads of its own: bytes do not wait for signalling, nor signalling for bytes.
     runtime: Option<Runtime>,
 }
@@ -215,6 +232,7 @@ impl Engine {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(MAX_THREADS),
             threads => threads,
         };
+        let lock = lock(&config.directory)?;
         let left = record::take_up(&config.directory, config.payload, config.keep)
             .map_err(|source| EngineError::Folder { path: config.directory.clone(), source })?;
         let tls = config.tls.then(Tls::new).transpose().map_err(EngineError::Certificate)?;
@@ -229,13 +247,20 @@ impl Engine {
         let ports = Arc::new(Ports::new(config.ports));
         let engine = Self {
             ports,
-            common: Arc::new(Common { config, stats: Stats::default(), events, doorbell: Arc::default() }),
+            common: Arc::new(Common {
+                config,
+                stats: Stats::default(),
+                events,
+                doorbell: Arc::default(),
+                syncs: Arc::new(Semaphore::new(DISK_SYNCS)),
+            }),
             rooms: BTreeMap::new(),
             events: inbox,
             tls,
             leftovers: Arc::new(Mutex::new(left)),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            _lock: lock,
             runtime: Some(runtime),
         };
         engine.expire_leftovers();
@@ -255,7 +280,8 @@ impl Engine {
     /// Closes everything. Uploads that are still there are left for the next process.
     pub async fn shut_down(mut self) {
         self.stop.cancel();
-        let why = Failure::new(crate::fileshare::wire::FailureCode::Ended, "the file server is stopping");
+        // Not an end: whoever comes again goes on with the next process.
+        let why = Failure::new(crate::fileshare::wire::FailureCode::Busy, "the file server is stopping");
         for held in std::mem::take(&mut self.rooms).into_values() {
             held.close(&why);
         }
@@ -443,6 +469,8 @@ impl DataPlane for Engine {
     fn poll_event(&mut self) -> Option<PlaneEvent> {
         loop {
             match self.events.try_recv().ok()? {
+                // The member has come again, and the machine may have heard that first.
+                PlaneEvent::Broken { conf, member, .. } if self.held(&conf).is_some_and(|held| held.room.is_seated(member)) => {}
                 // A connection that was replaced or closed before the machine heard of it.
                 PlaneEvent::Connected { conf, member } if !self.held(&conf).is_some_and(|held| held.room.is_seated(member)) => {}
                 event => return Some(event),
@@ -458,6 +486,18 @@ impl Drop for Engine {
             // Tasks are not waited for: this may be a thread that must not wait.
             runtime.shutdown_background();
         }
+    }
+}
+
+/// Keeps others out of a folder, which is made where it is not there, as long as the file is open.
+fn lock(folder: &Path) -> Result<File, EngineError> {
+    let failed = |source| EngineError::Folder { path: folder.to_owned(), source };
+    record::make_folder(folder).map_err(failed)?;
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(folder.join(LOCK)).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(EngineError::InUse { path: folder.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
     }
 }
 

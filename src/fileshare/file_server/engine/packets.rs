@@ -1,15 +1,25 @@
 //! Packets on a connection: reading them one by one, writing them with as few copies and system calls as can be.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
-use bytes::{Buf as _, BufMut as _, Bytes};
+use bytes::{Buf, BufMut as _, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::pace::Pace;
-use crate::fileshare::wire::{Decoder, Failure, FailureCode, Header, Kind, Packet, PacketError, Route, parts};
+use crate::{
+    clock,
+    fileshare::wire::{Decoder, Failure, FailureCode, Header, Kind, Packet, PacketError, Route, parts},
+};
 
 /// What is taken at once of what is not wanted, in bytes.
 const WASTE: usize = 64 * 1024;
@@ -88,18 +98,82 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
 pub(super) struct Outgoing<W> {
     output: W,
     pub(super) route: Route,
+    /// How long the other end may take nothing.
+    patience: Duration,
+    pub(super) moved: Arc<Moved>,
+}
+
+/// When a connection last got on, and how far: what tells whoever lives from whoever also works.
+#[derive(Debug)]
+pub(super) struct Moved {
+    began: Instant,
+    /// Milliseconds after the beginning.
+    at: AtomicU64,
+    /// What was sent and is to be acknowledged: bytes, and one more for the hashes.
+    owed: AtomicU64,
+}
+
+impl Moved {
+    fn new() -> Self {
+        Self { began: clock::now(), at: AtomicU64::new(0), owed: AtomicU64::new(0) }
+    }
+
+    /// It got on.
+    pub(super) fn touch(&self) {
+        let at = clock::now().saturating_duration_since(self.began).as_millis();
+        self.at.store(u64::try_from(at).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Everything up to here is to be acknowledged.
+    pub(super) fn owe(&self, up_to: u64) {
+        self.owed.store(up_to, Ordering::Relaxed);
+    }
+
+    /// Waits until something sent has not been acknowledged for `patience` (of it, `acknowledged` was), and nothing moved meanwhile.
+    pub(super) async fn stuck(&self, acknowledged: &AtomicU64, patience: Duration) {
+        loop {
+            let owed = self.owed.load(Ordering::Relaxed) > acknowledged.load(Ordering::Relaxed);
+            let moved = Duration::from_millis(self.at.load(Ordering::Relaxed));
+            let idle = clock::now().saturating_duration_since(self.began).saturating_sub(moved);
+            let left = patience.saturating_sub(idle);
+            match (owed, left.is_zero()) {
+                (true, true) => return,
+                (true, false) => sleep(left).await,
+                (false, _) => sleep(patience).await,
+            }
+        }
+    }
 }
 
 impl<W: AsyncWrite + Unpin> Outgoing<W> {
-    pub(super) fn new(output: W, route: Route) -> Self {
-        Self { output, route }
+    pub(super) fn new(output: W, route: Route, patience: Duration) -> Self {
+        Self { output, route, patience, moved: Arc::new(Moved::new()) }
+    }
+
+    /// Writes all, as long as some of it is taken now and then.
+    async fn write(&mut self, bytes: &mut impl Buf) -> io::Result<()> {
+        while bytes.has_remaining() {
+            if timeout(self.patience, self.output.write_buf(bytes)).await?? == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            self.moved.touch();
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        timeout(self.patience, self.output.flush()).await?
     }
 
     /// Sends a packet that is no data.
     pub(super) async fn control(&mut self, kind: Kind, total: u64, sequence: u64, data: Bytes) -> io::Result<()> {
-        let bytes = self.route.packet(kind, total, sequence, data).to_bytes();
-        self.output.write_all(&bytes).await?;
-        self.output.flush().await
+        let mut bytes = self.route.packet(kind, total, sequence, data).to_bytes();
+        while bytes.has_remaining() {
+            if timeout(self.patience, self.output.write_buf(&mut bytes)).await?? == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+        }
+        self.flush().await
     }
 
     /// Sends a manifest or trailer in its parts.
@@ -114,15 +188,17 @@ impl<W: AsyncWrite + Unpin> Outgoing<W> {
     pub(super) async fn with_data(&mut self, header: Header, mut data: Bytes, pace: Option<&mut Pace>) -> io::Result<()> {
         let head = Bytes::copy_from_slice(&header.encode());
         let Some((pace, grain)) = pace.and_then(|pace| pace.grain().map(|grain| (pace, grain))) else {
-            self.output.write_all_buf(&mut head.chain(data)).await?;
-            return self.output.flush().await;
+            self.write(&mut head.chain(data)).await?;
+            return self.flush().await;
         };
-        self.output.write_all(&head).await?;
+        self.write(&mut { head }).await?;
         while data.has_remaining() {
-            let piece = data.split_to(grain.min(data.len()));
+            // As many members as there are now share the limit.
+            let grain = pace.grain().unwrap_or(grain);
+            let mut piece = data.split_to(grain.min(data.len()));
             pace.spend(piece.len()).await;
-            self.output.write_all(&piece).await?;
-            self.output.flush().await?;
+            self.write(&mut piece).await?;
+            self.flush().await?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What is kept of an upload beside its bytes, so that another process can go on with it: who it belongs to, its manifest, its hashes.
 //!
-//! In the folder of the file server, for the data conference `x`: `c-x.json` (the record), `c-x.spool` (the bytes), `c-x.manifest`, `c-x.trailer`.
+//! In the folder of the file server, for the data conference `x`: `c-x.json` (the record), `c-x.spool` (the bytes), `c-x.manifest`, `c-x.trailer`; beside them `lock`, which the
+//! server that uses the folder holds.
 //! At its start a server takes up what is younger than the resume window, and deletes the rest. What nobody calls for within the window is
 //! deleted, too.
 
@@ -91,12 +92,14 @@ impl Files {
         synced(&self.with("trailer"), trailer)
     }
 
-    /// Writes the record, whole or not at all.
+    /// Writes the record, whole or not at all; it outlives a loss of power, and so do the names of the files beside it.
     pub(super) fn write(&self, record: &Record) -> io::Result<()> {
         let next = self.with("json.new");
         let text = serde_json::to_vec(record).map_err(io::Error::other)?;
-        private(&next)?.write_all(&text)?;
-        fs::rename(&next, self.with("json"))
+        synced(&next, &text)?;
+        fs::rename(&next, self.with("json"))?;
+        let folder = self.stem.parent().ok_or(io::ErrorKind::NotFound)?;
+        fs::File::open(folder)?.sync_all()
     }
 
     /// Removes all but the bytes, whose owner deletes them.
@@ -107,7 +110,8 @@ impl Files {
         }
     }
 
-    fn remove_all(&self) {
+    /// Removes everything.
+    pub(super) fn remove_all(&self) {
         self.remove();
         let _ = fs::remove_file(self.spool());
     }
@@ -134,7 +138,7 @@ impl Files {
 
 /// What earlier processes left in the folder, which is made where it is not there; what nobody can go on with is deleted.
 pub(super) fn take_up(directory: &Path, payload: u32, keep: Duration) -> io::Result<BTreeMap<ConfId, Leftover>> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    make_folder(directory)?;
     let mut left = BTreeMap::new();
     let mut names: Vec<String> = fs::read_dir(directory)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
     names.sort_unstable();
@@ -152,6 +156,11 @@ pub(super) fn take_up(directory: &Path, payload: u32, keep: Duration) -> io::Res
         }
     }
     Ok(left)
+}
+
+/// Makes the folder, where it is not there.
+pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// Nobody went on with it.
@@ -205,6 +214,19 @@ mod tests {
 
         assert!(take_up(folder.path(), 1024, Duration::ZERO).expect("read").is_empty(), "too old");
         assert_eq!(names(), ["README"]);
+    }
+
+    #[test]
+    fn a_record_is_replaced_whole_and_nothing_stays_beside_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let files = Files::of(folder.path(), &"x".parse().expect("an id"));
+        let record = |durable| Record { durable, ..Record::new(BatchId(7), 1024) };
+        for durable in [1024, 2048] {
+            files.write(&record(durable)).expect("written");
+            let read: Record = serde_json::from_slice(&fs::read(files.with("json")).expect("read")).expect("a record");
+            assert_eq!(read, record(durable));
+        }
+        assert!(!files.with("json.new").exists());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -42,6 +42,8 @@ pub(super) struct Common {
     /// To the machine. Tasks wait when it is behind.
     pub(super) events: mpsc::Sender<PlaneEvent>,
     pub(super) doorbell: Arc<Notify>,
+    /// Who waits for a disk to sync: never so many that nobody can read.
+    pub(super) syncs: Arc<Semaphore>,
 }
 
 /// One data conference.
@@ -61,7 +63,7 @@ pub(super) struct Room {
 struct Inside {
     door: Door,
     seats: BTreeMap<MemberId, Seat>,
-    /// What each member has; outlives its connections.
+    /// What each member on the list has; outlives its connections.
     received: BTreeMap<MemberId, Arc<AtomicU64>>,
     next: u64,
     why: Option<Failure>,
@@ -88,6 +90,8 @@ pub(super) struct Stored {
     pub(super) total: u64,
     /// Follows the bytes; there from the start, unless the store failed.
     pub(super) spool: Option<watch::Receiver<SpoolState>>,
+    /// Bytes that are on disk, and noted there: those that another process can go on from.
+    pub(super) noted: u64,
     /// The hashes, when all is on disk and they are right.
     pub(super) trailer: Option<Bytes>,
     /// Why nothing more will come.
@@ -125,7 +129,7 @@ impl Room {
     ) -> Self {
         let config = &common.config;
         let door = Door::new(conf.clone(), config.behind_nat);
-        let paces = Arc::new(Paces::new(config.total, config.each));
+        let paces = Arc::new(Paces::new(config.total, config.each, config.heartbeat));
         let inside = Inside { door, seats: BTreeMap::new(), received: BTreeMap::new(), next: 1, why: None };
         Self { conf, orders, stored, paces, over, inside: Mutex::new(inside), common }
     }
@@ -148,6 +152,7 @@ impl Room {
     pub(super) fn strike(&self, member: MemberId, why: &Failure) {
         let mut inside = lock(&self.inside);
         inside.door.strike(member);
+        inside.received.remove(&member);
         if let Some(seat) = inside.seats.remove(&member) {
             seat.dismiss(why.clone());
         }
@@ -233,8 +238,8 @@ impl Stored {
         self.spool.as_ref().map_or(0, |spool| spool.borrow().written)
     }
 
-    /// Bytes that are on disk.
+    /// Bytes that are on disk, and that another process can go on from.
     pub(super) fn durable(&self) -> u64 {
-        self.spool.as_ref().map_or(0, |spool| spool.borrow().durable)
+        self.noted
     }
 }

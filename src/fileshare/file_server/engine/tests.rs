@@ -526,6 +526,27 @@ async fn an_admitted_member_that_falls_silent_is_closed_and_may_come_again() {
 }
 
 #[tokio::test]
+async fn strangers_who_come_after_a_member_do_not_put_it_out() {
+    let mut rig = Rig::new(|config| (config.behind_nat, config.tls) = (true, false));
+    let member = rig.member(Role::Upload);
+    let mut alice = rig.knock(member.socket, member.source, member.id).await;
+    let mut idle = Vec::new();
+    for _ in 0..accept::MAX_PENDING + 10 {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind("127.0.0.2:0".parse().expect("an address")).expect("a port");
+        idle.push(soon("connecting", socket.connect(SocketAddr::new(HERE, rig.port))).await.expect("connected"));
+    }
+    soon("strangers being closed", async {
+        while rig.counts().unfinished < 10 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    alice.prove(Role::Upload, &member.key, 0).await;
+    alice.expect(Kind::Welcome).await;
+}
+
+#[tokio::test]
 async fn strangers_who_hold_sockets_open_disturb_nobody() {
     let mut rig = Rig::new(|config| (config.behind_nat, config.tls) = (true, false));
     let mut idle = Vec::new();
@@ -650,6 +671,190 @@ async fn hashes_that_differ_fail_the_upload() {
 }
 
 #[tokio::test]
+async fn hashes_of_files_that_differ_fail_the_upload_though_that_of_the_whole_is_right() {
+    let content = content(2 * PAYLOAD);
+    let (one, two) = content.split_at(PAYLOAD + 7);
+    let file = |bytes: &[u8]| payload::FileHash { size: bytes.len() as u64, blake3: *blake3::hash(bytes).as_bytes() };
+    let right = vec![file(one), file(b""), file(two)];
+    let mut damaged = right.clone();
+    damaged[2].blake3[0] ^= 1;
+    let mut longer = right.clone();
+    longer[0].size += 1;
+    let mut swapped = right.clone();
+    swapped.swap(0, 2);
+    let fewer = right[..2].to_vec();
+    for (what, files, complete) in [
+        ("right", right, true),
+        ("damaged", damaged, false),
+        ("longer", longer, false),
+        ("swapped", swapped, false),
+        ("fewer", fewer, false),
+    ] {
+        let mut rig = Rig::new(|config| config.tls = false);
+        let mut alice = rig.join(Role::Upload, 0).await;
+        let entry = |(at, size): (usize, usize)| format!(r#"{{"path":"{at}","type":"file","size":{size}}}"#);
+        let entries: Vec<String> = [one.len(), 0, two.len()].into_iter().enumerate().map(entry).collect();
+        let json = format!(r#"{{"version":1,"entries":[{}]}}"#, entries.join(",")).into();
+        let manifest = payload::Manifest { payload_size: PAYLOAD as u32, bytes: Some(content.len() as u64), json };
+        alice.send(Kind::Manifest, 1, 0, manifest.to_bytes()).await;
+        alice.data(&content, 0..2).await;
+        let trailer = payload::Trailer { files, ..trailer(&content) };
+        alice.send(Kind::Trailer, 1, 0, trailer.to_bytes()).await;
+        if complete {
+            alice.acknowledged().await;
+            // What was verified once is verified when it is taken up again.
+            let folder = rig.folder.clone();
+            drop(rig);
+            let mut rig = Rig::again(folder, |config| config.tls = false);
+            assert!(matches!(rig.news().await, PlaneEvent::Uploaded { .. }));
+        } else {
+            assert_eq!(alice.error().await, FailureCode::Integrity, "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_is_noted_on_disk() {
+    let mut rig = Rig::new(|config| config.tls = false);
+    let content = content(8 * PAYLOAD);
+    let mut alice = rig.join(Role::Upload, 0).await;
+    alice.manifest(content.len()).await;
+    alice.data(&content, 0..5).await;
+    let record = rig.folder.path().join("fileshare/c-c1.json");
+    loop {
+        let packet = alice.expect(Kind::Acknowledgement).await;
+        let durable = payload::Acknowledgement::read(&packet.data).expect("an acknowledgement").durable;
+        let noted: serde_json::Value = serde_json::from_slice(&std::fs::read(&record).expect("a record")).expect("a record");
+        assert!(noted["durable"].as_u64().is_some_and(|noted| noted >= durable), "{durable} acknowledged, {noted}");
+        if durable == 5 * PAYLOAD as u64 {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_acknowledges_nothing_is_closed_and_one_that_waits_for_the_sharer_is_not() {
+    let mut rig = Rig::new(|config| (config.tls, config.patience) = (false, Duration::from_millis(200)));
+    let content = content(2 * PAYLOAD);
+    let mut alice = rig.join(Role::Upload, 0).await;
+    alice.manifest(content.len()).await;
+    alice.data(&content, 0..1).await;
+    let (mut bob, mut carol) = (rig.join(Role::Download, 0).await, rig.join(Role::Download, 0).await);
+    for link in [&mut bob, &mut carol] {
+        link.expect(Kind::Manifest).await;
+        link.expect(Kind::Data).await;
+    }
+    let acknowledgement = payload::Acknowledgement { durable: PAYLOAD as u64, complete: false };
+    carol.send(Kind::Acknowledgement, 2, 1, acknowledgement.to_bytes()).await;
+    assert_eq!(bob.error().await, FailureCode::Unreachable);
+    sleep(Duration::from_millis(300)).await;
+    alice.data(&content, 1..2).await;
+    carol.expect(Kind::Data).await;
+}
+
+#[tokio::test]
+async fn a_receiver_that_takes_nothing_is_closed() {
+    let mut rig = Rig::new(|config| (config.tls, config.patience, config.payload) = (false, Duration::from_millis(200), MAX_PAYLOAD));
+    let content = content(16 << 20);
+    let mut alice = rig.join(Role::Upload, 0).await;
+    let whole = payload::Manifest { payload_size: MAX_PAYLOAD, bytes: Some(content.len() as u64), json: json("a", content.len()) };
+    alice.send(Kind::Manifest, 1, 0, whole.to_bytes()).await;
+    let size = MAX_PAYLOAD as usize;
+    let packets = content.len().div_ceil(size);
+    for sequence in 0..packets {
+        let data = content.slice(sequence * size..content.len().min((sequence + 1) * size));
+        alice.send(Kind::Data, packets as u64, sequence as u64, data).await;
+    }
+    let member = rig.member(Role::Download);
+    member.socket.set_recv_buffer_size(16 * 1024).expect("set");
+    let bob = rig.join_as(member, 0).await;
+    match rig.news().await {
+        PlaneEvent::Broken { member, .. } => assert_eq!(member, bob.member),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_is_stored_and_cannot_be_used_is_deleted_with_its_share() {
+    let mut rig = Rig::new(|_| {});
+    rig.join(Role::Upload, 0).await.upload(&content(2 * PAYLOAD)).await;
+    let folder = rig.folder.clone();
+    drop(rig);
+    let files = folder.path().join("fileshare");
+    std::fs::write(files.join("c-c1.spool"), vec![0; 2 * PAYLOAD]).expect("damaged");
+    let mut rig = Rig::again(folder, |_| {});
+    match rig.news().await {
+        PlaneEvent::UploadFailed { why, .. } => assert_eq!(why.code, FailureCode::Integrity),
+        other => panic!("{other:?}"),
+    }
+    assert!(stored(&files) > 0);
+    rig.engine.close(&conf(), &Failure::new(FailureCode::Ended, "over"));
+    soon("the files being deleted", async {
+        while stored(&files) > 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_folder_is_told_so() {
+    let rig = Rig::new(|_| {});
+    let config = || EngineConfig::new(rig.folder.path().join("fileshare"), HERE);
+    let refused = Engine::start(config()).expect_err("in use");
+    assert!(matches!(refused, EngineError::InUse { .. }) && refused.to_string().contains("in use"), "{refused}");
+    let folder = rig.folder.clone();
+    drop(rig);
+    Rig::again(folder, |_| {});
+}
+
+#[tokio::test]
+async fn a_break_that_is_heard_of_when_the_member_has_come_again_is_none() {
+    let mut rig = Rig::new(|config| config.tls = false);
+    let bob = rig.join(Role::Download, 0).await;
+    let event = |member| PlaneEvent::Broken { conf: conf(), member, why: None };
+    for member in [bob.member, MemberId(99)] {
+        rig.engine.common.tell(event(member)).await;
+    }
+    assert_eq!(rig.news().await, event(MemberId(99)), "bob is here");
+}
+
+#[tokio::test]
+async fn what_a_member_had_is_forgotten_when_it_is_struck() {
+    let mut rig = Rig::new(|config| config.tls = false);
+    let content = content(PAYLOAD);
+    rig.join(Role::Upload, 0).await.upload(&content).await;
+    let mut bob = rig.join(Role::Download, 0).await;
+    bob.download().await;
+    while !matches!(rig.news().await, PlaneEvent::Received { .. }) {}
+    assert_eq!(rig.engine.received(&conf(), bob.member), PAYLOAD as u64);
+    rig.engine.strike(&conf(), bob.member, &Failure::new(FailureCode::Ended, "done"));
+    assert_eq!(rig.engine.received(&conf(), bob.member), 0);
+}
+
+#[tokio::test]
+async fn a_sharer_that_a_stopping_server_sends_away_goes_on_with_the_next() {
+    let mut rig = Rig::new(|_| {});
+    let content = content(6 * PAYLOAD);
+    let mut alice = rig.join(Role::Upload, 0).await;
+    alice.manifest(content.len()).await;
+    alice.data(&content, 0..4).await;
+    while payload::Acknowledgement::read(&alice.expect(Kind::Acknowledgement).await.data).expect("one").durable < 4 * PAYLOAD as u64 {}
+    let Rig { engine, folder, .. } = rig;
+    let sent_away = async {
+        let why = alice.error().await;
+        drop(alice);
+        why
+    };
+    let ((), why) = tokio::join!(engine.shut_down(), sent_away);
+    assert_eq!(why, FailureCode::Busy, "terminals try again after this");
+    let mut rig = Rig::again(folder, |_| {});
+    let mut alice = rig.join(Role::Upload, 0).await;
+    assert_eq!(alice.first, 4);
+    alice.upload(&content).await;
+}
+
+#[tokio::test]
 async fn a_sharer_that_gives_up_says_why() {
     let mut rig = Rig::new(|_| {});
     let mut alice = rig.join(Role::Upload, 0).await;
@@ -731,6 +936,12 @@ async fn refused(port: u16) {
     .await;
 }
 
+/// Files of data conferences in a folder.
+fn stored(folder: &Path) -> usize {
+    let names = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").file_name());
+    names.filter(|name| name != LOCK).count()
+}
+
 #[tokio::test]
 async fn the_end_of_a_data_conference_leaves_nothing() {
     let mut rig = Rig::new(|_| {});
@@ -738,7 +949,7 @@ async fn the_end_of_a_data_conference_leaves_nothing() {
     alice.manifest(3 * PAYLOAD).await;
     alice.data(&content(3 * PAYLOAD), 0..2).await;
     let folder = rig.folder.path().join("fileshare");
-    let files = || std::fs::read_dir(&folder).expect("a folder").count();
+    let files = || stored(&folder);
     assert!(files() > 0);
     rig.engine.close(&conf(), &Failure::new(FailureCode::Ended, "over"));
     assert_eq!(alice.error().await, FailureCode::Ended);

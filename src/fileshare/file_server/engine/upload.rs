@@ -115,11 +115,10 @@ async fn acknowledge<W: AsyncWrite + Unpin>(
     let config = &room.common.config;
     let payload = u64::from(config.payload);
     let mut stored = room.stored.clone();
-    let (total, mut spool) = {
+    let (total, mut told) = {
         let stored = stored.borrow_and_update();
-        (stored.total, stored.spool.clone())
+        (stored.total, stored.durable())
     };
-    let mut told = stored.borrow().durable();
     let welcome = Welcome {
         proof: seat.admitted.proof,
         payload_size: config.payload,
@@ -139,8 +138,7 @@ async fn acknowledge<W: AsyncWrite + Unpin>(
                 return End::Dismissed(why.clone());
             }
             complete |= stored.trailer.is_some();
-            spool = spool.or_else(|| stored.spool.clone());
-            (spool.as_mut().map_or(0, |spool| spool.borrow_and_update().durable), stored.total)
+            (stored.durable(), stored.total)
         };
         seat.received.store(durable, std::sync::atomic::Ordering::Relaxed);
         if durable != told || complete {
@@ -154,7 +152,7 @@ async fn acknowledge<W: AsyncWrite + Unpin>(
         if complete {
             return End::Done;
         }
-        match wait(&mut stored, spool.as_mut(), config.heartbeat, leave).await {
+        match wait(&mut stored, None, config.heartbeat, leave).await {
             Woken::Changed => {}
             Woken::Quiet => {
                 if let Err(end) = heartbeat(output).await {
