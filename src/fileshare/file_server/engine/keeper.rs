@@ -10,7 +10,7 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     task::{JoinError, JoinHandle, spawn_blocking},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     record::{Files, Leftover, Record},
@@ -72,6 +72,8 @@ pub(super) struct Keeper {
     stored: watch::Sender<Stored>,
     /// The record on its way to the disk, and bytes that it says are durable.
     noting: Option<(JoinHandle<io::Result<()>>, u64)>,
+    /// Of that: it holds a turn at the disk only as long as it needs it, whatever the keeper waits for.
+    tasks: TaskTracker,
 }
 
 /// The regular files of a batch, as far as they have come.
@@ -175,6 +177,7 @@ impl Keeper {
             current: 0,
             stored,
             noting: None,
+            tasks: TaskTracker::new(),
         };
         if let Some(left) = leftover
             && let Err(why) = keeper.take_up(left).await
@@ -377,7 +380,7 @@ impl Keeper {
         let Some(record) = self.record.as_mut().filter(|record| record.durable < durable) else { return };
         record.durable = durable;
         let (files, record, common) = (self.files.clone(), record.clone(), self.common.clone());
-        let noting = tokio::spawn(async move {
+        let noting = self.tasks.spawn(async move {
             let written = in_turn(&common, move || files.write(&record)).await;
             written.unwrap_or_else(|error| Err(io::Error::other(error)))
         });
