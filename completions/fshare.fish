@@ -41,9 +41,9 @@ complete -c fshare -n "__fish_fshare_needs_command" -s h -l help -d 'Print help 
 complete -c fshare -n "__fish_fshare_needs_command" -s V -l version -d 'Print version'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "send" -d 'Send files to somebody, in real time (not built yet)'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "recv" -d 'Receive files that somebody sends (not built yet)'
-complete -c fshare -n "__fish_fshare_needs_command" -f -a "share" -d 'Share files in a conference (not built yet)'
-complete -c fshare -n "__fish_fshare_needs_command" -f -a "get" -d 'Get files that are shared in a conference (not built yet)'
-complete -c fshare -n "__fish_fshare_needs_command" -f -a "shares" -d 'List what is shared in a conference (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "share" -d 'Share files and folders in a conference'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "get" -d 'Get what is shared in a conference'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "shares" -d 'List what is shared in a conference'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "unshare" -d 'Stop sharing in a conference (not built yet)'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "upload" -d 'Upload files to the library (not built yet)'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "download" -d 'Download an item of the library (not built yet)'
@@ -60,9 +60,9 @@ complete -c fshare -n "__fish_fshare_needs_command" -f -a "play" -d 'Play a file
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "info" -d 'Show what is known of a file in the swarm (not built yet)'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "list" -d 'List the files of the swarm (not built yet)'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "fav" -d 'Remember files of the swarm (not built yet)'
-complete -c fshare -n "__fish_fshare_needs_command" -f -a "status" -d 'Show transfers (not built yet)'
-complete -c fshare -n "__fish_fshare_needs_command" -f -a "resume" -d 'Go on with a transfer that was broken off (not built yet)'
-complete -c fshare -n "__fish_fshare_needs_command" -f -a "cancel" -d 'Cancel a transfer (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "status" -d 'Show downloads that were broken off'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "resume" -d 'Go on with a download that was broken off'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "cancel" -d 'Give up a download that was broken off, and remove what there is of it'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
@@ -93,6 +93,13 @@ complete -c fshare -n "__fish_fshare_using_subcommand recv" -l json -d 'Print JS
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -s q -l quiet -d 'Print only results and errors'
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand share" -l via -d 'How it is opened: by re-INVITE, or by INFO' -r -f -a "reinvite\t'By re-INVITE'
+info\t'By INFO'"
+complete -c fshare -n "__fish_fshare_using_subcommand share" -l to -d 'Only for these: a user, a participant\'s id or a URI (repeatable); everybody with the right otherwise' -r
+complete -c fshare -n "__fish_fshare_using_subcommand share" -l limit -d 'Most bytes a second, such as 2MiB/s' -r
+complete -c fshare -n "__fish_fshare_using_subcommand share" -l for -d 'Stop sharing after this time, whoever has it by then' -r
+complete -c fshare -n "__fish_fshare_using_subcommand share" -l name -d 'Name of what comes from standard input' -r
+complete -c fshare -n "__fish_fshare_using_subcommand share" -l pin-file -d 'Read the PIN from the first line of this file (or set CONFKIT_PIN)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand share" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'
 never\t'Not at all'"
@@ -103,10 +110,16 @@ complete -c fshare -n "__fish_fshare_using_subcommand share" -l as -d 'Account t
 complete -c fshare -n "__fish_fshare_using_subcommand share" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand share" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand share" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand share" -l follow-links -d 'Send what links point to, instead of the links'
 complete -c fshare -n "__fish_fshare_using_subcommand share" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
 complete -c fshare -n "__fish_fshare_using_subcommand share" -s q -l quiet -d 'Print only results and errors'
 complete -c fshare -n "__fish_fshare_using_subcommand share" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
-complete -c fshare -n "__fish_fshare_using_subcommand share" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand share" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fshare -n "__fish_fshare_using_subcommand get" -s o -l output -d 'Folder to put files in; - for standard output, where it is one file' -r -f -a "(__fish_complete_directories)"
+complete -c fshare -n "__fish_fshare_using_subcommand get" -l limit -d 'Most bytes a second, such as 2MiB/s' -r
+complete -c fshare -n "__fish_fshare_using_subcommand get" -l on-file -d 'Run this command of the shell for every file that came; its path is $1' -r -f -a "(__fish_complete_command)"
+complete -c fshare -n "__fish_fshare_using_subcommand get" -l wait -d 'Give up when nothing has been shared for this long' -r
+complete -c fshare -n "__fish_fshare_using_subcommand get" -l pin-file -d 'Read the PIN from the first line of this file (or set CONFKIT_PIN)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand get" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'
 never\t'Not at all'"
@@ -117,10 +130,14 @@ complete -c fshare -n "__fish_fshare_using_subcommand get" -l as -d 'Account to 
 complete -c fshare -n "__fish_fshare_using_subcommand get" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand get" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand get" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand get" -l overwrite -d 'Replace files that are there already'
+complete -c fshare -n "__fish_fshare_using_subcommand get" -l rename -d 'Give what comes another name where one is taken: "name (1).ext"'
+complete -c fshare -n "__fish_fshare_using_subcommand get" -l skip -d 'Leave files that are there already, and drop what comes'
 complete -c fshare -n "__fish_fshare_using_subcommand get" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
 complete -c fshare -n "__fish_fshare_using_subcommand get" -s q -l quiet -d 'Print only results and errors'
 complete -c fshare -n "__fish_fshare_using_subcommand get" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
-complete -c fshare -n "__fish_fshare_using_subcommand get" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand get" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fshare -n "__fish_fshare_using_subcommand shares" -l pin-file -d 'Read the PIN from the first line of this file (or set CONFKIT_PIN)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand shares" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'
 never\t'Not at all'"
@@ -373,6 +390,8 @@ complete -c fshare -n "__fish_fshare_using_subcommand status" -l json -d 'Print 
 complete -c fshare -n "__fish_fshare_using_subcommand status" -s q -l quiet -d 'Print only results and errors'
 complete -c fshare -n "__fish_fshare_using_subcommand status" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
 complete -c fshare -n "__fish_fshare_using_subcommand status" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand resume" -l limit -d 'Most bytes a second, such as 2MiB/s' -r
+complete -c fshare -n "__fish_fshare_using_subcommand resume" -l pin-file -d 'Read the PIN from the first line of this file (or set CONFKIT_PIN)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'
 never\t'Not at all'"
@@ -417,9 +436,9 @@ complete -c fshare -n "__fish_fshare_using_subcommand completions" -s v -l verbo
 complete -c fshare -n "__fish_fshare_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "send" -d 'Send files to somebody, in real time (not built yet)'
 complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "recv" -d 'Receive files that somebody sends (not built yet)'
-complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "share" -d 'Share files in a conference (not built yet)'
-complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "get" -d 'Get files that are shared in a conference (not built yet)'
-complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "shares" -d 'List what is shared in a conference (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "share" -d 'Share files and folders in a conference'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "get" -d 'Get what is shared in a conference'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "shares" -d 'List what is shared in a conference'
 complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "unshare" -d 'Stop sharing in a conference (not built yet)'
 complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "upload" -d 'Upload files to the library (not built yet)'
 complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "download" -d 'Download an item of the library (not built yet)'
@@ -436,8 +455,8 @@ complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_
 complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "info" -d 'Show what is known of a file in the swarm (not built yet)'
 complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "list" -d 'List the files of the swarm (not built yet)'
 complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "fav" -d 'Remember files of the swarm (not built yet)'
-complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "status" -d 'Show transfers (not built yet)'
-complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "resume" -d 'Go on with a transfer that was broken off (not built yet)'
-complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "cancel" -d 'Cancel a transfer (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "status" -d 'Show downloads that were broken off'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "resume" -d 'Go on with a download that was broken off'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "cancel" -d 'Give up a download that was broken off, and remove what there is of it'
 complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

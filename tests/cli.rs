@@ -145,7 +145,7 @@ fn bash_takes_the_completion_scripts() {
 #[test]
 fn fshare_says_with_what_its_verbs_arrive() {
     for (verb, with) in
-        [("send", "relay channels"), ("share", "inside conferences"), ("upload", "the media library"), ("fetch", "the swarm")]
+        [("send", "relay channels"), ("unshare", "outlives its program"), ("upload", "the media library"), ("fetch", "the swarm")]
     {
         let told = run(FSHARE, &[verb, "notes.pdf", "--to", "sip:bob@example.com"]);
         assert_eq!((told.code, told.out.as_str()), (1, ""), "{verb}");

@@ -13,7 +13,11 @@ use confkit::{
             message::Sent,
         },
         exit::{ExitCode, Failure},
-        fshare, relayd, scenario,
+        fshare::{
+            self,
+            show::{Fared, Moved, Received},
+        },
+        relayd, scenario,
     },
     conference::wire::{
         Timestamp,
@@ -230,10 +234,26 @@ fn events() -> Vec<(&'static str, Value)> {
         Played::Sip { at_ms: 1.0, from: "alice".into(), to: "as".into(), message: "INVITE demo".into(), transport: "udp".into() },
         Played::Finished { seconds: 1.0, passed: 1, failed: 2 },
     ];
+    let (share, some) = (|| "share-1".to_owned(), || Some("x".to_owned()));
+    let moved = [
+        Moved::Shared { at, share: share(), entries: 1, bytes: Some(1) },
+        Moved::Uploaded { at, share: share(), bytes: 1 },
+        Moved::Finished {
+            at,
+            share: share(),
+            members: vec![Fared { who: "bob".into(), state: "failed".into(), bytes: 1, reason: some() }],
+        },
+        Moved::Offered { at, share: share(), from: "sip:x".into(), entries: 1, bytes: Some(1), names: vec!["x".into()], wanted: true },
+        Moved::Received { at, share: share(), bytes: 1, files: vec![Received { name: "x".into(), path: some(), blake3: some() }] },
+        Moved::Progress { at, share: share(), bytes: 1, total: Some(1), rate: 1, eta: Some(1) },
+        Moved::Broken { at, share: share(), reason: "x".into(), again_in: 1.0 },
+        Moved::Failed { at, share: share(), reason: "x".into(), transfer: some() },
+    ];
     let of = |heading, values: Vec<Value>| values.into_iter().map(move |value| (heading, value));
     of("confctl watch", watched.iter().map(json).collect())
         .chain(of("confctl join", attended.iter().map(json).collect()))
         .chain(of("confctl run, confctl demo", played.iter().map(json).collect()))
+        .chain(of("fshare share, fshare get, fshare resume", moved.iter().map(json).collect()))
         .chain(of("relayd run", vec![json(&ready())]))
         .collect()
 }

@@ -48,6 +48,7 @@ const SHELLS: &[(&str, &str)] = &[
     ("src/conference/client/media/recording.rs", "writes recordings"),
     ("src/fileshare/file_server/engine/", "listening sockets, TLS, the store"),
     ("src/fileshare/file_server/server.rs", "runs the file server"),
+    ("src/fileshare/client/transfers/", "a task for each transfer"),
     ("src/fileshare/client/shell/", "a terminal's ports, sockets, source and sink"),
     ("src/fuzzing/", "feeds the parsers, with the clock that some want"),
     ("src/daemon/", "builds, runs and drains everything"),

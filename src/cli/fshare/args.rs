@@ -1,15 +1,16 @@
-//! What `fshare` accepts. Its verbs are those that it will have; each says with which part of the system it arrives.
+//! What `fshare` accepts. Verbs that are not built yet say with which part of the system they arrive.
 
 use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
+use super::{get, records, share, shares};
 use crate::cli::global::{Completions, Global, Server};
 
 /// File transfers from the terminal
 ///
-/// fshare moves files through a relay channel, inside a conference, to and from a media library, and in a swarm. None of these is built
-/// yet: every verb below says with which part of the system it arrives, and ends with exit code 1. Only the completions work.
+/// fshare shares files inside a conference: everybody in the call who has the right receives them, verified, while the voices go on. What moves
+/// files otherwise (a relay channel, a media library, a swarm) is not built yet: each such verb says with which part of the system it arrives.
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "fshare",
@@ -17,7 +18,9 @@ use crate::cli::global::{Completions, Global, Server};
     max_term_width = 100,
     subcommand_required = true,
     arg_required_else_help = true,
-    after_help = "Examples:\n  fshare completions fish > ~/.config/fish/completions/fshare.fish"
+    after_help = "Examples:\n  \
+        fshare share standup slides.pdf        hand a file to everybody in the conference standup\n  \
+        fshare get standup --output received   take what is shared there"
 )]
 pub struct Args {
     /// What to do.
@@ -42,15 +45,45 @@ pub struct Unbuilt {
 }
 
 macro_rules! verbs {
-    ($($(#[doc = $doc:literal])* $verb:ident $name:literal $with:literal;)*) => {
+    (
+        { $($(#[doc = $early_doc:literal])* $early:ident $early_name:literal $early_with:literal;)* }
+        { $($(#[doc = $doc:literal])* $verb:ident $name:literal $with:literal;)* }
+    ) => {
         /// The verbs.
         #[derive(Debug, Clone, Subcommand)]
         pub enum Command {
+            $(
+                $(#[doc = $early_doc])*
+                #[command(about = concat!($($early_doc,)* " (not built yet)").trim_start(), after_help = concat!("Not built yet: arrives with ", $early_with, "."))]
+                $early(Unbuilt),
+            )*
+            /// Share files and folders in a conference
+            ///
+            /// It stays in the conference until all who were asked have the files; whoever comes meanwhile is asked, too. Ctrl-C ends the share.
+            #[command(after_help = share::EXAMPLES)]
+            Share(share::Args),
+            /// Get what is shared in a conference
+            ///
+            /// Without names it takes everything that is shared at the moment, or waits for the next share where nothing is.
+            #[command(after_help = get::EXAMPLES)]
+            Get(get::Args),
+            /// List what is shared in a conference
+            #[command(after_help = shares::EXAMPLES)]
+            Shares(shares::Args),
             $(
                 $(#[doc = $doc])*
                 #[command(about = concat!($($doc,)* " (not built yet)").trim_start(), after_help = concat!("Not built yet: arrives with ", $with, "."))]
                 $verb(Unbuilt),
             )*
+            /// Show downloads that were broken off
+            #[command(after_help = records::STATUS_EXAMPLES)]
+            Status(records::StatusArgs),
+            /// Go on with a download that was broken off
+            #[command(after_help = records::RESUME_EXAMPLES)]
+            Resume(records::ResumeArgs),
+            /// Give up a download that was broken off, and remove what there is of it
+            #[command(after_help = records::CANCEL_EXAMPLES)]
+            Cancel(records::CancelArgs),
             /// Print the completion script of a shell
             #[command(after_help = "Examples:\n  fshare completions bash > /etc/bash_completion.d/fshare")]
             Completions(Completions),
@@ -60,16 +93,18 @@ macro_rules! verbs {
             /// The verb and the part of the system that brings it, if it is not built yet.
             pub fn missing(&self) -> Option<(&'static str, &'static str)> {
                 match self {
+                    $(Self::$early(_) => Some(($early_name, $early_with)),)*
                     $(Self::$verb(_) => Some(($name, $with)),)*
-                    Self::Completions(_) => None,
+                    _ => None,
                 }
             }
 
             /// The words behind the verb, if it is not built yet.
             pub fn unread(&self) -> &[OsString] {
                 match self {
+                    $(Self::$early(unbuilt) => &unbuilt.words,)*
                     $(Self::$verb(unbuilt) => &unbuilt.words,)*
-                    Self::Completions(_) => &[],
+                    _ => &[],
                 }
             }
         }
@@ -77,18 +112,15 @@ macro_rules! verbs {
 }
 
 verbs! {
+    {
     /// Send files to somebody, in real time
     Send "send" "relay channels";
     /// Receive files that somebody sends
     Recv "recv" "relay channels";
-    /// Share files in a conference
-    Share "share" "file sharing inside conferences";
-    /// Get files that are shared in a conference
-    Get "get" "file sharing inside conferences";
-    /// List what is shared in a conference
-    Shares "shares" "file sharing inside conferences";
+    }
+    {
     /// Stop sharing in a conference
-    Unshare "unshare" "file sharing inside conferences";
+    Unshare "unshare" "sharing that outlives its program; until then a share ends with the fshare share that made it (Ctrl-C)";
     /// Upload files to the library
     Upload "upload" "the media library";
     /// Download an item of the library
@@ -119,10 +151,5 @@ verbs! {
     List "list" "the swarm";
     /// Remember files of the swarm
     Fav "fav" "the swarm";
-    /// Show transfers
-    Status "status" "the first kind of transfer";
-    /// Go on with a transfer that was broken off
-    Resume "resume" "the first kind of transfer";
-    /// Cancel a transfer
-    Cancel "cancel" "the first kind of transfer";
+    }
 }

@@ -1,6 +1,23 @@
-//! `fshare`: file transfers from the terminal. So far its surface only.
+//! `fshare`: file transfers from the terminal.
+//!
+//! | file | what |
+//! |---|---|
+//! | `args.rs` | what it accepts |
+//! | `share.rs`, `get.rs`, `shares.rs`, `records.rs` | a verb each, or a few |
+//! | `call.rs` | a dialog with a conference, without audio |
+//! | `receive.rs` | how what comes is put down |
+//! | `show.rs` | bars, and the events of `--json` |
+//! | `failure.rs` | exit codes |
 
 pub mod args;
+mod call;
+mod failure;
+pub mod get;
+pub mod receive;
+pub mod records;
+pub mod share;
+pub mod shares;
+pub mod show;
 
 use clap::CommandFactory as _;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +29,7 @@ use crate::cli::{
     log::Usual,
     manual,
     program::{self, Program},
+    settings::{Context, Settings},
 };
 
 use args::{Args, Command};
@@ -41,19 +59,30 @@ impl Program for Args {
         &self.global
     }
 
-    async fn run(self, output: Output, _leaving: CancellationToken) -> Result<(), Failure> {
-        match (&self.command, self.command.missing()) {
-            (Command::Completions(wanted), _) => program::completions::<Self>(wanted, &output),
-            (_, Some((verb, arrives_with))) => {
-                let failure = Failure::not_built_yet(&format!("fshare {verb}"), arrives_with);
-                // A flag behind the verb's own words was not parsed.
-                if !self.global.json && self.command.unread().iter().any(|word| word == "--json") {
-                    Output::open(&Global { json: true, ..self.global }).failure(&failure);
-                    return Err(Failure::silent(failure.code));
-                }
-                Err(failure)
+    async fn run(self, output: Output, leaving: CancellationToken) -> Result<(), Failure> {
+        if let Some((verb, arrives_with)) = self.command.missing() {
+            let failure = Failure::not_built_yet(&format!("fshare {verb}"), arrives_with);
+            // A flag behind the verb's own words was not parsed.
+            if !self.global.json && self.command.unread().iter().any(|word| word == "--json") {
+                Output::open(&Global { json: true, ..self.global }).failure(&failure);
+                return Err(Failure::silent(failure.code));
             }
-            (_, None) => Ok(()),
+            return Err(failure);
+        }
+        if let Command::Completions(wanted) = &self.command {
+            return program::completions::<Self>(wanted, &output);
+        }
+        let settings = Settings::resolve(&self.global, &self.server)?;
+        let context = &Context { output, leaving, settings };
+        match &self.command {
+            Command::Share(args) => share::run(args, context).await,
+            Command::Get(args) => get::run(args, context).await,
+            Command::Shares(args) => shares::run(args, context).await,
+            Command::Status(args) => records::status(args, context),
+            Command::Resume(args) => records::resume(args, context).await,
+            Command::Cancel(args) => records::cancel(args, context).await,
+            // Answered above.
+            _ => Ok(()),
         }
     }
 }

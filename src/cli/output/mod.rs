@@ -28,6 +28,11 @@ use crate::cli::{
 pub use page::{Page, Table, Text, Tone};
 pub use progress::Progress;
 
+/// Text from elsewhere as one line that does nothing to a terminal.
+pub fn safe_line(text: &str) -> String {
+    safe::line(text).into_owned()
+}
+
 /// What a command says, for people. Its JSON is its `Serialize`.
 pub trait Report: Serialize {
     /// Writes it on a page.
@@ -213,6 +218,11 @@ impl Output {
     /// Something of known length, in steps; hidden unless standard error is a terminal.
     pub fn steps(&self, what: &str, steps: u64) -> Progress {
         Progress::steps(&self.bars, what, steps)
+    }
+
+    /// Bytes that move, of a total where it is known; hidden unless standard error is a terminal.
+    pub fn bytes(&self, what: &str, total: Option<u64>) -> Progress {
+        Progress::bytes(&self.bars, what, total)
     }
 
     /// Where log lines go: standard error, around the bars.

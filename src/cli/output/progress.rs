@@ -36,6 +36,16 @@ impl Progress {
         Self::shown(all, ProgressBar::new(steps), "{bar:24} {pos}/{len} {msg} ({elapsed})", what)
     }
 
+    pub(super) fn bytes(all: &MultiProgress, what: &str, total: Option<u64>) -> Self {
+        let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
+        let template = if total.is_some() {
+            "{bar:24} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} {msg}"
+        } else {
+            "{spinner} {binary_bytes} {binary_bytes_per_sec} {msg}"
+        };
+        Self::shown(all, bar, template, what)
+    }
+
     fn shown(all: &MultiProgress, bar: ProgressBar, template: &str, what: &str) -> Self {
         let bar = all.add(bar);
         if let Ok(style) = ProgressStyle::with_template(template) {
@@ -49,6 +59,14 @@ impl Progress {
     /// What is going on now.
     pub fn says(&self, what: &str) {
         self.bar.set_message(safe::line(what).into_owned());
+    }
+
+    /// Here it stands, in bytes; the total may become known on the way.
+    pub fn at(&self, bytes: u64, total: Option<u64>) {
+        if let Some(total) = total {
+            self.bar.set_length(total);
+        }
+        self.bar.set_position(bytes);
     }
 
     /// One step done.

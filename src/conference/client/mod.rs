@@ -29,7 +29,7 @@ pub use identity::{Identity, Refusal, ServerAddress};
 pub use machine::Machine;
 pub use media::{TerminalHost, TerminalMedia};
 pub use message::{MessageEvent, SendMessage};
-pub use participant::{Happenings, Participant, ParticipantConfig, Parting};
+pub use participant::{Happenings, Participant, ParticipantConfig, Parting, Phone};
 pub use session::{ClientError, ClientTransports, Session};
 pub use terminal::{Dial, Hangup, Part, PartCommand, PartEvent, Terminal, TerminalCommand, TerminalConfig, TerminalEvent};
 pub use watch::{Watch, WatchCommand, WatchEvent};

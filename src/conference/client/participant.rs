@@ -1,4 +1,4 @@
-//! A participant: a [`Terminal`]'s signalling and its audio as one.
+//! A participant: a [`Terminal`]'s signalling and its audio as one. The terminal may be part of a larger machine ([`Phone`]).
 //!
 //! [`Participant`] is told what to do, [`Happenings`] tells what happens. What was agreed reaches the audio on its way through [`Happenings::next`], so that
 //! whoever owns one goes on asking it. Nothing here prints.
@@ -8,7 +8,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use tokio::{sync::mpsc::Sender, time::timeout};
 
 use super::{
-    ClientTransports, Dial, Hangup, Identity, ServerAddress, Session, Terminal, TerminalCommand, TerminalConfig, TerminalEvent,
+    ClientTransports, Dial, Hangup, Identity, Machine, ServerAddress, Session, Terminal, TerminalCommand, TerminalConfig, TerminalEvent,
     TerminalHost, TerminalMedia,
     media::{MediaError, Mic, Report},
 };
@@ -17,11 +17,30 @@ use crate::{
     conference::audio::formats,
     media::{Codec, dtmf},
     sdp::{AudioStream, Direction, LocalAudio},
-    sip::endpoint::EndpointConfig,
+    sip::endpoint::{Endpoint, EndpointConfig},
 };
 
 /// How long a key takes: the event and the gap behind it.
 const KEY: Duration = Duration::from_millis(160);
+
+/// A machine that is a [`Terminal`], or holds one.
+pub trait Phone: Machine {
+    /// Something for the terminal.
+    fn command(command: TerminalCommand) -> Self::Command;
+
+    /// What the terminal told, where it is that.
+    fn terminal_event(event: &Self::Event) -> Option<&TerminalEvent>;
+}
+
+impl Phone for Terminal {
+    fn command(command: TerminalCommand) -> TerminalCommand {
+        command
+    }
+
+    fn terminal_event(event: &TerminalEvent) -> Option<&TerminalEvent> {
+        Some(event)
+    }
+}
 
 /// Who takes part, and with what.
 #[derive(Debug, Clone)]
@@ -44,8 +63,8 @@ pub struct ParticipantConfig {
 
 /// A participant; dropping it ends its call without a good-bye, [`Participant::leave`] does with one.
 #[derive(Debug)]
-pub struct Participant {
-    commands: Sender<TerminalCommand>,
+pub struct Participant<M: Phone = Terminal> {
+    commands: Sender<M::Command>,
     media: Arc<TerminalMedia>,
     microphone: Mic,
     local: SocketAddr,
@@ -61,11 +80,16 @@ pub struct Parting {
 }
 
 /// What happens to a participant.
-#[derive(Debug)]
-pub struct Happenings {
-    session: Session<Terminal>,
+pub struct Happenings<M: Phone = Terminal> {
+    session: Session<M>,
     media: Arc<TerminalMedia>,
     agreed: Option<AudioStream>,
+}
+
+impl<M: Phone> std::fmt::Debug for Happenings<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Happenings").field("agreed", &self.agreed).finish_non_exhaustive()
+    }
 }
 
 impl Participant {
@@ -74,6 +98,26 @@ impl Participant {
     /// # Errors
     /// No sockets for the audio, or no file for the recording.
     pub fn open(host: &TerminalHost, transports: ClientTransports, config: ParticipantConfig) -> Result<(Self, Happenings), MediaError> {
+        Self::open_as(host, transports, config, Terminal::new)
+    }
+}
+
+impl<M: Phone> Participant<M> {
+    /// The same around a larger machine, which `make` makes.
+    ///
+    /// # Errors
+    /// As [`Participant::open`].
+    pub fn open_as(
+        host: &TerminalHost,
+        transports: ClientTransports,
+        config: ParticipantConfig,
+        make: impl FnOnce(Endpoint, TerminalConfig) -> M,
+    ) -> Result<(Self, Happenings<M>), MediaError>
+    where
+        M: Send + 'static,
+        M::Command: Send,
+        M::Event: Send,
+    {
         let local = transports.local;
         let (mut media, rtp) = host.open(local.ip())?;
         if let Some(path) = &config.record {
@@ -92,10 +136,15 @@ impl Participant {
             part: None,
         };
         let endpoint = transports.endpoint(EndpointConfig::default());
-        let session = transports.run(Terminal::new(endpoint, terminal));
+        let session = transports.run(make(endpoint, terminal));
         let commands = session.commands.clone();
         let participant = Self { commands, media: Arc::clone(&media), microphone: config.microphone, local };
         Ok((participant, Happenings { session, media, agreed: None }))
+    }
+
+    /// What its machine can be told.
+    pub fn commands(&self) -> Sender<M::Command> {
+        self.commands.clone()
     }
 
     /// Where its SIP comes in.
@@ -163,15 +212,15 @@ impl Participant {
     /// The audio does not keep up, or the recording could not be written.
     pub async fn leave(
         self,
-        mut happenings: Happenings,
+        mut happenings: Happenings<M>,
         patience: Duration,
-        mut note: impl FnMut(TerminalEvent),
+        mut note: impl FnMut(M::Event),
     ) -> Result<Parting, MediaError> {
         self.tell(TerminalCommand::Leave).await;
         let mut heard = true;
         let parting = async {
             while let Some(event) = happenings.next().await {
-                heard &= !matches!(event, TerminalEvent::Ended { by_peer: false, lost: true, .. });
+                heard &= !matches!(M::terminal_event(&event), Some(TerminalEvent::Ended { by_peer: false, lost: true, .. }));
                 note(event);
             }
         };
@@ -189,18 +238,18 @@ impl Participant {
 
     async fn tell(&self, command: TerminalCommand) {
         // One that is over needs no telling; its happenings have ended.
-        let _ = self.commands.send(command).await;
+        let _ = self.commands.send(M::command(command)).await;
     }
 }
 
-impl Happenings {
+impl<M: Phone> Happenings<M> {
     /// The next thing that happens; `None` when the participant is over.
-    pub async fn next(&mut self) -> Option<TerminalEvent> {
+    pub async fn next(&mut self) -> Option<M::Event> {
         let event = self.session.next().await?;
-        let agreed = match &event {
-            TerminalEvent::Established { audio, .. } | TerminalEvent::Changed { audio } => audio.clone(),
+        let agreed = match M::terminal_event(&event) {
+            Some(TerminalEvent::Established { audio, .. } | TerminalEvent::Changed { audio }) => audio.clone(),
             // The ports stay for the next call; nothing is said meanwhile.
-            TerminalEvent::Ended { .. } => self.agreed.take().map(|stream| AudioStream { direction: Direction::Inactive, ..stream }),
+            Some(TerminalEvent::Ended { .. }) => self.agreed.take().map(|stream| AudioStream { direction: Direction::Inactive, ..stream }),
             _ => return Some(event),
         };
         if let Some(stream) = &agreed

@@ -39,7 +39,9 @@ impl Focus {
             return cx.endpoint.reject(cx.now, call, 404, Vec::new());
         };
         if !self.conferences.contains_key(&name) {
-            if !self.config.auto_create {
+            // Whoever brings files only looks for a conference; it does not make one.
+            let without_audio = self.is_without_audio(&sdp_of(request.headers.get("Content-Type"), &request.body));
+            if !self.config.auto_create || without_audio {
                 return cx.endpoint.reject(cx.now, call, 404, Vec::new());
             }
             if let Err((status, headers)) = self.make_ad_hoc(cx, &name, caller) {

@@ -13,8 +13,7 @@
 //! | `pace.rs` | the limit of one connection | yes |
 //! | `fault.rs` | why a transfer ends, and whose fault it is | yes |
 //! | `shell/` | ports, TLS, sockets; source and sink | no |
-//!
-//! Out of scope: when to try again, and every word to the application server.
+//! | [`transfers`] | the transfers of a terminal beside its signalling: connection after connection | no |
 
 mod download;
 mod entrance;
@@ -23,6 +22,7 @@ mod pace;
 mod pulse;
 mod shell;
 mod ticket;
+pub mod transfers;
 mod upload;
 
 #[cfg(test)]

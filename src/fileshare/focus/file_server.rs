@@ -209,7 +209,8 @@ impl FileSharing {
         {
             member.state = control::MemberState::Accepted;
         }
-        let theirs = Line { share: Some(id), conf: None, batch: None, ..line };
+        let conf = share.conf.clone();
+        let theirs = Line { share: Some(id), conf: Some(conf.clone()), batch: None, ..line };
         match wanted {
             For::Answer { place } => self.answer_line(&seat, place, Some(theirs)),
             For::Going { place } => {
@@ -218,7 +219,7 @@ impl FileSharing {
             }
             For::Info { id: asked } => {
                 let message = if is_sharer { Message::ShareAnswer(endpoint) } else { Message::DownloadGo(endpoint) };
-                self.tell_terminal(cx, &seat, Body::of_share(asked, id, message));
+                self.tell_terminal(cx, &seat, Body { conf: Some(conf), ..Body::of_share(asked, id, message) });
             }
             For::Nothing => {}
         }

@@ -85,14 +85,15 @@ impl SharingTerminal {
 
     pub(super) fn on_info(&mut self, now: Instant, bytes: &Bytes) {
         let Ok(body) = Body::parse(bytes) else { return };
+        let conf = body.conf;
         let asked = self.info.asked.remove(&body.id);
         let said = |share, message| SharingEvent::Said { share, message: Box::new(message) };
         match (body.message, body.share) {
             (Message::ShareAnswer(endpoint), Some(share)) => {
-                if let Some(key) = asked {
+                if let (Some(key), Some(conf)) = (asked, conf) {
                     self.info.live.insert(share);
                     self.info.own.insert(share);
-                    self.events.push_back(SharingEvent::Shared { key, share, endpoint });
+                    self.events.push_back(SharingEvent::Shared { key, share, conf, endpoint });
                 }
             }
             (Message::Refusal(why), share) => match asked {
@@ -112,7 +113,7 @@ impl SharingTerminal {
             (Message::DownloadGo(endpoint), Some(share)) => {
                 // S811.
                 self.send(now, &Body::of_share(body.id, share, Message::GoAcknowledged));
-                self.events.push_back(SharingEvent::Go { share, endpoint });
+                self.events.extend(conf.map(|conf| SharingEvent::Go { share, conf, endpoint }));
             }
             (Message::ShareEnded(why), Some(share)) => {
                 let known = self.info.live.remove(&share) | self.info.own.remove(&share) | self.info.offered.remove(&share).is_some();

@@ -6,10 +6,10 @@ use super::{Order, SharingEvent, SharingTerminal};
 use crate::{
     conference::{client::PartCommand, companion::Lines},
     fileshare::{
-        ShareId,
+        ConfId, ShareId,
         wire::{
             Failure, FailureCode,
-            control::{Batch, DownloadOffer},
+            control::{Batch, DownloadOffer, Endpoint},
             line::{Line, Transport},
         },
     },
@@ -124,10 +124,10 @@ impl SharingTerminal {
                 (Some(share), Some(line)) if line.share.is_none_or(|named| named == share) => {
                     let Some(slot) = self.slots.get_mut(place) else { continue };
                     answering.lines.insert(*place, slot.ours.to_media());
-                    if let Ok(endpoint) = line.endpoint()
+                    if let Some((conf, endpoint)) = way(&line)
                         && !std::mem::replace(&mut slot.told, true)
                     {
-                        self.events.push_back(SharingEvent::Go { share, endpoint });
+                        self.events.push_back(SharingEvent::Go { share, conf, endpoint });
                     }
                 }
                 (_, None) => {}
@@ -164,10 +164,10 @@ impl SharingTerminal {
                 (None, Some(Slot { share: Some(share), ours, .. })) => (*share, ours.clone()),
                 (None, _) => continue,
             };
-            match theirs.and_then(|line| line.endpoint().ok()) {
-                Some(endpoint) if !line.is_refused() => {
+            match theirs.as_ref().and_then(way) {
+                Some((conf, endpoint)) if !line.is_refused() => {
                     self.slots.insert(*place, Slot { share: Some(share), ours: line, told: true });
-                    self.events.push_back(SharingEvent::Go { share, endpoint });
+                    self.events.push_back(SharingEvent::Go { share, conf, endpoint });
                 }
                 _ => {
                     self.slots.remove(place);
@@ -178,11 +178,11 @@ impl SharingTerminal {
     }
 
     fn on_share_answered(&mut self, place: usize, key: u64, line: Line, theirs: Option<Line>) {
-        let usable = theirs.and_then(|theirs| Some((theirs.share?, theirs.endpoint().ok()?)));
+        let usable = theirs.and_then(|theirs| Some((theirs.share?, way(&theirs)?)));
         match usable {
-            Some((share, endpoint)) => {
+            Some((share, (conf, endpoint))) => {
                 self.slots.insert(place, Slot { share: Some(share), ours: line, told: true });
-                self.events.push_back(SharingEvent::Shared { key, share, endpoint });
+                self.events.push_back(SharingEvent::Shared { key, share, conf, endpoint });
             }
             None => {
                 let why = self.info.last_refusal.take();
@@ -209,4 +209,9 @@ fn offered(line: &Line) -> Option<(ShareId, DownloadOffer)> {
     let unknown = || Batch { id: crate::fileshare::BatchId(0), entries: 0, bytes: None, manifest: None, files: Vec::new() };
     let batch = line.batch.clone().unwrap_or_else(unknown);
     Some((line.share?, DownloadOffer { from: String::new(), batch, address, fingerprint: line.fingerprint }))
+}
+
+/// Which data conference it is, and where to connect (S404, S410).
+fn way(line: &Line) -> Option<(ConfId, Endpoint)> {
+    Some((line.conf.clone()?, line.endpoint().ok()?))
 }

@@ -21,7 +21,7 @@ use std::{
 
 use self::lines::{Answering, Slot};
 use super::{
-    ShareId,
+    ConfId, ShareId,
     wire::{
         Failure, FailureCode,
         control::{self, Batch, DownloadOffer, Endpoint, Message},
@@ -29,7 +29,7 @@ use super::{
     },
 };
 use crate::{
-    conference::client::{Machine, Part, PartCommand, PartEvent, Terminal, TerminalCommand, TerminalConfig, TerminalEvent},
+    conference::client::{Machine, Part, PartCommand, PartEvent, Phone, Terminal, TerminalCommand, TerminalConfig, TerminalEvent},
     sip::{
         Transmit, endpoint,
         node::{Arrival, Node},
@@ -117,6 +117,8 @@ pub enum SharingEvent {
         key: u64,
         /// Its name in the conference.
         share: ShareId,
+        /// The data conference: what the file server knows it by.
+        conf: ConfId,
         /// Where, by which certificate and key.
         endpoint: Endpoint,
     },
@@ -139,6 +141,8 @@ pub enum SharingEvent {
     Go {
         /// Which.
         share: ShareId,
+        /// The data conference: what the file server knows it by.
+        conf: ConfId,
         /// Where, by which certificate and key.
         endpoint: Endpoint,
     },
@@ -316,5 +320,18 @@ impl Machine for SharingTerminal {
 
     fn poll_event(&mut self) -> Option<SharingEvent> {
         self.events.pop_front()
+    }
+}
+
+impl Phone for SharingTerminal {
+    fn command(command: TerminalCommand) -> SharingCommand {
+        SharingCommand::Terminal(command)
+    }
+
+    fn terminal_event(event: &SharingEvent) -> Option<&TerminalEvent> {
+        match event {
+            SharingEvent::Terminal(event) => Some(event),
+            _ => None,
+        }
     }
 }

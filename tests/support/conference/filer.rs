@@ -73,7 +73,7 @@ impl Filer {
             match event {
                 SharingEvent::Terminal(TerminalEvent::Part(_)) => panic!("a part's event on its way to the owner"),
                 SharingEvent::Terminal(event) => self.saw(phone::told(event)),
-                SharingEvent::Shared { key, share, endpoint } => {
+                SharingEvent::Shared { key, share, endpoint, .. } => {
                     self.saw(format!("its batch {key} shared as {share}: {}", place(&endpoint)))
                 }
                 SharingEvent::NotShared { key, why } => {
@@ -88,7 +88,7 @@ impl Filer {
                         self.terminal.handle_command(now, SharingCommand::Receive { share, source, plain: false });
                     }
                 }
-                SharingEvent::Go { share, endpoint } => self.saw(format!("where {share} is: {}", place(&endpoint))),
+                SharingEvent::Go { share, endpoint, .. } => self.saw(format!("where {share} is: {}", place(&endpoint))),
                 SharingEvent::Ended { share, why } => {
                     let why = why.map_or(String::new(), |why| format!(": {}: {}", why.code.as_str(), why.text));
                     self.saw(format!("the end of {share}{why}"));

@@ -75,7 +75,7 @@ pub struct Body {
     pub id: String,
     /// The share, between terminal and AS: a dialog may have several.
     pub share: Option<ShareId>,
-    /// The data conference, between AS and FS.
+    /// The data conference, between AS and FS; and to a terminal beside an [`Endpoint`], whose proof names it.
     pub conf: Option<ConfId>,
     /// What is said.
     pub message: Message,

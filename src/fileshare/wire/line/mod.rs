@@ -127,7 +127,7 @@ pub struct Line {
     pub recipients: Vec<String>,
     /// `a=confkit-share`: the share as people type it.
     pub share: Option<ShareId>,
-    /// `a=confkit-conf`: the ConfID, between AS and FS (S402).
+    /// `a=confkit-conf`: the ConfID, between AS and FS (S402), and to terminals where they are to prove themselves (S404, S410).
     pub conf: Option<ConfId>,
     /// `a=confkit-key`: the member's transfer key. Only in S403, S404, S409, S410.
     pub key: Option<TransferKey>,

@@ -1,0 +1,64 @@
+//! What a failed transfer means to whoever typed the command.
+
+use crate::{
+    cli::{ExitCode, Failure, output::safe_line},
+    fileshare::{
+        client::TransferError,
+        wire::{self, FailureCode},
+    },
+    transfer::{SinkError, SourceError, TransferName},
+};
+
+/// The exit code of a kind of failure.
+pub fn code(code: FailureCode) -> ExitCode {
+    match code {
+        FailureCode::Usage => ExitCode::Usage,
+        FailureCode::Forbidden => ExitCode::Denied,
+        FailureCode::NotFound => ExitCode::NotFound,
+        FailureCode::Conflict | FailureCode::Limit => ExitCode::Conflict,
+        FailureCode::Declined | FailureCode::Cancelled | FailureCode::Ended => ExitCode::Declined,
+        FailureCode::Unreachable | FailureCode::Busy => ExitCode::Unreachable,
+        FailureCode::Integrity => ExitCode::Unverified,
+        _ => ExitCode::Failed,
+    }
+}
+
+/// What the conference said.
+pub fn said(what: &str, why: Option<&wire::Failure>, record: Option<&TransferName>) -> Failure {
+    let text = why.map_or_else(|| "without a reason".to_owned(), |why| why.text.clone());
+    let failure = Failure::new(why.map_or(ExitCode::Declined, |why| code(why.code)), format!("{what}: {}", safe_line(&text)));
+    resumable(failure, record)
+}
+
+/// A transfer that failed here.
+pub fn of_transfer(what: &str, error: &TransferError, record: Option<&TransferName>) -> Failure {
+    let code = match error {
+        TransferError::Sink(SinkError::Digest { .. } | SinkError::TooLong | SinkError::TooShort { .. }) => ExitCode::Unverified,
+        TransferError::Stopped => ExitCode::Interrupted,
+        error => code(error.code()),
+    };
+    let mut failure = Failure::new(code, format!("{what}: {}", safe_line(&error.to_string())));
+    if let TransferError::Sink(SinkError::Exists { .. }) = error {
+        failure = failure.hint("use --overwrite, --rename or --skip, or another folder with --output");
+    }
+    let broken = error.is_resumable() || code == ExitCode::Unverified;
+    resumable(failure, record.filter(|_| broken))
+}
+
+/// With a record of what there is, the transfer is only broken off.
+fn resumable(failure: Failure, record: Option<&TransferName>) -> Failure {
+    let Some(name) = record else { return failure };
+    let code = if matches!(failure.code, ExitCode::Interrupted | ExitCode::Unverified) { failure.code } else { ExitCode::Resumable };
+    Failure { code, ..failure }.hint(format!("go on with: fshare resume {name}"))
+}
+
+/// Files that cannot be read.
+pub fn of_source(error: &SourceError) -> Failure {
+    let code = match error {
+        SourceError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => ExitCode::NotFound,
+        SourceError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => ExitCode::Denied,
+        SourceError::Name { .. } | SourceError::Twice { .. } | SourceError::Special { .. } => ExitCode::Usage,
+        _ => ExitCode::Failed,
+    };
+    Failure::new(code, format!("failed to read what is to be shared: {error}"))
+}

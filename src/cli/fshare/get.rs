@@ -1,0 +1,333 @@
+//! `fshare get`: receives what is shared in a conference.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU64,
+    path::PathBuf,
+    time::Duration,
+};
+
+use tokio::time::{Instant, interval, sleep_until};
+
+use super::{
+    call::Call,
+    failure, receive,
+    share::{REDRAW, rate},
+    show::{Bar, Moved, at},
+};
+use crate::{
+    cli::{
+        ExitCode, Failure,
+        output::safe_line,
+        secret::PinFile,
+        settings::Context,
+        values::{self, Room},
+    },
+    conference::client::TerminalEvent,
+    config::Bandwidth,
+    fileshare::{
+        ShareId,
+        client::{
+            Downloader,
+            transfers::{TransferEvent, TransferOptions, Transfers},
+        },
+        terminal::{SharingCommand, SharingEvent},
+        wire::control::{Batch, Message},
+    },
+};
+
+/// Shown under the help.
+pub const EXAMPLES: &str = "Examples:\n  \
+    fshare get standup\n  \
+    fshare get standup share-3 --output received --rename\n  \
+    fshare get standup notes.txt --output -\n  \
+    fshare get standup --on-file 'clamscan \"$1\"'";
+
+/// What to get.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Conference: its name, or a URI
+    #[arg(value_name = "CONF")]
+    pub room: Room,
+
+    /// Shares, such as share-3, or those with a file of this name; everything otherwise
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+
+    /// Folder to put files in; - for standard output, where it is one file
+    #[arg(short, long, value_name = "DIR", default_value = ".", value_hint = clap::ValueHint::DirPath)]
+    pub output: PathBuf,
+
+    /// What happens with files that are there already; they are refused otherwise
+    #[command(flatten)]
+    pub policy: receive::Policy,
+
+    /// Most bytes a second, such as 2MiB/s
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub limit: Option<Bandwidth>,
+
+    /// Run this command of the shell for every file that came; its path is $1
+    #[arg(long, value_name = "CMD", value_hint = clap::ValueHint::CommandString)]
+    pub on_file: Option<String>,
+
+    /// Give up when nothing has been shared for this long
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    pub wait: Option<Duration>,
+
+    /// The PIN to enter with
+    #[command(flatten)]
+    pub pin: PinFile,
+}
+
+/// How long the conference has to offer what it has, before it is asked for it.
+const OFFERS: Duration = Duration::from_secs(1);
+
+/// Runs it.
+///
+/// # Errors
+/// With the exit code that says why.
+pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    let limit = args.limit.and_then(Bandwidth::get);
+    let mut call = Call::open(&args.room, &args.pin, options(limit), context).await?;
+    let mut getting = Getting::new(args, context, &call.uri);
+    let got = getting.run(&mut call).await;
+    let got = getting.stop(&mut call, got).await;
+    call.leave().await;
+    got
+}
+
+/// The usual, with a limit.
+pub fn options(limit: Option<NonZeroU64>) -> TransferOptions {
+    TransferOptions { limit, ..TransferOptions::default() }
+}
+
+/// What is wanted, what there is, and what has come.
+struct Getting<'a> {
+    args: &'a Args,
+    context: &'a Context,
+    uri: String,
+    /// Known shares.
+    known: BTreeMap<ShareId, (String, Batch)>,
+    /// Offered, and not yet decided on.
+    offered: BTreeSet<ShareId>,
+    /// Wanted, and not yet offered.
+    wanted: BTreeSet<ShareId>,
+    /// Under way.
+    bars: BTreeMap<ShareId, Bar>,
+    /// The list is there.
+    listed: bool,
+    begun: usize,
+    failure: Option<Failure>,
+}
+
+impl<'a> Getting<'a> {
+    fn new(args: &'a Args, context: &'a Context, uri: &str) -> Self {
+        Self {
+            args,
+            context,
+            uri: uri.to_owned(),
+            known: BTreeMap::new(),
+            offered: BTreeSet::new(),
+            wanted: BTreeSet::new(),
+            bars: BTreeMap::new(),
+            listed: false,
+            begun: 0,
+            failure: None,
+        }
+    }
+
+    async fn run(&mut self, call: &mut Call) -> Result<(), Failure> {
+        call.tell(SharingCommand::List).await;
+        let output = &self.context.output;
+        let mut redraw = interval(REDRAW);
+        let started = Instant::now();
+        let patience = self.args.wait.map(|wait| started + wait);
+        let (session, transfers) = call.parts();
+        loop {
+            if self.listed && self.begun > 0 && self.bars.is_empty() && self.wanted.is_empty() {
+                return Ok(());
+            }
+            let late = (self.listed && !self.wanted.is_empty()).then_some(started + OFFERS);
+            tokio::select! {
+                event = session.next() => {
+                    let Some(event) = event else { return Err(Failure::new(ExitCode::Declined, "the call is over")) };
+                    transfers.hear(&event).await;
+                    match event {
+                        SharingEvent::Offered { share, offer } => {
+                            self.known.insert(share, (offer.from.clone(), offer.batch.clone()));
+                            self.offered.insert(share);
+                            self.decide(transfers).await?;
+                        }
+                        SharingEvent::Said { share: None, message } => if let Message::Shares { shares, more } = *message {
+                            self.known.extend(shares.into_iter().map(|share| (share.share, (share.from, share.batch))));
+                            if !more {
+                                self.on_listed()?;
+                                self.decide(transfers).await?;
+                            }
+                        },
+                        SharingEvent::Terminal(TerminalEvent::Ended { reason, .. }) => {
+                            let why = reason.and_then(|reason| reason.text).unwrap_or_else(|| "without a reason".to_owned());
+                            return Err(Failure::new(ExitCode::Declined, format!("the conference ended the call: {}", safe_line(&why))));
+                        }
+                        SharingEvent::Ended { share, .. } => {
+                            self.offered.remove(&share);
+                        }
+                        _ => {}
+                    }
+                }
+                event = transfers.next() => self.on_transfer(event).await?,
+                () = until(late), if late.is_some() => {
+                    for share in std::mem::take(&mut self.wanted) {
+                        self.begin(transfers, share).await?;
+                    }
+                }
+                () = until(patience), if patience.is_some() && self.begun == 0 => {
+                    return Err(Failure::new(ExitCode::Unreachable, "nothing was shared in this time"));
+                }
+                _ = redraw.tick() => for bar in self.bars.values_mut() {
+                    bar.show(output)?;
+                },
+                () = self.context.leaving.cancelled() => return Err(Failure::silent(ExitCode::Interrupted)),
+            }
+        }
+    }
+
+    /// The list is there: now it is known what the names mean.
+    fn on_listed(&mut self) -> Result<(), Failure> {
+        self.listed = true;
+        for name in &self.args.names {
+            let id = name.parse::<ShareId>().ok();
+            let fits = |share: &ShareId, batch: &Batch| {
+                id == Some(*share) || batch.files.iter().any(|file| file.name == *name || file.name.rsplit('/').next() == Some(name))
+            };
+            let found: Vec<ShareId> = self.known.iter().filter(|(share, (_, batch))| fits(share, batch)).map(|(share, _)| *share).collect();
+            if found.is_empty() {
+                return Err(Failure::new(ExitCode::NotFound, format!("nothing of the name \"{}\" is shared", safe_line(name)))
+                    .hint("fshare shares CONF lists what is"));
+            }
+            self.wanted.extend(found);
+        }
+        if self.args.names.is_empty() {
+            self.wanted.extend(self.known.keys().copied());
+            if self.wanted.is_empty() {
+                self.context.output.note("nothing is shared yet; waiting for the next share");
+            }
+        }
+        Ok(())
+    }
+
+    /// What is offered is taken or declined, once it is known what is wanted.
+    async fn decide(&mut self, transfers: &mut Transfers) -> Result<(), Failure> {
+        if !self.listed {
+            return Ok(());
+        }
+        for share in std::mem::take(&mut self.offered) {
+            let next = self.args.names.is_empty() && self.begun == 0;
+            if self.wanted.remove(&share) || next {
+                self.begin(transfers, share).await?;
+            } else {
+                transfers.decline(share).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn begin(&mut self, transfers: &mut Transfers, share: ShareId) -> Result<(), Failure> {
+        let Some((from, batch)) = self.known.get(&share) else { return Ok(()) };
+        let output = &self.context.output;
+        if self.args.output.as_os_str() != "-" {
+            output.event(&Moved::offered(share, from, batch, true))?;
+        }
+        let downloader = self.downloader(share, batch)?;
+        let progress = transfers.receive(share, batch.id, downloader).await;
+        let progress = progress.map_err(|error| failure::of_transfer("failed to receive", &error, None))?;
+        self.bars.insert(share, Bar::new(output, share, batch, progress));
+        self.begun += 1;
+        Ok(())
+    }
+
+    fn downloader(&self, share: ShareId, batch: &Batch) -> Result<Downloader, Failure> {
+        if self.args.output.as_os_str() == "-" {
+            return Ok(receive::to_stdout());
+        }
+        let user = self.context.settings.config.user.as_ref().map(|user| ("user".to_owned(), user.to_string()));
+        let place = [("conference", self.uri.clone()), ("share", share.to_string()), ("batch", batch.id.to_string())];
+        let details = place.into_iter().map(|(key, value)| (key.to_owned(), value)).chain(user).collect();
+        receive::to_folder(&self.args.output, self.args.policy.overwrite(), share, batch, details)
+    }
+
+    async fn on_transfer(&mut self, event: TransferEvent) -> Result<(), Failure> {
+        let output = &self.context.output;
+        let (share, failed, record) = match event {
+            TransferEvent::Downloaded { share, downloaded } => {
+                self.bars.remove(&share);
+                if self.args.output.as_os_str() != "-" {
+                    output.event(&Moved::received(share, &downloaded))?;
+                }
+                for warning in &downloaded.files.warnings {
+                    output.warn(safe_line(warning));
+                }
+                if let Some(command) = &self.args.on_file {
+                    receive::hand_over(command, share, &downloaded, output).await;
+                }
+                return Ok(());
+            }
+            TransferEvent::Broken { share, error, again_in } => {
+                let (share, reason) = (share.to_string(), error.to_string());
+                if self.args.output.as_os_str() != "-" {
+                    output.event(&Moved::Broken { at: at(), share, reason, again_in: again_in.as_secs_f64() })?;
+                }
+                return Ok(());
+            }
+            TransferEvent::Failed { share, error, record } => {
+                (share, failure::of_transfer(&format!("{share} was not received"), &error, record.as_ref()), record)
+            }
+            TransferEvent::Ended { share, why, record } => {
+                (share, failure::said(&format!("{share} was ended"), why.as_ref(), record.as_ref()), record)
+            }
+            TransferEvent::Shared { .. } | TransferEvent::NotShared { .. } | TransferEvent::Uploaded { .. } => return Ok(()),
+        };
+        self.bars.remove(&share);
+        if output.is_json() {
+            let (share, reason) = (share.to_string(), failed.message.clone());
+            output.event(&Moved::Failed { at: at(), share, reason, transfer: record.map(|name| name.to_string()) })?;
+        }
+        // The others go on; the first failure is the command's.
+        if let Some(first) = self.failure.get_or_insert_with(|| failed.clone()).message.ne(&failed.message).then_some(failed) {
+            output.warn(&first.message);
+        }
+        Ok(())
+    }
+
+    /// Breaks off what still runs, and says with which code all ends.
+    async fn stop(&mut self, call: &mut Call, got: Result<(), Failure>) -> Result<(), Failure> {
+        let mut resumable = None;
+        for event in call.transfers.stop().await {
+            if let TransferEvent::Failed { record: Some(name), .. } = &event {
+                resumable = Some(name.clone());
+            }
+            if !matches!(event, TransferEvent::Failed { .. }) {
+                self.on_transfer(event).await?;
+            }
+        }
+        match (got, self.failure.take()) {
+            (Ok(()), None) => Ok(()),
+            (Ok(()), Some(failure)) => Err(failure),
+            (Err(failure), _) => Err(match resumable {
+                Some(name) if failure.message.is_empty() => {
+                    Failure::new(failure.code, "broken off").hint(format!("go on with: fshare resume {name}"))
+                }
+                Some(name) => Failure { code: ExitCode::Resumable, ..failure }.hint(format!("go on with: fshare resume {name}")),
+                None => failure,
+            }),
+        }
+    }
+}
+
+/// At a moment; never where there is none.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,94 @@
+//! How what comes is put down: where, over what, and what is done with it then.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use tokio::process::Command;
+
+use crate::{
+    cli::{ExitCode, Failure, OrFail as _, Output, output::safe_line, settings::environment},
+    fileshare::{
+        ShareId,
+        client::{Downloaded, Downloader},
+        wire::control::Batch,
+    },
+    transfer::{Overwrite, RecordStore, SinkOptions, TransferName},
+};
+
+/// What happens with files that are there already.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Policy {
+    /// Replace files that are there already
+    #[arg(long, conflicts_with_all = ["rename", "skip"])]
+    pub overwrite: bool,
+
+    /// Give what comes another name where one is taken: "name (1).ext"
+    #[arg(long, conflicts_with = "skip")]
+    pub rename: bool,
+
+    /// Leave files that are there already, and drop what comes
+    #[arg(long)]
+    pub skip: bool,
+}
+
+impl Policy {
+    /// As the sink calls it.
+    pub fn overwrite(self) -> Overwrite {
+        match self {
+            Self { overwrite: true, .. } => Overwrite::Replace,
+            Self { rename: true, .. } => Overwrite::Rename,
+            Self { skip: true, .. } => Overwrite::Skip,
+            _ => Overwrite::Refuse,
+        }
+    }
+}
+
+/// Where records of downloads are kept; none where there is no home.
+pub fn records() -> Result<Option<RecordStore>, Failure> {
+    let environment = environment();
+    let variable = |name: &str| environment.iter().find(|(n, v)| n == name && !v.is_empty()).map(|(_, value)| PathBuf::from(value));
+    let state = variable("XDG_STATE_HOME").or_else(|| variable("HOME").map(|home| home.join(".local/state")));
+    let Some(folder) = state.map(|state| state.join("confkit/transfers")) else { return Ok(None) };
+    RecordStore::open(&folder).map(Some).or_fail(ExitCode::Failed, "keep a record of the download")
+}
+
+/// A download into a folder, with a record to go on from.
+pub fn to_folder(
+    folder: &Path,
+    overwrite: Overwrite,
+    share: ShareId,
+    batch: &Batch,
+    details: BTreeMap<String, String>,
+) -> Result<Downloader, Failure> {
+    let record = match records()? {
+        Some(records) => TransferName::new(&format!("{share}-{:016x}", batch.id.0)).ok().map(|name| (records, name)),
+        None => None,
+    };
+    let options = SinkOptions { overwrite, record, details, ..SinkOptions::default() };
+    Ok(Downloader::to_folder(folder.to_owned(), options))
+}
+
+/// A download to standard output.
+pub fn to_stdout() -> Downloader {
+    Downloader::to_stream(Box::new(std::io::stdout()), SinkOptions::default())
+}
+
+/// Hands every file that came to a command of the shell: its path is `$1`.
+pub async fn hand_over(command: &str, share: ShareId, downloaded: &Downloaded, output: &Output) {
+    for path in downloaded.files.files.iter().filter_map(|placed| placed.path.as_ref()) {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command, "confkit"]).arg(path).env("CONFKIT_FILE", path).env("CONFKIT_SHARE", share.to_string());
+        // What it prints is not ours: standard output has our results.
+        shell.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
+        match shell.status().await {
+            Ok(status) if status.success() => {}
+            Ok(status) => {
+                output.warn(format!("the command of --on-file ended with {status} for {}", safe_line(&path.display().to_string())))
+            }
+            Err(error) => output.warn(format!("the command of --on-file did not start: {error}")),
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! What is shown while files move: bars for people, events for programs (`docs/json.md`).
+
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::{
+    cli::{
+        Failure,
+        output::{Output, Page, Progress, Report, Text},
+    },
+    clock,
+    conference::wire::Timestamp,
+    fileshare::{
+        ShareId,
+        client::{Downloaded, Snapshot},
+        wire::control::{Batch, Member},
+    },
+};
+
+/// An event of `fshare share`, `get` and `resume`, and of `confctl join`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Moved {
+    /// A share of ours is there.
+    Shared {
+        /// When.
+        at: Timestamp,
+        /// Its name in the conference.
+        share: String,
+        /// Files, folders and links in it.
+        entries: u64,
+        /// Bytes, where known.
+        bytes: Option<u64>,
+    },
+    /// All of it is at the server.
+    Uploaded {
+        /// When.
+        at: Timestamp,
+        /// Its name in the conference.
+        share: String,
+        /// Bytes.
+        bytes: u64,
+    },
+    /// All who were asked have finished.
+    Finished {
+        /// When.
+        at: Timestamp,
+        /// Its name in the conference.
+        share: String,
+        /// How each fared.
+        members: Vec<Fared>,
+    },
+    /// Somebody shares.
+    Offered {
+        /// When.
+        at: Timestamp,
+        /// Its name in the conference.
+        share: String,
+        /// Who shares.
+        from: String,
+        /// Files, folders and links in it.
+        entries: u64,
+        /// Bytes, where known.
+        bytes: Option<u64>,
+        /// The first names.
+        names: Vec<String>,
+        /// Whether it is received.
+        wanted: bool,
+    },
+    /// All of a share is here, verified.
+    Received {
+        /// When.
+        at: Timestamp,
+        /// Its name in the conference.
+        share: String,
+        /// Bytes.
+        bytes: u64,
+        /// Every file.
+        files: Vec<Received>,
+    },
+    /// How far it is: once a second at most, with `--json` only.
+    Progress {
+        /// When.
+        at: Timestamp,
+        /// Its name in the conference.
+        share: String,
+        /// Bytes moved.
+        bytes: u64,
+        /// Bytes in all, where known.
+        total: Option<u64>,
+        /// Bytes a second.
+        rate: u64,
+        /// Seconds to go, where that can be said.
+        eta: Option<u64>,
+    },
+    /// A connection broke, and is made again.
+    Broken {
+        /// When.
+        at: Timestamp,
+        /// Its name in the conference.
+        share: String,
+        /// Why.
+        reason: String,
+        /// In so many seconds.
+        again_in: f64,
+    },
+    /// A transfer failed; the others go on.
+    Failed {
+        /// When.
+        at: Timestamp,
+        /// Its name in the conference.
+        share: String,
+        /// Why.
+        reason: String,
+        /// What `fshare resume` takes, where it can be gone on with.
+        transfer: Option<String>,
+    },
+}
+
+/// How a member fared.
+#[derive(Debug, Clone, Serialize)]
+pub struct Fared {
+    /// Who: its address.
+    pub who: String,
+    /// `complete`, `failed`, `declined`, `not-taking-part`, `left`.
+    pub state: String,
+    /// Bytes that it has.
+    pub bytes: u64,
+    /// Why it failed.
+    pub reason: Option<String>,
+}
+
+/// A file that came.
+#[derive(Debug, Clone, Serialize)]
+pub struct Received {
+    /// Its name in the share's folder.
+    pub name: String,
+    /// Where it is; none when it was skipped, or went to standard output.
+    pub path: Option<String>,
+    /// Its BLAKE3, in hexadecimal digits; none when it was skipped.
+    pub blake3: Option<String>,
+}
+
+/// Now, for an event.
+pub fn at() -> Timestamp {
+    clock::wall().into()
+}
+
+impl Moved {
+    /// Somebody shares this.
+    pub fn offered(share: ShareId, from: &str, batch: &Batch, wanted: bool) -> Self {
+        let names = batch.files.iter().map(|file| file.name.clone()).collect();
+        let (entries, bytes) = (batch.entries.into(), batch.bytes);
+        Self::Offered { at: at(), share: share.to_string(), from: from.to_owned(), entries, bytes, names, wanted }
+    }
+
+    /// All of it is here.
+    pub fn received(share: ShareId, downloaded: &Downloaded) -> Self {
+        let files = downloaded.files.files.iter().map(|placed| Received {
+            name: placed.name.as_str().to_owned(),
+            path: placed.path.as_ref().map(|path| path.display().to_string()),
+            blake3: placed.digest.as_ref().map(ToString::to_string),
+        });
+        Self::Received { at: at(), share: share.to_string(), bytes: downloaded.bytes, files: files.collect() }
+    }
+
+    /// How all fared.
+    pub fn finished(share: ShareId, members: &[Member]) -> Self {
+        let members = members.iter().map(|member| Fared {
+            who: member.who.clone(),
+            state: member.state.to_string(),
+            bytes: member.bytes,
+            reason: member.failure.as_ref().map(|why| why.text.clone()),
+        });
+        Self::Finished { at: at(), share: share.to_string(), members: members.collect() }
+    }
+}
+
+impl Report for Moved {
+    fn page(&self, page: &mut Page) {
+        let name = |share: &String| Text::strong(share);
+        match self {
+            Self::Shared { share, entries, bytes, .. } => page.line([name(share), Text::from(format!(": {}", amount(*entries, *bytes)))]),
+            Self::Uploaded { share, bytes, .. } => page.line([name(share), Text::from(format!(": uploaded, {}", human(*bytes)))]),
+            Self::Finished { share, members, .. } => {
+                let complete = members.iter().filter(|member| member.state == "complete").count();
+                page.line([name(share), Text::from(format!(": {complete} of {} have it", members.len()))]);
+                for member in members.iter().filter(|member| member.state != "complete") {
+                    let why = member.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
+                    page.line([Text::from("  "), Text::odd(&member.who), Text::from(format!(" {}{why}", member.state))]);
+                }
+                page
+            }
+            Self::Offered { share, from, entries, bytes, names, wanted, .. } => {
+                let what = if names.len() == 1 { names.first().cloned().unwrap_or_default() } else { amount(*entries, *bytes) };
+                let sized =
+                    if names.len() == 1 { bytes.map(|bytes| format!(", {}", human(bytes))).unwrap_or_default() } else { String::new() };
+                let by = if from.is_empty() { String::new() } else { format!(" from {from}") };
+                let hint = if *wanted { "" } else { " (not received)" };
+                page.line([name(share), Text::from(format!("{by}: {what}{sized}{hint}"))])
+            }
+            Self::Received { share, bytes, files, .. } => {
+                page.line([name(share), Text::from(format!(": received and verified, {}", amount(files.len() as u64, Some(*bytes))))]);
+                if files.len() <= 20 {
+                    for file in files {
+                        let path = file.path.clone().unwrap_or_else(|| format!("{} (skipped)", file.name));
+                        page.line([Text::from("  "), Text::from(path)]);
+                    }
+                }
+                page
+            }
+            Self::Progress { .. } => page,
+            Self::Broken { share, reason, again_in, .. } => {
+                page.line([name(share), Text::odd(format!(": {reason}; again in {again_in:.1} s"))])
+            }
+            Self::Failed { share, reason, .. } => page.line([name(share), Text::bad(format!(": {reason}"))]),
+        };
+    }
+}
+
+/// `3 files, 1.2 MiB`.
+fn amount(entries: u64, bytes: Option<u64>) -> String {
+    let count = if entries == 1 { "1 file".to_owned() } else { format!("{entries} files") };
+    bytes.map_or(count.clone(), |bytes| format!("{count}, {}", human(bytes)))
+}
+
+/// Bytes for people.
+pub fn human(bytes: u64) -> String {
+    indicatif::BinaryBytes(bytes).to_string()
+}
+
+/// The bars of one transfer: the whole, and the name of the file that is at it.
+pub struct Bar {
+    bar: Progress,
+    share: String,
+    progress: watch::Receiver<Snapshot>,
+    /// The first files: where each ends in the stream, and its name.
+    ends: Vec<(u64, String)>,
+    told: Option<std::time::Instant>,
+}
+
+/// Between two progress events.
+const TELL: Duration = Duration::from_secs(1);
+
+impl Bar {
+    /// A bar for a transfer.
+    pub fn new(output: &Output, share: ShareId, batch: &Batch, progress: watch::Receiver<Snapshot>) -> Self {
+        let bar = output.bytes(&share.to_string(), batch.bytes);
+        let mut end = 0_u64;
+        let ends = batch.files.iter().map(|file| {
+            end = end.saturating_add(file.size.unwrap_or(0));
+            (end, file.name.clone())
+        });
+        Self { bar, share: share.to_string(), progress, ends: ends.collect(), told: None }
+    }
+
+    /// Redraws, and tells programs.
+    pub fn show(&mut self, output: &Output) -> Result<(), Failure> {
+        let now = *self.progress.borrow_and_update();
+        self.bar.at(now.progress.bytes, now.progress.total);
+        if self.ends.len() > 1
+            && let Some((_, name)) = self.ends.iter().find(|(end, _)| *end > now.progress.bytes)
+        {
+            let files = now.progress.files_total;
+            self.bar.says(&format!("{} {name} ({}/{files})", self.share, (now.progress.files + 1).min(files)));
+        }
+        let due = self.told.is_none_or(|told| clock::now().saturating_duration_since(told) >= TELL);
+        if output.is_json() && due && now.progress.bytes > 0 {
+            self.told = Some(clock::now());
+            let (bytes, total) = (now.progress.bytes, now.progress.total);
+            let eta = now.eta.map(|eta| eta.as_secs());
+            output.event(&Moved::Progress { at: at(), share: self.share.clone(), bytes, total, rate: now.rate, eta })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,51 @@
+//! The download of a share (S412, S701–S705, S812).
+
+use super::{
+    TransferEvent,
+    lead::{Lead, Stop, told},
+};
+use crate::{
+    fileshare::{
+        client::{Downloaded, Downloader, LocalPort, Ticket, TransferError},
+        wire::control::Message,
+    },
+    transfer::{SinkError, TransferName},
+};
+
+/// Leads it from the first word to the end.
+pub(super) async fn run(mut lead: Lead, mut downloader: Downloader, port: LocalPort) {
+    let Some(share) = lead.share else { return };
+    let outcome = download(&mut lead, &mut downloader, port).await;
+    let event = match outcome {
+        Ok(downloaded) => {
+            lead.say(Message::DownloadComplete { bytes: downloaded.bytes }).await;
+            TransferEvent::Downloaded { share, downloaded: Box::new(downloaded) }
+        }
+        Err(Stop::Ended(why)) => TransferEvent::Ended { share, why, record: keep(downloader, true).await },
+        Err(Stop::Error(error)) => {
+            if !matches!(error, TransferError::Stopped) {
+                lead.say(Message::DownloadError(told(&error))).await;
+            }
+            let worth = error.is_resumable() || matches!(error, TransferError::Sink(SinkError::Digest { .. }));
+            TransferEvent::Failed { share, error, record: keep(downloader, worth).await }
+        }
+    };
+    lead.report(event).await;
+}
+
+async fn download(lead: &mut Lead, downloader: &mut Downloader, port: LocalPort) -> Result<Downloaded, Stop> {
+    let ticket = lead.ticket().await?;
+    let connect =
+        async |downloader: &mut Downloader, port: LocalPort, ticket: &Ticket, settings: &_| downloader.run(port, ticket, settings).await;
+    lead.run(downloader, port, ticket, connect).await
+}
+
+/// Keeps what there is, if that is worth it; else removes it.
+async fn keep(downloader: Downloader, worth: bool) -> Option<TransferName> {
+    let name = downloader.record().map(|record| record.transfer.clone()).filter(|_| worth);
+    let done = if worth { downloader.suspend().await.map(|_| ()) } else { downloader.abort().await };
+    if let Err(error) = done {
+        tracing::debug!(%error, "what there is of a download could not be put in order");
+    }
+    name
+}

@@ -1,0 +1,211 @@
+//! One transfer, connection after connection.
+
+use std::{net::IpAddr, time::Duration};
+
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
+
+use super::{TransferEvent, TransferOptions, another_port};
+use crate::fileshare::{
+    ShareId,
+    client::{LocalPort, Settings, Snapshot, Ticket, TransferError},
+    terminal::SharingCommand,
+    wire::{Failure, FailureCode, control::Message},
+};
+
+/// Before the first connection is made again; each wait is twice as long as the one before.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+/// The longest wait.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// How long a connection may take to end by itself once the share is over.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// What the signalling tells a transfer.
+#[derive(Debug)]
+pub(super) enum Word {
+    /// The share has a name.
+    Named(ShareId),
+    /// Connect there.
+    Go(Box<Ticket>),
+    /// S604: the upload may begin.
+    Ready,
+    /// S604: ask again later.
+    NotReady(Duration),
+    /// What was asked is refused.
+    Refused(Failure),
+    /// The share is over.
+    Ended(Option<Failure>),
+}
+
+/// Why a transfer does not go on.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// As the data plane says; whether it was broken off, that says too.
+    Error(TransferError),
+    /// The conference ended it, or refuses to go on.
+    Ended(Option<Failure>),
+}
+
+/// What leads a transfer.
+#[derive(Debug)]
+pub(super) struct Lead {
+    pub(super) share: Option<ShareId>,
+    pub(super) settings: Settings,
+    pub(super) options: TransferOptions,
+    pub(super) words: mpsc::Receiver<Word>,
+    pub(super) commands: mpsc::Sender<SharingCommand>,
+    pub(super) tell: mpsc::Sender<TransferEvent>,
+    pub(super) local: IpAddr,
+}
+
+impl Lead {
+    /// The ticket; what else is said meanwhile is passed over.
+    pub(super) async fn ticket(&mut self) -> Result<Ticket, Stop> {
+        loop {
+            match self.word().await? {
+                Word::Go(ticket) => return Ok(*ticket),
+                Word::Refused(why) => return Err(Stop::Ended(Some(why))),
+                Word::Named(share) => self.share = Some(share),
+                Word::Ready | Word::NotReady(_) | Word::Ended(_) => {}
+            }
+        }
+    }
+
+    /// The next word; the end is told as what it is.
+    pub(super) async fn word(&mut self) -> Result<Word, Stop> {
+        tokio::select! {
+            biased;
+            () = self.settings.stop.cancelled() => Err(Stop::Error(TransferError::Stopped)),
+            () = self.settings.cancel.cancelled() => Err(Stop::Error(crate::fileshare::client::Fault::CancelledHere.into())),
+            word = self.words.recv() => match word {
+                Some(Word::Ended(why)) => Err(Stop::Ended(why)),
+                Some(word) => Ok(word),
+                None => Err(Stop::Ended(None)),
+            },
+        }
+    }
+
+    /// Runs connections until one brings the transfer to its end. `connect` does one.
+    pub(super) async fn run<W, T>(
+        &mut self,
+        work: &mut W,
+        mut port: LocalPort,
+        mut ticket: Ticket,
+        connect: impl AsyncFn(&mut W, LocalPort, &Ticket, &Settings) -> Result<T, TransferError>,
+    ) -> Result<T, Stop> {
+        let mut broken = 0;
+        loop {
+            let before = self.moved();
+            // One connection can be ended without the others.
+            let settings = Settings { stop: self.settings.stop.child_token(), ..self.settings.clone() };
+            let error = match self.connection(connect(work, port, &ticket, &settings), &settings).await? {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            if matches!(error, TransferError::Stopped) || !error.is_resumable() {
+                return Err(Stop::Error(error));
+            }
+            broken = if self.moved() > before { 1 } else { broken + 1 };
+            if broken > self.options.attempts {
+                return Err(Stop::Error(error));
+            }
+            let again_in = FIRST_WAIT.saturating_mul(1 << (broken - 1).min(8)).min(LONGEST_WAIT);
+            tracing::info!(%error, ?again_in, "a transfer's connection broke");
+            if let Some(share) = self.share {
+                self.report(TransferEvent::Broken { share, error, again_in }).await;
+            }
+            (port, ticket) = self.reconnect(again_in).await?;
+        }
+    }
+
+    /// One connection; that the share is over ends it, too.
+    async fn connection<T>(
+        &mut self,
+        run: impl Future<Output = Result<T, TransferError>>,
+        settings: &Settings,
+    ) -> Result<Result<T, TransferError>, Stop> {
+        let mut run = std::pin::pin!(run);
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut run => return Ok(outcome),
+                word = self.words.recv() => match word {
+                    Some(Word::Ended(why)) => {
+                        // What it had to say is said by now, or never.
+                        return match timeout(CLOSING, &mut run).await {
+                            Ok(Ok(done)) => Ok(Ok(done)),
+                            Ok(Err(_)) => Err(Stop::Ended(why)),
+                            Err(_) => {
+                                settings.stop.cancel();
+                                let _ = run.await;
+                                Err(Stop::Ended(why))
+                            }
+                        };
+                    }
+                    Some(_) => {}
+                    // Nobody tells any more; the connection knows best.
+                    None => return Ok(run.await),
+                },
+            }
+        }
+    }
+
+    /// Declares another port; the file server's answer.
+    async fn reconnect(&mut self, after: Duration) -> Result<(LocalPort, Ticket), Stop> {
+        let waited = sleep(after);
+        tokio::pin!(waited);
+        loop {
+            tokio::select! {
+                () = &mut waited => break,
+                word = self.word() => {
+                    word?;
+                }
+            }
+        }
+        let (port, source) = another_port(self.local).map_err(Stop::Error)?;
+        self.say(Message::Reconnect { source }).await;
+        match timeout(self.options.patience, self.ticket()).await {
+            Ok(ticket) => Ok((port, ticket?)),
+            Err(_) => Err(Stop::Error(crate::fileshare::client::Fault::Admission(self.options.patience).into())),
+        }
+    }
+
+    /// Says something about the share.
+    pub(super) async fn say(&self, message: Message) {
+        if let Some(share) = self.share {
+            // A terminal that is over needs no telling.
+            let _ = self.commands.send(SharingCommand::Say { share, message: Box::new(message) }).await;
+        }
+    }
+
+    /// Tells what became of it.
+    pub(super) async fn report(&self, event: TransferEvent) {
+        // Whoever does not ask any more does not want to know.
+        let _ = self.tell.send(event).await;
+    }
+
+    fn moved(&self) -> u64 {
+        self.settings.progress.as_ref().map_or(0, |progress| -> u64 {
+            let Snapshot { progress, .. } = *progress.borrow();
+            progress.bytes
+        })
+    }
+}
+
+/// What the conference is told of a failure: the kind, and nothing of our disks.
+pub(super) fn told(error: &TransferError) -> Failure {
+    let code = error.code();
+    let text = match code {
+        FailureCode::Conflict => "a file of that name exists at the receiver",
+        FailureCode::NoSpace => "the disk is full",
+        FailureCode::Integrity => "what came is not what was sent",
+        FailureCode::SourceChanged => "a file changed while it was sent",
+        FailureCode::Unreachable => "the connection broke",
+        FailureCode::Cancelled => "given up",
+        FailureCode::Declined => "not wanted",
+        _ => "the transfer failed",
+    };
+    Failure::new(code, text)
+}

@@ -1,0 +1,393 @@
+//! The transfers of one terminal: what its signalling ([`SharingTerminal`](crate::fileshare::terminal::SharingTerminal)) agrees on is carried out,
+//! each share by a task of its own.
+//!
+//! Whoever owns both passes on what the signalling tells ([`Transfers::hear`]) and asks what became of the transfers ([`Transfers::next`]). A
+//! connection that breaks is made again, from another port that is declared first (`reconnect`), a few times; only then has the transfer broken off.
+//!
+//! | file | what |
+//! |---|---|
+//! | `mod.rs` | which transfers there are, and who hears what |
+//! | `lead.rs` | one transfer, connection after connection |
+//! | `upload.rs`, `download.rs` | what is done over each of them |
+
+mod download;
+mod lead;
+mod upload;
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU64,
+    time::Duration,
+};
+
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha12Rng;
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::lead::{Lead, Word};
+use super::{Downloaded, Downloader, LocalPort, Settings, Snapshot, Ticket, TransferError, Uploader};
+use crate::{
+    clock,
+    fileshare::{
+        BatchId, ConfId, ShareId,
+        terminal::{Opening, Order, SharingCommand, SharingEvent},
+        wire::{
+            Failure,
+            control::{Batch, FileFacts, MAX_FILES, Message},
+        },
+    },
+    transfer::{Manifest, TransferName},
+};
+
+/// What became of transfers and waits to be asked for. Transfers wait when it is full.
+const EVENTS: usize = 64;
+/// What was agreed on and waits for its transfer. What does not fit is dropped: the transfer waits for it in vain, and breaks off.
+const WORDS: usize = 16;
+/// How long transfers get to break off.
+const PARTING: Duration = Duration::from_secs(3);
+
+/// What is the same for all transfers.
+#[derive(Debug, Clone)]
+pub struct TransferOptions {
+    /// Most bytes a second of each.
+    pub limit: Option<NonZeroU64>,
+    /// Connections that may break one after the other without a byte moved, before the transfer has broken off.
+    pub attempts: u32,
+    /// How long the conference may take to answer what is asked about a share.
+    pub patience: Duration,
+}
+
+impl Default for TransferOptions {
+    fn default() -> Self {
+        Self { limit: None, attempts: 5, patience: Duration::from_secs(15) }
+    }
+}
+
+/// How a share is made.
+#[derive(Debug, Clone, Default)]
+pub struct ShareOptions {
+    /// By re-INVITE or by INFO.
+    pub opening: Opening,
+    /// Who may receive; empty: everybody with the right.
+    pub recipients: Vec<String>,
+}
+
+/// What became of a transfer.
+#[derive(Debug)]
+pub enum TransferEvent {
+    /// A share of ours is there, and its upload begins.
+    Shared {
+        /// As [`Transfers::share`] gave it.
+        key: u64,
+        /// Its name in the conference.
+        share: ShareId,
+    },
+    /// A share of ours is refused.
+    NotShared {
+        /// As [`Transfers::share`] gave it.
+        key: u64,
+        /// Why.
+        why: Failure,
+    },
+    /// All of a share of ours is at the file server.
+    Uploaded {
+        /// Which.
+        share: ShareId,
+        /// Bytes of the batch.
+        bytes: u64,
+    },
+    /// All of a share is here, verified and in its place.
+    Downloaded {
+        /// Which.
+        share: ShareId,
+        /// Where.
+        downloaded: Box<Downloaded>,
+    },
+    /// A connection broke; another one is made.
+    Broken {
+        /// Which.
+        share: ShareId,
+        /// Why.
+        error: TransferError,
+        /// When it is made.
+        again_in: Duration,
+    },
+    /// A transfer has failed, or has broken off.
+    Failed {
+        /// Which.
+        share: ShareId,
+        /// Why.
+        error: TransferError,
+        /// What a download can be gone on with later.
+        record: Option<TransferName>,
+    },
+    /// A transfer was ended by the conference, or the file server did not take it up again.
+    Ended {
+        /// Which.
+        share: ShareId,
+        /// Why, where it was said.
+        why: Option<Failure>,
+        /// What a download can be gone on with later.
+        record: Option<TransferName>,
+    },
+}
+
+/// The transfers of a terminal; see the [module](self). Dropping it breaks all off.
+#[derive(Debug)]
+pub struct Transfers {
+    commands: mpsc::Sender<SharingCommand>,
+    local: IpAddr,
+    options: TransferOptions,
+    rng: ChaCha12Rng,
+    /// Shares of ours that have no name yet.
+    beginning: BTreeMap<u64, Running>,
+    live: BTreeMap<ShareId, Running>,
+    tell: mpsc::Sender<TransferEvent>,
+    inbox: mpsc::Receiver<TransferEvent>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    last_key: u64,
+}
+
+/// A transfer that runs.
+#[derive(Debug)]
+struct Running {
+    words: mpsc::Sender<Word>,
+    conf: Option<ConfId>,
+    batch: BatchId,
+    cancel: CancellationToken,
+}
+
+impl Transfers {
+    /// No transfers yet. `commands` reach the terminal, `local` is the address of this host that it is reached by.
+    pub fn new(commands: mpsc::Sender<SharingCommand>, local: IpAddr, options: TransferOptions) -> Self {
+        let (tell, inbox) = mpsc::channel(EVENTS);
+        Self {
+            commands,
+            local,
+            options,
+            rng: ChaCha12Rng::from_seed(clock::seed()),
+            beginning: BTreeMap::new(),
+            live: BTreeMap::new(),
+            tell,
+            inbox,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            last_key: 0,
+        }
+    }
+
+    /// Shares a batch (S401 or S801). [`TransferEvent::Shared`] or [`TransferEvent::NotShared`] follows with the key.
+    ///
+    /// # Errors
+    /// No port to connect from.
+    pub async fn share(&mut self, uploader: Uploader, options: ShareOptions) -> Result<(u64, watch::Receiver<Snapshot>), TransferError> {
+        let port = LocalPort::bind(self.local)?;
+        self.last_key = self.last_key.wrapping_add(1);
+        let key = self.last_key;
+        let batch = describe(BatchId::random(&mut self.rng), uploader.source().manifest());
+        let order = Order { key, batch, source: port.address(), plain: false, opening: options.opening, recipients: options.recipients };
+        let (id, files) = (order.batch.id, order.batch.files.clone());
+        self.say(SharingCommand::Share(Box::new(order))).await;
+        let (lead, running, progress) = self.prepare(id);
+        self.tasks.spawn(upload::run(lead, uploader, port, files));
+        self.beginning.insert(key, running);
+        Ok((key, progress))
+    }
+
+    /// Receives a share (S407 or S807): one that was offered, or by its name one that was not; its batch must be known.
+    ///
+    /// # Errors
+    /// No port to connect from.
+    pub async fn receive(
+        &mut self,
+        share: ShareId,
+        batch: BatchId,
+        downloader: Downloader,
+    ) -> Result<watch::Receiver<Snapshot>, TransferError> {
+        let port = LocalPort::bind(self.local)?;
+        let (mut lead, running, progress) = self.prepare(batch);
+        lead.share = Some(share);
+        self.say(SharingCommand::Receive { share, source: port.address(), plain: false }).await;
+        self.tasks.spawn(download::run(lead, downloader, port));
+        self.live.insert(share, running);
+        Ok(progress)
+    }
+
+    /// Declines what was offered.
+    pub async fn decline(&self, share: ShareId) {
+        self.say(SharingCommand::Decline { share }).await;
+    }
+
+    /// Ends a share of ours, or gives up our part in one.
+    pub async fn end(&mut self, share: ShareId) {
+        if let Some(running) = self.live.remove(&share) {
+            running.cancel.cancel();
+        }
+        self.say(SharingCommand::End { share }).await;
+    }
+
+    /// Transfers that have not come to their end.
+    pub fn running(&self) -> usize {
+        self.tasks.len()
+    }
+
+    /// What the signalling told. What is no transfer's matter is passed over.
+    pub async fn hear(&mut self, event: &SharingEvent) {
+        match event {
+            SharingEvent::Shared { key, share, conf, endpoint } => {
+                let Some(mut running) = self.beginning.remove(key) else { return };
+                running.conf = Some(conf.clone());
+                running.tell(Word::Named(*share));
+                running.go(endpoint.clone());
+                self.live.insert(*share, running);
+                self.report(TransferEvent::Shared { key: *key, share: *share }).await;
+            }
+            SharingEvent::NotShared { key, why } => {
+                self.beginning.remove(key);
+                self.report(TransferEvent::NotShared { key: *key, why: why.clone() }).await;
+            }
+            SharingEvent::Go { share, conf, endpoint } => {
+                if let Some(running) = self.live.get_mut(share) {
+                    running.conf = Some(conf.clone());
+                    running.go(endpoint.clone());
+                }
+            }
+            SharingEvent::Ended { share, why } => {
+                if let Some(running) = self.live.remove(share) {
+                    running.tell(Word::Ended(why.clone()));
+                }
+            }
+            SharingEvent::Said { share: Some(share), message } => {
+                let Some(running) = self.live.get(share) else { return };
+                match message.as_ref() {
+                    Message::Reconnected(endpoint) => running.go(endpoint.clone()),
+                    Message::UploadReady => running.tell(Word::Ready),
+                    Message::UploadNotReady { retry_seconds, .. } => {
+                        running.tell(Word::NotReady(Duration::from_secs((*retry_seconds).into())))
+                    }
+                    Message::Refusal(why) => running.tell(Word::Refused(why.clone())),
+                    Message::ShareEnded(why) => running.tell(Word::Ended(Some(why.clone()))),
+                    _ => {}
+                }
+            }
+            SharingEvent::Said { share: None, .. } | SharingEvent::Offered { .. } | SharingEvent::Terminal(_) => {}
+        }
+    }
+
+    /// What became of a transfer, once something has.
+    pub async fn next(&mut self) -> TransferEvent {
+        loop {
+            // There is always a sender: ours.
+            if let Some(event) = self.inbox.recv().await {
+                return event;
+            }
+        }
+    }
+
+    /// Breaks all off, and keeps what can be gone on with later: what became of each.
+    pub async fn stop(&mut self) -> Vec<TransferEvent> {
+        self.stop.cancel();
+        self.tasks.close();
+        let mut last = Vec::new();
+        let parting = async {
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(event) = self.inbox.recv() => last.push(event),
+                    () = self.tasks.wait() => break,
+                }
+            }
+        };
+        if timeout(PARTING, parting).await.is_err() {
+            tracing::warn!("some transfers did not break off in time");
+        }
+        while let Ok(event) = self.inbox.try_recv() {
+            last.push(event);
+        }
+        last
+    }
+
+    fn prepare(&self, batch: BatchId) -> (Lead, Running, watch::Receiver<Snapshot>) {
+        let (words, heard) = mpsc::channel(WORDS);
+        let (progress, shown) = watch::channel(Snapshot::default());
+        let cancel = CancellationToken::new();
+        let settings = Settings {
+            limit: self.options.limit,
+            progress: Some(progress),
+            stop: self.stop.child_token(),
+            cancel: cancel.clone(),
+            ..Settings::default()
+        };
+        let lead = Lead {
+            share: None,
+            settings,
+            options: self.options.clone(),
+            words: heard,
+            commands: self.commands.clone(),
+            tell: self.tell.clone(),
+            local: self.local,
+        };
+        (lead, Running { words, conf: None, batch, cancel }, shown)
+    }
+
+    async fn say(&self, command: SharingCommand) {
+        // A terminal that is over needs no telling; its events have ended.
+        let _ = self.commands.send(command).await;
+    }
+
+    async fn report(&self, event: TransferEvent) {
+        // The inbox is ours.
+        let _ = self.tell.send(event).await;
+    }
+}
+
+impl Drop for Transfers {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Running {
+    fn tell(&self, word: Word) {
+        if let Err(error) = self.words.try_send(word) {
+            tracing::debug!(%error, "a transfer was not told");
+        }
+    }
+
+    fn go(&self, endpoint: crate::fileshare::wire::control::Endpoint) {
+        if let Some(conf) = self.conf.clone() {
+            self.tell(Word::Go(Box::new(Ticket { conf, batch: self.batch, endpoint })));
+        }
+    }
+}
+
+/// A batch in the words of signalling.
+fn describe(id: BatchId, manifest: &Manifest) -> Batch {
+    use sha2::Digest as _;
+    let files = manifest.files().take(MAX_FILES).map(|(_, entry)| FileFacts {
+        name: entry.path.as_str().to_owned(),
+        size: entry.size().flatten(),
+        mime: entry.mime.clone(),
+        sha256: None,
+    });
+    Batch {
+        id,
+        entries: u32::try_from(manifest.entries().len()).unwrap_or(u32::MAX),
+        bytes: manifest.total(),
+        manifest: Some(sha2::Sha256::digest(manifest.to_json()).into()),
+        files: files.collect(),
+    }
+}
+
+/// A port of this host, and the address to declare.
+fn another_port(local: IpAddr) -> Result<(LocalPort, SocketAddr), TransferError> {
+    let port = LocalPort::bind(local)?;
+    let address = port.address();
+    Ok((port, address))
+}
