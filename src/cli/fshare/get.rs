@@ -80,7 +80,7 @@ pub struct Args {
 }
 
 /// How long the conference has to offer what it has, before it is asked for it.
-const OFFERS: Duration = Duration::from_secs(1);
+pub(super) const OFFERS: Duration = Duration::from_secs(1);
 
 /// Runs it.
 ///

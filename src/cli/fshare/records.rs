@@ -183,10 +183,11 @@ pub async fn resume(args: &ResumeArgs, context: &Context) -> Result<(), Failure>
 async fn go_on(call: &mut Call, context: &Context, share: ShareId, id: BatchId, downloader: Downloader) -> Result<(), Failure> {
     let output = &context.output;
     let (session, transfers) = call.parts();
-    let progress = transfers.receive(share, id, downloader).await;
-    let progress = progress.map_err(|error| failure::of_transfer("failed to receive", &error, None))?;
     let batch = Batch { id, entries: 0, bytes: None, manifest: None, files: Vec::new() };
-    let mut bar = Bar::new(output, share, &batch, progress);
+    let mut waiting = Some(downloader);
+    let mut bar: Option<Bar> = None;
+    // The conference offers what is shared to whoever comes; only where it does not, we ask.
+    let mut unasked = std::pin::pin!(tokio::time::sleep(get::OFFERS));
     let mut redraw = tokio::time::interval(REDRAW);
     loop {
         tokio::select! {
@@ -195,6 +196,11 @@ async fn go_on(call: &mut Call, context: &Context, share: ShareId, id: BatchId, 
                 transfers.hear(&event).await;
                 match event {
                     SharingEvent::Offered { share: other, .. } if other != share => transfers.decline(other).await,
+                    SharingEvent::Offered { .. } => if let Some(downloader) = waiting.take() {
+                        let progress = transfers.receive(share, id, downloader).await;
+                        let progress = progress.map_err(|error| failure::of_transfer("failed to receive", &error, None))?;
+                        bar = Some(Bar::new(output, share, &batch, progress));
+                    },
                     SharingEvent::Terminal(TerminalEvent::Ended { .. }) => {
                         return Err(Failure::new(ExitCode::Declined, "the conference ended the call"));
                     }
@@ -216,7 +222,14 @@ async fn go_on(call: &mut Call, context: &Context, share: ShareId, id: BatchId, 
                 }
                 TransferEvent::Shared { .. } | TransferEvent::NotShared { .. } | TransferEvent::Uploaded { .. } => {}
             },
-            _ = redraw.tick() => bar.show(output)?,
+            () = &mut unasked, if waiting.is_some() => if let Some(downloader) = waiting.take() {
+                let progress = transfers.receive(share, id, downloader).await;
+                let progress = progress.map_err(|error| failure::of_transfer("failed to receive", &error, None))?;
+                bar = Some(Bar::new(output, share, &batch, progress));
+            },
+            _ = redraw.tick() => if let Some(bar) = &mut bar {
+                bar.show(output)?;
+            },
             () = context.leaving.cancelled() => return Err(Failure::silent(ExitCode::Interrupted)),
         }
     }
