@@ -34,6 +34,7 @@ const SHELLS: &[(&str, &str)] = &[
     ("src/sip/transport/", "sockets, streams, TLS, traces"),
     ("src/media/io/", "media sockets and the tick"),
     ("src/store/", "the database"),
+    ("src/transfer/disk.rs", "room on disks, and the syncing of folders"),
     ("src/transfer/resume/", "the files of resume records"),
     ("src/transfer/source/", "reads what is sent"),
     ("src/transfer/spool/", "the file between a writer and its readers"),

@@ -131,8 +131,11 @@ impl Focus {
     ) -> bool {
         let package = request.headers.get("Info-Package").and_then(|p| p.split(';').next()).unwrap_or_default().trim();
         let ours = self.companion.as_ref().is_some_and(|c| c.packages().iter().any(|p| p.eq_ignore_ascii_case(package)));
-        let seated = self.conferences.get(name).and_then(|c| c.members.get(&id)).is_some_and(|m| m.seated);
-        if !ours || !seated {
+        if !ours {
+            return false;
+        }
+        self.seat_without_audio(cx, name, id);
+        if !self.conferences.get(name).and_then(|c| c.members.get(&id)).is_some_and(|m| m.seated) {
             return false;
         }
         let seat = Seat { conference: name.clone(), participant: id };
@@ -372,12 +375,20 @@ impl Focus {
     /// The ACK of a participant without a leg: it is in, or answers an offer of ours.
     pub(super) fn on_acked_without_audio(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId, request: &Request) {
         let Some(conference) = self.conferences.get_mut(name) else { return };
-        let (Some(member), Some(entry)) = (conference.members.get_mut(&id), conference.roster.get_mut(id)) else { return };
+        let Some(member) = conference.members.get_mut(&id) else { return };
         if std::mem::take(&mut member.offerless) {
             let sdp = sdp_of(request.headers.get("Content-Type"), &request.body);
             return self.on_offer_answered(cx, name, id, &sdp);
         }
-        if member.stage == Stage::Answering {
+        self.seat_without_audio(cx, name, id);
+    }
+
+    /// Somebody without a leg has our answer: it is in. That its first INFO shows as well, where it overtakes the ACK: a large one goes by a
+    /// stream, the ACK by UDP.
+    fn seat_without_audio(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId) {
+        let Some(conference) = self.conferences.get_mut(name) else { return };
+        let (Some(member), Some(entry)) = (conference.members.get_mut(&id), conference.roster.get_mut(id)) else { return };
+        if member.stage == Stage::Answering && !entry.audio && !member.offerless {
             member.stage = Stage::In;
             member.seated = true;
             entry.state = crate::conference::roster::CallState::Connected;

@@ -292,6 +292,8 @@ fn crash(from: (&Path, &Path), to: (&Path, &Path), durable: u64, batch: &Batch, 
     changed.target = to.0.to_str().expect("UTF-8").to_owned();
     if crash == Crash::Machine {
         changed.boot = Some("another".to_owned());
+        // A checkpoint may have come between the reading of the mark and the copying.
+        let durable = durable.max(changed.durable);
         // What stands behind the mark is torn: zeros, or gone.
         for part in partial_files(to.0) {
             let name = part.to_string_lossy().into_owned();
