@@ -505,7 +505,9 @@ fn hold_equal(got: &[Row], cases: &[Case]) {
         fs::write(document(), lines.join("\n") + "\n").expect("written");
         return;
     }
-    let here: Vec<&str> = rows(&text).collect();
+    // A folder need not hold all of them.
+    let name = |row: &str| row.split(" |").next().unwrap_or_default().to_owned();
+    let here: Vec<&str> = rows(&text).filter(|row| table.iter().any(|got| name(got) == name(row))).collect();
     assert_eq!(here, table, "docs/protocols/torture.md is stale: BLESS=1 writes it anew");
 }
 
