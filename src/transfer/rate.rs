@@ -20,6 +20,16 @@ pub struct TokenBucket {
 
 const NANO: i128 = 1_000_000_000;
 
+/// Fewest and most bytes that are moved at once under a limit.
+pub const GRAIN: (u64, u64) = (4 * 1024, 64 * 1024);
+/// Grains in a second under a limit.
+const GRAINS: u64 = 20;
+
+/// The bytes that are moved at once under a limit of so many a second: a twentieth of them, within [`GRAIN`].
+pub fn grain(bytes_per_second: u64) -> u64 {
+    (bytes_per_second / GRAINS).clamp(GRAIN.0, GRAIN.1)
+}
+
 impl TokenBucket {
     /// A full bucket. A burst of zero is one byte.
     pub fn new(now: Instant, bytes_per_second: NonZeroU64, burst: u64) -> Self {

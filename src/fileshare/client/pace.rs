@@ -5,12 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::transfer::TokenBucket;
-
-/// Smallest and largest piece that is moved at once under a limit, in bytes.
-const PIECE: (u64, u64) = (4 * 1024, 64 * 1024);
-/// Pieces a second under a limit.
-const PIECES: u64 = 20;
+use crate::transfer::{TokenBucket, rate::grain};
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -22,7 +17,7 @@ pub(super) struct Pace {
 impl Pace {
     /// Without a limit, or with so many bytes a second.
     pub(super) fn new(now: Instant, limit: Option<NonZeroU64>) -> Self {
-        let bucket = limit.map(|rate| TokenBucket::new(now, rate, piece(rate)));
+        let bucket = limit.map(|rate| TokenBucket::new(now, rate, grain(rate.get())));
         Self { bucket, ready: None }
     }
 
@@ -30,13 +25,13 @@ impl Pace {
     pub(super) fn tighten(&mut self, now: Instant, bytes_per_second: u64) {
         let Some(rate) = NonZeroU64::new(bytes_per_second) else { return };
         if self.bucket.as_ref().is_none_or(|bucket| bucket.rate() > rate) {
-            self.bucket = Some(TokenBucket::new(now, rate, piece(rate)));
+            self.bucket = Some(TokenBucket::new(now, rate, grain(rate.get())));
         }
     }
 
     /// Most bytes to move at once.
     pub(super) fn piece(&self) -> usize {
-        self.bucket.as_ref().map_or(usize::MAX, |bucket| usize::try_from(piece(bucket.rate())).unwrap_or(usize::MAX))
+        self.bucket.as_ref().map_or(usize::MAX, |bucket| usize::try_from(grain(bucket.rate().get())).unwrap_or(usize::MAX))
     }
 
     /// So many bytes were moved.
@@ -50,10 +45,6 @@ impl Pace {
         self.ready = self.ready.filter(|ready| *ready > now);
         self.ready
     }
-}
-
-fn piece(rate: NonZeroU64) -> u64 {
-    (rate.get() / PIECES).clamp(PIECE.0, PIECE.1)
 }
 
 #[cfg(test)]

@@ -11,12 +11,11 @@ use std::{
 
 use tokio::time::sleep;
 
-use crate::{clock, fileshare::wire::control::Limits, transfer::TokenBucket};
-
-/// Smallest and largest piece that is moved at once under a limit, in bytes.
-const GRAIN: (u64, u64) = (4 * 1024, 64 * 1024);
-/// Pieces in a second under a limit: what is moved at once is a twentieth of it.
-const PIECES: u64 = 20;
+use crate::{
+    clock,
+    fileshare::wire::control::Limits,
+    transfer::{TokenBucket, rate::grain},
+};
 
 /// The limits of one data conference. Those who share them move pieces so small that the turn of each comes within half a heartbeat: bytes are a
 /// sign of life.
@@ -125,10 +124,6 @@ impl Drop for Pace {
 
 fn bucket(rate: NonZeroU64) -> TokenBucket {
     TokenBucket::new(clock::now(), rate, grain(rate.get()))
-}
-
-fn grain(rate: u64) -> u64 {
-    (rate / PIECES).clamp(GRAIN.0, GRAIN.1)
 }
 
 #[cfg(test)]
