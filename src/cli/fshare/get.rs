@@ -23,6 +23,7 @@ use crate::{
         settings::Context,
         values::{self, Room},
     },
+    clock,
     conference::client::TerminalEvent,
     config::Bandwidth,
     fileshare::{
@@ -140,7 +141,7 @@ impl<'a> Getting<'a> {
         call.tell(SharingCommand::List).await;
         let output = &self.context.output;
         let mut redraw = interval(REDRAW);
-        let started = Instant::now();
+        let started = Instant::from(clock::now());
         let patience = self.args.wait.map(|wait| started + wait);
         let (session, transfers) = call.parts();
         loop {

@@ -86,7 +86,7 @@ pub async fn hand_over(command: &str, share: ShareId, downloaded: &Downloaded, o
         match shell.status().await {
             Ok(status) if status.success() => {}
             Ok(status) => {
-                output.warn(format!("the command of --on-file ended with {status} for {}", safe_line(&path.display().to_string())))
+                output.warn(format!("the command of --on-file ended with {status} for {}", safe_line(&path.display().to_string())));
             }
             Err(error) => output.warn(format!("the command of --on-file did not start: {error}")),
         }

@@ -61,7 +61,7 @@ impl World {
     fn shell_whim(&mut self) {
         if !self.orders.open {
             // One that is being opened, or ending, is waited for.
-            if self.shell.control.as_ref().is_none_or(|c| confkit::sip::node::Node::finished(c)) {
+            if self.shell.control.as_ref().is_none_or(confkit::sip::node::Node::finished) {
                 self.open_shell();
             }
             return;

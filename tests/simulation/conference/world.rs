@@ -238,9 +238,9 @@ impl World {
         if !self.orders.open {
             self.open_shell();
         }
-        for n in 0..self.watchers.len() {
-            if !self.watches(n) && self.exists(CONFERENCES[n]) {
-                self.tell(FIRST_WATCHER + n, &format!("watch {}", CONFERENCES[n]));
+        for (n, conference) in CONFERENCES.iter().enumerate().take(self.watchers.len()) {
+            if !self.watches(n) && self.exists(conference) {
+                self.tell(FIRST_WATCHER + n, &format!("watch {conference}"));
             }
         }
     }

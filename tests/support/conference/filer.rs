@@ -74,10 +74,10 @@ impl Filer {
                 SharingEvent::Terminal(TerminalEvent::Part(_)) => panic!("a part's event on its way to the owner"),
                 SharingEvent::Terminal(event) => self.saw(phone::told(event)),
                 SharingEvent::Shared { key, share, endpoint, .. } => {
-                    self.saw(format!("its batch {key} shared as {share}: {}", place(&endpoint)))
+                    self.saw(format!("its batch {key} shared as {share}: {}", place(&endpoint)));
                 }
                 SharingEvent::NotShared { key, why } => {
-                    self.saw(format!("its batch {key} not shared: {}: {}", why.code.as_str(), why.text))
+                    self.saw(format!("its batch {key} not shared: {}: {}", why.code.as_str(), why.text));
                 }
                 SharingEvent::Offered { share, offer } => {
                     let names: Vec<&str> = offer.batch.files.iter().map(|f| f.name.as_str()).collect();

@@ -269,7 +269,7 @@ impl Transfers {
                     Message::Reconnected(endpoint) => running.go(endpoint.clone()),
                     Message::UploadReady => running.tell(Word::Ready),
                     Message::UploadNotReady { retry_seconds, .. } => {
-                        running.tell(Word::NotReady(Duration::from_secs((*retry_seconds).into())))
+                        running.tell(Word::NotReady(Duration::from_secs((*retry_seconds).into())));
                     }
                     Message::Refusal(why) => running.tell(Word::Refused(why.clone())),
                     Message::ShareEnded(why) => running.tell(Word::Ended(Some(why.clone()))),
