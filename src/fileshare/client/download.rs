@@ -55,7 +55,7 @@ pub enum DownloadEvent {
     Verify(transfer::Trailer),
 }
 
-/// See the [module](self).
+/// A member's side of a download (S412): packets and what became of them go in, packets and orders to the caller come out.
 #[derive(Debug)]
 pub struct Download {
     route: Route,

@@ -55,7 +55,7 @@ pub enum UploadEvent {
     Durable(u64),
 }
 
-/// See the [module](self).
+/// The sharer's side of an upload (S405): bytes, hashes and packets go in, packets and orders to the caller come out.
 #[derive(Debug)]
 pub struct Upload {
     route: Route,

@@ -8,7 +8,7 @@
 //! | [`flow`] | which data packet may follow which |
 //! | [`proof`] | the transfer key, and how both ends prove that they have it |
 //! | [`control`] | `application/vnd.confkit.fileshare+xml` |
-//! | [`line`] | the m-line of a share in SDP (RFC 5547, 4145, 8122) |
+//! | [`mod@line`] | the m-line of a share in SDP (RFC 5547, 4145, 8122) |
 //! | [`failure`] | the closed list of what can go wrong, the same in packets and in XML |
 //! | [`fingerprint`] | the certificate of a listening port |
 //!

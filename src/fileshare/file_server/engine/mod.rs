@@ -5,7 +5,7 @@
 //!                    ^── acknowledgements ── durable mark ──┘
 //! ```
 //! A byte is decrypted, written and hashed once, and read and encrypted for each member. In memory are, of each sharer, the packet being read and
-//! at most [`keeper::ORDERS`] on their way to the disk; of each member, the packet being sent and what TLS holds of it.
+//! at most `keeper::ORDERS` on their way to the disk; of each member, the packet being sent and what TLS holds of it.
 //!
 //! | file | what |
 //! |---|---|
