@@ -13,6 +13,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
+    contents::Contents,
     record::{Files, Leftover, Record},
     room::{Common, Manifest, Stored},
     stats::add,
@@ -24,7 +25,7 @@ use crate::{
         wire::{Failure, FailureCode, payload},
     },
     transfer::{
-        self, Algorithm, BatchHasher, Spool,
+        self, Spool,
         spool::{SpoolError, SpoolOptions, SpoolReader},
     },
 };
@@ -63,8 +64,7 @@ pub(super) struct Keeper {
     common: Arc<Common>,
     files: Files,
     spool: Spool,
-    hasher: blake3::Hasher,
-    /// The regular files of the manifest, and their hashes.
+    /// The hashes of what was written.
     contents: Contents,
     record: Option<Record>,
     /// Connection whose orders count.
@@ -74,15 +74,6 @@ pub(super) struct Keeper {
     noting: Option<(JoinHandle<io::Result<()>>, u64)>,
     /// Of that: it holds a turn at the disk only as long as it needs it, whatever the keeper waits for.
     tasks: TaskTracker,
-}
-
-/// The regular files of a batch, as far as they have come.
-#[derive(Debug, Default)]
-struct Contents {
-    /// Sizes by the manifest, in its order.
-    sizes: Vec<Option<u64>>,
-    /// Their hashes; `None` where there is one file at most: its hash is that of the whole.
-    hasher: Option<BatchHasher>,
 }
 
 /// Runs the keeper of one data conference until it is over. Then its bytes are deleted, unless the process is being stopped (`stop`): then they
@@ -171,7 +162,6 @@ impl Keeper {
             common,
             files,
             spool,
-            hasher: blake3::Hasher::new(),
             contents: Contents::default(),
             record: None,
             current: 0,
@@ -196,7 +186,6 @@ impl Keeper {
         while reader.position() < left.durable {
             let left = usize::try_from(left.durable.saturating_sub(reader.position())).unwrap_or(REREAD);
             let Some(bytes) = reader.next(REREAD.min(left)).await.map_err(|error| of_spool(&error))? else { break };
-            self.hasher.update(&bytes);
             self.contents.update(&bytes);
         }
         let mut record = Record::new(left.batch, self.common.config.payload);
@@ -297,12 +286,9 @@ impl Keeper {
             self.stored.send_modify(|stored| stored.total = total);
         }
         add(&self.common.stats.received, length);
-        let (spool, hasher, contents) = (&mut self.spool, &mut self.hasher, &mut self.contents);
+        let (spool, contents) = (&mut self.spool, &mut self.contents);
         // The disk's work is begun first; the hash is made beside it.
-        let hash = async {
-            hasher.update(&data);
-            contents.update(&data);
-        };
+        let hash = async { contents.update(&data) };
         let (appended, ()) = tokio::join!(spool.append(data.clone()), hash);
         appended.map(|_| ()).map_err(|error| of_spool(&error))
     }
@@ -446,30 +432,9 @@ impl Keeper {
         Ok(())
     }
 
-    /// Whether the hashes, of the whole and of each file, are those of the bytes that came.
     fn check_hashes(&mut self, trailer: &payload::Trailer, written: u64, what: &str) -> Result<(), Failure> {
-        let differs = |which: &str| Failure::new(FailureCode::Integrity, format!("{what}: {which}"));
-        let whole = *self.hasher.finalize().as_bytes();
-        if trailer.blake3 != whole {
-            return Err(differs("the hashes differ"));
-        }
-        let Contents { sizes, hasher } = std::mem::take(&mut self.contents);
-        if trailer.files.len() != sizes.len() {
-            return Err(differs("the hashes are those of another number of files"));
-        }
-        let hashes = match hasher {
-            Some(hasher) => hasher.finish().ok_or_else(|| differs("files are missing"))?.files.into_iter().map(|digest| digest.0).collect(),
-            None => vec![whole; sizes.len()],
-        };
-        for ((said, size), hash) in trailer.files.iter().zip(sizes).zip(hashes) {
-            if said.size != size.unwrap_or(written) {
-                return Err(differs("a file has another length than its manifest says"));
-            }
-            if said.blake3 != hash {
-                return Err(differs("the hash of a file differs"));
-            }
-        }
-        Ok(())
+        let contents = std::mem::take(&mut self.contents);
+        contents.check(trailer, written).map_err(|why| Failure::new(FailureCode::Integrity, format!("{what}: {why}")))
     }
 
     async fn tell_complete(&self, trailer: Bytes, bytes: u64) {
@@ -500,22 +465,6 @@ async fn in_turn(common: &Common, work: impl FnOnce() -> io::Result<()> + Send +
     // It is never closed.
     let _turn = common.syncs.acquire().await;
     spawn_blocking(work).await
-}
-
-impl Contents {
-    fn new(manifest: &transfer::Manifest) -> Self {
-        let sizes: Vec<_> = manifest.files().map(|(_, entry)| entry.size().flatten()).collect();
-        let hasher = (sizes.len() > 1).then(|| BatchHasher::new(manifest, Algorithm::Blake3));
-        Self { sizes, hasher }
-    }
-
-    /// Takes the next bytes of the batch.
-    fn update(&mut self, bytes: &[u8]) {
-        if let Some(hasher) = &mut self.hasher {
-            // Bytes behind the last file were refused before they came here.
-            hasher.update(bytes);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -9,11 +9,13 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `settings` | how it is set |
 //! | `ports` | listening ports from a range |
 //! | `tls` | the certificate, made at the start |
 //! | `accept` | knocking, handshake, proof |
 //! | `room` | what the tasks of a data conference share |
-//! | `keeper` | writes, hashes, says what is complete |
+//! | `keeper` | writes, says what is complete |
+//! | `contents` | the hashes of what was written |
 //! | `record` | what another process needs to go on |
 //! | `upload`, `download` | the connections of sharer and members |
 //! | `ending` | how a connection's two halves end |
@@ -22,6 +24,7 @@
 //! | [`Stats`] | what was done |
 
 mod accept;
+mod contents;
 mod download;
 mod ending;
 mod keeper;
@@ -30,6 +33,7 @@ mod packets;
 mod ports;
 mod record;
 mod room;
+mod settings;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -40,8 +44,6 @@ use std::{
     collections::BTreeMap,
     fs::{File, OpenOptions, TryLockError},
     io,
-    net::IpAddr,
-    num::NonZeroU64,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -64,7 +66,7 @@ use super::{
 use crate::{
     fileshare::{
         BatchId, ConfId,
-        wire::{Failure, Fingerprint, control::Limits, packet::DEFAULT_PAYLOAD},
+        wire::{Failure, Fingerprint, control::Limits},
     },
     transfer::disk,
 };
@@ -75,6 +77,7 @@ use room::{Common, Room, Stored};
 use tls::Tls;
 
 pub use ports::PortRange;
+pub use settings::EngineConfig;
 pub use stats::{Counts, Stats};
 
 /// Events that wait for the machine. Connections wait when it is behind.
@@ -89,74 +92,6 @@ const LOCK: &str = "lock";
 const MAX_THREADS: usize = 4;
 /// How long connections get to end when the server does.
 const LAST: Duration = Duration::from_secs(3);
-
-/// Settings of the data plane.
-#[derive(Debug, Clone)]
-pub struct EngineConfig {
-    /// Where batches are stored; made where it is not there. Nobody else may write to it.
-    pub directory: PathBuf,
-    /// Addresses that are listened on, each with the same port.
-    pub addresses: Vec<IpAddr>,
-    /// Ports of data conferences, one each.
-    pub ports: PortRange,
-    /// TLS; plain TCP otherwise.
-    pub tls: bool,
-    /// The transfer key alone admits; otherwise address and port must be those declared, too.
-    pub behind_nat: bool,
-    /// Fixed payload size of batches, in bytes.
-    pub payload: u32,
-    /// Most bytes of a batch.
-    pub batch_bytes: u64,
-    /// Most entries of a batch.
-    pub entries: usize,
-    /// Bytes a second of all connections of a data conference together, where nothing else is set for it.
-    pub total: Option<NonZeroU64>,
-    /// Bytes a second of each connection, where nothing else is set for its data conference.
-    pub each: Option<NonZeroU64>,
-    /// How long a connection may take to prove itself.
-    pub handshake: Duration,
-    /// How long a connection is quiet before each side sends a sign of life; three times as long, and the other is taken for gone. Whole
-    /// seconds reach the terminals.
-    pub heartbeat: Duration,
-    /// How long a receiver may neither take bytes nor acknowledge those that it was sent; then its connection is closed. It may come again.
-    pub patience: Duration,
-    /// How long what an earlier process stored is kept for whoever comes to go on with it.
-    pub keep: Duration,
-    /// Threads that move bytes; 0: as many as there are cores, but at most four.
-    pub threads: usize,
-}
-
-impl EngineConfig {
-    /// Settings for a folder and an address.
-    pub fn new(directory: PathBuf, address: IpAddr) -> Self {
-        Self {
-            directory,
-            addresses: vec![address],
-            ports: PortRange::EPHEMERAL,
-            tls: true,
-            behind_nat: false,
-            payload: DEFAULT_PAYLOAD,
-            batch_bytes: super::Limits::default().batch_bytes,
-            entries: super::Limits::default().entries,
-            total: None,
-            each: None,
-            handshake: Duration::from_secs(10),
-            heartbeat: Duration::from_secs(10),
-            patience: Duration::from_secs(300),
-            keep: Duration::from_secs(600),
-            threads: 0,
-        }
-    }
-
-    fn heartbeat_seconds(&self) -> u16 {
-        u16::try_from(self.heartbeat.as_secs().max(1)).unwrap_or(u16::MAX)
-    }
-
-    /// How long the other end may be silent.
-    fn stall(&self) -> Duration {
-        self.heartbeat.saturating_mul(3)
-    }
-}
 
 /// Why the data plane does not start. Ours.
 #[derive(Debug, thiserror::Error)]
