@@ -45,7 +45,7 @@ pub(super) async fn run<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
             Err(end) => end,
         }
     };
-    let (end, whole) = together(seat, &leave, listen(room, seat, input, &moved), writing).await;
+    let (end, whole) = together(seat, &leave, listen(room, seat, input, start, &moved), writing).await;
     if whole {
         part(output, &end).await;
     }
@@ -53,9 +53,11 @@ pub(super) async fn run<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
 }
 
 /// Takes what the terminal says until the connection ends.
-async fn listen<R: AsyncRead + Unpin>(room: &Room, seat: &Seat, input: &mut Incoming<R>, moved: &Moved) -> End {
+async fn listen<R: AsyncRead + Unpin>(room: &Room, seat: &Seat, input: &mut Incoming<R>, start: u64, moved: &Moved) -> End {
     let route = Route { way: Way::ToServer, terminal: seat.admitted.terminal, batch: seat.admitted.batch };
     let patience = room.common.config.patience;
+    // It may have come with more than is here: after a crash of ours, or from an earlier share of the same files.
+    let brought = start.saturating_mul(u64::from(room.common.config.payload));
     // What this connection has acknowledged: an earlier one may have had more.
     let acknowledged_here = AtomicU64::new(0);
     loop {
@@ -85,7 +87,7 @@ async fn listen<R: AsyncRead + Unpin>(room: &Room, seat: &Seat, input: &mut Inco
                     let stored = room.stored.borrow();
                     (stored.written(), stored.trailer.is_some())
                 };
-                if acknowledged.durable > written || (acknowledged.complete && !(there && acknowledged.durable == written)) {
+                if acknowledged.durable > written.max(brought) || (acknowledged.complete && !(there && acknowledged.durable == written)) {
                     return End::protocol("more is acknowledged than was sent");
                 }
                 seat.received.store(acknowledged.durable, Ordering::Relaxed);
