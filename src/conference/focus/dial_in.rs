@@ -36,13 +36,13 @@ impl Focus {
     /// An INVITE to a conference's URI (S301).
     pub(super) fn dial_in(&mut self, cx: &mut Cx<'_>, call: Call, request: &Request, caller: &Caller, from: &Hop, target: &str) {
         let Ok(name) = target.parse::<ConferenceName>() else {
-            return cx.endpoint.reject(cx.now, call, 404, Vec::new());
+            return cx.endpoint.reject(cx.now, call, 404, vec![warning("no conference can have this name")]);
         };
         if !self.conferences.contains_key(&name) {
             // Whoever brings files only looks for a conference; it does not make one.
             let without_audio = self.is_without_audio(&sdp_of(request.headers.get("Content-Type"), &request.body));
             if !self.config.auto_create || without_audio {
-                return cx.endpoint.reject(cx.now, call, 404, Vec::new());
+                return cx.endpoint.reject(cx.now, call, 404, vec![warning(&format!("no conference {name}"))]);
             }
             if let Err((status, headers)) = self.make_ad_hoc(cx, &name, caller) {
                 return cx.endpoint.reject(cx.now, call, status, headers);
