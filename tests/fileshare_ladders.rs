@@ -24,6 +24,11 @@ fn shares_end() {
 }
 
 #[test]
+fn shares_belong_to_the_sharers_account() {
+    ladder::check("fileshare/owner", conference::columns);
+}
+
+#[test]
 fn rights_decide() {
     ladder::check("fileshare/rights", conference::columns);
 }

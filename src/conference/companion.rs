@@ -96,8 +96,9 @@ pub trait Companion: fmt::Debug + Send {
     /// Somebody is in, or has changed: its role, its name.
     fn entered(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat, person: Person);
 
-    /// Somebody is gone, and its dialog with it. One that never entered may be named, too.
-    fn left(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat);
+    /// Somebody is gone, and its dialog with it. One that never entered may be named, too. `lost`: it did not hang up and was not put out,
+    /// but does not answer any more, or its media could not be kept.
+    fn left(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat, lost: bool);
 
     /// A conference is over; all have left.
     fn ended(&mut self, cx: &mut CompanionCx<'_>, conference: &ConferenceName);

@@ -109,10 +109,10 @@ impl Focus {
     }
 
     /// Somebody is gone.
-    pub(super) fn leave_companion(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId) {
+    pub(super) fn leave_companion(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId, lost: bool) {
         let seat = Seat { conference: name.clone(), participant: id };
         self.wanting.remove(&seat);
-        self.with_companion(cx, |companion, cx| companion.left(cx, &seat));
+        self.with_companion(cx, |companion, cx| companion.left(cx, &seat, lost));
     }
 
     /// A conference is over.

@@ -141,7 +141,7 @@ impl Focus {
         for (change, job) in member.later {
             self.on_changed(cx, name, id, change, job, Err("the participant left".to_owned()));
         }
-        self.leave_companion(cx, name, id);
+        self.leave_companion(cx, name, id, how == DisconnectionMethod::Failed);
         if let Some((job, at)) = member.job {
             let text = reason.and_then(|r| r.text.clone()).unwrap_or_else(|| "hung up".to_owned());
             let code = reason.and_then(|r| r.cause).map_or(ErrorCode::Declined, meaning);

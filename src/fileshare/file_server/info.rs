@@ -105,6 +105,7 @@ impl<P: DataPlane> FileServer<P> {
             | Message::DownloadReady
             | Message::ShareComplete { .. }
             | Message::ShareEnded(_)
+            | Message::ShareSuspended
             | Message::Reconnected(_)
             | Message::SharesRequest
             | Message::Shares { .. }

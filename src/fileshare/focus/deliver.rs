@@ -157,7 +157,6 @@ impl FileSharing {
         }
         if let Some(share) = room.shares.get_mut(&id) {
             share.members.insert(seat.participant, Member::new(&person, MemberState::Offered));
-            share.completed = false;
         }
         self.deliver(cx, seat, id, &line, source, For::Answer { place })?;
         if let Some(attendee) = self.attendee(seat) {
@@ -181,6 +180,8 @@ impl FileSharing {
         if let Some(member) = share.members.get_mut(&seat.participant) {
             member.source = Some(source);
         }
+        // Somebody receives (again): that all have finished is to be told anew.
+        share.completed = false;
         let line = Line { batch: share.line.batch.clone(), direction: Direction::RecvOnly, ..line.clone() };
         self.call_file_server(cx, seat, id, line, wanted)
     }

@@ -118,8 +118,15 @@ impl FileSharing {
 
     /// All of the upload is at the file server.
     pub(super) fn on_uploaded(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat, id: ShareId, bytes: u64) {
-        let Some(share) = self.rooms.get_mut(&seat.conference).and_then(|room| room.shares.get_mut(&id)) else { return };
+        let Some(room) = self.rooms.get_mut(&seat.conference) else { return };
+        let Some(share) = room.shares.get_mut(&id) else { return };
+        // It may have left with the last bytes on their way.
+        let away = !room.attendees.contains_key(&share.sharer);
         share.uploaded = Some(bytes);
+        share.orphan |= away;
+        if away && share.is_finished() {
+            return self.end_share(cx, &seat.conference, id, &Failure::new(FailureCode::Ended, "the sharer has left"), None);
+        }
         let sharer = Seat { conference: seat.conference.clone(), participant: share.sharer };
         if let Some(member) = share.members.get_mut(&sharer.participant) {
             (member.state, member.bytes) = (MemberState::Complete, bytes);
@@ -190,8 +197,9 @@ impl FileSharing {
         }
     }
 
-    /// Somebody has left the conference, and all its shares with it.
-    pub(super) fn on_left(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat) {
+    /// Somebody has left the conference, and all its shares with it. An upload whose sharer is lost without a word, or said that it comes
+    /// again, is waited for.
+    pub(super) fn on_left(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat, lost: bool) {
         let Some(room) = self.rooms.get_mut(&seat.conference) else { return };
         if room.attendees.remove(&seat.participant).is_none() {
             return;
@@ -201,10 +209,17 @@ impl FileSharing {
         for id in shares {
             let Some(share) = self.rooms.get_mut(&seat.conference).and_then(|room| room.shares.get_mut(&id)) else { continue };
             if share.sharer != seat.participant {
-                if share.members.get(&seat.participant).is_some_and(Member::is_over) {
-                    continue;
+                let Some(member) = share.members.get(&seat.participant).filter(|member| !member.is_over()) else { continue };
+                if member.state == MemberState::Offered && member.source.is_none() {
+                    // Asked, and gone without an answer: it had no part in it.
+                    share.members.remove(&seat.participant);
+                    self.deadlines.set(&Due::Answer(seat.conference.clone(), id, seat.participant), None);
+                    self.check_complete(cx, &seat.conference, id);
+                } else {
+                    self.member_ends(cx, seat, id, MemberState::Left, None);
                 }
-                self.member_ends(cx, seat, id, MemberState::Left, None);
+            } else if (share.suspended || (lost && share.user.is_some())) && share.uploaded.is_none() {
+                tracing::info!(%seat, share = %id, lost, "the sharer is away; its upload is waited for");
             } else if share.uploaded.is_some() && !share.is_finished() {
                 // It lives until all who were asked have it.
                 share.orphan = true;

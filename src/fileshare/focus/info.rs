@@ -12,9 +12,10 @@ use crate::{
         ShareId,
         wire::{
             Failure, FailureCode,
-            control::{self, Body, CONTENT_TYPE, MAX_MEMBERS, MAX_SHARES, MemberState, Message, ShareSummary},
+            control::{self, Body, CONTENT_TYPE, FileFacts, MAX_MEMBERS, MAX_SHARES, MemberState, Message, ShareSummary},
         },
     },
+    id::ParticipantId,
     sip::{
         endpoint::{Call, Incoming, warning},
         message::{Method, Request},
@@ -75,9 +76,15 @@ impl FileSharing {
                 let call = self.member(seat, share).and_then(|m| m.call);
                 call.and_then(|call| self.tell_file_server(cx, call, Message::DownloadRequest));
             }
-            message @ (Message::UploadRequest { .. } | Message::Reconnect { .. } | Message::StatusRequest) => {
+            Message::UploadRequest { files } => {
+                self.name_files(seat, share, &files);
+                self.pass_on(cx, seat, share, id, Message::UploadRequest { files }, false);
+            }
+            Message::Reconnect { source } if self.is_owners_other(seat, share) => self.take_over(cx, seat, share, id, source),
+            message @ (Message::Reconnect { .. } | Message::StatusRequest) => {
                 self.pass_on(cx, seat, share, id, message, false);
             }
+            Message::ShareSuspended => self.suspend(cx, seat, share, id),
             Message::DownloadComplete { bytes } if !is_sharer => {
                 if let Some(member) = self.member(seat, share) {
                     (member.state, member.bytes) = (MemberState::Complete, bytes);
@@ -92,7 +99,7 @@ impl FileSharing {
                 self.pass_on(cx, seat, share, id, Message::DownloadError(why.clone()), true);
                 self.member_ends(cx, seat, share, MemberState::Failed, Some(why));
             }
-            Message::ShareEnded(why) if is_sharer => {
+            Message::ShareEnded(why) if is_sharer || self.is_owners_other(seat, share) => {
                 self.tell_terminal(cx, seat, Body::of_share(id, share, Message::Done));
                 self.end_share(cx, &seat.conference, share, &why, Some(seat.participant));
             }
@@ -123,18 +130,30 @@ impl FileSharing {
         }
     }
 
+    /// S601 says the names of a batch whose line does not: a line has room for one.
+    fn name_files(&mut self, seat: &Seat, id: ShareId, files: &[FileFacts]) {
+        let share = self.rooms.get_mut(&seat.conference).and_then(|room| room.shares.get_mut(&id));
+        let batch = share.filter(|share| share.sharer == seat.participant).and_then(|share| share.line.batch.as_mut());
+        if let Some(batch) = batch.filter(|batch| batch.files.is_empty()) {
+            batch.files = files.to_vec();
+        }
+    }
+
     /// Tells a terminal what there is.
     fn tell_shares(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat, id: String) {
         let summary = |(id, share): (&ShareId, &Share)| {
             let finished = share.receivers().filter(|(_, m)| m.state == MemberState::Complete).count();
+            // Whoever only asks has no part in it.
+            let counts = |(id, m): &(&ParticipantId, &Member)| **id != seat.participant || m.state != MemberState::Offered;
             Some(ShareSummary {
                 share: *id,
                 from: share.from.uri.to_string(),
+                own: share.sharer == seat.participant || self.is_owners_other(seat, *id),
                 batch: share.batch()?.clone(),
                 uploaded: share.uploaded.unwrap_or_default(),
                 complete: share.uploaded.is_some(),
                 finished: u32::try_from(finished).unwrap_or(u32::MAX),
-                members: u32::try_from(share.receivers().count()).unwrap_or(u32::MAX),
+                members: u32::try_from(share.receivers().filter(counts).count()).unwrap_or(u32::MAX),
             })
         };
         let known = self.rooms.get(&seat.conference).map(|room| &room.shares);
@@ -152,13 +171,16 @@ impl FileSharing {
     }
 
     /// Passes a question on to the file server.
-    fn pass_on(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat, share: ShareId, id: String, message: Message, last: bool) {
+    pub(super) fn pass_on(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat, share: ShareId, id: String, message: Message, last: bool) {
         let waiting = self.relays.values().filter(|relay| relay.seat == *seat).count();
         let status = message == Message::StatusRequest;
         let call = self.member(seat, share).and_then(|m| m.call).filter(|_| waiting < MAX_RELAYS);
         // Whoever is no member any more may ask, all the same.
         let any = || self.rooms.get(&seat.conference)?.shares.get(&share)?.members.values().find_map(|m| m.call);
         let call = call.or_else(|| any().filter(|_| status && waiting < MAX_RELAYS));
+        if !status && self.member(seat, share).is_none() {
+            return self.refuse_terminal(cx, seat, &id, Some(share), FailureCode::Forbidden, "you have no part in this share");
+        }
         let asked = call.and_then(|call| Some((call, self.tell_file_server(cx, call, message)?)));
         match asked {
             Some((call, ours)) => {
@@ -226,7 +248,10 @@ impl FileSharing {
             }
             other => other.clone(),
         };
-        self.tell_terminal(cx, &relay.seat, Body::of_share(relay.id, relay.share, message));
+        // Who goes on with an upload in another dialog does not know the data conference, and has to name it in its proof.
+        let known = self.rooms.get(&relay.seat.conference).and_then(|room| room.shares.get(&relay.share));
+        let conf = known.filter(|_| matches!(message, Message::Reconnected(_))).map(|share| share.conf.clone());
+        self.tell_terminal(cx, &relay.seat, Body { conf, ..Body::of_share(relay.id, relay.share, message) });
         if relay.last {
             self.hang_up(cx, call);
             self.check_complete(cx, &relay.seat.conference, relay.share);

@@ -235,6 +235,10 @@ impl FileSharing {
             let Some(attendee) = self.attendee(seat) else { return };
             let Some(slot) = attendee.slots.get_mut(&place) else { continue };
             match (slot.stage, slot.share) {
+                (Stage::Proposed, Some(_)) if status == 487 => {
+                    // It hangs up with our offer unanswered; its BYE is on the way.
+                    attendee.slots.remove(&place);
+                }
                 (Stage::Proposed, Some(share)) => {
                     attendee.slots.remove(&place);
                     self.member_ends(cx, seat, share, MemberState::NotTakingPart, Some(why.clone()));

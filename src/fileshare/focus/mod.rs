@@ -9,6 +9,7 @@
 //! | `file_server.rs` | S402, S403, S408, S409: the calls to the file server, and what it says in them |
 //! | `info.rs` | S601–S605, S701–S705: INFO from and to terminals, passed on to the file server |
 //! | `ending.rs` | how members leave and shares end |
+//! | `owner.rs` | the sharer in another dialog of its account |
 //! | `rights.rs` | who may share, who receives |
 //! | `roster.rs` | what is kept of conferences, participants, shares and members |
 //! | `servers.rs` | file servers: choice, liveness, loss |
@@ -19,6 +20,7 @@ mod ending;
 mod file_server;
 mod info;
 mod lines;
+mod owner;
 mod rights;
 mod roster;
 mod servers;
@@ -159,8 +161,8 @@ impl Companion for FileSharing {
         self.on_entered(cx, seat, person);
     }
 
-    fn left(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat) {
-        self.on_left(cx, seat);
+    fn left(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat, lost: bool) {
+        self.on_left(cx, seat, lost);
     }
 
     fn ended(&mut self, cx: &mut CompanionCx<'_>, conference: &ConferenceName) {

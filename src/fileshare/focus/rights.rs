@@ -131,10 +131,11 @@ impl FileSharing {
     pub(super) fn apply_rights(&mut self, cx: &mut CompanionCx<'_>, conference: &crate::id::ConferenceName) {
         let Some(room) = self.rooms.get(conference) else { return };
         let seat = |participant| Seat { conference: conference.clone(), participant };
-        let shares: Vec<_> = room.shares.iter().map(|(id, share)| (*id, share.sharer, share.orphan)).collect();
+        let shares: Vec<_> =
+            room.shares.iter().map(|(id, share)| (*id, share.sharer, !room.attendees.contains_key(&share.sharer))).collect();
         let people: Vec<ParticipantId> = room.attendees.keys().copied().collect();
-        for (id, sharer, orphan) in shares {
-            if !orphan && !self.may_share(&seat(sharer)) {
+        for (id, sharer, away) in shares {
+            if !away && !self.may_share(&seat(sharer)) {
                 self.end_share(cx, conference, id, &Failure::new(FailureCode::Forbidden, "the right to share was taken"), None);
                 continue;
             }

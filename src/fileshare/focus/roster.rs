@@ -115,6 +115,8 @@ pub(super) struct Share {
     pub(super) completed: bool,
     /// The sharer has left; it lives until all have finished.
     pub(super) orphan: bool,
+    /// The sharer said that it leaves and comes again: its upload is waited for by the file server.
+    pub(super) suspended: bool,
 }
 
 /// Somebody's part in a share.

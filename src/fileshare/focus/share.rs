@@ -85,6 +85,7 @@ impl FileSharing {
             uploaded: None,
             completed: false,
             orphan: false,
+            suspended: false,
         };
         tracing::info!(%seat, share = %id, conf = %share.conf, "shares");
         room.shares.insert(id, share);

@@ -27,6 +27,8 @@ pub(super) struct Info {
     asked: BTreeMap<String, u64>,
     /// Offers that their owner has still to accept or decline: the id of each.
     pub(super) offered: BTreeMap<ShareId, String>,
+    /// Uploads that other dialogs of our account began, and that we asked to go on with.
+    taking_up: BTreeSet<ShareId>,
     /// Shares in which we have a part.
     pub(super) live: BTreeSet<ShareId>,
     /// Those that are ours.
@@ -70,6 +72,15 @@ impl SharingTerminal {
         }
     }
 
+    pub(super) fn take_up(&mut self, now: Instant, share: ShareId, source: SocketAddr) {
+        if self.info.taking_up.len() >= MAX_OFFERS {
+            let why = Failure::new(FailureCode::Busy, "too many uploads are about to go on");
+            return self.events.push_back(SharingEvent::Said { share: Some(share), message: Box::new(Message::Refusal(why)) });
+        }
+        self.info.taking_up.insert(share);
+        self.say(now, share, Message::Reconnect { source });
+    }
+
     pub(super) fn list(&mut self, now: Instant) {
         let id = self.fresh_id();
         self.send(now, &Body { id, share: None, conf: None, message: Message::SharesRequest });
@@ -96,9 +107,22 @@ impl SharingTerminal {
                     self.events.push_back(SharingEvent::Shared { key, share, conf, endpoint });
                 }
             }
+            (Message::Reconnected(endpoint), Some(share)) if conf.is_some() && self.info.taking_up.contains(&share) => {
+                self.own(share);
+                self.events.extend(conf.map(|conf| SharingEvent::Go { share, conf, endpoint }));
+            }
+            (Message::UploadComplete { bytes }, Some(share)) => {
+                if self.info.taking_up.contains(&share) {
+                    self.own(share);
+                }
+                self.events.push_back(said(Some(share), Message::UploadComplete { bytes }));
+            }
             (Message::Refusal(why), share) => match asked {
                 Some(key) => self.events.push_back(SharingEvent::NotShared { key, why }),
                 None => {
+                    if let Some(share) = share {
+                        self.info.taking_up.remove(&share);
+                    }
                     self.info.last_refusal = Some(why.clone());
                     self.events.push_back(said(share, Message::Refusal(why)));
                 }
@@ -128,6 +152,13 @@ impl SharingTerminal {
             }
             (message, share) => self.events.push_back(said(share, message)),
         }
+    }
+
+    /// An upload that we asked to go on with is ours now.
+    fn own(&mut self, share: ShareId) {
+        self.info.taking_up.remove(&share);
+        self.info.live.insert(share);
+        self.info.own.insert(share);
     }
 
     pub(super) fn on_info_failed(&mut self, id: &str, status: u16) {

@@ -94,6 +94,14 @@ pub enum SharingCommand {
         /// Which.
         share: ShareId,
     },
+    /// Go on with the upload of a share of our account that another dialog began. [`SharingEvent::Go`] follows, or
+    /// [`SharingEvent::Said`] with `upload-complete` or a refusal.
+    TakeUp {
+        /// Which.
+        share: ShareId,
+        /// Where the terminal will connect from.
+        source: SocketAddr,
+    },
     /// Ask which shares there are: [`SharingEvent::Said`] with `shares` follows.
     List,
     /// Say something about a share by INFO: `upload-request`, `download-ready`, `download-complete`, `download-error`, `reconnect`,
@@ -218,8 +226,8 @@ impl SharingTerminal {
                 }
                 TerminalEvent::Part(PartEvent::Info(body)) => self.on_info(now, &body),
                 TerminalEvent::Part(PartEvent::InfoFailed { id, status }) => self.on_info_failed(&id, status),
-                ended @ TerminalEvent::Ended { .. } => {
-                    self.on_call_ended();
+                ended @ TerminalEvent::Ended { lost, .. } => {
+                    self.on_call_ended(lost);
                     self.events.push_back(SharingEvent::Terminal(ended));
                 }
                 other => self.events.push_back(SharingEvent::Terminal(other)),
@@ -259,8 +267,10 @@ impl SharingTerminal {
         }
     }
 
-    fn on_call_ended(&mut self) {
-        let over = |share| SharingEvent::Ended { share, why: None };
+    /// `lost`: nobody ended it; the other side may be gone, and the shares may live.
+    fn on_call_ended(&mut self, lost: bool) {
+        let gone = lost.then(|| Failure::new(FailureCode::Unreachable, "the call to the conference broke off"));
+        let over = |share| SharingEvent::Ended { share, why: gone.clone() };
         let lines = std::mem::take(&mut self.slots).into_values().filter_map(|slot| slot.share);
         let by_info = std::mem::take(&mut self.info).live.into_iter();
         let ended: Vec<ShareId> = lines.chain(by_info).collect();
@@ -291,6 +301,7 @@ impl Node for SharingTerminal {
             SharingCommand::Receive { share, source, plain } => self.receive(now, share, source, plain),
             SharingCommand::Decline { share } => self.decline(now, share),
             SharingCommand::End { share } => self.end(now, share),
+            SharingCommand::TakeUp { share, source } => self.take_up(now, share, source),
             SharingCommand::List => self.list(now),
             SharingCommand::Say { share, message } => self.say(now, share, *message),
         }

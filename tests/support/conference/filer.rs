@@ -1,8 +1,8 @@
 //! A terminal that shares and receives.
 //!
 //! Commands: `dial standup [without audio]`, `hang up`, `hold`, `resume`; `share notes.txt 1000 from 20001 [via info] [to bob]`,
-//! `receive share-1 from 20001`, `decline share-1`, `end share-1`; `say share-1 upload-request`, `complete 1000`, `error`, `reconnect 20002`,
-//! `status`; `list`. What is offered is received from port 21001 on, unless the script says `asks`.
+//! `receive share-1 from 20001`, `take up share-1 from 20001`, `decline share-1`, `end share-1`; `say share-1 upload-request`, `complete 1000`, `error`, `reconnect 20002`,
+//! `status`, `suspended`, `ended`; `list`; `die` (it is gone without a word). What is offered is received from port 21001 on, unless the script says `asks`.
 
 use std::{collections::VecDeque, net::SocketAddr, time::Instant};
 
@@ -34,6 +34,7 @@ pub struct Filer {
     last_key: u64,
     files: Vec<FileFacts>,
     outputs: VecDeque<Output>,
+    dead: bool,
 }
 
 impl Filer {
@@ -57,6 +58,7 @@ impl Filer {
             last_key: 0,
             files: Vec::new(),
             outputs: VecDeque::new(),
+            dead: false,
         }
     }
 
@@ -116,7 +118,8 @@ fn details(message: &Message) -> String {
         Message::Reconnected(endpoint) => format!(": {}", place(endpoint)),
         Message::Shares { shares, .. } => {
             let one = |s: &confkit::fileshare::wire::control::ShareSummary| {
-                format!("{} of {}, {} of {} have it", s.share, s.from, s.finished, s.members)
+                let own = if s.own { " (own)" } else { "" };
+                format!("{} of {}{own}, {} of {} have it", s.share, s.from, s.finished, s.members)
             };
             format!(": {}", shares.iter().map(one).collect::<Vec<_>>().join("; "))
         }
@@ -134,6 +137,10 @@ fn members_told(members: &[confkit::fileshare::wire::control::Member]) -> String
 
 impl Node for Filer {
     fn command(&mut self, now: Instant, text: &str, _details: &[String]) {
+        if text == "die" {
+            self.dead = true;
+            return;
+        }
         let words: Vec<_> = text.split(' ').collect();
         let share = |text: &str| text.parse::<ShareId>().expect("a share");
         let terminal = SharingCommand::Terminal;
@@ -162,6 +169,7 @@ impl Node for Filer {
                 SharingCommand::Share(Box::new(order))
             }
             ["receive", id, "from", port] => SharingCommand::Receive { share: share(id), source: self.at(port), plain: false },
+            ["take", "up", id, "from", port] => SharingCommand::TakeUp { share: share(id), source: self.at(port) },
             ["decline", id] => SharingCommand::Decline { share: share(id) },
             ["end", id] => SharingCommand::End { share: share(id) },
             ["list"] => SharingCommand::List,
@@ -172,6 +180,8 @@ impl Node for Filer {
                     ["error"] => Message::DownloadError(Failure::new(FailureCode::NoSpace, "the disk is full")),
                     ["reconnect", port] => Message::Reconnect { source: self.at(port) },
                     ["status"] => Message::StatusRequest,
+                    ["suspended"] => Message::ShareSuspended,
+                    ["ended"] => Message::ShareEnded(Failure::new(FailureCode::Ended, "the sharer ended the share")),
                     _ => panic!("no command {text:?}"),
                 };
                 SharingCommand::Say { share: share(id), message: Box::new(message) }
@@ -183,17 +193,23 @@ impl Node for Filer {
     }
 
     fn arrive(&mut self, now: Instant, arrival: Arrival) {
+        if self.dead {
+            return;
+        }
         self.terminal.handle_arrival(now, arrival);
         self.listen(now);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
+        if self.dead {
+            return;
+        }
         self.terminal.handle_timeout(now);
         self.listen(now);
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        self.terminal.next_timeout()
+        self.terminal.next_timeout().filter(|_| !self.dead)
     }
 
     fn poll(&mut self) -> Option<Output> {
@@ -201,6 +217,9 @@ impl Node for Filer {
     }
 
     fn closing(&self) -> Vec<String> {
+        if self.dead {
+            return vec!["is dead".to_owned()];
+        }
         if self.terminal.terminal().in_call() { vec!["is in a call".to_owned()] } else { Vec::new() }
     }
 }

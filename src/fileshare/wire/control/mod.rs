@@ -39,7 +39,7 @@ pub const MAX_TEXT: usize = fields::MAX_TEXT;
 pub const MAX_RETRY_SECONDS: u32 = 3600;
 
 /// The names of all messages: [`Message::name`].
-pub const MESSAGES: [&str; 26] = [
+pub const MESSAGES: [&str; 27] = [
     "share-request",
     "share-answer",
     "download-offer",
@@ -57,6 +57,7 @@ pub const MESSAGES: [&str; 26] = [
     "download-error",
     "share-complete",
     "share-ended",
+    "share-suspended",
     "reconnect",
     "reconnected",
     "status-request",
@@ -144,9 +145,13 @@ pub enum Message {
         more: bool,
     },
     /// AS → members, FS → AS: the share is over, nothing more will come. Terminal → AS, where there is no line to set to port 0: the
-    /// sharer ends it, a member leaves it; answered by [`Message::Done`].
+    /// sharer ends it (from whichever dialog of its account), a member leaves it; answered by [`Message::Done`].
     ShareEnded(Failure),
-    /// Terminal → AS → FS: it will connect anew, from here; the old connection is closed. Answer: [`Message::Reconnected`].
+    /// Terminal → AS: the sharer leaves before its upload is complete, and means to come again by [`Message::Reconnect`] in another dialog
+    /// of its account. The share outlives the dialog, as long as the FS waits for the upload. Answer: [`Message::Done`] or a refusal.
+    ShareSuspended,
+    /// Terminal → AS → FS: it will connect anew, from here; the old connection is closed. In another dialog of the sharer's account: the
+    /// upload goes on from there, and the share belongs to that dialog. Answer: [`Message::Reconnected`].
     Reconnect {
         /// The new address and port.
         source: SocketAddr,
@@ -297,6 +302,8 @@ pub struct ShareSummary {
     pub share: ShareId,
     /// Who shares: a URI.
     pub from: String,
+    /// It belongs to the account that asks, or to its dialog.
+    pub own: bool,
     /// The batch.
     pub batch: Batch,
     /// Bytes of the upload that are on the FS's disk.
@@ -439,6 +446,7 @@ impl Message {
             Self::DownloadError(_) => "download-error",
             Self::ShareComplete { .. } => "share-complete",
             Self::ShareEnded(_) => "share-ended",
+            Self::ShareSuspended => "share-suspended",
             Self::Reconnect { .. } => "reconnect",
             Self::Reconnected(_) => "reconnected",
             Self::StatusRequest => "status-request",

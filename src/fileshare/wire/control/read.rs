@@ -61,6 +61,7 @@ fn message(root: Node<'_, '_>) -> Why<Message> {
         "download-error" => Message::DownloadError(failure(root)?),
         "share-complete" => Message::ShareComplete { members: members(root)?, more: more(root)? },
         "share-ended" => Message::ShareEnded(failure(root)?),
+        "share-suspended" => Message::ShareSuspended,
         "reconnect" => Message::Reconnect { source: address(root, "source")? },
         "reconnected" => Message::Reconnected(endpoint(root)?),
         "status-request" => Message::StatusRequest,
@@ -119,6 +120,7 @@ fn share_summary(node: Node<'_, '_>) -> Why<ShareSummary> {
     Ok(ShareSummary {
         share: text(node, "share")?.parse().map_err(odd)?,
         from: text(node, "from")?,
+        own: maybe_flag(node, "own")?.unwrap_or(false),
         batch: batch(node)?,
         uploaded: number(node, "uploaded")?,
         complete: flag(node, "complete")?,

@@ -48,6 +48,7 @@ fn shares(count: u32) -> Vec<ShareSummary> {
     let share = |n| ShareSummary {
         share: ShareId(n),
         from: "sip:alice@as".into(),
+        own: n == 1,
         batch: batch(),
         uploaded: 7,
         complete: n == 0,
@@ -83,6 +84,7 @@ fn every_message() -> Vec<Message> {
         Message::DownloadError(failure()),
         Message::ShareComplete { members: members(3), more: false },
         Message::ShareEnded(failure()),
+        Message::ShareSuspended,
         Message::Reconnect { source },
         Message::Reconnected(endpoint()),
         Message::StatusRequest,

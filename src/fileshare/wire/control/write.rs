@@ -51,6 +51,7 @@ fn message(root: Element, message: &Message) -> Element {
         | Message::UploadReady
         | Message::DownloadReady
         | Message::DownloadRequest
+        | Message::ShareSuspended
         | Message::StatusRequest
         | Message::SharesRequest
         | Message::Done => root,
@@ -80,6 +81,7 @@ fn share_summary(summary: &ShareSummary) -> Element {
     Element::new("share")
         .attr("share", summary.share)
         .attr("from", cut(&summary.from))
+        .maybe_attr("own", summary.own.then_some("yes"))
         .attr("uploaded", summary.uploaded)
         .attr("complete", yes_or_no(summary.complete))
         .attr("finished", summary.finished)
