@@ -14,8 +14,9 @@ use confkit::{
         },
         exit::{ExitCode, Failure},
         fshare::{
-            self,
+            self, records, shares,
             show::{Fared, Moved, Received},
+            unshare,
         },
         relayd, scenario,
     },
@@ -164,6 +165,28 @@ fn samples() -> Vec<(&'static str, Value, &'static [&'static str])> {
         contacts: 1,
         media_servers: vec![MediaServer { uri: "sip:ms".into(), reachable: true, legs: 1, capacity: 2, load: 3 }],
     };
+    let share = shares::Row {
+        share: "share-1".into(),
+        from: "sip:x".into(),
+        own: true,
+        entries: 1,
+        bytes: Some(1),
+        uploaded: 1,
+        complete: true,
+        finished: 1,
+        members: 1,
+        names: vec!["x".into()],
+    };
+    let transfer = records::Row {
+        transfer: "share-1-x".into(),
+        direction: "download",
+        running: false,
+        conference: Some("sip:x".into()),
+        share: Some("share-1".into()),
+        bytes: 1,
+        folder: Some("x".into()),
+        paths: vec!["x".into()],
+    };
     let invited = Invitee { uri: "sip:bob@127.0.0.1".into(), participant: Some("p1".into()), failure: Some(refused) };
     vec![
         ("A conference", json(&Data::Created(Box::new(conference()))), &[]),
@@ -183,6 +206,9 @@ fn samples() -> Vec<(&'static str, Value, &'static [&'static str])> {
             json(&relayd::user::Listed { users: vec![relayd::user::Told { name: alice(), role: "user".into(), initial_password: false }] }),
             &[],
         ),
+        ("fshare shares", json(&shares::Shares { shares: vec![share] }), &[]),
+        ("fshare unshare", json(&unshare::Unshared { conference: "sip:x".into(), share: "share-1".into() }), &[]),
+        ("fshare status", json(&records::Known { transfers: vec![transfer] }), &[]),
         ("relayd check-config", json(&relayd::check_config::Checked { file: "x.yaml".into(), valid: true }), &[]),
     ]
 }
@@ -245,7 +271,7 @@ fn events() -> Vec<(&'static str, Value)> {
         },
         Moved::Offered { at, share: share(), from: "sip:x".into(), entries: 1, bytes: Some(1), names: vec!["x".into()], wanted: true },
         Moved::Received { at, share: share(), bytes: 1, files: vec![Received { name: "x".into(), path: some(), blake3: some() }] },
-        Moved::Progress { at, share: share(), bytes: 1, total: Some(1), rate: 1, eta: Some(1) },
+        Moved::Progress { at, share: share(), bytes: 1, total: Some(1), rate: 1, eta: Some(1), source: "conference", retries: 1 },
         Moved::Broken { at, share: share(), reason: "x".into(), again_in: 1.0 },
         Moved::Failed { at, share: share(), reason: "x".into(), transfer: some() },
     ];

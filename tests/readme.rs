@@ -11,11 +11,12 @@ use std::{
 };
 
 /// What the tour shows of outputs and is the same each time.
-const SHOWN: [&str; 8] = [
+const SHOWN: [&str; 9] = [
     "created standup, sip:standup@127.0.0.1:",
     "people        2/20",
     "CODEC\np1  alice  alice  member  connected  talking  PCMU\np2  bob    bob    member  connected  talking  PCMU\n",
     "connected  muted  PCMU",
+    "share-1: received and verified, 1 file, 23 B\n",
     "door          locked",
     "error: the conference is locked (403)",
     "error: no conference nowhere",

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use super::{get, records, share, shares};
+use super::{get, records, resume, share, shares, unshare};
 use crate::cli::global::{Completions, Global, Server};
 
 /// File transfers from the terminal
@@ -59,7 +59,8 @@ macro_rules! verbs {
             )*
             /// Share files and folders in a conference
             ///
-            /// It stays in the conference until all who were asked have the files; whoever comes meanwhile is asked, too. Ctrl-C ends the share.
+            /// It stays in the conference until all who were asked have the files; whoever comes meanwhile is asked, too. Ctrl-C breaks the
+            /// upload off, and fshare resume goes on with it for as long as the server waits; once all is uploaded, Ctrl-C ends the share.
             #[command(after_help = share::EXAMPLES)]
             Share(share::Args),
             /// Get what is shared in a conference
@@ -70,18 +71,27 @@ macro_rules! verbs {
             /// List what is shared in a conference
             #[command(after_help = shares::EXAMPLES)]
             Shares(shares::Args),
+            /// Stop sharing in a conference
+            ///
+            /// Whoever began it: another terminal, another process of ours. Whoever has not got it all by then does not get it.
+            #[command(after_help = unshare::EXAMPLES)]
+            Unshare(unshare::Args),
             $(
                 $(#[doc = $doc])*
                 #[command(about = concat!($($doc,)* " (not built yet)").trim_start(), after_help = concat!("Not built yet: arrives with ", $with, "."))]
                 $verb(Unbuilt),
             )*
-            /// Show downloads that were broken off
+            /// Show uploads and downloads that can be gone on with
             #[command(after_help = records::STATUS_EXAMPLES)]
             Status(records::StatusArgs),
-            /// Go on with a download that was broken off
-            #[command(after_help = records::RESUME_EXAMPLES)]
-            Resume(records::ResumeArgs),
-            /// Give up a download that was broken off, and remove what there is of it
+            /// Go on with an upload or a download that was broken off
+            ///
+            /// Without a name it lists what can be gone on with, as fshare status does.
+            #[command(after_help = resume::EXAMPLES)]
+            Resume(resume::Args),
+            /// Give up an upload or a download that was broken off
+            ///
+            /// Of a download, what there is of it is removed; of an upload, the share is ended.
             #[command(after_help = records::CANCEL_EXAMPLES)]
             Cancel(records::CancelArgs),
             /// Print the completion script of a shell
@@ -119,8 +129,6 @@ verbs! {
     Recv "recv" "relay channels";
     }
     {
-    /// Stop sharing in a conference
-    Unshare "unshare" "sharing that outlives its program; until then a share ends with the fshare share that made it (Ctrl-C)";
     /// Upload files to the library
     Upload "upload" "the media library";
     /// Download an item of the library

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use tokio::time::timeout;
 
 use crate::{
-    cli::{ExitCode, Failure, confctl::dialog, secret::PinFile, settings::Context, values::Room},
+    cli::{ExitCode, Failure, confctl::dialog, output::safe_line, secret::PinFile, settings::Context, values::Room},
     clock,
     conference::client::{ClientTransports, Dial, Identity, Session, TerminalCommand, TerminalConfig, TerminalEvent},
     fileshare::{
@@ -14,7 +14,7 @@ use crate::{
     },
     sdp::LocalAudio,
     sip::{
-        endpoint::EndpointConfig,
+        endpoint::{EndpointConfig, Reason},
         message::{Host, SipUri},
     },
 };
@@ -29,6 +29,17 @@ pub struct Call {
     pub transfers: Transfers,
     /// Where it went.
     pub uri: String,
+}
+
+/// What it means that a call is over which we did not end.
+pub fn over(reason: Option<Reason>, lost: bool) -> Failure {
+    let why = reason.and_then(|reason| reason.text).unwrap_or_else(|| "without a reason".to_owned());
+    let (code, what) = if lost {
+        (ExitCode::Unreachable, "the call to the conference broke off")
+    } else {
+        (ExitCode::Declined, "the conference ended the call")
+    };
+    Failure::new(code, format!("{what}: {}", safe_line(&why)))
 }
 
 /// A URI names its own server.
@@ -68,6 +79,7 @@ impl Call {
         };
         let machine = SharingTerminal::new(transports.endpoint(EndpointConfig::default()), config);
         let session = transports.run(machine);
+        let options = TransferOptions { patience: context.settings.config.timeout.get(), ..options };
         let transfers = Transfers::new(session.commands.clone(), local.ip(), options);
         let mut call = Self { session, transfers, uri: uri.to_string() };
         let dial = Dial { uri, pin, offerless: false, without_audio: true };

@@ -27,7 +27,14 @@ pub fn code(code: FailureCode) -> ExitCode {
 pub fn said(what: &str, why: Option<&wire::Failure>, record: Option<&TransferName>) -> Failure {
     let text = why.map_or_else(|| "without a reason".to_owned(), |why| why.text.clone());
     let failure = Failure::new(why.map_or(ExitCode::Declined, |why| code(why.code)), format!("{what}: {}", safe_line(&text)));
-    resumable(failure, record)
+    let failure = resumable(failure, record);
+    match record {
+        // The share is gone; what there is of it serves when the same files are shared again.
+        Some(name) if why.is_none_or(|why| why.code != FailureCode::Unreachable) => {
+            failure.hint(format!("when the same files are shared again, go on with: fshare resume {name}"))
+        }
+        _ => failure,
+    }
 }
 
 /// A transfer that failed here.

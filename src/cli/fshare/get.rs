@@ -10,8 +10,8 @@ use std::{
 use tokio::time::{Instant, interval, sleep_until};
 
 use super::{
-    call::Call,
-    failure, receive,
+    call::{Call, over},
+    failure, receive, resume,
     share::{REDRAW, rate},
     show::{Bar, Moved, at},
 };
@@ -35,6 +35,7 @@ use crate::{
         terminal::{SharingCommand, SharingEvent},
         wire::control::{Batch, Message},
     },
+    transfer::Digest,
 };
 
 /// Shown under the help.
@@ -78,6 +79,11 @@ pub struct Args {
     /// The PIN to enter with
     #[command(flatten)]
     pub pin: PinFile,
+}
+
+/// The SHA-256 of a batch's manifest, where it was said: by it the same files are known again in another share.
+pub(super) fn manifest(batch: &Batch) -> Option<String> {
+    batch.manifest.map(|digest| Digest(digest).to_string())
 }
 
 /// How long the conference has to offer what it has, before it is asked for it.
@@ -166,10 +172,7 @@ impl<'a> Getting<'a> {
                                 self.decide(transfers).await?;
                             }
                         },
-                        SharingEvent::Terminal(TerminalEvent::Ended { reason, .. }) => {
-                            let why = reason.and_then(|reason| reason.text).unwrap_or_else(|| "without a reason".to_owned());
-                            return Err(Failure::new(ExitCode::Declined, format!("the conference ended the call: {}", safe_line(&why))));
-                        }
+                        SharingEvent::Terminal(TerminalEvent::Ended { reason, lost, .. }) => return Err(over(reason, lost)),
                         SharingEvent::Ended { share, .. } => {
                             self.offered.remove(&share);
                         }
@@ -239,7 +242,7 @@ impl<'a> Getting<'a> {
         if self.args.output.as_os_str() != "-" {
             output.event(&Moved::offered(share, from, batch, true))?;
         }
-        let downloader = self.downloader(share, batch)?;
+        let downloader = self.downloader(share, batch).await?;
         let progress = transfers.receive(share, batch.id, downloader).await;
         let progress = progress.map_err(|error| failure::of_transfer("failed to receive", &error, None))?;
         self.bars.insert(share, Bar::new(output, share, batch, progress));
@@ -247,13 +250,18 @@ impl<'a> Getting<'a> {
         Ok(())
     }
 
-    fn downloader(&self, share: ShareId, batch: &Batch) -> Result<Downloader, Failure> {
+    async fn downloader(&self, share: ShareId, batch: &Batch) -> Result<Downloader, Failure> {
         if self.args.output.as_os_str() == "-" {
             return Ok(receive::to_stdout());
         }
         let user = self.context.settings.config.user.as_ref().map(|user| ("user".to_owned(), user.to_string()));
         let place = [("conference", self.uri.clone()), ("share", share.to_string()), ("batch", batch.id.to_string())];
-        let details = place.into_iter().map(|(key, value)| (key.to_owned(), value)).chain(user).collect();
+        let manifest = manifest(batch).map(|digest| ("manifest".to_owned(), digest));
+        let details = place.into_iter().map(|(key, value)| (key.to_owned(), value)).chain(user).chain(manifest).collect();
+        if let Some((records, name)) = receive::begun(&self.args.output, &details)? {
+            self.context.output.note(format!("{share} was begun before: going on with {name}"));
+            return resume::download(&records, &name).await;
+        }
         receive::to_folder(&self.args.output, self.args.policy.overwrite(), share, batch, details)
     }
 
@@ -274,6 +282,9 @@ impl<'a> Getting<'a> {
                 return Ok(());
             }
             TransferEvent::Broken { share, error, again_in } => {
+                if let Some(bar) = self.bars.get_mut(&share) {
+                    bar.retried();
+                }
                 let (share, reason) = (share.to_string(), error.to_string());
                 if self.args.output.as_os_str() != "-" {
                     output.event(&Moved::Broken { at: at(), share, reason, again_in: again_in.as_secs_f64() })?;
@@ -304,11 +315,9 @@ impl<'a> Getting<'a> {
     async fn stop(&mut self, call: &mut Call, got: Result<(), Failure>) -> Result<(), Failure> {
         let mut resumable = None;
         for event in call.transfers.stop().await {
-            if let TransferEvent::Failed { record: Some(name), .. } = &event {
-                resumable = Some(name.clone());
-            }
-            if !matches!(event, TransferEvent::Failed { .. }) {
-                self.on_transfer(event).await?;
+            match event {
+                TransferEvent::Failed { record, .. } | TransferEvent::Ended { record, .. } => resumable = record.or(resumable),
+                event => self.on_transfer(event).await?,
             }
         }
         match (got, self.failure.take()) {

@@ -3,7 +3,9 @@
 //! | file | what |
 //! |---|---|
 //! | `args.rs` | what it accepts |
-//! | `share.rs`, `get.rs`, `shares.rs`, `records.rs` | a verb each, or a few |
+//! | `share.rs`, `get.rs`, `shares.rs`, `unshare.rs`, `records.rs`, `resume.rs` | a verb each, or a few |
+//! | `sharing.rs` | a share of ours, from its opening to its end |
+//! | `kept.rs` | what is kept of an upload |
 //! | `call.rs` | a dialog with a conference, without audio |
 //! | `receive.rs` | how what comes is put down |
 //! | `show.rs` | bars, and the events of `--json` |
@@ -13,11 +15,15 @@ pub mod args;
 mod call;
 mod failure;
 pub mod get;
+pub mod kept;
 pub mod receive;
 pub mod records;
+pub mod resume;
 pub mod share;
 pub mod shares;
+pub mod sharing;
 pub mod show;
+pub mod unshare;
 
 use clap::CommandFactory as _;
 use tokio_util::sync::CancellationToken;
@@ -78,8 +84,9 @@ impl Program for Args {
             Command::Share(args) => share::run(args, context).await,
             Command::Get(args) => get::run(args, context).await,
             Command::Shares(args) => shares::run(args, context).await,
-            Command::Status(args) => records::status(args, context),
-            Command::Resume(args) => records::resume(args, context).await,
+            Command::Status(args) => records::status(args.transfer.as_deref(), context),
+            Command::Unshare(args) => unshare::run(args, context).await,
+            Command::Resume(args) => resume::run(args, context).await,
             Command::Cancel(args) => records::cancel(args, context).await,
             // Answered above.
             _ => Ok(()),

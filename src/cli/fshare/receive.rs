@@ -8,6 +8,7 @@ use std::{
 
 use tokio::process::Command;
 
+use super::kept;
 use crate::{
     cli::{ExitCode, Failure, OrFail as _, Output, output::safe_line, settings::environment},
     fileshare::{
@@ -15,7 +16,7 @@ use crate::{
         client::{Downloaded, Downloader},
         wire::control::Batch,
     },
-    transfer::{Overwrite, RecordStore, SinkOptions, TransferName},
+    transfer::{Overwrite, Record, RecordStore, SinkOptions, TransferName},
 };
 
 /// What happens with files that are there already.
@@ -55,6 +56,33 @@ pub fn records() -> Result<Option<RecordStore>, Failure> {
     RecordStore::open(&folder).map(Some).or_fail(ExitCode::Failed, "keep a record of the download")
 }
 
+/// The record of an earlier download of the same files in the same conference, by the same account, into the same folder.
+///
+/// # Errors
+/// The records cannot be read.
+pub fn begun(folder: &Path, details: &BTreeMap<String, String>) -> Result<Option<(RecordStore, TransferName)>, Failure> {
+    let Some(records) = records()? else { return Ok(None) };
+    let Ok(folder) = folder.canonicalize() else { return Ok(None) };
+    let same = |record: &Record, keys: &[&str]| {
+        keys.iter().all(|key| record.details.get(*key) == details.get(*key)) && keys.iter().any(|key| record.details.contains_key(*key))
+    };
+    let fits = |record: &Record| {
+        let place = same(record, &["conference", "user"]) && Path::new(&record.target).canonicalize().is_ok_and(|target| target == folder);
+        let batch = same(record, &["share", "batch"]) || same(record, &["manifest"]);
+        place && batch && !kept::is_upload(record)
+    };
+    let known = records.list().or_fail(ExitCode::Failed, "read the records of transfers")?;
+    Ok(known.into_iter().find(fits).map(|record| (records, record.transfer)))
+}
+
+/// A name for the record of a download. The same share may be received by several accounts, and into several folders, at once.
+fn name(folder: &Path, share: ShareId, batch: &Batch, user: &str) -> Option<TransferName> {
+    let folder = std::path::absolute(folder).ok()?;
+    let what = format!("{}\0{user}\0{}", batch.id.0, folder.display());
+    let digest = blake3::hash(what.as_bytes()).to_hex();
+    TransferName::new(&format!("{share}-{}", digest.get(..16)?)).ok()
+}
+
 /// A download into a folder, with a record to go on from.
 pub fn to_folder(
     folder: &Path,
@@ -64,7 +92,10 @@ pub fn to_folder(
     details: BTreeMap<String, String>,
 ) -> Result<Downloader, Failure> {
     let record = match records()? {
-        Some(records) => TransferName::new(&format!("{share}-{:016x}", batch.id.0)).ok().map(|name| (records, name)),
+        Some(records) => {
+            let user = details.get("user").map_or("", String::as_str);
+            name(folder, share, batch, user).map(|name| (records, name))
+        }
         None => None,
     };
     let options = SinkOptions { overwrite, record, details, ..SinkOptions::default() };

@@ -2,31 +2,23 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use tokio::time::interval;
-
-use super::{
-    call::Call,
-    failure,
-    show::{Bar, Moved, at},
-};
+use super::{call::Call, failure, kept::Named, sharing::Sharing};
 use crate::{
     cli::{
-        ExitCode, Failure,
+        Failure,
         output::safe_line,
         secret::PinFile,
         settings::Context,
         values::{self, Room},
     },
-    conference::client::TerminalEvent,
     config::Bandwidth,
     fileshare::{
-        ShareId,
         client::{
             Uploader,
-            transfers::{ShareOptions, TransferEvent, TransferOptions},
+            transfers::{ShareOptions, TransferOptions},
         },
-        terminal::{Opening, SharingEvent},
-        wire::control::{Batch, FileFacts, MAX_FILES, Member, MemberState, Message},
+        terminal::Opening,
+        wire::control::{Batch, FileFacts, MAX_FILES},
     },
     transfer::{SafePath, Source, SourceOptions},
 };
@@ -139,122 +131,21 @@ pub fn shown(source: &Source) -> Batch {
 /// With the exit code that says why.
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let source = source(&args.paths, &args.name, args.follow_links).await?;
-    let batch = shown(&source);
+    let (batch, manifest) = (shown(&source), source.manifest().clone());
     let uploader = Uploader::new(source).map_err(|error| failure::of_transfer("failed to share", &error, None))?;
-    let limit = args.limit.and_then(Bandwidth::get);
-    let mut call = Call::open(&args.room, &args.pin, TransferOptions { limit, ..TransferOptions::default() }, context).await?;
-    let shared = share(args, context, &mut call, uploader, &batch).await;
-    let last = call.transfers.stop().await;
-    drop(last);
+    let user = context.settings.config.user.as_ref().map(ToString::to_string);
+    let named = Named::new(user, &args.paths, args.follow_links);
+    let mut call = Call::open(&args.room, &args.pin, options(args.limit, named.is_some()), context).await?;
+    let named = named.map(|named| Named { conference: call.uri.clone(), ..named });
+    let opening = if args.via == Via::Info { Opening::Info } else { Opening::Reinvite };
+    let how = ShareOptions { opening, recipients: args.to.clone() };
+    let sharing = Sharing::new(context, batch, manifest).lasting(args.length).named(named);
+    let shared = sharing.open(&mut call, uploader, how).await;
     call.leave().await;
     shared
 }
 
-async fn share(args: &Args, context: &Context, call: &mut Call, uploader: Uploader, batch: &Batch) -> Result<(), Failure> {
-    let output = &context.output;
-    let opening = if args.via == Via::Info { Opening::Info } else { Opening::Reinvite };
-    let options = ShareOptions { opening, recipients: args.to.clone() };
-    let (_, progress) =
-        call.transfers.share(uploader, options).await.map_err(|error| failure::of_transfer("failed to share", &error, None))?;
-    let mut ours: Option<(ShareId, Bar)> = None;
-    let mut progress = Some(progress);
-    let mut uploaded = false;
-    let mut members = Vec::new();
-    let mut redraw = interval(REDRAW);
-    let over = async {
-        match args.length {
-            Some(length) => tokio::time::sleep(length).await,
-            None => std::future::pending().await,
-        }
-    };
-    let mut over = std::pin::pin!(over);
-    let (session, transfers) = call.parts();
-    loop {
-        tokio::select! {
-            event = session.next() => {
-                let Some(event) = event else { return Err(Failure::new(ExitCode::Declined, "the call is over")) };
-                transfers.hear(&event).await;
-                match event {
-                    SharingEvent::Said { message, .. } => {
-                        if let Message::ShareComplete { members: told, more } = *message {
-                            members.extend(told);
-                            if more {
-                                continue;
-                            }
-                            let told = std::mem::take(&mut members);
-                            if let Some((share, _)) = &ours {
-                                output.event(&Moved::finished(*share, &told))?;
-                            }
-                            if let Some(ended) = fared(args, &told) {
-                                return ended;
-                            }
-                            output.note("nobody has it yet; waiting for somebody who comes");
-                        }
-                    }
-                    // Somebody else's: this dialog only shares.
-                    SharingEvent::Offered { share, .. } => transfers.decline(share).await,
-                    SharingEvent::Terminal(TerminalEvent::Ended { reason, .. }) => {
-                        let why = reason.and_then(|reason| reason.text).unwrap_or_else(|| "without a reason".to_owned());
-                        return Err(Failure::new(ExitCode::Declined, format!("the conference ended the call: {}", safe_line(&why))));
-                    }
-                    SharingEvent::Ended { share, why } if uploaded && ours.as_ref().is_some_and(|(ours, _)| *ours == share) => {
-                        return Err(failure::said("the share was ended", why.as_ref(), None));
-                    }
-                    _ => {}
-                }
-            }
-            event = transfers.next() => match event {
-                TransferEvent::Shared { share, .. } => {
-                    output.event(&Moved::Shared { at: at(), share: share.to_string(), entries: batch.entries.into(), bytes: batch.bytes })?;
-                    ours = progress.take().map(|progress| (share, Bar::new(output, share, batch, progress)));
-                }
-                TransferEvent::NotShared { why, .. } => return Err(failure::said("the conference does not take the share", Some(&why), None)),
-                TransferEvent::Uploaded { share, bytes } => {
-                    uploaded = true;
-                    output.event(&Moved::Uploaded { at: at(), share: share.to_string(), bytes })?;
-                }
-                TransferEvent::Broken { share, error, again_in } => {
-                    let (share, reason) = (share.to_string(), error.to_string());
-                    output.event(&Moved::Broken { at: at(), share, reason, again_in: again_in.as_secs_f64() })?;
-                }
-                TransferEvent::Failed { error, .. } => {
-                    return Err(failure::of_transfer("the upload failed", &error, None).hint("share it again"));
-                }
-                TransferEvent::Ended { why, .. } => return Err(failure::said("the share was ended", why.as_ref(), None)),
-                TransferEvent::Downloaded { .. } => {}
-            },
-            () = &mut over => {
-                if let Some((share, _)) = &ours {
-                    transfers.end(*share).await;
-                }
-                return if uploaded { Ok(()) } else { Err(Failure::new(ExitCode::Unreachable, "the time was up before all was uploaded")) };
-            }
-            _ = redraw.tick() => {
-                if let Some((_, bar)) = &mut ours {
-                    bar.show(output)?;
-                }
-            }
-            () = context.leaving.cancelled() => {
-                if let Some((share, _)) = &ours {
-                    transfers.end(*share).await;
-                }
-                return Err(Failure::silent(ExitCode::Interrupted));
-            }
-        }
-    }
-}
-
-/// What it means that members fared so; `None` where somebody may still come who wants it.
-fn fared(args: &Args, members: &[Member]) -> Option<Result<(), Failure>> {
-    let all = |state: MemberState| members.iter().all(|member| member.state == state);
-    if members.iter().any(|member| member.state == MemberState::Complete) {
-        return Some(Ok(()));
-    }
-    if members.iter().any(|member| member.state == MemberState::Failed) {
-        return Some(Err(Failure::new(ExitCode::Failed, "nobody received it")));
-    }
-    if !args.to.is_empty() && all(MemberState::Declined) {
-        return Some(Err(Failure::new(ExitCode::Declined, "nobody whom it is for wants it")));
-    }
-    None
+/// The usual, with a limit; `come_again`: an upload that is broken off can be gone on with.
+pub fn options(limit: Option<Bandwidth>, come_again: bool) -> TransferOptions {
+    TransferOptions { limit: limit.and_then(Bandwidth::get), come_again, ..TransferOptions::default() }
 }

@@ -37,31 +37,34 @@ pub struct Args {
 
 /// What is shared.
 #[derive(Debug, Clone, Serialize)]
-struct Shares {
-    shares: Vec<Row>,
+pub struct Shares {
+    /// By their numbers.
+    pub shares: Vec<Row>,
 }
 
 /// A share.
 #[derive(Debug, Clone, Serialize)]
-struct Row {
+pub struct Row {
     /// Its name.
-    share: String,
+    pub share: String,
     /// Who shares.
-    from: String,
+    pub from: String,
+    /// It is ours.
+    pub own: bool,
     /// Files, folders and links.
-    entries: u32,
+    pub entries: u32,
     /// Bytes, where known.
-    bytes: Option<u64>,
+    pub bytes: Option<u64>,
     /// Bytes that are at the server.
-    uploaded: u64,
+    pub uploaded: u64,
     /// All are.
-    complete: bool,
+    pub complete: bool,
     /// Members who have it.
-    finished: u32,
+    pub finished: u32,
     /// Members.
-    members: u32,
+    pub members: u32,
     /// The first names.
-    names: Vec<String>,
+    pub names: Vec<String>,
 }
 
 impl From<ShareSummary> for Row {
@@ -69,6 +72,7 @@ impl From<ShareSummary> for Row {
         Self {
             share: share.share.to_string(),
             from: share.from,
+            own: share.own,
             entries: share.batch.entries,
             bytes: share.batch.bytes,
             uploaded: share.uploaded,
@@ -110,10 +114,14 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let mut call = Call::open(&args.room, &args.pin, get::options(None), context).await?;
     let listed = list(&mut call, context).await;
     call.leave().await;
-    context.output.result(&listed?)
+    context.output.result(&Shares { shares: listed?.into_iter().map(Row::from).collect() })
 }
 
-async fn list(call: &mut Call, context: &Context) -> Result<Shares, Failure> {
+/// What is shared in the conference that is called.
+///
+/// # Errors
+/// The conference does not say (7, or as it says), the call is over (6), interrupted.
+pub async fn list(call: &mut Call, context: &Context) -> Result<Vec<ShareSummary>, Failure> {
     call.tell(SharingCommand::List).await;
     let (session, _) = call.parts();
     let mut shares = Vec::new();
@@ -122,7 +130,7 @@ async fn list(call: &mut Call, context: &Context) -> Result<Shares, Failure> {
             match session.next().await {
                 Some(SharingEvent::Said { share: None, message }) => match *message {
                     Message::Shares { shares: told, more } => {
-                        shares.extend(told.into_iter().map(Row::from));
+                        shares.extend(told);
                         if !more {
                             return Ok(());
                         }
@@ -141,5 +149,5 @@ async fn list(call: &mut Call, context: &Context) -> Result<Shares, Failure> {
         }
         () = context.leaving.cancelled() => return Err(Failure::silent(ExitCode::Interrupted)),
     }
-    Ok(Shares { shares })
+    Ok(shares)
 }

@@ -94,6 +94,10 @@ pub enum Moved {
         rate: u64,
         /// Seconds to go, where that can be said.
         eta: Option<u64>,
+        /// By which way: `conference`.
+        source: &'static str,
+        /// Connections that broke and were made again.
+        retries: u32,
     },
     /// A connection broke, and is made again.
     Broken {
@@ -231,14 +235,28 @@ pub fn human(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()
 }
 
-/// The bars of one transfer: the whole, and the name of the file that is at it.
+/// Where the bytes of a share come from and go to.
+const SOURCE: &str = "conference";
+
+/// The bars of one transfer: the whole, and beside it the file that is at it where there are several.
 pub struct Bar {
     bar: Progress,
     share: String,
     progress: watch::Receiver<Snapshot>,
-    /// The first files: where each ends in the stream, and its name.
-    ends: Vec<(u64, String)>,
+    /// The first files, in the order of the stream.
+    files: Vec<Span>,
+    /// The file that is at it.
+    file: Option<(u64, Progress)>,
+    /// Connections that broke and were made again.
+    retries: u32,
     told: Option<std::time::Instant>,
+}
+
+/// A file in the stream of its batch.
+struct Span {
+    start: u64,
+    end: u64,
+    name: String,
 }
 
 /// Between two progress events.
@@ -247,32 +265,69 @@ const TELL: Duration = Duration::from_secs(1);
 impl Bar {
     /// A bar for a transfer.
     pub fn new(output: &Output, share: ShareId, batch: &Batch, progress: watch::Receiver<Snapshot>) -> Self {
-        let bar = output.bytes(&share.to_string(), batch.bytes);
+        let share = share.to_string();
+        let bar = output.bytes(&share, batch.bytes);
         let mut end = 0_u64;
-        let ends = batch.files.iter().map(|file| {
+        let files = batch.files.iter().map(|file| {
+            let start = end;
             end = end.saturating_add(file.size.unwrap_or(0));
-            (end, file.name.clone())
+            Span { start, end, name: file.name.clone() }
         });
-        Self { bar, share: share.to_string(), progress, ends: ends.collect(), told: None }
+        let files = files.collect();
+        Self { bar, share, progress, files, file: None, retries: 0, told: None }
+    }
+
+    /// Bytes moved.
+    pub fn bytes(&self) -> u64 {
+        self.progress.borrow().progress.bytes
+    }
+
+    /// A connection broke, and another one is made.
+    pub fn retried(&mut self) {
+        self.retries = self.retries.saturating_add(1);
     }
 
     /// Redraws, and tells programs.
     pub fn show(&mut self, output: &Output) -> Result<(), Failure> {
         let now = *self.progress.borrow_and_update();
-        self.bar.at(now.progress.bytes, now.progress.total);
-        if self.ends.len() > 1
-            && let Some((_, name)) = self.ends.iter().find(|(end, _)| *end > now.progress.bytes)
-        {
-            let files = now.progress.files_total;
-            self.bar.says(&format!("{} {name} ({}/{files})", self.share, (now.progress.files + 1).min(files)));
-        }
+        let (bytes, total) = (now.progress.bytes, now.progress.total);
+        let counted = match now.progress.files_total {
+            0 | 1 => String::new(),
+            files => format!(", file {} of {files}", (now.progress.files + 1).min(files)),
+        };
+        let again = match self.retries {
+            0 => String::new(),
+            1 => ", connected again once".to_owned(),
+            times => format!(", connected again {times} times"),
+        };
+        self.bar.says(&format!("{} ({SOURCE}{counted}{again})", self.share));
+        self.bar.at(bytes, total);
+        self.show_file(output, bytes);
         let due = self.told.is_none_or(|told| clock::now().saturating_duration_since(told) >= TELL);
-        if output.is_json() && due && now.progress.bytes > 0 {
+        if output.is_json() && due && bytes > 0 {
             self.told = Some(clock::now());
-            let (bytes, total) = (now.progress.bytes, now.progress.total);
-            let eta = now.eta.map(|eta| eta.as_secs());
-            output.event(&Moved::Progress { at: at(), share: self.share.clone(), bytes, total, rate: now.rate, eta })?;
+            let (share, eta) = (self.share.clone(), now.eta.map(|eta| eta.as_secs()));
+            let retries = self.retries;
+            output.event(&Moved::Progress { at: at(), share, bytes, total, rate: now.rate, eta, source: SOURCE, retries })?;
         }
         Ok(())
+    }
+
+    /// The bar of the file that is at it.
+    fn show_file(&mut self, output: &Output, bytes: u64) {
+        if self.files.len() < 2 {
+            return;
+        }
+        let Some(span) = self.files.iter().find(|span| span.end > bytes) else {
+            self.file = None;
+            return;
+        };
+        let size = span.end.saturating_sub(span.start);
+        if self.file.as_ref().is_none_or(|(start, _)| *start != span.start) {
+            self.file = Some((span.start, output.bytes(&span.name, Some(size))));
+        }
+        if let Some((start, bar)) = &self.file {
+            bar.at(bytes.saturating_sub(*start), Some(size));
+        }
     }
 }

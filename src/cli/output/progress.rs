@@ -66,7 +66,12 @@ impl Progress {
         if let Some(total) = total {
             self.bar.set_length(total);
         }
+        let from = self.bar.position();
         self.bar.set_position(bytes);
+        if from == 0 && bytes > 0 {
+            // What was there from the start was not moved now, and says nothing of the rate.
+            self.bar.reset_eta();
+        }
     }
 
     /// One step done.

@@ -132,6 +132,11 @@ impl RecordStore {
         Ok(records)
     }
 
+    /// Whether a process is at this transfer.
+    pub fn is_held(&self, name: &TransferName) -> bool {
+        matches!(self.lock(name, false), Err(ResumeError::Busy(_)))
+    }
+
     /// Removes a record that is not running. The partial files are not its matter: `Sink::abort` removes both.
     ///
     /// # Errors

@@ -22,6 +22,8 @@ pub(super) async fn run(mut lead: Lead, mut downloader: Downloader, port: LocalP
             TransferEvent::Downloaded { share, downloaded: Box::new(downloaded) }
         }
         Err(Stop::Ended(why)) => TransferEvent::Ended { share, why, record: keep(downloader, true).await },
+        // Of downloads that is not said.
+        Err(Stop::Complete(_)) => TransferEvent::Ended { share, why: None, record: keep(downloader, true).await },
         Err(Stop::Error(error)) => {
             if !matches!(error, TransferError::Stopped) {
                 lead.say(Message::DownloadError(told(&error))).await;

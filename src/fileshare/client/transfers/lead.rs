@@ -10,7 +10,7 @@ use tokio::{
 use super::{TransferEvent, TransferOptions, another_port};
 use crate::fileshare::{
     ShareId,
-    client::{LocalPort, Settings, Snapshot, Ticket, TransferError},
+    client::{Fault, LocalPort, Settings, Snapshot, Ticket, TransferError},
     terminal::SharingCommand,
     wire::{Failure, FailureCode, control::Message},
 };
@@ -21,6 +21,8 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 /// How long a connection may take to end by itself once the share is over.
 const CLOSING: Duration = Duration::from_secs(2);
+/// How long the reason may take to come that a line which has ended does not say.
+const REASON: Duration = Duration::from_millis(500);
 
 /// What the signalling tells a transfer.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub(super) enum Word {
     Go(Box<Ticket>),
     /// S604: the upload may begin.
     Ready,
+    /// All of the upload is at the file server: so many bytes.
+    Complete(u64),
     /// S604: ask again later.
     NotReady(Duration),
     /// What was asked is refused.
@@ -46,6 +50,8 @@ pub(super) enum Stop {
     Error(TransferError),
     /// The conference ended it, or refuses to go on.
     Ended(Option<Failure>),
+    /// All of the upload is at the file server, whatever became of the connection.
+    Complete(u64),
 }
 
 /// What leads a transfer.
@@ -58,6 +64,8 @@ pub(super) struct Lead {
     pub(super) commands: mpsc::Sender<SharingCommand>,
     pub(super) tell: mpsc::Sender<TransferEvent>,
     pub(super) local: IpAddr,
+    /// Bytes of the upload, once it was said that it is complete.
+    pub(super) complete: Option<u64>,
 }
 
 impl Lead {
@@ -68,7 +76,7 @@ impl Lead {
                 Word::Go(ticket) => return Ok(*ticket),
                 Word::Refused(why) => return Err(Stop::Ended(Some(why))),
                 Word::Named(share) => self.share = Some(share),
-                Word::Ready | Word::NotReady(_) | Word::Ended(_) => {}
+                Word::Ready | Word::NotReady(_) | Word::Ended(_) | Word::Complete(_) => {}
             }
         }
     }
@@ -78,9 +86,10 @@ impl Lead {
         tokio::select! {
             biased;
             () = self.settings.stop.cancelled() => Err(Stop::Error(TransferError::Stopped)),
-            () = self.settings.cancel.cancelled() => Err(Stop::Error(crate::fileshare::client::Fault::CancelledHere.into())),
+            () = self.settings.cancel.cancelled() => Err(Stop::Error(Fault::CancelledHere.into())),
             word = self.words.recv() => match word {
-                Some(Word::Ended(why)) => Err(Stop::Ended(why)),
+                Some(Word::Ended(why)) => Err(Stop::Ended(self.reason(why).await)),
+                Some(Word::Complete(bytes)) => Err(Stop::Complete(bytes)),
                 Some(word) => Ok(word),
                 None => Err(Stop::Ended(None)),
             },
@@ -104,6 +113,15 @@ impl Lead {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
+            if let Some(bytes) = self.complete {
+                return Err(Stop::Complete(bytes));
+            }
+            if let TransferError::Fault(Fault::Refused(why)) = &error
+                && why.code == FailureCode::Ended
+            {
+                // The file server was quicker than the conference.
+                return Err(Stop::Ended(Some(why.clone())));
+            }
             if matches!(error, TransferError::Stopped) || !error.is_resumable() {
                 return Err(Stop::Error(error));
             }
@@ -136,20 +154,39 @@ impl Lead {
                         // What it had to say is said by now, or never.
                         return match timeout(CLOSING, &mut run).await {
                             Ok(Ok(done)) => Ok(Ok(done)),
-                            Ok(Err(_)) => Err(Stop::Ended(why)),
+                            Ok(Err(_)) => Err(Stop::Ended(self.reason(why).await)),
                             Err(_) => {
                                 settings.stop.cancel();
                                 let _ = run.await;
-                                Err(Stop::Ended(why))
+                                Err(Stop::Ended(self.reason(why).await))
                             }
                         };
                     }
+                    // The connection says so, too; where it breaks before, this holds.
+                    Some(Word::Complete(bytes)) => self.complete = Some(bytes),
                     Some(_) => {}
                     // Nobody tells any more; the connection knows best.
                     None => return Ok(run.await),
                 },
             }
         }
+    }
+
+    /// Why the share is over: a line that ends does not say it, but a word of the conference's beside it.
+    async fn reason(&mut self, why: Option<Failure>) -> Option<Failure> {
+        if why.is_some() {
+            return why;
+        }
+        let said = async {
+            loop {
+                match self.words.recv().await {
+                    Some(Word::Ended(Some(why))) => return Some(why),
+                    Some(_) => {}
+                    None => return None,
+                }
+            }
+        };
+        timeout(REASON, said).await.ok().flatten()
     }
 
     /// Declares another port; the file server's answer.
@@ -168,7 +205,7 @@ impl Lead {
         self.say(Message::Reconnect { source }).await;
         match timeout(self.options.patience, self.ticket()).await {
             Ok(ticket) => Ok((port, ticket?)),
-            Err(_) => Err(Stop::Error(crate::fileshare::client::Fault::Admission(self.options.patience).into())),
+            Err(_) => Err(Stop::Error(Fault::Admission(self.options.patience).into())),
         }
     }
 

@@ -60,11 +60,13 @@ pub struct TransferOptions {
     pub attempts: u32,
     /// How long the conference may take to answer what is asked about a share.
     pub patience: Duration,
+    /// An upload that breaks off is left to be gone on with in another dialog of the account (`share-suspended`), instead of ending its share.
+    pub come_again: bool,
 }
 
 impl Default for TransferOptions {
     fn default() -> Self {
-        Self { limit: None, attempts: 5, patience: Duration::from_secs(15) }
+        Self { limit: None, attempts: 5, patience: Duration::from_secs(15), come_again: false }
     }
 }
 
@@ -86,6 +88,8 @@ pub enum TransferEvent {
         key: u64,
         /// Its name in the conference.
         share: ShareId,
+        /// Its batch.
+        batch: BatchId,
     },
     /// A share of ours is refused.
     NotShared {
@@ -195,9 +199,24 @@ impl Transfers {
         let (id, files) = (order.batch.id, order.batch.files.clone());
         self.say(SharingCommand::Share(Box::new(order))).await;
         let (lead, running, progress) = self.prepare(id);
-        self.tasks.spawn(upload::run(lead, uploader, port, files));
+        self.tasks.spawn(upload::run(lead, uploader, port, Some(files)));
         self.beginning.insert(key, running);
         Ok((key, progress))
+    }
+
+    /// Goes on with the upload of a share of our account that another dialog, or another process, began. The batch must be the one that it
+    /// began with.
+    ///
+    /// # Errors
+    /// No port to connect from.
+    pub async fn go_on(&mut self, share: ShareId, batch: BatchId, uploader: Uploader) -> Result<watch::Receiver<Snapshot>, TransferError> {
+        let port = LocalPort::bind(self.local)?;
+        let (mut lead, running, progress) = self.prepare(batch);
+        lead.share = Some(share);
+        self.say(SharingCommand::TakeUp { share, source: port.address() }).await;
+        self.tasks.spawn(upload::run(lead, uploader, port, None));
+        self.live.insert(share, running);
+        Ok(progress)
     }
 
     /// Receives a share (S407 or S807): one that was offered, or by its name one that was not; its batch must be known.
@@ -224,6 +243,11 @@ impl Transfers {
         self.say(SharingCommand::Decline { share }).await;
     }
 
+    /// Asks how a share stands: [`SharingEvent::Said`] with `status` follows.
+    pub async fn ask(&self, share: ShareId) {
+        self.say(SharingCommand::Say { share, message: Box::new(Message::StatusRequest) }).await;
+    }
+
     /// Ends a share of ours, or gives up our part in one.
     pub async fn end(&mut self, share: ShareId) {
         if let Some(running) = self.live.remove(&share) {
@@ -245,8 +269,9 @@ impl Transfers {
                 running.conf = Some(conf.clone());
                 running.tell(Word::Named(*share));
                 running.go(endpoint.clone());
+                let batch = running.batch;
                 self.live.insert(*share, running);
-                self.report(TransferEvent::Shared { key: *key, share: *share }).await;
+                self.report(TransferEvent::Shared { key: *key, share: *share, batch }).await;
             }
             SharingEvent::NotShared { key, why } => {
                 self.beginning.remove(key);
@@ -259,7 +284,9 @@ impl Transfers {
                 }
             }
             SharingEvent::Ended { share, why } => {
-                if let Some(running) = self.live.remove(share) {
+                // Its reason may still come.
+                let running = if why.is_some() { self.live.remove(share) } else { None };
+                if let Some(running) = running.as_ref().or_else(|| self.live.get(share)) {
                     running.tell(Word::Ended(why.clone()));
                 }
             }
@@ -268,6 +295,7 @@ impl Transfers {
                 match message.as_ref() {
                     Message::Reconnected(endpoint) => running.go(endpoint.clone()),
                     Message::UploadReady => running.tell(Word::Ready),
+                    Message::UploadComplete { bytes } => running.tell(Word::Complete(*bytes)),
                     Message::UploadNotReady { retry_seconds, .. } => {
                         running.tell(Word::NotReady(Duration::from_secs((*retry_seconds).into())));
                     }
@@ -332,6 +360,7 @@ impl Transfers {
             commands: self.commands.clone(),
             tell: self.tell.clone(),
             local: self.local,
+            complete: None,
         };
         (lead, Running { words, conf: None, batch, cancel }, shown)
     }

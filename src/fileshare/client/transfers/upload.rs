@@ -15,25 +15,31 @@ use crate::fileshare::{
 /// How often a file server may say that it is not ready.
 const ASKED: u32 = 20;
 
-/// Leads it from the first word to the end.
-pub(super) async fn run(mut lead: Lead, mut uploader: Uploader, port: LocalPort, files: Vec<FileFacts>) {
+/// Leads it from the first word to the end. Without files it was begun before, and need not be asked for again.
+pub(super) async fn run(mut lead: Lead, mut uploader: Uploader, port: LocalPort, files: Option<Vec<FileFacts>>) {
     let outcome = upload(&mut lead, &mut uploader, port, files).await;
     let Some(share) = lead.share else { return };
     let event = match outcome {
-        Ok(bytes) => TransferEvent::Uploaded { share, bytes },
+        Ok(bytes) | Err(Stop::Complete(bytes)) => TransferEvent::Uploaded { share, bytes },
         Err(Stop::Ended(why)) => TransferEvent::Ended { share, why, record: None },
         Err(Stop::Error(error)) => {
-            // Nobody will go on with it: port 0.
-            let _ = lead.commands.send(SharingCommand::End { share }).await;
+            if lead.options.come_again && error.is_resumable() {
+                lead.say(Message::ShareSuspended).await;
+            } else {
+                // Nobody will go on with it: port 0.
+                let _ = lead.commands.send(SharingCommand::End { share }).await;
+            }
             TransferEvent::Failed { share, error, record: None }
         }
     };
     lead.report(event).await;
 }
 
-async fn upload(lead: &mut Lead, uploader: &mut Uploader, port: LocalPort, files: Vec<FileFacts>) -> Result<u64, Stop> {
+async fn upload(lead: &mut Lead, uploader: &mut Uploader, port: LocalPort, files: Option<Vec<FileFacts>>) -> Result<u64, Stop> {
     let ticket = lead.ticket().await?;
-    may_begin(lead, &files).await?;
+    if let Some(files) = files {
+        may_begin(lead, &files).await?;
+    }
     let connect =
         async |uploader: &mut Uploader, port: LocalPort, ticket: &Ticket, settings: &_| uploader.run(port, ticket, settings).await;
     lead.run(uploader, port, ticket, connect).await.map(|uploaded| uploaded.bytes)
@@ -50,7 +56,7 @@ async fn may_begin(lead: &mut Lead, files: &[FileFacts]) -> Result<(), Stop> {
                     Word::Ready => return Ok(None),
                     Word::NotReady(wait) => return Ok(Some(wait)),
                     Word::Refused(why) => return Err(Stop::Ended(Some(why))),
-                    Word::Named(_) | Word::Go(_) | Word::Ended(_) => {}
+                    Word::Named(_) | Word::Go(_) | Word::Ended(_) | Word::Complete(_) => {}
                 }
             }
         };

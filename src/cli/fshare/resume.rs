@@ -1,0 +1,251 @@
+//! `fshare resume`: goes on with an upload or a download that was broken off.
+
+use std::{collections::BTreeSet, pin::pin};
+
+use tokio::time::{interval, sleep};
+
+use super::{
+    call::{Call, over},
+    failure, get,
+    kept::{self, Kept, Named},
+    records::{self, found, store, untaken},
+    share::{self, REDRAW, rate},
+    sharing::Sharing,
+    show::{Bar, Moved, at},
+};
+use crate::{
+    cli::{ExitCode, Failure, secret::PinFile, settings::Context, values::Room},
+    conference::client::TerminalEvent,
+    config::Bandwidth,
+    fileshare::{
+        BatchId, ShareId,
+        client::{Downloader, TransferError, Uploader, transfers::TransferEvent},
+        terminal::{SharingCommand, SharingEvent},
+        wire::control::{Batch, Message, ShareSummary},
+    },
+    transfer::{Record, RecordStore, SinkError, Source, SourceOptions, TransferName, resume::ResumeError},
+};
+
+/// Shown under the help.
+pub const EXAMPLES: &str = "Examples:\n  \
+    fshare resume\n  \
+    fshare resume share-3-8c51f6a0b2d94e17\n  \
+    fshare resume upload-share-3-8c51f6a0b2d94e17 --limit 2MiB/s";
+
+/// What to go on with.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// As fshare status names it; without it, all are listed
+    #[arg(value_name = "TRANSFER")]
+    pub transfer: Option<String>,
+
+    /// Most bytes a second, such as 2MiB/s
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub limit: Option<Bandwidth>,
+
+    /// The PIN to enter with
+    #[command(flatten)]
+    pub pin: PinFile,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// No such transfer, or its share is over (4); it is running (5); as `fshare share` and `fshare get`.
+pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    let Some(wanted) = &args.transfer else { return records::status(None, context) };
+    let store = store()?;
+    let (name, record) = found(&store, wanted)?;
+    if kept::is_upload(&record) { upload(&store, &name, args, context).await } else { receive(&store, &name, args, context).await }
+}
+
+/// Where a transfer goes on: conference, share, batch.
+pub fn place(record: &Record) -> Option<(Room, ShareId, BatchId)> {
+    let detail = |key: &str| record.details.get(key);
+    let batch = detail("batch")?.parse().ok().map(BatchId)?;
+    Some((detail("conference")?.parse().ok()?, detail("share")?.parse().ok()?, batch))
+}
+
+fn unusable(name: &TransferName) -> Failure {
+    Failure::new(ExitCode::Failed, format!("the record of {name} does not say where to go on"))
+}
+
+/// Whose it is must be who asks.
+fn same_account(record: &Record, context: &Context) -> Result<(), Failure> {
+    let user = context.settings.config.user.as_ref().map(ToString::to_string);
+    match record.details.get("user") {
+        Some(began) if user.as_ref() != Some(began) => {
+            Err(Failure::new(ExitCode::Denied, format!("{} was begun as {began}", record.transfer)).hint(format!("use --as {began}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn upload(store: &RecordStore, name: &TransferName, args: &Args, context: &Context) -> Result<(), Failure> {
+    let (kept, manifest) = Kept::take_up(store, name).map_err(|error| untaken(name, error))?;
+    same_account(kept.record(), context)?;
+    let (room, id, batch) = place(kept.record()).ok_or_else(|| unusable(name))?;
+    let named = Named::of(kept.record()).ok_or_else(|| unusable(name))?;
+    let options = SourceOptions { follow_links: named.follow_links, ..SourceOptions::default() };
+    let give_up = format!("share it again; give this up with: fshare cancel {name}");
+    let source = Source::from_paths(named.paths, options).await.map_err(|error| failure::of_source(&error).hint(give_up.clone()))?;
+    if *source.manifest() != manifest {
+        let why = "what is shared was changed since the upload was broken off";
+        return Err(Failure::new(ExitCode::Failed, why).hint(give_up));
+    }
+    let shown = share::shown(&source);
+    let uploader = Uploader::new(source).map_err(|error| failure::of_transfer("failed to go on", &error, None))?;
+    let mut call = Call::open(&room, &args.pin, share::options(args.limit, true), context).await?;
+    let shared = Sharing::new(context, shown, manifest).go_on(&mut call, uploader, kept, id, batch).await;
+    call.leave().await;
+    shared
+}
+
+/// A download as its record has it.
+///
+/// # Errors
+/// It is running (5), or damaged.
+pub async fn download(store: &RecordStore, name: &TransferName) -> Result<Downloader, Failure> {
+    Downloader::resume(store, name).await.map_err(|error| match error {
+        TransferError::Sink(SinkError::Resume(error @ ResumeError::Busy(_))) => untaken(name, error),
+        error => failure::of_transfer("failed to go on", &error, None),
+    })
+}
+
+async fn receive(store: &RecordStore, name: &TransferName, args: &Args, context: &Context) -> Result<(), Failure> {
+    let downloader = download(store, name).await?;
+    let record = downloader.record().cloned().ok_or_else(|| unusable(name))?;
+    let (room, share, batch) = place(&record).ok_or_else(|| unusable(name))?;
+    let wanted = Wanted { name: name.clone(), share, batch, manifest: record.details.get("manifest").cloned() };
+    let mut call = Call::open(&room, &args.pin, get::options(args.limit.and_then(Bandwidth::get)), context).await?;
+    let ended = Receiving { context, wanted, waiting: Some(downloader), bar: None }.run(&mut call).await;
+    let mut kept = false;
+    for event in call.transfers.stop().await {
+        kept |= matches!(event, TransferEvent::Failed { record: Some(_), .. } | TransferEvent::Ended { record: Some(_), .. });
+    }
+    call.leave().await;
+    ended.map_err(|failure| match (kept, failure.code) {
+        (false, _) => failure,
+        (true, ExitCode::Interrupted) => {
+            let message = if failure.message.is_empty() { "broken off".to_owned() } else { failure.message };
+            Failure { message, ..failure }.hint(format!("go on with: fshare resume {name}"))
+        }
+        (true, _) => Failure { code: ExitCode::Resumable, ..failure }.hint(format!("go on with: fshare resume {name}")),
+    })
+}
+
+/// The share that a download is of.
+struct Wanted {
+    name: TransferName,
+    share: ShareId,
+    batch: BatchId,
+    /// SHA-256 of its manifest, where it was said: the same files may be shared again.
+    manifest: Option<String>,
+}
+
+impl Wanted {
+    /// The share among those that there are: the same, else the same files shared again.
+    fn among<'a>(&self, shares: &'a [ShareSummary]) -> Option<&'a ShareSummary> {
+        let same = shares.iter().find(|share| share.share == self.share && share.batch.id == self.batch);
+        same.or_else(|| shares.iter().find(|share| self.manifest.is_some() && get::manifest(&share.batch) == self.manifest))
+    }
+}
+
+struct Receiving<'a> {
+    context: &'a Context,
+    wanted: Wanted,
+    waiting: Option<Downloader>,
+    bar: Option<Bar>,
+}
+
+impl Receiving<'_> {
+    async fn run(&mut self, call: &mut Call) -> Result<(), Failure> {
+        let output = &self.context.output;
+        call.tell(SharingCommand::List).await;
+        let mut offered = BTreeSet::new();
+        let mut listed: Vec<ShareSummary> = Vec::new();
+        let mut chosen: Option<(ShareId, Batch)> = None;
+        // The conference offers what is shared to whoever comes; only where it does not, we ask.
+        let mut unasked = pin!(sleep(get::OFFERS));
+        let mut late = false;
+        let mut redraw = interval(REDRAW);
+        let (session, transfers) = call.parts();
+        loop {
+            if let Some((share, batch)) = &chosen {
+                for other in std::mem::take(&mut offered) {
+                    if other != *share {
+                        transfers.decline(other).await;
+                    } else if let Some(downloader) = self.waiting.take() {
+                        let progress = transfers.receive(*share, batch.id, downloader).await;
+                        let progress = progress.map_err(|error| failure::of_transfer("failed to receive", &error, None))?;
+                        self.bar = Some(Bar::new(output, *share, batch, progress));
+                    }
+                }
+            }
+            tokio::select! {
+                event = session.next() => {
+                    let Some(event) = event else { return Err(Failure::new(ExitCode::Declined, "the call is over")) };
+                    transfers.hear(&event).await;
+                    match event {
+                        SharingEvent::Offered { share, .. } => {
+                            offered.insert(share);
+                        }
+                        SharingEvent::Said { share: None, message } => if let Message::Shares { shares, more } = *message {
+                            listed.extend(shares);
+                            if !more {
+                                let found = self.wanted.among(&listed).ok_or_else(|| self.over())?;
+                                chosen = Some((found.share, found.batch.clone()));
+                                if late {
+                                    offered.insert(found.share);
+                                }
+                            }
+                        },
+                        SharingEvent::Terminal(TerminalEvent::Ended { reason, lost, .. }) => return Err(over(reason, lost)),
+                        _ => {}
+                    }
+                }
+                event = transfers.next() => if let Some(ended) = self.on_transfer(event)? {
+                    return ended;
+                },
+                () = &mut unasked, if !late => {
+                    late = true;
+                    offered.extend(chosen.as_ref().map(|(share, _)| *share));
+                }
+                _ = redraw.tick() => if let Some(bar) = &mut self.bar {
+                    bar.show(output)?;
+                },
+                () = self.context.leaving.cancelled() => return Err(Failure::silent(ExitCode::Interrupted)),
+            }
+        }
+    }
+
+    /// Nobody shares it any more.
+    fn over(&self) -> Failure {
+        Failure::new(ExitCode::NotFound, format!("{} is not shared any more", self.wanted.share)).hint(format!(
+            "when the same files are shared again, fshare resume {0} goes on; give it up with: fshare cancel {0}",
+            self.wanted.name
+        ))
+    }
+
+    fn on_transfer(&mut self, event: TransferEvent) -> Result<Option<Result<(), Failure>>, Failure> {
+        let output = &self.context.output;
+        match event {
+            TransferEvent::Downloaded { share, downloaded } => return Ok(Some(output.event(&Moved::received(share, &downloaded)))),
+            TransferEvent::Broken { share, error, again_in } => {
+                if let Some(bar) = &mut self.bar {
+                    bar.retried();
+                }
+                let (share, reason) = (share.to_string(), error.to_string());
+                output.event(&Moved::Broken { at: at(), share, reason, again_in: again_in.as_secs_f64() })?;
+            }
+            TransferEvent::Failed { share, error, record } => {
+                return Err(failure::of_transfer(&format!("{share} was not received"), &error, record.as_ref()));
+            }
+            TransferEvent::Ended { share, why, record } => {
+                return Err(failure::said(&format!("{share} cannot be gone on with"), why.as_ref(), record.as_ref()));
+            }
+            TransferEvent::Shared { .. } | TransferEvent::NotShared { .. } | TransferEvent::Uploaded { .. } => {}
+        }
+        Ok(None)
+    }
+}

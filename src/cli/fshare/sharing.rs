@@ -1,0 +1,363 @@
+//! A share of ours, from its opening, or from where an earlier process left it, to its end.
+
+use std::time::{Duration, Instant};
+
+use tokio::{
+    sync::watch,
+    time::{interval, sleep_until, timeout},
+};
+
+use super::{
+    call::{Call, over},
+    failure,
+    kept::{Kept, Named},
+    share::REDRAW,
+    show::{Bar, Moved, at},
+};
+use crate::{
+    cli::{ExitCode, Failure, settings::Context},
+    clock,
+    conference::client::TerminalEvent,
+    fileshare::{
+        BatchId, ShareId,
+        client::{
+            Snapshot, Uploader,
+            transfers::{ShareOptions, TransferEvent, Transfers},
+        },
+        terminal::SharingEvent,
+        wire::{
+            FailureCode,
+            control::{Batch, Member, MemberState, Message},
+        },
+    },
+    transfer::Manifest,
+};
+
+/// How long the reason may take to come that the end of a share's line does not say.
+const REASON: Duration = Duration::from_secs(1);
+/// How long the conference may take to say that it waits for us, or how members stand.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// What is shared.
+pub struct Sharing<'a> {
+    context: &'a Context,
+    /// For the bar.
+    batch: Batch,
+    manifest: Manifest,
+    /// It is for somebody in particular.
+    for_some: bool,
+    /// It ends by itself after this time.
+    length: Option<Duration>,
+    /// When that is.
+    until: Option<Instant>,
+    /// What a record is to say.
+    named: Option<Named>,
+    kept: Option<Kept>,
+    progress: Option<watch::Receiver<Snapshot>>,
+    ours: Option<(ShareId, Option<Bar>)>,
+    uploaded: bool,
+    /// Parts of a report that is not whole yet.
+    members: Vec<Member>,
+    /// The time is up, and it was asked how members stand.
+    closing: Option<Instant>,
+    /// It was ended without a word, and so long its reason may still come.
+    ended: Option<Instant>,
+}
+
+impl<'a> Sharing<'a> {
+    /// A share of this batch.
+    pub fn new(context: &'a Context, batch: Batch, manifest: Manifest) -> Self {
+        Self {
+            context,
+            batch,
+            manifest,
+            for_some: false,
+            length: None,
+            until: None,
+            named: None,
+            kept: None,
+            progress: None,
+            ours: None,
+            uploaded: false,
+            members: Vec::new(),
+            closing: None,
+            ended: None,
+        }
+    }
+
+    /// It ends by itself so long after it is there.
+    #[must_use]
+    pub fn lasting(self, length: Option<Duration>) -> Self {
+        Self { length, ..self }
+    }
+
+    /// What a record is to say, so that another process can go on with it.
+    #[must_use]
+    pub fn named(self, named: Option<Named>) -> Self {
+        Self { named, ..self }
+    }
+
+    /// Opens the share, and leads it to its end.
+    ///
+    /// # Errors
+    /// With the exit code that says why.
+    pub async fn open(mut self, call: &mut Call, uploader: Uploader, options: ShareOptions) -> Result<(), Failure> {
+        self.for_some = !options.recipients.is_empty();
+        let opened = call.transfers.share(uploader, options).await;
+        let (_, progress) = opened.map_err(|error| failure::of_transfer("failed to share", &error, None))?;
+        self.progress = Some(progress);
+        self.lead(call).await
+    }
+
+    /// Goes on with the upload that a record is of, and leads the share to its end.
+    ///
+    /// # Errors
+    /// With the exit code that says why.
+    pub async fn go_on(mut self, call: &mut Call, uploader: Uploader, kept: Kept, share: ShareId, batch: BatchId) -> Result<(), Failure> {
+        self.kept = Some(kept);
+        let begun = call.transfers.go_on(share, batch, uploader).await;
+        let progress = begun.map_err(|error| failure::of_transfer("failed to go on", &error, None))?;
+        self.ours = Some((share, Some(Bar::new(&self.context.output, share, &self.batch, progress))));
+        self.lead(call).await
+    }
+
+    async fn lead(&mut self, call: &mut Call) -> Result<(), Failure> {
+        let ended = self.run(call).await;
+        let bytes = self.ours.as_ref().and_then(|(_, bar)| bar.as_ref()).map_or(0, Bar::bytes);
+        drop(self.ours.as_mut().and_then(|(_, bar)| bar.take()));
+        let broken = ended.as_ref().is_err_and(|failure| matches!(failure.code, ExitCode::Interrupted | ExitCode::Resumable));
+        let waits = broken && !self.uploaded && self.kept.is_some();
+        drop(call.transfers.stop().await);
+        if ended.is_err() && !waits {
+            self.end(&mut call.transfers).await;
+        }
+        match (waits, self.kept.take()) {
+            (true, Some(mut kept)) if self.is_waited_for(call).await => {
+                kept.note(bytes, true);
+                let name = kept.name();
+                ended.map_err(|failure| {
+                    let message = if failure.message.is_empty() { "the upload was broken off".to_owned() } else { failure.message };
+                    Failure { message, ..failure }
+                        .hint(format!("go on with: fshare resume {name}; or end the share with: fshare cancel {name}"))
+                })
+            }
+            (waits, kept) => {
+                if let Some(kept) = kept {
+                    kept.forget();
+                }
+                // Nobody waits: what was to be gone on with has failed.
+                ended.map_err(|failure| match (waits, failure.code) {
+                    (true, ExitCode::Resumable) => Failure { code: ExitCode::Unreachable, ..failure }.hint("share it again"),
+                    _ => failure,
+                })
+            }
+        }
+    }
+
+    /// The upload said that it comes again: whether that is agreed on. Without an answer it may be.
+    async fn is_waited_for(&self, call: &mut Call) -> bool {
+        let Some(share) = self.ours.as_ref().map(|(share, _)| *share) else { return false };
+        let (session, _) = call.parts();
+        let answer = async {
+            loop {
+                match session.next().await {
+                    Some(SharingEvent::Said { share: Some(said), message }) if said == share => match *message {
+                        Message::Done => return true,
+                        Message::Refusal(_) => return false,
+                        _ => {}
+                    },
+                    Some(SharingEvent::Ended { share: ended, .. }) if ended == share => return false,
+                    Some(_) => {}
+                    None => return true,
+                }
+            }
+        };
+        timeout(ANSWER, answer).await.unwrap_or(true)
+    }
+
+    async fn run(&mut self, call: &mut Call) -> Result<(), Failure> {
+        let mut redraw = interval(REDRAW);
+        let (session, transfers) = call.parts();
+        loop {
+            let over = [self.ended, self.closing.or(self.until)].into_iter().flatten().min();
+            tokio::select! {
+                event = session.next() => {
+                    let Some(event) = event else { return Err(Failure::new(ExitCode::Declined, "the call is over")) };
+                    transfers.hear(&event).await;
+                    if let Some(ended) = self.on_session(transfers, event).await {
+                        return ended;
+                    }
+                }
+                event = transfers.next() => self.on_transfer(transfers, event).await?,
+                () = at_moment(over), if over.is_some() => if let Some(ended) = self.on_over(transfers).await {
+                    return ended;
+                },
+                _ = redraw.tick() => if let Some((_, Some(bar))) = &mut self.ours {
+                    bar.show(&self.context.output)?;
+                    if let Some(kept) = &mut self.kept {
+                        kept.note(bar.bytes(), false);
+                    }
+                },
+                () = self.context.leaving.cancelled() => {
+                    if self.uploaded || self.kept.is_none() {
+                        self.end(transfers).await;
+                    }
+                    return Err(Failure::silent(ExitCode::Interrupted));
+                }
+            }
+        }
+    }
+
+    async fn on_session(&mut self, transfers: &mut Transfers, event: SharingEvent) -> Option<Result<(), Failure>> {
+        let ours = self.ours.as_ref().map(|(share, _)| *share);
+        match event {
+            SharingEvent::Said { share, message } if share == ours && ours.is_some() => match *message {
+                Message::ShareComplete { members, more } => self.on_report(members, more),
+                Message::ShareEnded(why) if self.uploaded => Some(Err(failure::said("the share was ended", Some(&why), None))),
+                Message::Status(status) => self.on_status(transfers, &status.members).await,
+                _ => None,
+            },
+            // Somebody else's: this dialog only shares.
+            SharingEvent::Offered { share, .. } => {
+                transfers.decline(share).await;
+                None
+            }
+            SharingEvent::Terminal(TerminalEvent::Ended { reason, lost, .. }) => {
+                let ended = over(reason, lost);
+                // Nobody ended it: the conference waits for the upload, if it lives.
+                let waits = lost && !self.uploaded && self.kept.is_some();
+                Some(Err(Failure { code: if waits { ExitCode::Resumable } else { ended.code }, ..ended }))
+            }
+            SharingEvent::Ended { share, why } if self.uploaded && ours == Some(share) => match why {
+                Some(why) => Some(Err(failure::said("the share was ended", Some(&why), None))),
+                None => {
+                    self.ended = Some(clock::now() + REASON);
+                    None
+                }
+            },
+            _ => None,
+        }
+    }
+
+    /// All who were asked have finished.
+    fn on_report(&mut self, members: Vec<Member>, more: bool) -> Option<Result<(), Failure>> {
+        self.members.extend(members);
+        if more {
+            return None;
+        }
+        let told = std::mem::take(&mut self.members);
+        if let Some((share, _)) = &self.ours
+            && let Err(failure) = self.context.output.event(&Moved::finished(*share, &told))
+        {
+            return Some(Err(failure));
+        }
+        let ended = self.fared(&told);
+        if ended.is_none() {
+            self.context.output.note("nobody has it yet; waiting for somebody who comes");
+        }
+        ended
+    }
+
+    /// What it means that members fared so; `None` where somebody may still come who wants it.
+    fn fared(&self, members: &[Member]) -> Option<Result<(), Failure>> {
+        let all = |state: MemberState| members.iter().all(|member| member.state == state);
+        if members.iter().any(|member| member.state == MemberState::Complete) {
+            return Some(Ok(()));
+        }
+        if members.iter().any(|member| member.state == MemberState::Failed) {
+            return Some(Err(Failure::new(ExitCode::Failed, "nobody received it")));
+        }
+        if self.for_some && all(MemberState::Declined) {
+            return Some(Err(Failure::new(ExitCode::Declined, "nobody whom it is for wants it")));
+        }
+        None
+    }
+
+    /// It was asked how members stand: after the upload, or when the time was up.
+    async fn on_status(&mut self, transfers: &mut Transfers, members: &[Member]) -> Option<Result<(), Failure>> {
+        if self.closing.is_some() {
+            self.end(transfers).await;
+            let anybody = members.iter().any(|member| member.state == MemberState::Complete);
+            let nobody = || Failure::new(ExitCode::Unreachable, "the time was up before anybody had received it");
+            return Some(if anybody { Ok(()) } else { Err(nobody()) });
+        }
+        if members.is_empty() {
+            self.context.output.note("nobody is there who receives it; waiting for somebody who comes (Ctrl-C ends the share)");
+        }
+        None
+    }
+
+    /// The time is up. Asked once who has it by now; without an answer nobody does.
+    async fn on_over(&mut self, transfers: &mut Transfers) -> Option<Result<(), Failure>> {
+        if self.ended.is_some() {
+            return Some(Err(failure::said("the share was ended", None, None)));
+        }
+        if let (Some((share, _)), true, None) = (&self.ours, self.uploaded, self.closing) {
+            transfers.ask(*share).await;
+            self.closing = Some(clock::now() + ANSWER);
+            return None;
+        }
+        self.end(transfers).await;
+        let text = if self.uploaded {
+            "the time was up, and the conference does not say who has it"
+        } else {
+            "the time was up before all was uploaded"
+        };
+        Some(Err(Failure::new(ExitCode::Unreachable, text)))
+    }
+
+    async fn end(&mut self, transfers: &mut Transfers) {
+        if let Some((share, _)) = &self.ours {
+            transfers.end(*share).await;
+        }
+    }
+
+    async fn on_transfer(&mut self, transfers: &mut Transfers, event: TransferEvent) -> Result<(), Failure> {
+        let output = &self.context.output;
+        match event {
+            TransferEvent::Shared { share, batch, .. } => {
+                let (entries, bytes) = (self.batch.entries.into(), self.batch.bytes);
+                output.event(&Moved::Shared { at: at(), share: share.to_string(), entries, bytes })?;
+                if let Some(named) = &self.named {
+                    self.kept = Kept::begin(named, share, batch, &self.manifest)?;
+                }
+                self.until = self.length.map(|length| clock::now() + length);
+                let bar = self.progress.take().map(|progress| Bar::new(output, share, &self.batch, progress));
+                self.ours = Some((share, bar));
+                Ok(())
+            }
+            TransferEvent::NotShared { why, .. } => Err(failure::said("the conference does not take the share", Some(&why), None)),
+            TransferEvent::Uploaded { share, bytes } => {
+                self.uploaded = true;
+                // Who is there is worth a word where nobody is.
+                transfers.ask(share).await;
+                output.event(&Moved::Uploaded { at: at(), share: share.to_string(), bytes })
+            }
+            TransferEvent::Broken { share, error, again_in } => {
+                if let Some((_, Some(bar))) = &mut self.ours {
+                    bar.retried();
+                }
+                let (share, reason) = (share.to_string(), error.to_string());
+                output.event(&Moved::Broken { at: at(), share, reason, again_in: again_in.as_secs_f64() })
+            }
+            TransferEvent::Failed { error, .. } => {
+                let failed = failure::of_transfer("the upload failed", &error, None);
+                let again = error.is_resumable() && self.kept.is_some();
+                Err(if again { Failure { code: ExitCode::Resumable, ..failed } } else { failed.hint("share it again") })
+            }
+            TransferEvent::Ended { why: Some(why), .. } if why.code == FailureCode::Unreachable && self.kept.is_some() => {
+                // Nobody ended it: the conference waits, if it lives.
+                Err(Failure { code: ExitCode::Resumable, ..failure::said("the upload broke off", Some(&why), None) })
+            }
+            TransferEvent::Ended { why, .. } => Err(failure::said("the share was ended", why.as_ref(), None)),
+            TransferEvent::Downloaded { .. } => Ok(()),
+        }
+    }
+}
+
+async fn at_moment(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment.into()).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,209 @@
+//! How shares and downloads end, and the exit code of each end.
+
+use std::{
+    fs::{self, OpenOptions},
+    os::unix::fs::FileExt as _,
+};
+
+use nix::sys::signal::Signal;
+
+use super::place::{CONFCTL, Place, Running, bytes, code, contents, document, said};
+
+/// A share of this name that nobody has got yet.
+fn shared(place: &Place, name: &str) -> Running {
+    place.write(name, name);
+    place.sharing(&[name], None)
+}
+
+#[test]
+fn the_sharer_ends_a_share_from_another_process() {
+    let place = Place::new();
+    let none = place.fshare("alice", &["unshare", "standup"]);
+    assert_eq!(code(&none), 4, "nothing is shared: {}", said(&none));
+    let first = shared(&place, "first.txt");
+    let foreign = place.fshare("bob", &["unshare", "standup", &first.share]);
+    assert_eq!(code(&foreign), 3, "it is not bob's: {}", said(&foreign));
+    let nothing = place.fshare("bob", &["unshare", "standup"]);
+    assert_eq!(code(&nothing), 4, "nothing is bob's: {}", said(&nothing));
+    let second = shared(&place, "second.txt");
+    let several = place.fshare("alice", &["unshare", "standup"]);
+    assert_eq!(code(&several), 2, "two are hers: {}", said(&several));
+    assert!(said(&several).contains(&second.share), "they are named: {}", said(&several));
+    let gone = place.fshare("alice", &["unshare", "standup", "share-99"]);
+    assert_eq!(code(&gone), 4, "{}", said(&gone));
+
+    let ended = place.fshare("alice", &["unshare", "standup", &first.share]);
+    assert_eq!(code(&ended), 0, "{}", said(&ended));
+    assert_eq!(document(&ended)["share"].as_str(), Some(first.share.as_str()));
+    let first = first.end();
+    assert_eq!(first.code, Some(6), "{first:?}");
+    assert!(first.error()["message"].as_str().is_some_and(|text| text.contains("the sharer ended the share")), "{first:?}");
+    let told = place.told("alice", &["unshare", "standup"]);
+    assert_eq!((code(&told), String::from_utf8_lossy(&told.stdout).trim()), (0, format!("{}: ended", second.share).as_str()));
+    assert_eq!(second.end().code, Some(6));
+    assert!(place.shares("bob").is_empty());
+    assert_eq!(code(&place.fshare("alice", &["unshare", "elsewhere"])), 4, "no such conference");
+}
+
+#[test]
+fn who_lists_shares_is_no_member_of_them() {
+    let place = Place::new();
+    let sharing = shared(&place, "notes.txt");
+    for user in ["bob", "carol", "bob"] {
+        let shares = place.shares(user);
+        assert_eq!((shares[0]["members"].as_u64(), shares[0]["own"].as_bool()), (Some(0), Some(false)), "{user}");
+    }
+    assert_eq!(place.shares("alice")[0]["own"].as_bool(), Some(true));
+    assert_eq!(code(&place.fshare("bob", &["get", "standup", "--output", "bob"])), 0);
+    let ended = sharing.end();
+    assert_eq!((ended.code, ended.last("finished")["members"].as_array().map(Vec::len)), (Some(0), Some(1)), "{ended:?}");
+}
+
+#[test]
+fn what_does_not_verify_ends_with_8_and_is_not_put_into_place() {
+    let place = Place::new();
+    let sent = place.write("large.bin", bytes(4_000_000));
+    let mut sharing = place.sharing(&["large.bin"], None);
+    sharing.until("uploaded");
+    // The file server's disk changes a byte.
+    let kept: Vec<_> = walkdir::WalkDir::new(place.data_dir.join("fileshare"))
+        .into_iter()
+        .filter_map(Result::ok)
+        .filter(|entry| entry.metadata().is_ok_and(|meta| meta.is_file() && meta.len() == sent.len() as u64))
+        .collect();
+    let [kept] = kept.as_slice() else { panic!("one file has the bytes: {kept:?}") };
+    let file = OpenOptions::new().write(true).open(kept.path()).expect("it is there");
+    file.write_all_at(&[!sent[2_000_000]], 2_000_000).expect("written");
+
+    let got = place.fshare("bob", &["get", "standup", "--output", "bob"]);
+    assert_eq!(code(&got), 8, "{}", said(&got));
+    assert!(!place.path("bob/large.bin").exists(), "nothing is put into place");
+    let told = sharing.end();
+    assert_eq!((told.code, told.last("finished")["members"][0]["state"].as_str()), (Some(1), Some("failed")), "{told:?}");
+}
+
+#[test]
+fn several_files_and_folders_are_one_share() {
+    let place = Place::new();
+    place.write("report/part/one.txt", b"one");
+    place.write("report/two.txt", b"two");
+    place.write("photos/three.jpg", bytes(100_000));
+    place.write("four.txt", b"");
+    let sharing = place.sharing(&["report", "photos/three.jpg", "four.txt"], None);
+    let got = place.fshare("bob", &["get", "standup", "four.txt", "--output", "bob"]);
+    assert_eq!(code(&got), 0, "found by the name of one of its files: {}", said(&got));
+    let names: Vec<String> = contents(&place.path("bob")).iter().map(|(path, _)| path.display().to_string()).collect();
+    assert_eq!(names, ["four.txt", "report/part/one.txt", "report/two.txt", "three.jpg"]);
+    assert!(place.read("bob/three.jpg") == place.read("photos/three.jpg"));
+    assert_eq!(sharing.end().code, Some(0));
+}
+
+#[test]
+fn a_file_that_is_there_already_is_treated_as_was_asked() {
+    let place = Place::new();
+    place.write("notes.txt", b"new");
+    for (policy, code_wanted, there, renamed) in [
+        (None, 5, "old", None),
+        (Some("--overwrite"), 0, "new", None),
+        (Some("--rename"), 0, "old", Some("new")),
+        (Some("--skip"), 0, "old", None),
+    ] {
+        let folder = format!("bob{}", policy.unwrap_or_default());
+        place.write(&format!("{folder}/notes.txt"), b"old");
+        let sharing = place.sharing(&["notes.txt"], None);
+        let get = ["get", "standup", &sharing.share, "--output", &folder];
+        let got = place.fshare("bob", &[&get[..], policy.as_slice()].concat());
+        assert_eq!(code(&got), code_wanted, "{policy:?}: {}", said(&got));
+        assert_eq!(String::from_utf8_lossy(&place.read(&format!("{folder}/notes.txt"))), there, "{policy:?}");
+        let other = fs::read_to_string(place.path(&format!("{folder}/notes (1).txt"))).ok();
+        assert_eq!(other.as_deref(), renamed, "{policy:?}");
+    }
+    let both = place.fshare("bob", &["get", "standup", "--rename", "--skip"]);
+    assert_eq!(code(&both), 2, "one of them: {}", said(&both));
+}
+
+#[test]
+fn two_files_of_one_name_are_not_one_share() {
+    let place = Place::new();
+    place.write("a/notes.txt", b"a");
+    place.write("b/notes.txt", b"b");
+    let refused = place.fshare("alice", &["share", "standup", "a/notes.txt", "b/notes.txt"]);
+    assert_eq!(code(&refused), 2, "{}", said(&refused));
+    assert!(said(&refused).contains("would have the same name"), "{}", said(&refused));
+}
+
+#[test]
+fn a_conference_that_is_not_there_is_named() {
+    let place = Place::new();
+    place.write("notes.txt", b"notes");
+    for args in [&["share", "nowhere", "notes.txt"][..], &["get", "nowhere"], &["shares", "nowhere"], &["unshare", "nowhere"]] {
+        let refused = place.told("alice", args);
+        assert_eq!(code(&refused), 4, "{args:?}: {}", said(&refused));
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("nowhere"), "{args:?}: {}", said(&refused));
+    }
+}
+
+#[test]
+fn who_shares_with_nobody_is_told_so() {
+    let place = Place::new();
+    place.write("notes.txt", b"notes");
+    let alone = place.told("alice", &["share", "standup", "notes.txt", "--for", "2s"]);
+    assert_eq!(code(&alone), 7, "{}", said(&alone));
+    assert!(said(&alone).contains("nobody is there who receives it"), "{}", said(&alone));
+    assert!(said(&alone).contains("the time was up before anybody had received it"), "{}", said(&alone));
+    assert!(place.shares("bob").is_empty(), "the share is ended");
+}
+
+#[test]
+fn whoever_declines_what_is_for_them_alone_ends_the_share() {
+    let place = Place::new();
+    place.write("notes.txt", b"notes");
+    let kept = shared(&place, "other.txt");
+    let sharing = place.sharing(&["notes.txt", "--to", "bob"], None);
+    // Bob gets another one, and so declines this.
+    let got = place.fshare("bob", &["get", "standup", &kept.share, "--output", "bob"]);
+    assert_eq!(code(&got), 0, "{}", said(&got));
+    let ended = sharing.end();
+    assert_eq!(ended.code, Some(6), "{ended:?}");
+}
+
+#[test]
+fn a_conference_that_ends_ends_its_shares() {
+    let place = Place::new();
+    let sharing = shared(&place, "notes.txt");
+    assert!(place.program(CONFCTL, &["end", "standup"]).output().expect("it runs").status.success());
+    let ended = sharing.end();
+    assert_eq!(ended.code, Some(6), "{ended:?}");
+    assert!(place.transfers("").is_empty(), "there is nothing to go on with");
+}
+
+#[test]
+fn ctrl_c_after_the_upload_ends_the_share() {
+    let place = Place::new();
+    place.write("notes.txt", b"notes");
+    let mut sharing = place.sharing(&["notes.txt"], None);
+    sharing.until("uploaded");
+    sharing.signal(Signal::SIGINT);
+    assert_eq!(sharing.end().code, Some(130));
+    assert!(place.shares("bob").is_empty() && place.transfers("").is_empty());
+}
+
+#[test]
+fn a_command_is_run_for_every_file_that_came() {
+    let place = Place::new();
+    place.write("sent/one file.txt", b"one");
+    place.write("sent/two.txt", b"two");
+    let sharing = place.sharing(&["sent"], None);
+    let command = r#"printf '%s %s %s\n' "$CONFKIT_SHARE" "$(cat "$1")" "${CONFKIT_FILE##*/}" >> came.txt"#;
+    let got = place.fshare("bob", &["get", "standup", "--output", "bob", "--on-file", command]);
+    assert_eq!(code(&got), 0, "{}", said(&got));
+    let share = &sharing.share;
+    let mut lines: Vec<String> = String::from_utf8_lossy(&place.read("came.txt")).lines().map(str::to_owned).collect();
+    lines.sort();
+    assert_eq!(lines, [format!("{share} one one file.txt"), format!("{share} two two.txt")]);
+
+    let sharing = place.sharing(&["sent"], None);
+    let got = place.fshare("bob", &["get", "standup", &sharing.share, "--output", "again", "--on-file", "exit 3"]);
+    assert_eq!(code(&got), 0, "the files are there all the same: {}", said(&got));
+    assert!(said(&got).contains("--on-file ended with exit status: 3"), "{}", said(&got));
+}
