@@ -103,6 +103,19 @@ fn nobody_who_listens_is_no_server_that_says_503() {
 }
 
 #[test]
+fn a_server_that_says_nothing_is_waited_for_as_long_as_was_asked() {
+    let silent = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let server = format!("sip:{}", silent.local_addr().expect("address"));
+    for args in [&["message", "bob", "hello"][..], &["watch", "standup"]] {
+        let begun = confkit::clock::now();
+        let told = ran(confctl(&server, Some(("alice", "secret")), &[args, &["--timeout", "500ms"]].concat()));
+        assert_eq!(told.code, 7, "{args:?}: {}", told.err);
+        assert!(told.err.contains("in 500ms") && told.err.contains("is relayd running there?"), "{args:?}: {}", told.err);
+        assert!(begun.elapsed() < PATIENCE, "{args:?}: after {:?}", begun.elapsed());
+    }
+}
+
+#[test]
 fn whom_the_server_cannot_reach_is_named_with_why() {
     let daemon = Daemon::ephemeral(&[]);
     assert_eq!(admin(&daemon, &["create", "standup"]).code, 0);

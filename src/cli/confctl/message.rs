@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::{
     cli::{
         ExitCode, Failure, OrFail as _,
-        confctl::dialog,
+        confctl::{dialog, refused::SILENT},
         output::{Page, Report, Text},
         settings::Context,
         values::Callee,
@@ -83,13 +83,16 @@ pub async fn send(context: &Context, to: &Callee, text: &str) -> Result<u16, Fai
         event = tokio::time::timeout(timeout, session.next()) => event,
         () = context.leaving.cancelled() => return Err(Failure::silent(ExitCode::Interrupted)),
     };
-    session.over().await;
+    if event.is_ok() {
+        // Where nobody answers, the machine would go on trying for half a minute.
+        session.over().await;
+    }
     match event {
         Ok(Some(MessageEvent::Delivered { status })) => Ok(status),
         Ok(Some(MessageEvent::Refused(refusal))) => Err(refused(to_whom, refusal)),
         Ok(None) | Err(_) => {
             let waited = humantime::format_duration(timeout);
-            Err(Failure::new(ExitCode::Unreachable, format!("no answer for {to_whom} from {} in {waited}", server.uri)))
+            Err(Failure::new(ExitCode::Unreachable, format!("no answer for {to_whom} from {} in {waited}", server.uri)).hint(SILENT))
         }
     }
 }

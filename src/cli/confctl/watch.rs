@@ -192,6 +192,8 @@ async fn watch(
     let endpoint = transports.endpoint(EndpointConfig::default());
     let mut session = transports.run(Watch::new(clock::now(), endpoint, &identity, &dialog::server(&context), &name));
     let mut before = None;
+    let patience = context.settings.config.timeout.get();
+    let mut silent = std::pin::pin!(tokio::time::sleep(patience));
     let mut ask = tokio::time::interval(ASK);
     ask.tick().await;
     let outcome = loop {
@@ -200,6 +202,11 @@ async fn watch(
             _ = ask.tick() => {
                 session.tell(WatchCommand::Ask).await;
                 continue;
+            }
+            () = &mut silent, if before.is_none() => {
+                let waited = humantime::format_duration(patience);
+                let failure = Failure::new(ExitCode::Unreachable, format!("{} says nothing of {name} in {waited}", context.settings.server));
+                return Err(failure.hint(SILENT));
             }
             () = stop.cancelled() => return part(session, &context).await,
         };
@@ -226,8 +233,13 @@ async fn watch(
             Some(WatchEvent::Ended) | None => break Ok(()),
         }
     };
-    session.over().await;
+    over(session).await;
     outcome
+}
+
+/// Waits until nothing is left to be said, but not for a server that leaves its subscription open.
+async fn over(session: Session<Watch>) {
+    let _ = tokio::time::timeout(PARTING, session.over()).await;
 }
 
 /// Ends a subscription. A server that does not answer to that may be gone, and with it what was to be watched.
@@ -245,7 +257,7 @@ async fn part(mut session: Session<Watch>, context: &Context) -> Result<(), Fail
     };
     match tokio::time::timeout(PARTING, parting).await {
         Ok(Ok(())) => {
-            session.over().await;
+            over(session).await;
             Ok(())
         }
         Ok(Err(failure)) => Err(failure),
