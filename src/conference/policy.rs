@@ -52,7 +52,8 @@ pub const TOO_MANY_WRONG: &str = "too many wrong";
 
 /// The answer to whoever has guessed too often: status and header fields. `what` are the secrets that it guessed.
 pub fn barred(what: &str, wait: Duration) -> (u16, Vec<(String, String)>) {
-    let seconds = wait.as_secs().max(1).to_string();
+    // Rounded up: whoever comes back then is listened to.
+    let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1).to_string();
     (503, vec![("Retry-After".to_owned(), seconds), warning(&format!("{TOO_MANY_WRONG} {what}"))])
 }
 
@@ -147,6 +148,14 @@ mod tests {
 
     const OPEN: Admission =
         Admission { authenticated: true, privileged: false, guests: true, locked: false, participants: 0, max: 2, draining: false };
+
+    #[test]
+    fn whoever_waits_as_long_as_it_is_told_is_listened_to() {
+        for (wait, told) in [(0, "1"), (1_000, "1"), (1_001, "2"), (7_900, "8")] {
+            let (_, headers) = barred("PINs", Duration::from_millis(wait));
+            assert_eq!(headers.first().map(|(_, value)| value.as_str()), Some(told), "{wait} ms");
+        }
+    }
 
     #[test]
     fn each_rule_keeps_its_callers_out() {
