@@ -24,7 +24,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Info {
     /// Our requests to share, by their id.
-    asked: BTreeMap<String, u64>,
+    pub(super) asked: BTreeMap<String, u64>,
     /// Offers that their owner has still to accept or decline: the id of each.
     pub(super) offered: BTreeMap<ShareId, String>,
     /// Uploads that other dialogs of our account began, and that we asked to go on with.
@@ -167,5 +167,66 @@ impl SharingTerminal {
             Some(key) => self.events.push_back(SharingEvent::NotShared { key, why }),
             None => self.events.push_back(SharingEvent::Said { share: None, message: Box::new(Message::Refusal(why)) }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::Ipv4Addr, time::Duration};
+
+    use super::*;
+    use crate::{
+        clock,
+        conference::client::{Identity, Machine as _, ServerAddress, TerminalConfig},
+        fileshare::{
+            BatchId,
+            terminal::{Opening, SharingCommand},
+            wire::control::Batch,
+        },
+        sdp::LocalAudio,
+        sip::{
+            endpoint::{Endpoint, EndpointConfig},
+            message::Host,
+            node::Node as _,
+        },
+    };
+
+    fn terminal() -> SharingTerminal {
+        let here = Ipv4Addr::LOCALHOST.into();
+        let config = TerminalConfig {
+            identity: Identity::guest(None, Host::Ip(here), None),
+            server: ServerAddress::new("sip:192.0.2.1".parse().expect("server")),
+            audio: LocalAudio::new(SocketAddr::new(here, 0), Vec::new()),
+            session_id: 1,
+            answer: false,
+            ring: Duration::ZERO,
+            part: None,
+        };
+        SharingTerminal::new(Endpoint::new(EndpointConfig::default(), [7; 32]), config)
+    }
+
+    fn not_shared(terminal: &mut SharingTerminal) -> Vec<u64> {
+        let events = std::iter::from_fn(|| terminal.poll_event());
+        events.filter_map(|event| if let SharingEvent::NotShared { key, .. } = event { Some(key) } else { None }).collect()
+    }
+
+    #[test]
+    fn what_is_to_be_shared_without_a_call_is_not_shared_by_either_opening() {
+        for opening in [Opening::Reinvite, Opening::Info] {
+            let mut terminal = terminal();
+            let batch = Batch { id: BatchId(1), entries: 1, bytes: Some(5), manifest: None, files: Vec::new() };
+            let source = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 40_000);
+            let order = Order { key: 7, batch, source, plain: false, opening, recipients: Vec::new() };
+            terminal.handle_command(clock::now(), SharingCommand::Share(Box::new(order)));
+            assert_eq!(not_shared(&mut terminal), [7], "{opening:?}");
+        }
+    }
+
+    #[test]
+    fn a_share_that_the_conference_did_not_answer_before_the_end_of_the_call_is_not_shared() {
+        let mut terminal = terminal();
+        terminal.info.asked.insert("t-1".to_owned(), 7);
+        terminal.on_call_ended(true);
+        assert_eq!(not_shared(&mut terminal), [7]);
     }
 }

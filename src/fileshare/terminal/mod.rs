@@ -272,11 +272,12 @@ impl SharingTerminal {
         let gone = lost.then(|| Failure::new(FailureCode::Unreachable, "the call to the conference broke off"));
         let over = |share| SharingEvent::Ended { share, why: gone.clone() };
         let lines = std::mem::take(&mut self.slots).into_values().filter_map(|slot| slot.share);
-        let by_info = std::mem::take(&mut self.info).live.into_iter();
-        let ended: Vec<ShareId> = lines.chain(by_info).collect();
+        let info = std::mem::take(&mut self.info);
+        let ended: Vec<ShareId> = lines.chain(info.live).collect();
         self.events.extend(ended.into_iter().map(over));
         let why = Failure::new(FailureCode::Ended, "the call has ended");
-        for (key, _) in std::mem::take(&mut self.beginning) {
+        let by_line = std::mem::take(&mut self.beginning).into_iter().map(|(key, _)| key);
+        for key in by_line.chain(info.asked.into_values()) {
             self.events.push_back(SharingEvent::NotShared { key, why: why.clone() });
         }
         for (share, _) in std::mem::take(&mut self.joining) {

@@ -101,8 +101,12 @@ impl Terminal {
 
     pub(super) fn on_part_command(&mut self, now: Instant, command: PartCommand) {
         let Some(state) = self.call.as_mut() else {
-            let refusal = Refusal::here(481, "there is no call".to_owned());
-            return self.tell_part(PartEvent::Refused(refusal));
+            return match command {
+                PartCommand::Offer(_) => self.tell_part(PartEvent::Refused(Refusal::here(481, "there is no call"))),
+                PartCommand::Info { id, .. } => self.tell_part(PartEvent::InfoFailed { id, status: 481 }),
+                // What was offered is gone with the call.
+                PartCommand::Answer(_) => {}
+            };
         };
         match command {
             PartCommand::Offer(lines) => {
