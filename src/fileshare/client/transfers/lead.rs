@@ -189,18 +189,23 @@ impl Lead {
         timeout(REASON, said).await.ok().flatten()
     }
 
-    /// Declares another port; the file server's answer.
-    async fn reconnect(&mut self, after: Duration) -> Result<(LocalPort, Ticket), Stop> {
-        let waited = sleep(after);
+    /// Waits; the end comes first.
+    pub(super) async fn pause(&mut self, time: Duration) -> Result<(), Stop> {
+        let waited = sleep(time);
         tokio::pin!(waited);
         loop {
             tokio::select! {
-                () = &mut waited => break,
+                () = &mut waited => return Ok(()),
                 word = self.word() => {
                     word?;
                 }
             }
         }
+    }
+
+    /// Declares another port; the file server's answer.
+    async fn reconnect(&mut self, after: Duration) -> Result<(LocalPort, Ticket), Stop> {
+        self.pause(after).await?;
         let (port, source) = another_port(self.local).map_err(Stop::Error)?;
         self.say(Message::Reconnect { source }).await;
         match timeout(self.options.patience, self.ticket()).await {

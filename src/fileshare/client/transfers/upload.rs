@@ -1,6 +1,8 @@
 //! The upload of a share (S405, S601–S605, S805).
 
-use tokio::time::{sleep, timeout};
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::{
     TransferEvent,
@@ -14,6 +16,8 @@ use crate::fileshare::{
 
 /// How often a file server may say that it is not ready.
 const ASKED: u32 = 20;
+/// Before it is asked again, at least.
+const LEAST: Duration = Duration::from_millis(100);
 
 /// Leads it from the first word to the end. Without files it was begun before, and need not be asked for again.
 pub(super) async fn run(mut lead: Lead, mut uploader: Uploader, port: LocalPort, files: Option<Vec<FileFacts>>) {
@@ -62,7 +66,7 @@ async fn may_begin(lead: &mut Lead, files: &[FileFacts]) -> Result<(), Stop> {
         };
         match timeout(patience, answer).await {
             Ok(Ok(None)) => return Ok(()),
-            Ok(Ok(Some(wait))) => sleep(wait.max(std::time::Duration::from_millis(100))).await,
+            Ok(Ok(Some(wait))) => lead.pause(wait.max(LEAST)).await?,
             Ok(Err(stop)) => return Err(stop),
             Err(_) => break,
         }
