@@ -10,6 +10,8 @@ mod place;
 mod resume;
 #[path = "fileshare/shown.rs"]
 mod shown;
+#[path = "fileshare/silent.rs"]
+mod silent;
 
 use std::{fs, os::unix::fs::PermissionsExt as _};
 

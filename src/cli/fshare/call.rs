@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use tokio::time::timeout;
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use crate::{
     cli::{ExitCode, Failure, confctl::dialog, output::safe_line, secret::PinFile, settings::Context, values::Room},
@@ -21,6 +21,8 @@ use crate::{
 
 /// How long a BYE may take before the program ends without its answer.
 const PARTING: Duration = Duration::from_secs(2);
+/// How often the conference is asked whether it is still there: a dialog without audio may be silent for ever.
+const ASK: Duration = Duration::from_secs(5);
 
 /// A dialog with a conference, and the transfers that go on in it.
 pub struct Call {
@@ -29,6 +31,19 @@ pub struct Call {
     pub transfers: Transfers,
     /// Where it went.
     pub uri: String,
+}
+
+/// When to ask: not at once, and not several times because nobody had the time.
+pub fn asking() -> Interval {
+    let mut asking = interval(ASK);
+    asking.reset();
+    asking.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    asking
+}
+
+/// Asks the other side whether it is still there. One that is not ends the call.
+pub async fn ask(session: &Session<SharingTerminal>) {
+    session.tell(SharingCommand::Terminal(TerminalCommand::Ask)).await;
 }
 
 /// What it means that a call is over which we did not end.

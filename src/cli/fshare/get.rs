@@ -10,9 +10,10 @@ use std::{
 use tokio::time::{Instant, interval, sleep_until};
 
 use super::{
-    call::{Call, over},
+    call::{self, Call, over},
     failure, receive, resume,
     share::{REDRAW, rate},
+    shares,
     show::{Bar, Moved, at},
 };
 use crate::{
@@ -81,6 +82,13 @@ pub struct Args {
     pub pin: PinFile,
 }
 
+impl Args {
+    /// What comes goes to standard output; nothing else does then.
+    fn to_stdout(&self) -> bool {
+        self.output.as_os_str() == "-"
+    }
+}
+
 /// The SHA-256 of a batch's manifest, where it was said: by it the same files are known again in another share.
 pub(super) fn manifest(batch: &Batch) -> Option<String> {
     batch.manifest.map(|digest| Digest(digest).to_string())
@@ -147,6 +155,7 @@ impl<'a> Getting<'a> {
         call.tell(SharingCommand::List).await;
         let output = &self.context.output;
         let mut redraw = interval(REDRAW);
+        let mut ask = call::asking();
         let started = Instant::from(clock::now());
         let patience = self.args.wait.map(|wait| started + wait);
         let (session, transfers) = call.parts();
@@ -154,6 +163,7 @@ impl<'a> Getting<'a> {
             if self.listed && self.begun > 0 && self.bars.is_empty() && self.wanted.is_empty() {
                 return Ok(());
             }
+            let unlisted = (!self.listed).then_some(started + self.context.settings.config.timeout.get());
             let late = (self.listed && !self.wanted.is_empty()).then_some(started + OFFERS);
             tokio::select! {
                 event = session.next() => {
@@ -161,16 +171,22 @@ impl<'a> Getting<'a> {
                     transfers.hear(&event).await;
                     match event {
                         SharingEvent::Offered { share, offer } => {
-                            self.known.insert(share, (offer.from.clone(), offer.batch.clone()));
+                            // The list says more than a line.
+                            self.known.entry(share).or_insert_with(|| (offer.from.clone(), offer.batch.clone()));
                             self.offered.insert(share);
                             self.decide(transfers).await?;
                         }
-                        SharingEvent::Said { share: None, message } => if let Message::Shares { shares, more } = *message {
-                            self.known.extend(shares.into_iter().map(|share| (share.share, (share.from, share.batch))));
-                            if !more {
-                                self.on_listed()?;
-                                self.decide(transfers).await?;
+                        SharingEvent::Said { share: None, message } => match *message {
+                            Message::Shares { shares, more } => {
+                                self.known.extend(shares.into_iter().map(|share| (share.share, (share.from, share.batch))));
+                                shares::bounded(self.known.len())?;
+                                if !more {
+                                    self.on_listed()?;
+                                    self.decide(transfers).await?;
+                                }
                             }
+                            Message::Refusal(why) if !self.listed => return Err(shares::refused(&why)),
+                            _ => {}
                         },
                         SharingEvent::Terminal(TerminalEvent::Ended { reason, lost, .. }) => return Err(over(reason, lost)),
                         SharingEvent::Ended { share, .. } => {
@@ -185,12 +201,17 @@ impl<'a> Getting<'a> {
                         self.begin(transfers, share).await?;
                     }
                 }
+                () = until(unlisted), if unlisted.is_some() => return Err(shares::unsaid()),
                 () = until(patience), if patience.is_some() && self.begun == 0 => {
                     return Err(Failure::new(ExitCode::Unreachable, "nothing was shared in this time"));
                 }
                 _ = redraw.tick() => for bar in self.bars.values_mut() {
-                    bar.show(output)?;
+                    bar.draw(output);
+                    if !self.args.to_stdout() {
+                        bar.tell(output)?;
+                    }
                 },
+                _ = ask.tick() => call::ask(session).await,
                 () = self.context.leaving.cancelled() => return Err(Failure::silent(ExitCode::Interrupted)),
             }
         }
@@ -217,6 +238,11 @@ impl<'a> Getting<'a> {
                 self.context.output.note("nothing is shared yet; waiting for the next share");
             }
         }
+        if self.args.to_stdout() && self.wanted.len() > 1 {
+            let wanted: Vec<String> = self.wanted.iter().map(ToString::to_string).collect();
+            return Err(Failure::usage(format!("standard output takes one share, and these are wanted: {}", wanted.join(", ")))
+                .hint("name one of them"));
+        }
         Ok(())
     }
 
@@ -239,7 +265,7 @@ impl<'a> Getting<'a> {
     async fn begin(&mut self, transfers: &mut Transfers, share: ShareId) -> Result<(), Failure> {
         let Some((from, batch)) = self.known.get(&share) else { return Ok(()) };
         let output = &self.context.output;
-        if self.args.output.as_os_str() != "-" {
+        if !self.args.to_stdout() {
             output.event(&Moved::offered(share, from, batch, true))?;
         }
         let downloader = self.downloader(share, batch).await?;
@@ -251,7 +277,7 @@ impl<'a> Getting<'a> {
     }
 
     async fn downloader(&self, share: ShareId, batch: &Batch) -> Result<Downloader, Failure> {
-        if self.args.output.as_os_str() == "-" {
+        if self.args.to_stdout() {
             return Ok(receive::to_stdout());
         }
         let user = self.context.settings.config.user.as_ref().map(|user| ("user".to_owned(), user.to_string()));
@@ -270,14 +296,14 @@ impl<'a> Getting<'a> {
         let (share, failed, record) = match event {
             TransferEvent::Downloaded { share, downloaded } => {
                 self.bars.remove(&share);
-                if self.args.output.as_os_str() != "-" {
+                if !self.args.to_stdout() {
                     output.event(&Moved::received(share, &downloaded))?;
                 }
                 for warning in &downloaded.files.warnings {
                     output.warn(safe_line(warning));
                 }
                 if let Some(command) = &self.args.on_file {
-                    receive::hand_over(command, share, &downloaded, output).await;
+                    receive::hand_over(command, share, &downloaded, self.context).await;
                 }
                 return Ok(());
             }
@@ -286,7 +312,7 @@ impl<'a> Getting<'a> {
                     bar.retried();
                 }
                 let (share, reason) = (share.to_string(), error.to_string());
-                if self.args.output.as_os_str() != "-" {
+                if !self.args.to_stdout() {
                     output.event(&Moved::Broken { at: at(), share, reason, again_in: again_in.as_secs_f64() })?;
                 }
                 return Ok(());
@@ -300,7 +326,7 @@ impl<'a> Getting<'a> {
             TransferEvent::Shared { .. } | TransferEvent::NotShared { .. } | TransferEvent::Uploaded { .. } => return Ok(()),
         };
         self.bars.remove(&share);
-        if output.is_json() {
+        if output.is_json() && !self.args.to_stdout() {
             let (share, reason) = (share.to_string(), failed.message.clone());
             output.event(&Moved::Failed { at: at(), share, reason, transfer: record.map(|name| name.to_string()) })?;
         }

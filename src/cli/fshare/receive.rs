@@ -10,7 +10,11 @@ use tokio::process::Command;
 
 use super::kept;
 use crate::{
-    cli::{ExitCode, Failure, OrFail as _, Output, output::safe_line, settings::environment},
+    cli::{
+        ExitCode, Failure, OrFail as _,
+        output::safe_line,
+        settings::{Context, environment},
+    },
     fileshare::{
         ShareId,
         client::{Downloaded, Downloader},
@@ -108,13 +112,19 @@ pub fn to_stdout() -> Downloader {
 }
 
 /// Hands every file that came to a command of the shell: its path is `$1`.
-pub async fn hand_over(command: &str, share: ShareId, downloaded: &Downloaded, output: &Output) {
+/// Ctrl-C ends the command, too.
+pub async fn hand_over(command: &str, share: ShareId, downloaded: &Downloaded, context: &Context) {
+    let output = &context.output;
     for path in downloaded.files.files.iter().filter_map(|placed| placed.path.as_ref()) {
         let mut shell = Command::new("sh");
         shell.args(["-c", command, "confkit"]).arg(path).env("CONFKIT_FILE", path).env("CONFKIT_SHARE", share.to_string());
         // What it prints is not ours: standard output has our results.
         shell.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
-        match shell.status().await {
+        let status = tokio::select! {
+            status = shell.status() => status,
+            () = context.leaving.cancelled() => return,
+        };
+        match status {
             Ok(status) if status.success() => {}
             Ok(status) => {
                 output.warn(format!("the command of --on-file ended with {status} for {}", safe_line(&path.display().to_string())));

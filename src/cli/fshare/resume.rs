@@ -5,11 +5,12 @@ use std::{collections::BTreeSet, pin::pin};
 use tokio::time::{interval, sleep};
 
 use super::{
-    call::{Call, over},
+    call::{self, Call, over},
     failure, get,
     kept::{self, Kept, Named},
     records::{self, found, store, untaken},
     share::{self, REDRAW, rate},
+    shares,
     sharing::Sharing,
     show::{Bar, Moved, at},
 };
@@ -169,6 +170,8 @@ impl Receiving<'_> {
         let mut unasked = pin!(sleep(get::OFFERS));
         let mut late = false;
         let mut redraw = interval(REDRAW);
+        let mut ask = call::asking();
+        let mut unlisted = pin!(sleep(self.context.settings.config.timeout.get()));
         let (session, transfers) = call.parts();
         loop {
             if let Some((share, batch)) = &chosen {
@@ -190,15 +193,20 @@ impl Receiving<'_> {
                         SharingEvent::Offered { share, .. } => {
                             offered.insert(share);
                         }
-                        SharingEvent::Said { share: None, message } => if let Message::Shares { shares, more } = *message {
-                            listed.extend(shares);
-                            if !more {
-                                let found = self.wanted.among(&listed).ok_or_else(|| self.over())?;
-                                chosen = Some((found.share, found.batch.clone()));
-                                if late {
-                                    offered.insert(found.share);
+                        SharingEvent::Said { share: None, message } => match *message {
+                            Message::Shares { shares, more } => {
+                                listed.extend(shares);
+                                shares::bounded(listed.len())?;
+                                if !more {
+                                    let found = self.wanted.among(&listed).ok_or_else(|| self.over())?;
+                                    chosen = Some((found.share, found.batch.clone()));
+                                    if late {
+                                        offered.insert(found.share);
+                                    }
                                 }
                             }
+                            Message::Refusal(why) if chosen.is_none() => return Err(shares::refused(&why)),
+                            _ => {}
                         },
                         SharingEvent::Terminal(TerminalEvent::Ended { reason, lost, .. }) => return Err(over(reason, lost)),
                         _ => {}
@@ -211,6 +219,8 @@ impl Receiving<'_> {
                     late = true;
                     offered.extend(chosen.as_ref().map(|(share, _)| *share));
                 }
+                () = &mut unlisted, if chosen.is_none() => return Err(shares::unsaid()),
+                _ = ask.tick() => call::ask(session).await,
                 _ = redraw.tick() => if let Some(bar) = &mut self.bar {
                     bar.show(output)?;
                 },

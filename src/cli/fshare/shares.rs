@@ -14,7 +14,10 @@ use crate::{
     },
     fileshare::{
         terminal::{SharingCommand, SharingEvent},
-        wire::control::{Message, ShareSummary},
+        wire::{
+            self,
+            control::{MAX_FILES, Message, ShareSummary},
+        },
     },
 };
 
@@ -22,6 +25,9 @@ use crate::{
 pub const EXAMPLES: &str = "Examples:\n  \
     fshare shares standup\n  \
     fshare --json shares standup | jq -r '.shares[].share'";
+
+/// Most shares of a conference, and members of a share, that are listened to: the server says them a few at a time. One that says more is given up.
+const MAX_TOLD: usize = 65_536;
 
 /// Where to look.
 #[derive(Debug, Clone, clap::Args)]
@@ -90,20 +96,42 @@ impl Report for Shares {
         for row in &self.shares {
             let size = row.bytes.map_or_else(|| "?".to_owned(), human);
             let here = if row.complete { "all".to_owned() } else { human(row.uploaded) };
-            let more = (row.entries as usize).saturating_sub(3);
             if row.names.is_empty() {
                 let count = format!("{} files", row.entries);
                 table.row([row.share.clone(), row.from.clone(), size, here, format!("{}/{}", row.finished, row.members), count]);
                 continue;
             }
-            let mut names = row.names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-            if more > 0 {
-                names.push_str(&format!(" and {more} more"));
-            }
+            let names = first(&row.names, row.entries as usize);
             table.row([row.share.clone(), row.from.clone(), size, here, format!("{}/{}", row.finished, row.members), names]);
         }
         page.table(table);
     }
+}
+
+/// The first names, and how many there are beside them. Folders are not named; where not all files are, they count as files.
+fn first(names: &[String], entries: usize) -> String {
+    let files = if names.len() < MAX_FILES { names.len() } else { entries };
+    let shown: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
+    let more = match files.saturating_sub(shown.len()) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    shown.join(", ") + &more
+}
+
+/// The conference refuses to say what is shared.
+pub fn refused(why: &wire::Failure) -> Failure {
+    super::failure::said("the conference does not say what is shared", Some(why), None)
+}
+
+/// The conference does not say what is shared.
+pub fn unsaid() -> Failure {
+    Failure::new(ExitCode::Unreachable, "the conference does not say what is shared")
+}
+
+/// What is told by and by has an end.
+pub fn bounded(told: usize) -> Result<(), Failure> {
+    if told > MAX_TOLD { Err(Failure::new(ExitCode::Failed, "what the conference says has no end")) } else { Ok(()) }
 }
 
 /// Runs it.
@@ -131,11 +159,12 @@ pub async fn list(call: &mut Call, context: &Context) -> Result<Vec<ShareSummary
                 Some(SharingEvent::Said { share: None, message }) => match *message {
                     Message::Shares { shares: told, more } => {
                         shares.extend(told);
+                        bounded(shares.len())?;
                         if !more {
                             return Ok(());
                         }
                     }
-                    Message::Refusal(why) => return Err(super::failure::said("the conference does not say", Some(&why), None)),
+                    Message::Refusal(why) => return Err(refused(&why)),
                     _ => {}
                 },
                 Some(_) => {}
@@ -145,9 +174,23 @@ pub async fn list(call: &mut Call, context: &Context) -> Result<Vec<ShareSummary
     };
     tokio::select! {
         listed = timeout(context.settings.config.timeout.get(), listed) => {
-            listed.unwrap_or_else(|_| Err(Failure::new(ExitCode::Unreachable, "the conference does not say what is shared")))?;
+            listed.unwrap_or_else(|_| Err(unsaid()))?;
         }
         () = context.leaving.cancelled() => return Err(Failure::silent(ExitCode::Interrupted)),
     }
     Ok(shares)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_not_shown_are_counted() {
+        let names = |count: usize| (1..=count).map(|n| n.to_string()).collect::<Vec<_>>();
+        // A folder is an entry, too.
+        assert_eq!(first(&names(2), 3), "1, 2");
+        assert_eq!(first(&names(5), 6), "1, 2, 3 and 2 more");
+        assert_eq!(first(&names(MAX_FILES), 1000), "1, 2, 3 and 997 more");
+    }
 }

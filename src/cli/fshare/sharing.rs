@@ -8,10 +8,11 @@ use tokio::{
 };
 
 use super::{
-    call::{Call, over},
+    call::{self, Call, over},
     failure,
     kept::{Kept, Named},
     share::REDRAW,
+    shares,
     show::{Bar, Moved, at},
 };
 use crate::{
@@ -177,6 +178,7 @@ impl<'a> Sharing<'a> {
 
     async fn run(&mut self, call: &mut Call) -> Result<(), Failure> {
         let mut redraw = interval(REDRAW);
+        let mut ask = call::asking();
         let (session, transfers) = call.parts();
         loop {
             let over = [self.ended, self.closing.or(self.until)].into_iter().flatten().min();
@@ -192,6 +194,7 @@ impl<'a> Sharing<'a> {
                 () = at_moment(over), if over.is_some() => if let Some(ended) = self.on_over(transfers).await {
                     return ended;
                 },
+                _ = ask.tick() => call::ask(session).await,
                 _ = redraw.tick() => if let Some((_, Some(bar))) = &mut self.ours {
                     bar.show(&self.context.output)?;
                     if let Some(kept) = &mut self.kept {
@@ -242,6 +245,9 @@ impl<'a> Sharing<'a> {
     /// All who were asked have finished.
     fn on_report(&mut self, members: Vec<Member>, more: bool) -> Option<Result<(), Failure>> {
         self.members.extend(members);
+        if let Err(failure) = shares::bounded(self.members.len()) {
+            return Some(Err(failure));
+        }
         if more {
             return None;
         }

@@ -289,6 +289,12 @@ impl Bar {
 
     /// Redraws, and tells programs.
     pub fn show(&mut self, output: &Output) -> Result<(), Failure> {
+        self.draw(output);
+        self.tell(output)
+    }
+
+    /// Redraws.
+    pub fn draw(&mut self, output: &Output) {
         let now = *self.progress.borrow_and_update();
         let (bytes, total) = (now.progress.bytes, now.progress.total);
         let counted = match now.progress.files_total {
@@ -303,6 +309,12 @@ impl Bar {
         self.bar.says(&format!("{} ({SOURCE}{counted}{again})", self.share));
         self.bar.at(bytes, total);
         self.show_file(output, bytes);
+    }
+
+    /// Tells programs, once a second.
+    pub fn tell(&mut self, output: &Output) -> Result<(), Failure> {
+        let now = *self.progress.borrow();
+        let (bytes, total) = (now.progress.bytes, now.progress.total);
         let due = self.told.is_none_or(|told| clock::now().saturating_duration_since(told) >= TELL);
         if output.is_json() && due && bytes > 0 {
             self.told = Some(clock::now());
