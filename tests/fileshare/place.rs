@@ -257,8 +257,8 @@ impl Ended {
 
     /// The JSON error that it ended with.
     pub fn error(&self) -> Value {
-        let lines = self.said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter(|line| line["error"].is_object()).next_back().unwrap_or_else(|| panic!("no error: {self:?}"))["error"].clone()
+        let mut lines = self.said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.rfind(|line| line["error"].is_object()).unwrap_or_else(|| panic!("no error: {self:?}"))["error"].clone()
     }
 }
 
