@@ -70,7 +70,7 @@ fn a_download_that_was_broken_off_goes_on_in_another_process() {
         let place = Place::new();
         let sent = place.write("sent/large.bin", bytes(SIZE));
         place.write("sent/notes.txt", b"notes");
-        let _sharing = place.sharing(&["sent"], None);
+        let sharing = place.sharing(&["sent"], None);
         let got = place.start("bob", &["get", "standup", "--output", "bob", "--limit", LIMIT]);
         let moved = broken_off(got, by);
         assert!(!place.path("bob/sent/large.bin").exists(), "{by}: nothing has its name before it is whole");
@@ -85,6 +85,8 @@ fn a_download_that_was_broken_off_goes_on_in_another_process() {
         assert!(place.read("bob/sent/large.bin") == sent, "{by}: what came is not what was sent");
         assert_eq!(contents(&place.path("bob")).len(), 2, "{by}: nothing else is left");
         assert_eq!(place.transfers("download"), Vec::<serde_json::Value>::new(), "{by}: nothing is left to go on with");
+        let ended = sharing.end();
+        assert_eq!(ended.code, Some(0), "{by}: who was killed is not waited for: {ended:?}");
     }
 }
 
@@ -208,6 +210,20 @@ fn files_that_were_changed_meanwhile_are_not_gone_on_with() {
     let again = place.fshare("alice", &["resume", known[0]["transfer"].as_str().expect("a name")]);
     assert_eq!(code(&again), 1, "{}", said(&again));
     assert!(said(&again).contains("was changed"), "{}", said(&again));
+}
+
+#[test]
+fn what_is_not_shared_any_more_is_not_gone_on_with() {
+    let place = Place::new();
+    place.write("large.bin", bytes(SIZE));
+    broken_off(place.sharing(&["large.bin", "--limit", LIMIT], None), Signal::SIGINT);
+    let known = place.transfers("upload");
+    let transfer = known[0]["transfer"].as_str().expect("a name");
+    let ended = place.fshare("alice", &["unshare", "standup"]);
+    assert_eq!(code(&ended), 0, "a share that waits for its sharer is hers to end: {}", said(&ended));
+    let again = place.fshare("alice", &["resume", transfer]);
+    assert_eq!(code(&again), 4, "{}", said(&again));
+    assert!(place.transfers("").is_empty(), "nothing is left of it here either");
 }
 
 #[test]

@@ -61,8 +61,10 @@ impl<P: DataPlane> FileServer<P> {
         }
         session.state = MemberState::Broken;
         session.failure = why.cloned();
+        let receives = session.role == Role::Download;
         self.deadlines.set(&Due::Window(call), Some(now + self.config.resume_window));
-        if why.is_some() {
+        // Whoever receives may have it in another dialog by now: the application server knows.
+        if why.is_some() || receives {
             self.report(now, call);
         }
     }

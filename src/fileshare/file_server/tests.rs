@@ -504,6 +504,12 @@ fn a_member_that_does_not_come_again_in_its_window_has_failed() {
     world.happen(connected(1));
     world.happen(connected(2));
     world.happen(broken(2));
+    match world.heard().expect("told") {
+        (call, Body { message: Message::Status(status), .. }) => {
+            assert_eq!((call, status.members[0].state, &status.members[0].failure), (bob, MemberState::Broken, &None));
+        }
+        other => panic!("{other:?}"),
+    }
     world.pass(Duration::from_secs(599));
     assert!(world.heard().is_none());
     world.pass(Duration::from_secs(1));

@@ -91,6 +91,7 @@ impl FileSharing {
                 }
                 self.pass_on(cx, seat, share, id, Message::DownloadComplete { bytes }, true);
                 self.member_ends(cx, seat, share, MemberState::Complete, None);
+                self.drop_broken(cx, seat, share);
             }
             Message::DownloadError(why) if !is_sharer => {
                 if let Some(member) = self.member(seat, share) {
@@ -214,6 +215,7 @@ impl FileSharing {
                         member.failure.clone_from(&told.failure);
                     }
                 }
+                self.drop_broken(cx, &seat, share);
             }
             // Answers that nobody waits for.
             _ => {}

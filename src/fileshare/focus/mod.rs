@@ -9,7 +9,7 @@
 //! | `file_server.rs` | S402, S403, S408, S409: the calls to the file server, and what it says in them |
 //! | `info.rs` | S601–S605, S701–S705: INFO from and to terminals, passed on to the file server |
 //! | `ending.rs` | how members leave and shares end |
-//! | `owner.rs` | the sharer in another dialog of its account |
+//! | `owner.rs` | one account in several dialogs |
 //! | `rights.rs` | who may share, who receives |
 //! | `roster.rs` | what is kept of conferences, participants, shares and members |
 //! | `servers.rs` | file servers: choice, liveness, loss |

@@ -1,5 +1,6 @@
-//! The sharer in another dialog of its account than the one that it shared in: it ends the share, or goes on with an upload that a process
-//! which is gone has begun. Who has no account cannot be known again, and so cannot do either.
+//! One account in several dialogs. The sharer ends a share in another dialog than the one that it shared in, or goes on there with an upload
+//! that a process which is gone has begun. A receiver whose connection broke in one dialog and who has it all in another is not waited for. Who
+//! has no account cannot be known again, and so can do nothing of this.
 
 use std::net::SocketAddr;
 
@@ -10,7 +11,7 @@ use crate::{
         ShareId,
         wire::{
             Failure, FailureCode,
-            control::{Body, Message},
+            control::{Body, MemberState, Message},
         },
     },
 };
@@ -37,6 +38,21 @@ impl FileSharing {
         }
         share.suspended = true;
         self.tell_terminal(cx, seat, Body::of_share(asked, id, Message::Done));
+    }
+
+    /// Members of the same account as this one whose connections broke, and who have it all in another dialog: they will not come again.
+    pub(super) fn drop_broken(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat, id: ShareId) {
+        let Some(share) = self.rooms.get(&seat.conference).and_then(|room| room.shares.get(&id)) else { return };
+        let Some(user) = share.members.get(&seat.participant).and_then(|member| member.user.as_ref()) else { return };
+        let theirs = || share.receivers().filter(|(_, member)| member.user.as_ref() == Some(user));
+        if !theirs().any(|(_, member)| member.state == MemberState::Complete) {
+            return;
+        }
+        let broken: Vec<_> = theirs().filter(|(_, member)| member.state == MemberState::Broken).map(|(id, _)| *id).collect();
+        for participant in broken {
+            let why = Failure::new(FailureCode::Ended, "its account has it by another dialog");
+            self.member_ends(cx, &Seat { conference: seat.conference.clone(), participant }, id, MemberState::Left, Some(why));
+        }
     }
 
     /// Another dialog of the sharer's account goes on with the upload: from now on the share is that dialog's.

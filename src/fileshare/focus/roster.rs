@@ -123,6 +123,8 @@ pub(super) struct Share {
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) who: String,
+    /// Its account.
+    pub(super) user: Option<UserName>,
     pub(super) state: MemberState,
     /// Its dialog with the file server.
     pub(super) call: Option<Call>,
@@ -181,7 +183,7 @@ impl Share {
 
 impl Member {
     pub(super) fn new(person: &Person, state: MemberState) -> Self {
-        Self { who: person.uri.to_string(), state, call: None, source: None, bytes: 0, failure: None }
+        Self { who: person.uri.to_string(), user: person.user.clone(), state, call: None, source: None, bytes: 0, failure: None }
     }
 
     /// True when it will not transfer any more.
