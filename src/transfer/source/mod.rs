@@ -4,6 +4,7 @@
 //! or time than when the manifest was made ends the stream with an error that names it: what is sent is what was announced.
 
 mod buffers;
+mod digests;
 mod file;
 mod read;
 mod stream;
@@ -12,16 +13,16 @@ mod walk;
 use std::{
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
 use tokio::{sync::mpsc, task};
 
-use self::{file::Found, stream::Retained};
+use self::{digests::Digests, file::Found, stream::Retained};
 use super::{
     cursor::Cursor,
-    hash::{Algorithm, Digest, Trailer},
+    hash::{Algorithm, Trailer},
     manifest::{Entry, Kind, Manifest, ManifestError},
     name::{NameError, SafePath},
 };
@@ -142,8 +143,7 @@ struct Batch {
     manifest: Manifest,
     options: SourceOptions,
     bytes: Content,
-    /// One for each regular file, once it was read from start to end.
-    digests: Mutex<Vec<Option<Digest>>>,
+    digests: Mutex<Digests>,
 }
 
 /// Where the bytes of a batch are.
@@ -225,7 +225,7 @@ impl Source {
         }
     }
 
-    /// The digests of all files. What was not digested by readers from start to end is read for it now.
+    /// The digests of all files. What no reader has passed yet is read for it now.
     ///
     /// # Errors
     /// A file changed or cannot be read; standard input has not ended.
@@ -235,8 +235,7 @@ impl Source {
             if let Content::Files(files) = &batch.bytes {
                 batch.digest_missing(files)?;
             }
-            let digests = batch.digests.lock().unwrap_or_else(PoisonError::into_inner);
-            let files = digests.iter().copied().collect::<Option<Vec<_>>>().ok_or(SourceError::Unread)?;
+            let files = batch.digests().all().ok_or(SourceError::Unread)?;
             Ok(Trailer { algorithm: batch.options.algorithm, files })
         })
         .await
@@ -244,8 +243,14 @@ impl Source {
 
     fn new(manifest: Manifest, mut options: SourceOptions, bytes: Content) -> Self {
         options.chunk = options.chunk.clamp(CHUNK_BOUNDS.0, CHUNK_BOUNDS.1);
-        let digests = Mutex::new(vec![None; manifest.files().len()]);
+        let digests = Mutex::new(Digests::new(options.algorithm, manifest.files().len()));
         Self(Arc::new(Batch { manifest, options, bytes, digests }))
+    }
+}
+
+impl Batch {
+    fn digests(&self) -> MutexGuard<'_, Digests> {
+        self.digests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,8 +1,6 @@
 //! The loop of a reader of files: chunks are filled across the borders of files, so that ten thousand small files are a few large reads to
 //! whoever sends them.
 
-use std::sync::PoisonError;
-
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
@@ -11,10 +9,7 @@ use super::{
     buffers::Buffers,
     file::{Found, Reading},
 };
-use crate::transfer::{
-    cursor::{Cursor, Step},
-    hash::{Digest, Hasher},
-};
+use crate::transfer::cursor::{Cursor, Step};
 
 impl Batch {
     /// Reads from a place to the end, or until nobody wants more.
@@ -29,14 +24,13 @@ impl Batch {
     fn read_files(&self, files: &[Found], mut cursor: Cursor, give: &mpsc::Sender<Result<Bytes, SourceError>>) -> Result<(), SourceError> {
         let mut buffers = Buffers::new(self.options.chunk);
         let mut reading: Option<Reading<'_>> = None;
-        let mut hasher: Option<Hasher> = None;
         loop {
             let mut chunk = buffers.take();
             let mut filled = 0;
             let mut room = chunk.as_mut();
             while let Some(step) = cursor.next(room.len()) {
                 match step {
-                    Step::Begin { .. } => hasher = Some(Hasher::new(self.options.algorithm)),
+                    Step::Begin { .. } => {}
                     Step::Data { offset, len, .. } => {
                         let file = match &mut reading {
                             Some(file) => file,
@@ -44,9 +38,7 @@ impl Batch {
                         };
                         let (now, rest) = room.split_at_mut(len);
                         file.fill(now)?;
-                        if let Some(hasher) = &mut hasher {
-                            hasher.update(now);
-                        }
+                        self.digests().update(cursor.files_done(), offset, now);
                         filled += len;
                         room = rest;
                     }
@@ -57,9 +49,7 @@ impl Batch {
                             // An empty file was not opened; it may have bytes by now.
                             None => files.get(at).map_or(Ok(()), |file| file.open(0)?.finish())?,
                         }
-                        if let Some(hasher) = hasher.take() {
-                            self.remember(at, hasher.finish());
-                        }
+                        self.digests().end(at, files.get(at).map_or(0, Found::size));
                     }
                 }
             }
@@ -72,32 +62,24 @@ impl Batch {
         }
     }
 
-    /// Digests the files that no reader has read from start to end.
+    /// Digests what no reader has passed.
     pub(super) fn digest_missing(&self, files: &[Found]) -> Result<(), SourceError> {
         let mut buffer = Vec::new();
         for (at, found) in files.iter().enumerate() {
-            if self.digests.lock().unwrap_or_else(PoisonError::into_inner).get(at).is_none_or(Option::is_some) {
-                continue;
-            }
+            let Some(mut offset) = self.digests().missing(at) else { continue };
             buffer.resize(self.options.chunk, 0);
-            let (mut file, mut hasher, mut left) = (found.open(0)?, Hasher::new(self.options.algorithm), found.size());
-            while left > 0 {
-                let len = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+            let mut file = found.open(offset)?;
+            while offset < found.size() {
+                let len = usize::try_from(found.size() - offset).unwrap_or(usize::MAX).min(buffer.len());
                 let now = buffer.split_at_mut(len).0;
                 file.fill(now)?;
-                hasher.update(now);
-                left -= len as u64;
+                self.digests().update(at, offset, now);
+                offset += len as u64;
             }
             file.finish()?;
-            self.remember(at, hasher.finish());
+            self.digests().end(at, found.size());
         }
         Ok(())
-    }
-
-    pub(super) fn remember(&self, file: usize, digest: Digest) {
-        if let Some(slot) = self.digests.lock().unwrap_or_else(PoisonError::into_inner).get_mut(file) {
-            *slot = Some(digest);
-        }
     }
 }
 

@@ -170,7 +170,7 @@ impl Batch {
         if len == 0 {
             kept.ended = true;
             if let Some(hasher) = input.hasher.take() {
-                self.remember(0, hasher.finish());
+                self.digests().remember(0, hasher.finish());
             }
         } else {
             // A terminal or a slow pipe gives little at a time: that is not to hold a whole chunk each.

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha12Rng;
 use tempfile::TempDir;
 
 use super::*;
-use crate::transfer::hash::BatchHasher;
+use crate::transfer::hash::{BatchHasher, Digest};
 
 async fn source(paths: &[&Path]) -> Result<Source, SourceError> {
     let options = SourceOptions { chunk: 4096, ..SourceOptions::default() };
@@ -256,4 +256,30 @@ async fn an_error_of_standard_input_is_told_to_every_reader() {
         let error = source.read_from(0).expect("begins").next().await.expect_err("broken");
         assert_eq!(error.to_string(), "standard input cannot be read: gone");
     }
+}
+
+#[tokio::test]
+async fn what_readers_have_passed_is_not_read_again_for_the_digests() {
+    let folder = TempDir::new().expect("folder");
+    let stream = grow(&folder.path().join("files"), 3);
+    let source = source(&[&folder.path().join("files")]).await.expect("a batch");
+    let mut hasher = BatchHasher::new(source.manifest(), Algorithm::Blake3);
+    hasher.update(&stream);
+    let mut random = ChaCha12Rng::seed_from_u64(4);
+    let mut from = 0;
+    // Connections that break, and begin anew a little before the place where the last one was.
+    while from < stream.len() {
+        let mut reader = source.read_from(from as u64).expect("a reader");
+        for _ in 0..random.random_range(1..8) {
+            if reader.next().await.expect("reads").is_none() {
+                break;
+            }
+        }
+        let reached = usize::try_from(reader.position()).expect("small");
+        from = if reached == stream.len() { reached } else { reached.saturating_sub(random.random_range(0..6000)).max(from) };
+    }
+    // The last file may be an empty one, which has its end behind the last byte.
+    read_all(&mut source.read_from(from as u64).expect("a reader")).await.expect("reads");
+    fs::remove_dir_all(folder.path().join("files")).expect("removed");
+    assert_eq!(source.trailer().await.expect("all is known").files, hasher.finish().expect("all of it").files);
 }
