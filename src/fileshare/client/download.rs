@@ -324,6 +324,9 @@ impl Download {
         let State::Moving(moving) = std::mem::replace(&mut self.state, State::Over(Err(Fault::Closed))) else { return Ok(()) };
         self.state = State::Verifying(Moving { position, ..moving });
         Ok(())
+        if trailer.blake3 != payload::Trailer::digest_of(&trailer.files) {
+            return Err(Fault::Damaged("the hash of the batch is not that of its files"));
+        }
     }
 
     fn finish(&mut self, outcome: Result<u64, Fault>) {

@@ -184,11 +184,11 @@ impl Upload {
         matches!(&self.state, State::Moving(moving) if moving.ended)
     }
 
-    /// BLAKE3 of the batch's stream, and of each of its files; to be told after [`Upload::handle_end`].
-    pub fn handle_hashes(&mut self, blake3: [u8; 32], files: Vec<FileHash>) {
+    /// BLAKE3 of each file of the batch; to be told after [`Upload::handle_end`].
+    pub fn handle_hashes(&mut self, files: Vec<FileHash>) {
         if let State::Moving(moving) = &self.state {
             let packets = moving.taken.div_ceil(u64::from(moving.payload));
-            let trailer = Trailer { bytes: moving.taken, packets, blake3, sha256: None, files };
+            let trailer = Trailer { bytes: moving.taken, packets, blake3: Trailer::digest_of(&files), sha256: None, files };
             self.last.extend(parts::cut(self.route, Kind::Trailer, trailer.to_bytes()));
         }
     }

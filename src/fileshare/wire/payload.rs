@@ -73,15 +73,15 @@ pub struct Acknowledgement {
     pub complete: bool,
 }
 
-/// [`super::Kind::Trailer`], put together from its parts: bytes (8), data packets (8), flags (1), BLAKE3 of the whole (32), SHA-256 of
-/// the whole (32, zeros where flag bit 0 is not set), number of files (4), then of each file its size (8) and BLAKE3 (32).
+/// [`super::Kind::Trailer`], put together from its parts: bytes (8), data packets (8), flags (1), BLAKE3 of the batch (32), SHA-256 of its
+/// byte stream (32, zeros where flag bit 0 is not set), number of files (4), then of each file its size (8) and BLAKE3 (32).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trailer {
     /// Bytes of the batch.
     pub bytes: u64,
     /// Data packets of the batch: what the total is, now that it is known.
     pub packets: u64,
-    /// BLAKE3 of the batch's byte stream.
+    /// BLAKE3 of the batch: [`Trailer::digest_of`] its files.
     pub blake3: [u8; 32],
     /// SHA-256 of the batch's byte stream.
     pub sha256: Option<[u8; 32]>,
@@ -230,6 +230,19 @@ impl Acknowledgement {
 }
 
 impl Trailer {
+    /// BLAKE3 of a batch: of one file, that of the file; else of the files' hashes, one behind the other. So nobody digests a byte twice, and
+    /// whoever goes on with a batch none that was digested before.
+    pub fn digest_of(files: &[FileHash]) -> [u8; 32] {
+        if let [only] = files {
+            return only.blake3;
+        }
+        let mut hasher = blake3::Hasher::new();
+        for file in files {
+            hasher.update(&file.blake3);
+        }
+        *hasher.finalize().as_bytes()
+    }
+
     /// The whole; [`super::parts::cut`] makes packets of it. Files above [`MAX_FILES`] cannot be said, and no manifest has them.
     pub fn to_bytes(&self) -> Bytes {
         let files = self.files.iter().take(MAX_FILES as usize);

@@ -20,7 +20,10 @@ use crate::{
             pace::Pace,
             upload::{Offered, Upload, UploadEvent},
         },
-        wire::{payload::FileHash, proof::Binding},
+        wire::{
+            payload::FileHash,
+            proof::{Binding, Role},
+        },
     },
     transfer::{Algorithm, Entry, Source, SourceError, SourceReader},
 };
@@ -33,7 +36,6 @@ const READ: usize = 64 * 1024;
 pub struct Uploader {
     source: Source,
     json: Option<Bytes>,
-    whole: Whole,
     /// Where a stream ended, once it has.
     ended_at: Option<u64>,
     durable: u64,
@@ -46,13 +48,6 @@ pub struct Uploaded {
     pub bytes: u64,
 }
 
-/// BLAKE3 of the batch's stream as far as it was read in one go from its start.
-#[derive(Debug, Default)]
-struct Whole {
-    hasher: blake3::Hasher,
-    position: u64,
-}
-
 impl Uploader {
     /// A batch that is to be uploaded. Its files must be digested by BLAKE3.
     ///
@@ -62,7 +57,7 @@ impl Uploader {
         if source.algorithm() != Algorithm::Blake3 {
             return Err(TransferError::Algorithm);
         }
-        Ok(Self { source, json: None, whole: Whole::default(), ended_at: None, durable: 0 })
+        Ok(Self { source, json: None, ended_at: None, durable: 0 })
     }
 
     /// What is uploaded.
@@ -164,7 +159,7 @@ impl Uploader {
                 next = next(&mut reader), if machine.wants_bytes() => result = self.take(next, &mut machine),
                 known = answer(&mut hashes), if hashes.is_some() => {
                     hashes = None;
-                    result = known.map(|(blake3, files)| machine.handle_hashes(blake3, files));
+                    result = known.map(|files: Vec<FileHash>| machine.handle_hashes(files));
                 }
                 () = sleep_until(wake.into()) => machine.handle_timeout(clock::now()),
             }
@@ -175,7 +170,7 @@ impl Uploader {
                 // Once for each connection.
                 reader = None;
                 meter.phase(Phase::Verifying);
-                hashes = Some(Box::pin(self.whole.hashes(self.source.clone(), self.ended_at.unwrap_or(0))));
+                hashes = Some(Box::pin(hashes_of(self.source.clone(), self.ended_at.unwrap_or(0))));
             }
         }
         farewell(&mut machine, incoming, outgoing).await;
@@ -194,14 +189,9 @@ impl Uploader {
         }
     }
 
-    /// What the source gave goes to the machine, and into the hash of the whole.
-    fn take(&mut self, next: Result<(u64, Option<Bytes>), SourceError>, machine: &mut Upload) -> Result<(), SourceError> {
-        let (offset, bytes) = next?;
-        if let Some(bytes) = bytes {
-            // The hash of one file is that of the batch.
-            if self.source.manifest().files().len() > 1 {
-                self.whole.update(offset, &bytes);
-            }
+    /// What the source gave goes to the machine.
+    fn take(&mut self, next: Result<Option<Bytes>, SourceError>, machine: &mut Upload) -> Result<(), SourceError> {
+        if let Some(bytes) = next? {
             machine.handle_bytes(bytes);
         } else if let Some(ended_at) = machine.handle_end() {
             self.ended_at = Some(ended_at);
@@ -223,59 +213,27 @@ impl Uploader {
     }
 }
 
-impl Whole {
-    /// Takes bytes at an offset. What was taken before is passed over, what lies behind a gap is left.
-    fn update(&mut self, offset: u64, bytes: &Bytes) {
-        let known = self.position.checked_sub(offset).and_then(|known| usize::try_from(known).ok());
-        if let Some(new) = known.and_then(|known| bytes.get(known..)) {
-            self.hasher.update(new);
-            self.position = self.position.saturating_add(new.len() as u64);
-        }
-    }
+type Hashes = Result<Vec<FileHash>, SourceError>;
 
-    /// BLAKE3 of the batch, and of each file, with its length. What was not read from its start on in this process is read again.
-    fn hashes(&self, source: Source, bytes: u64) -> impl Future<Output = Result<Hashes, SourceError>> + use<> {
-        let known = (self.position == bytes).then(|| *self.hasher.finalize().as_bytes());
-        async move {
-            let digests = source.trailer().await?.files;
-            let manifest = source.manifest();
-            let size = |entry: &Entry| entry.size().flatten().unwrap_or(bytes);
-            let files: Vec<_> =
-                manifest.files().zip(&digests).map(|((_, entry), digest)| FileHash { size: size(entry), blake3: digest.0 }).collect();
-            let whole = match (files.as_slice(), known) {
-                ([only], _) => only.blake3,
-                (_, Some(known)) => known,
-                (_, None) => reread(&source).await?,
-            };
-            Ok((whole, files))
-        }
-    }
+/// BLAKE3 of each file, with its length, of a batch of so many bytes. The source made them as it was read; what the file server had before is read
+/// for it now.
+async fn hashes_of(source: Source, bytes: u64) -> Hashes {
+    let digests = source.trailer().await?.files;
+    let size = |entry: &Entry| entry.size().flatten().unwrap_or(bytes);
+    let files = source.manifest().files().zip(&digests);
+    Ok(files.map(|((_, entry), digest)| FileHash { size: size(entry), blake3: digest.0 }).collect())
 }
 
-type Hashes = ([u8; 32], Vec<FileHash>);
-
-async fn reread(source: &Source) -> Result<[u8; 32], SourceError> {
-    let mut reader = source.read_from(0)?;
-    let mut hasher = blake3::Hasher::new();
-    while let Some(bytes) = reader.next().await? {
-        hasher.update(&bytes);
-    }
-    Ok(*hasher.finalize().as_bytes())
-}
-
-/// The next bytes of the batch, and where they stand. Without a reader, never.
-async fn next(reader: &mut Option<SourceReader>) -> Result<(u64, Option<Bytes>), SourceError> {
+/// The next bytes of the batch. Without a reader, never.
+async fn next(reader: &mut Option<SourceReader>) -> Result<Option<Bytes>, SourceError> {
     match reader {
-        Some(reader) => {
-            let offset = reader.position();
-            reader.next().await.map(|bytes| (offset, bytes))
-        }
+        Some(reader) => reader.next().await,
         None => std::future::pending().await,
     }
 }
 
 /// What becomes of the hashes, where they are being made.
-async fn answer<F: Future<Output = Result<Hashes, SourceError>>>(hashes: &mut Option<Pin<Box<F>>>) -> Result<Hashes, SourceError> {
+async fn answer<F: Future<Output = Hashes>>(hashes: &mut Option<Pin<Box<F>>>) -> Hashes {
     match hashes {
         Some(hashes) => hashes.await,
         None => std::future::pending().await,

@@ -55,7 +55,7 @@ fn bytes_in_pieces_of_any_length_become_packets_of_the_fixed_size() {
     }
     assert_eq!(headers(&mut upload, now), [(Kind::Data, 3, 0, 1024), (Kind::Data, 3, 1, 1024)]);
     assert_eq!(upload.handle_end(), Some(2500));
-    upload.handle_hashes([1; 32], vec![FileHash { size: 2500, blake3: [2; 32] }]);
+    upload.handle_hashes(vec![FileHash { size: 2500, blake3: [2; 32] }]);
     assert_eq!(headers(&mut upload, now), [(Kind::Data, 3, 2, 452), (Kind::Trailer, 1, 0, 85 + 40)]);
 }
 
@@ -99,7 +99,7 @@ fn it_is_done_only_when_all_is_acknowledged_as_complete() {
     let (mut upload, _) = admitted(now, Some(10));
     upload.handle_bytes(vec![0; 10].into());
     upload.handle_end();
-    upload.handle_hashes([1; 32], Vec::new());
+    upload.handle_hashes(Vec::new());
     assert_eq!(headers(&mut upload, now).len(), 2);
     upload.handle_packet(now, &acknowledgement(10, false));
     assert_eq!(upload.outcome(), None, "durable, but not verified");

@@ -150,6 +150,7 @@ async fn what_a_server_does_wrong_has_its_name_and_leaves_no_file() {
             change(Kind::Trailer, |packet| {
                 let mut trailer = payload::Trailer::read(&packet.data).expect("a trailer");
                 trailer.files[0].blake3[0] ^= 1;
+                trailer.blake3 = payload::Trailer::digest_of(&trailer.files);
                 packet.data = trailer.to_bytes();
             }),
             FailureCode::Integrity,

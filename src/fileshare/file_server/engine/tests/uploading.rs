@@ -104,7 +104,7 @@ async fn hashes_that_differ_fail_the_upload() {
 }
 
 #[tokio::test]
-async fn hashes_of_files_that_differ_fail_the_upload_though_that_of_the_whole_is_right() {
+async fn hashes_of_files_that_differ_fail_the_upload_though_that_of_the_batch_fits_them() {
     let content = content(2 * PAYLOAD);
     let (one, two) = content.split_at(PAYLOAD + 7);
     let file = |bytes: &[u8]| payload::FileHash { size: bytes.len() as u64, blake3: *blake3::hash(bytes).as_bytes() };
@@ -131,7 +131,7 @@ async fn hashes_of_files_that_differ_fail_the_upload_though_that_of_the_whole_is
         let manifest = payload::Manifest { payload_size: PAYLOAD as u32, bytes: Some(content.len() as u64), json };
         alice.send(Kind::Manifest, 1, 0, manifest.to_bytes()).await;
         alice.data(&content, 0..2).await;
-        let trailer = payload::Trailer { files, ..trailer(&content) };
+        let trailer = payload::Trailer { blake3: payload::Trailer::digest_of(&files), files, ..trailer(&content) };
         alice.send(Kind::Trailer, 1, 0, trailer.to_bytes()).await;
         if complete {
             alice.acknowledged().await;
