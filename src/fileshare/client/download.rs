@@ -208,14 +208,19 @@ impl Download {
         }
         if let Some(fault) = self.pulse.expired(now) {
             self.end(fault);
-        } else if self.pulse.is_due(now) && self.first.is_empty() && self.acknowledgement.is_none() {
+        } else if self.pulse.is_due(now) && !self.is_waiting() {
             self.first.push_back(self.route.packet(Kind::Heartbeat, 0, 0, Bytes::new()));
         }
     }
 
     /// When [`Download::handle_timeout`] is due; `None` when it is over.
     pub fn next_timeout(&self) -> Option<Instant> {
-        if let State::Over(_) = self.state { None } else { Some(self.pulse.next_timeout()) }
+        if let State::Over(_) = self.state { None } else { Some(self.pulse.next_timeout(self.is_waiting())) }
+    }
+
+    /// True where a packet waits to go.
+    fn is_waiting(&self) -> bool {
+        !self.first.is_empty() || self.acknowledgement.is_some()
     }
 
     /// The next packet to be sent.

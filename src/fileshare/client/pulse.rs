@@ -51,9 +51,12 @@ impl Pulse {
         (now >= deadline).then_some(fault)
     }
 
-    pub(super) fn next_timeout(&self) -> Instant {
+    /// When to look again: at the end of the other side's silence, and before it when a heartbeat is due; not where packets wait to go
+    /// already, however long the connection takes no more of them: they are the next sign of life.
+    pub(super) fn next_timeout(&self, waiting: bool) -> Instant {
         let deadline = self.deadline().0;
-        self.agreed.flatten().map_or(deadline, |period| deadline.min(self.sent + period))
+        let beat = self.agreed.flatten().filter(|_| !waiting).map(|period| self.sent + period);
+        beat.map_or(deadline, |beat| deadline.min(beat))
     }
 
     fn deadline(&self) -> (Instant, Fault) {
@@ -75,7 +78,7 @@ mod tests {
     fn who_is_not_admitted_in_time_leaves() {
         let now = crate::clock::now();
         let pulse = Pulse::new(now);
-        assert_eq!((pulse.next_timeout(), pulse.expired(now + ADMISSION)), (now + ADMISSION, Some(Fault::Admission(ADMISSION))));
+        assert_eq!((pulse.next_timeout(false), pulse.expired(now + ADMISSION)), (now + ADMISSION, Some(Fault::Admission(ADMISSION))));
         assert!(!pulse.is_due(now + ADMISSION), "nothing is agreed yet");
     }
 
@@ -85,11 +88,12 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut pulse = Pulse::new(start);
         pulse.agree(start, 10);
-        assert_eq!((pulse.next_timeout(), pulse.is_due(at(9)), pulse.is_due(at(10))), (at(10), false, true));
+        assert_eq!((pulse.next_timeout(false), pulse.is_due(at(9)), pulse.is_due(at(10))), (at(10), false, true));
+        assert_eq!(pulse.next_timeout(true), at(30), "what waits is a sign of life as soon as it goes");
         pulse.handle_sent(at(10));
-        assert_eq!((pulse.next_timeout(), pulse.is_due(at(19))), (at(20), false));
+        assert_eq!((pulse.next_timeout(false), pulse.is_due(at(19))), (at(20), false));
         pulse.handle_sent(at(29));
-        assert_eq!((pulse.next_timeout(), pulse.expired(at(29))), (at(30), None));
+        assert_eq!((pulse.next_timeout(false), pulse.expired(at(29))), (at(30), None));
         assert_eq!(pulse.expired(at(30)), Some(Fault::Silent(Duration::from_secs(30))));
         pulse.handle_heard(at(29));
         assert_eq!(pulse.expired(at(30)), None);
@@ -100,6 +104,6 @@ mod tests {
         let now = crate::clock::now();
         let mut pulse = Pulse::new(now);
         pulse.agree(now, 0);
-        assert_eq!((pulse.next_timeout(), pulse.is_due(now + MAX_SILENCE)), (now + MAX_SILENCE, false));
+        assert_eq!((pulse.next_timeout(false), pulse.is_due(now + MAX_SILENCE)), (now + MAX_SILENCE, false));
     }
 }

@@ -27,7 +27,7 @@ use crate::fileshare::wire::{
 
 /// Most bytes on their way that are not acknowledged as durable. At the bound sending waits.
 pub const WINDOW: u64 = 32 * 1024 * 1024;
-/// How long nothing may become durable while something is on its way.
+/// How long nothing may become durable while something is on its way, and how long the file server may compare the hashes.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(120);
 
 /// What is uploaded.
@@ -91,9 +91,11 @@ struct Moving {
     /// Offset behind the last byte sent.
     sent: u64,
     durable: u64,
-    /// When it last moved, or sending began again.
+    /// When it last moved, or sending began again, or the hashes went.
     moved: Instant,
     ended: bool,
+    /// The hashes went: the file server's last word is awaited.
+    told: bool,
 }
 
 impl Upload {
@@ -217,7 +219,8 @@ impl Upload {
             self.end(fault);
         } else if self.stuck_at().is_some_and(|at| now >= at) {
             self.end(Fault::Unacknowledged(UNACKNOWLEDGED));
-        } else if self.pulse.is_due(now) && self.first.is_empty() && self.data.is_empty() {
+        } else if self.pulse.is_due(now) && self.first.is_empty() {
+            // Data may have to wait for room in the window: a heartbeat goes before it.
             self.first.push_back(self.route.packet(Kind::Heartbeat, 0, 0, Bytes::new()));
         }
     }
@@ -227,18 +230,15 @@ impl Upload {
         match self.state {
             State::Over(_) => None,
             State::Entering(_) | State::Moving(_) => {
-                Some(self.stuck_at().map_or_else(|| self.pulse.next_timeout(), |at| at.min(self.pulse.next_timeout())))
+                let pulse = self.pulse.next_timeout(!self.first.is_empty());
+                Some(self.stuck_at().map_or(pulse, |at| at.min(pulse)))
             }
         }
     }
 
     /// The next packet to be sent.
     pub fn poll_packet(&mut self, now: Instant) -> Option<Packet> {
-        let packet = self
-            .first
-            .pop_front()
-            .or_else(|| self.next_data(now))
-            .or_else(|| if self.data.is_empty() { self.last.pop_front() } else { None })?;
+        let packet = self.first.pop_front().or_else(|| self.next_data(now)).or_else(|| self.next_last(now))?;
         self.pulse.handle_sent(now);
         Some(packet)
     }
@@ -318,6 +318,7 @@ impl Upload {
             durable: welcome.durable.min(from),
             moved: now,
             ended: false,
+            told: false,
         });
         self.events.push_back(UploadEvent::Read { from, bytes_per_second: welcome.bytes_per_second });
         self.events.push_back(UploadEvent::Durable(welcome.durable.min(from)));
@@ -339,9 +340,18 @@ impl Upload {
         self.data.pop_front()
     }
 
+    /// The next part of the hashes, behind all data.
+    fn next_last(&mut self, now: Instant) -> Option<Packet> {
+        let packet = if self.data.is_empty() { self.last.pop_front() } else { None }?;
+        if let State::Moving(moving) = &mut self.state {
+            (moving.told, moving.moved) = (true, now);
+        }
+        Some(packet)
+    }
+
     fn stuck_at(&self) -> Option<Instant> {
         match &self.state {
-            State::Moving(moving) if moving.sent > moving.durable => Some(moving.moved + UNACKNOWLEDGED),
+            State::Moving(moving) if moving.sent > moving.durable || moving.told => Some(moving.moved + UNACKNOWLEDGED),
             State::Moving(_) | State::Entering(_) | State::Over(_) => None,
         }
     }

@@ -233,3 +233,27 @@ fn who_waits_for_the_upload_sends_heartbeats_and_hears_them() {
     download.handle_timeout(start + Duration::from_secs(620));
     assert_eq!(download.outcome(), Some(&Err(Fault::Silent(Duration::from_secs(30)))));
 }
+
+#[test]
+fn a_connection_that_takes_no_packet_is_not_looked_at_again_and_again() {
+    let start = crate::clock::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let mut download = ready(start);
+    all_data(&mut download, start);
+    download.handle_durable(1024);
+    for seconds in [10, 15, 25] {
+        download.handle_alive(at(seconds));
+        download.handle_timeout(at(seconds));
+        let next = download.next_timeout().expect("it runs");
+        assert!(next > at(seconds), "at {seconds} s, {:?} ago", at(seconds).duration_since(next));
+    }
+}
+
+#[test]
+fn a_hash_of_the_batch_that_is_not_that_of_its_files_is_damage() {
+    let now = crate::clock::now();
+    let mut download = ready(now);
+    all_data(&mut download, now);
+    download.handle_packet(now, of_trailer(&payload::Trailer { blake3: [2; 32], ..trailer() }));
+    assert!(matches!(download.outcome(), Some(Err(Fault::Damaged(_)))), "{:?}", download.outcome());
+}

@@ -255,3 +255,52 @@ fn cancelling_is_told_and_final() {
     assert_eq!(upload.outcome(), Some(&Err(Fault::CancelledHere)));
     assert!(!Fault::CancelledHere.is_resumable() && !Fault::Flow(FlowError::BehindTheLast { sequence: 1 }).is_resumable());
 }
+
+#[test]
+fn a_heartbeat_goes_before_data_that_waits_for_room_in_the_window() {
+    let start = crate::clock::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let (mut upload, _) = admitted(start, Some(1 << 40));
+    while upload.wants_bytes() {
+        upload.handle_bytes(vec![0; 100_000].into());
+        headers(&mut upload, start);
+    }
+    assert_eq!(headers(&mut upload, start), [], "the window is full, and some data waits");
+    upload.handle_timeout(at(10));
+    assert_eq!(headers(&mut upload, at(10)), [(Kind::Heartbeat, 0, 0, 0)]);
+}
+
+#[test]
+fn a_connection_that_takes_no_packet_is_not_looked_at_again_and_again() {
+    let start = crate::clock::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let (mut upload, _) = admitted(start, Some(1 << 40));
+    upload.handle_bytes(vec![0; 100_000].into());
+    for seconds in [10, 15, 25] {
+        upload.handle_alive(at(seconds));
+        upload.handle_timeout(at(seconds));
+        let next = upload.next_timeout().expect("it runs");
+        assert!(next > at(seconds), "at {seconds} s, {:?} ago", at(seconds).duration_since(next));
+    }
+}
+
+#[test]
+fn a_server_that_has_the_hashes_and_never_says_that_it_is_done_is_left() {
+    let start = crate::clock::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let (mut upload, _) = admitted(start, Some(10));
+    upload.handle_bytes(vec![0; 10].into());
+    upload.handle_end();
+    upload.handle_hashes(Vec::new());
+    headers(&mut upload, start);
+    upload.handle_packet(start, &acknowledgement(10, false));
+    let mut now = start;
+    while upload.outcome().is_none() && now < at(1000) {
+        now = upload.next_timeout().expect("it runs").min(now + Duration::from_secs(5));
+        upload.handle_packet(now, &to_us().packet(Kind::Heartbeat, 0, 0, Bytes::new()));
+        upload.handle_timeout(now);
+        headers(&mut upload, now);
+    }
+    assert_eq!(upload.outcome(), Some(&Err(Fault::Unacknowledged(UNACKNOWLEDGED))));
+    assert_eq!(now, at(120));
+}
