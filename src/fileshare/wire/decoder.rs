@@ -55,6 +55,17 @@ impl Decoder {
         &mut self.buffer
     }
 
+    /// True when [`Decoder::next_packet`] has something to say: a packet, or why there is none.
+    pub fn has_packet(&self) -> bool {
+        match start(&self.buffer) {
+            Ok(Start::Packet { data_at, length, .. }) => {
+                length > self.limit || self.buffer.len().saturating_sub(data_at) >= usize::try_from(length).unwrap_or(usize::MAX)
+            }
+            Ok(Start::Partial { .. }) => false,
+            Err(_) => true,
+        }
+    }
+
     /// Adds bytes that were read elsewhere, by copying them.
     ///
     /// # Errors

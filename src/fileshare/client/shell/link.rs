@@ -1,6 +1,6 @@
 //! Packets on a connection: in, without copying payloads; out, header and data by one vectored write. Futures may be dropped at any time.
 
-use std::io;
+use std::{future::poll_fn, io, pin::pin, task::Poll};
 
 use bytes::{Buf as _, BufMut as _, Bytes, buf::Chain};
 use tokio::{
@@ -35,10 +35,20 @@ pub(super) fn link(stream: Box<dyn Stream>) -> (Incoming, Outgoing) {
 }
 
 impl Incoming {
-    /// Reads what is there, at most so many bytes; 0 at the end of the stream.
+    /// Reads what is there, at most so many bytes; 0 at the end of the stream. TLS gives a record at a time: of those that came already as many
+    /// are taken as make a packet.
     pub(super) async fn read(&mut self, most: usize) -> io::Result<usize> {
-        let mut room = self.decoder.room().limit(most);
-        self.input.read_buf(&mut room).await
+        let mut count = self.input.read_buf(&mut self.decoder.room().limit(most)).await?;
+        while count > 0 && count < most && !self.decoder.has_packet() {
+            let mut room = self.decoder.room().limit(most - count);
+            let mut more = pin!(self.input.read_buf(&mut room));
+            match poll_fn(|cx| Poll::Ready(more.as_mut().poll(cx))).await {
+                Poll::Ready(Ok(read @ 1..)) => count += read,
+                // An end or a fault is there the next time, too.
+                Poll::Ready(Ok(0) | Err(_)) | Poll::Pending => break,
+            }
+        }
+        Ok(count)
     }
 
     /// Passes over what comes until the other side closes, for a while.
@@ -109,5 +119,77 @@ impl Outgoing {
         };
         // Whoever has gone need not hear it.
         let _ = timeout(FAREWELL, closed).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::Pin,
+        task::{Context, ready},
+    };
+
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+    use super::*;
+    use crate::fileshare::{
+        BatchId,
+        wire::{Kind, Route, packet::MAX_PAYLOAD},
+    };
+
+    /// What TLS gives at once at most.
+    const RECORD: usize = 16 * 1024;
+
+    /// Gives what it has record by record, as TLS does.
+    #[derive(Debug)]
+    struct Records(tokio::io::DuplexStream);
+
+    impl AsyncRead for Records {
+        fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            let mut record = [0; RECORD];
+            let most = buffer.remaining().min(RECORD);
+            let mut one = ReadBuf::new(&mut record[..most]);
+            ready!(Pin::new(&mut self.0).poll_read(cx, &mut one))?;
+            buffer.put_slice(one.filled());
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Records {
+        fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Pin::new(&mut self.0).poll_write(cx, bytes)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_flush(cx)
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_shutdown(cx)
+        }
+    }
+
+    #[tokio::test]
+    async fn records_that_came_are_taken_together_as_far_as_they_make_a_packet_and_a_limit_allows() {
+        let route = Route { way: Way::ToTerminal, terminal: ([127, 0, 0, 1], 40_000).into(), batch: BatchId(7) };
+        let packets: Vec<Packet> = (0..2).map(|at| route.packet(Kind::Data, 2, at, vec![7; 256 * 1024].into())).collect();
+        let (near, mut far) = tokio::io::duplex(1024 * 1024);
+        for packet in &packets {
+            far.write_all(&packet.to_bytes()).await.expect("room");
+        }
+        let (mut incoming, _outgoing) = link(Box::new(Records(near)));
+        incoming.decoder.set_limit(MAX_PAYLOAD);
+        assert_eq!(incoming.read(5000).await.expect("some"), 5000, "a limit holds");
+        let mut reads = 0;
+        for packet in &packets {
+            while !incoming.decoder.has_packet() {
+                reads += 1;
+                incoming.read(usize::MAX).await.expect("more");
+            }
+            assert_eq!(incoming.decoder.next_packet(), Ok(Some(packet.clone())));
+        }
+        assert_eq!(reads, 2, "one for each packet");
+        drop(far);
+        assert_eq!(incoming.read(usize::MAX).await.expect("the end"), 0);
     }
 }
