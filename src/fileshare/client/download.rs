@@ -324,14 +324,14 @@ impl Download {
         if !manifest.files().zip(&trailer.files).all(fits) {
             return Err(Fault::Damaged("a file has another length"));
         }
+        if trailer.blake3 != payload::Trailer::digest_of(&trailer.files) {
+            return Err(Fault::Damaged("the hash of the batch is not that of its files"));
+        }
         let files = trailer.files.iter().map(|file| Digest(file.blake3)).collect();
         self.events.push_back(DownloadEvent::Verify(transfer::Trailer { algorithm: Algorithm::Blake3, files }));
         let State::Moving(moving) = std::mem::replace(&mut self.state, State::Over(Err(Fault::Closed))) else { return Ok(()) };
         self.state = State::Verifying(Moving { position, ..moving });
         Ok(())
-        if trailer.blake3 != payload::Trailer::digest_of(&trailer.files) {
-            return Err(Fault::Damaged("the hash of the batch is not that of its files"));
-        }
     }
 
     fn finish(&mut self, outcome: Result<u64, Fault>) {

@@ -17,7 +17,7 @@ use rustls::{
     version::TLS13,
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, BufReader},
     net::{TcpSocket, TcpStream},
     time::timeout,
 };
@@ -27,8 +27,13 @@ use super::{Settings, TransferError};
 use crate::fileshare::wire::{
     Fingerprint,
     control::Endpoint,
-    proof::{Binding, EXPORTER_LABEL},
+    proof::{Binding, EXPORTER_LABEL, Role},
 };
+
+/// What is read from the socket at once on the way to TLS, in bytes: of a download, of an upload, which hears little. TLS itself would ask for 4 KiB.
+const READ: (usize, usize) = (256 * 1024, 8 * 1024);
+/// Plaintext that TLS takes in before it has to be sent, in bytes: a whole packet, so that it goes by few large writes.
+const UNSENT: usize = 320 * 1024;
 
 /// A port to connect from: bound, so that signalling can declare it, and good for one connection.
 #[derive(Debug)]
@@ -67,23 +72,26 @@ impl LocalPort {
         self.address
     }
 
-    /// Connects.
-    pub(super) async fn connect(self, endpoint: &Endpoint, settings: &Settings) -> Result<Connection, TransferError> {
+    /// Connects. When the connection is dropped, what the system has not sent of it yet is dropped with it: a transfer that goes on over another
+    /// connection sends by that one only. What the other side is to hear is to be followed by a shutdown, and its close awaited.
+    pub(super) async fn connect(self, endpoint: &Endpoint, role: Role, settings: &Settings) -> Result<Connection, TransferError> {
         let server = endpoint.address;
         let after = settings.connect_timeout;
         let connected = timeout(after, self.socket.connect(server)).await;
         let stream = connected
             .map_err(|_| TransferError::TimedOut { server, after })?
-            .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
+            .and_then(|stream| stream.set_nodelay(true).and_then(|()| stream.set_zero_linger()).map(|()| stream))
             .map_err(|source| TransferError::Unreachable { server, source })?;
         let Some(fingerprint) = endpoint.fingerprint else { return Ok(Connection::Plain(stream)) };
         let after = settings.handshake_timeout;
         let broken = |source| TransferError::Tls { server, source };
         let connector = TlsConnector::from(client_config(fingerprint).map_err(|error| broken(io::Error::other(error)))?);
-        let stream = timeout(after, connector.connect(ServerName::IpAddress(server.ip().into()), stream))
+        let stream = BufReader::with_capacity(if role == Role::Download { READ.0 } else { READ.1 }, stream);
+        let mut stream = timeout(after, connector.connect(ServerName::IpAddress(server.ip().into()), stream))
             .await
             .map_err(|_| TransferError::TimedOut { server, after })?
             .map_err(|error| if is_about_certificate(&error) { TransferError::Certificate { server } } else { broken(error) })?;
+        stream.get_mut().1.set_buffer_limit(Some(UNSENT));
         Ok(Connection::Tls(Box::new(stream)))
     }
 }
@@ -91,7 +99,7 @@ impl LocalPort {
 /// A connection that was made.
 pub(super) enum Connection {
     Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<BufReader<TcpStream>>>),
 }
 
 /// What bytes go over.

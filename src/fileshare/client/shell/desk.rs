@@ -48,7 +48,7 @@ pub(super) struct Work {
     marks: Option<watch::Receiver<SinkState>>,
     /// An order that the sink has no room for yet.
     waiting: Option<Order>,
-    /// The sink was told to verify and place.
+    /// The sink was told to verify and place; that it is to be told so, as long as it has no room for it, is no promise that it will.
     placing: bool,
     placed: Option<Finished>,
     /// The sink has stopped, and that was heard.
@@ -84,7 +84,7 @@ impl Desk<'_> {
             tokio::select! {
                 biased;
                 () = settings.stop.cancelled() => {
-                    return self.placed().await.ok_or(TransferError::Stopped);
+                    return self.placed(settings).await.ok_or(TransferError::Stopped);
                 }
                 () = settings.cancel.cancelled() => self.machine.handle_cancel(),
                 why = &mut self.stopped, if !self.work.deaf => {
@@ -96,6 +96,7 @@ impl Desk<'_> {
                 }
                 permit = orders.reserve(), if self.work.waiting.is_some() && !self.work.deaf => {
                     if let (Ok(permit), Some(order)) = (permit, self.work.waiting.take()) {
+                        self.work.placing |= matches!(order, Order::Place(_));
                         permit.send(order);
                     }
                 }
@@ -115,19 +116,25 @@ impl Desk<'_> {
         }
         let now = clock::now();
         let last = std::iter::from_fn(|| self.machine.poll_packet(now)).collect();
-        outgoing.close(last).await;
+        settings.part(outgoing.close(last)).await;
         let fault = self.machine.outcome().and_then(|outcome| outcome.clone().err()).unwrap_or(Fault::Closed);
-        let placed = self.placed().await;
+        let placed = self.placed(settings).await;
         if fault != Fault::Closed || placed.is_some() {
-            self.incoming.drain().await;
+            settings.part(self.incoming.drain()).await;
         }
         placed.ok_or_else(|| fault.into())
     }
 
-    /// What became of the batch, where the sink had all of it: that holds, whatever became of the connection.
-    async fn placed(&mut self) -> Option<Downloaded> {
+    /// What became of the batch, where the sink has all of it: that holds, whatever became of the connection. Whoever leaves waits for it for a
+    /// moment only.
+    async fn placed(&mut self, settings: &Settings) -> Option<Downloaded> {
         while self.work.placing && self.work.placed.is_none() {
-            match self.told.recv().await {
+            let told = tokio::select! {
+                biased;
+                told = self.told.recv() => told,
+                () = settings.left() => None,
+            };
+            match told {
                 Some(Told::Placed(files)) => self.work.placed = Some(files),
                 Some(Told::Prepared(..)) => {}
                 None => return None,
@@ -191,7 +198,6 @@ impl Desk<'_> {
             }
             DownloadEvent::Verify(trailer) => {
                 self.meter.phase(Phase::Verifying);
-                self.work.placing = true;
                 self.work.waiting = Some(Order::Place(trailer));
             }
         }

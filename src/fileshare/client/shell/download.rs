@@ -16,14 +16,14 @@ use crate::{
     clock,
     fileshare::{
         client::{
-            Fault, Place, Ticket,
+            Ticket,
             download::{Download, Expected},
             pace::Pace,
         },
-        wire::proof::Binding,
+        wire::proof::Role,
     },
     transfer::{
-        Record, RecordStore, Sink, SinkError, SinkOptions, TransferName,
+        Record, RecordStore, Sink, SinkOptions, TransferName,
         sink::{Finished, SinkState},
     },
 };
@@ -47,12 +47,12 @@ pub struct Downloaded {
 impl Downloader {
     /// Into a folder. The algorithm of the options does not matter: transfer packets carry BLAKE3.
     pub fn to_folder(target: PathBuf, options: SinkOptions) -> Self {
-        Self { landing: Landing::Folder(target, Box::new(options)), payload: None }
+        Self { landing: Landing::folder(target, options), payload: None }
     }
 
     /// One file to a stream: standard output.
     pub fn to_stream(stream: Box<dyn Write + Send>, options: SinkOptions) -> Self {
-        Self { landing: Landing::Stream(stream, Box::new(options)), payload: None }
+        Self { landing: Landing::stream(stream, options), payload: None }
     }
 
     /// Goes on with the download of an earlier process.
@@ -60,12 +60,13 @@ impl Downloader {
     /// # Errors
     /// [`TransferError::Sink`]: there is no such record, it is running, or it is damaged.
     pub async fn resume(records: &RecordStore, name: &TransferName) -> Result<Self, TransferError> {
-        let sink = Sink::resume(records, name).await?;
-        let payload = sink.record().and_then(|record| record.details.get(PAYLOAD)).and_then(|payload| payload.parse().ok());
-        Ok(Self { landing: Landing::Sink(sink.into()), payload })
+        let landing = Landing::of_record(records, name).await?;
+        let payload = landing.record().and_then(|record| record.details.get(PAYLOAD)).and_then(|payload| payload.parse().ok());
+        Ok(Self { landing, payload })
     }
 
-    /// The record, where one is kept: what to go on with in another process.
+    /// The record, where one is kept: what to go on with in another process. There is one from the batch header on until all is in its place,
+    /// after a failure too.
     pub fn record(&self) -> Option<&Record> {
         self.landing.record()
     }
@@ -79,53 +80,50 @@ impl Downloader {
     ///
     /// # Errors
     /// [`TransferError::Sink`]: the disk.
-    pub async fn suspend(mut self) -> Result<SinkState, TransferError> {
-        match self.landing.take() {
-            Landing::Sink(sink) => Ok(sink.suspend().await?),
-            Landing::Folder(..) | Landing::Stream(..) | Landing::Gone => Ok(SinkState::default()),
-        }
+    pub async fn suspend(self) -> Result<SinkState, TransferError> {
+        Ok(self.landing.suspend().await?)
     }
 
     /// Gives up, and removes what there is of it.
     ///
     /// # Errors
     /// [`TransferError::Sink`]: the disk.
-    pub async fn abort(mut self) -> Result<(), TransferError> {
-        match self.landing.take() {
-            Landing::Sink(sink) => Ok(sink.abort().await?),
-            Landing::Folder(..) | Landing::Stream(..) | Landing::Gone => Ok(()),
-        }
+    pub async fn abort(self) -> Result<(), TransferError> {
+        Ok(self.landing.abort().await?)
     }
 
     /// Downloads over one connection, from the port that was declared. Files have their names only after this returns well. Dropping
     /// the future loses what is not durable.
     ///
     /// # Errors
-    /// [`TransferError`]; where that is resumable, this may be called again with another port.
+    /// [`TransferError`]; where that is resumable or [`TransferError::keeps`] what there is, this may be called again with another port.
     pub async fn run(&mut self, port: LocalPort, ticket: &Ticket, settings: &Settings) -> Result<Downloaded, TransferError> {
         let meter = Meter::new(settings);
+        // Before the connection: the file server does not wait long for who connects, and the disk may take its time.
+        let expected = tokio::select! {
+            biased;
+            expected = self.expected() => expected?,
+            () = settings.left() => return Err(settings.why_left()),
+        };
         let place = ticket.from_source(port.address());
         let connection = tokio::select! {
             biased;
-            () = settings.stop.cancelled() => return Err(TransferError::Stopped),
-            () = settings.cancel.cancelled() => return Err(Fault::CancelledHere.into()),
-            connection = port.connect(&ticket.endpoint, settings) => connection?,
+            () = settings.leaving() => return Err(settings.why_left()),
+            connection = port.connect(&ticket.endpoint, Role::Download, settings) => connection?,
         };
         let binding = connection.binding().map_err(|source| TransferError::Tls { server: ticket.endpoint.address, source })?;
-        Box::pin(self.over(connection.into_stream(), binding, place, settings, meter)).await
+        let machine = Download::new(clock::now(), clock::seed(), place, binding, expected.as_ref());
+        Box::pin(self.over(connection.into_stream(), machine, settings, meter)).await
     }
 
     /// Downloads over a connection that was made.
     async fn over(
         &mut self,
         stream: Box<dyn Stream>,
-        binding: Binding,
-        place: Place,
+        machine: Download,
         settings: &Settings,
         meter: Meter,
     ) -> Result<Downloaded, TransferError> {
-        let expected = self.expected().await?;
-        let machine = Download::new(clock::now(), clock::seed(), place, binding, expected.as_ref());
         let (incoming, outgoing) = link(stream);
         let (order, orders) = mpsc::channel(ORDERS);
         let (tell, told) = mpsc::channel(ORDERS);
@@ -138,8 +136,12 @@ impl Downloader {
         let (outcome, sunk) = tokio::select! {
             outcome = &mut led => {
                 drop(led);
-                // What came before the connection ended is put down all the same.
-                (outcome, work.await)
+                // What came before the connection ended is put down all the same; but whoever leaves waits for no disk.
+                tokio::select! {
+                    biased;
+                    sunk = &mut work => (outcome, sunk),
+                    () = settings.left() => (outcome, Ok(())),
+                }
             }
             sunk = &mut work => {
                 if let Some(why) = sunk.as_ref().err().and_then(TransferError::failure) {
@@ -155,13 +157,8 @@ impl Downloader {
 
     /// What earlier connections brought; all of it written, so that it does not come again.
     async fn expected(&mut self) -> Result<Option<Expected>, TransferError> {
-        match &mut self.landing {
-            Landing::Sink(sink) => {
-                sink.checkpoint().await?;
-                Ok(Some(Expected { manifest: sink.manifest().clone(), written: sink.state().written, payload: self.payload }))
-            }
-            Landing::Folder(..) | Landing::Stream(..) => Ok(None),
-            Landing::Gone => Err(SinkError::Stopped.into()),
-        }
+        let payload = self.payload;
+        let sink = self.landing.ready().await?;
+        Ok(sink.map(|sink| Expected { manifest: sink.manifest().clone(), written: sink.state().written, payload }))
     }
 }

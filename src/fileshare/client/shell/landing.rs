@@ -1,4 +1,7 @@
 //! The sink of a download. It works beside the connection, so that heartbeats go on while the disk is slow.
+//!
+//! A sink that failed is gone; where a record of it is kept, the next connection takes it up again from there, as another process would: a full disk
+//! that was emptied, or a file that was moved out of the way, costs no byte that is on the disk.
 
 use std::{fmt, io::Write, path::PathBuf};
 
@@ -12,7 +15,7 @@ use super::TransferError;
 use crate::{
     fileshare::{client::Fault, wire::payload},
     transfer::{
-        Algorithm, Manifest, ManifestError, Record, Sink, SinkError, SinkOptions, Trailer,
+        Algorithm, Manifest, ManifestError, Record, RecordStore, Sink, SinkError, SinkOptions, Trailer, TransferName,
         sink::{Finished, SinkState},
     },
 };
@@ -22,16 +25,25 @@ pub(super) const ORDERS: usize = 4;
 /// Where records keep the fixed payload size.
 pub(super) const PAYLOAD: &str = "payload";
 
-/// Where a batch goes.
-pub(super) enum Landing {
+/// Where a batch goes, and what is kept of it.
+pub(super) struct Landing {
+    stage: Stage,
+    /// Where a record is kept, if anywhere.
+    records: Option<RecordStore>,
+    /// The record, from the moment that there is one until nothing is left to go on with.
+    record: Option<Record>,
+}
+
+/// How far it is.
+enum Stage {
     /// Into a folder, once it is known what comes.
     Folder(PathBuf, Box<SinkOptions>),
     /// To a stream, once it is known what comes.
     Stream(Box<dyn Write + Send>, Box<SinkOptions>),
     /// There.
     Sink(Box<Sink>),
-    /// It is over: placed, or failed.
-    Gone,
+    /// The sink is gone: all is placed, or it failed.
+    Over,
 }
 
 /// What the connection wants of it.
@@ -50,38 +62,102 @@ pub(super) enum Told {
 }
 
 impl Landing {
+    /// Into a folder.
+    pub(super) fn folder(target: PathBuf, options: SinkOptions) -> Self {
+        let records = options.record.as_ref().map(|(records, _)| records.clone());
+        Self { stage: Stage::Folder(target, Box::new(options)), records, record: None }
+    }
+
+    /// One file to a stream.
+    pub(super) fn stream(stream: Box<dyn Write + Send>, options: SinkOptions) -> Self {
+        Self { stage: Stage::Stream(stream, Box::new(options)), records: None, record: None }
+    }
+
+    /// Where a record says.
+    pub(super) async fn of_record(records: &RecordStore, name: &TransferName) -> Result<Self, SinkError> {
+        let sink = Sink::resume(records, name).await?;
+        let record = sink.record().cloned();
+        Ok(Self { stage: Stage::Sink(sink.into()), records: Some(records.clone()), record })
+    }
+
     pub(super) fn sink(&self) -> Option<&Sink> {
-        match self {
-            Self::Sink(sink) => Some(sink),
-            Self::Folder(..) | Self::Stream(..) | Self::Gone => None,
+        match &self.stage {
+            Stage::Sink(sink) => Some(sink),
+            Stage::Folder(..) | Stage::Stream(..) | Stage::Over => None,
         }
     }
 
     pub(super) fn record(&self) -> Option<&Record> {
-        self.sink().and_then(Sink::record)
+        self.record.as_ref()
     }
 
-    pub(super) fn take(&mut self) -> Self {
-        std::mem::replace(self, Self::Gone)
+    /// The sink as it stands, all of it written; taken up again where it failed. None where it is not yet known what comes.
+    pub(super) async fn ready(&mut self) -> Result<Option<&Sink>, SinkError> {
+        if let Stage::Over = self.stage {
+            let (records, name) = self.kept().ok_or(SinkError::Stopped)?;
+            self.stage = Stage::Sink(Sink::resume(&records, &name).await?.into());
+        }
+        if let Stage::Sink(sink) = &mut self.stage
+            && let Err(error) = sink.checkpoint().await
+        {
+            self.stage = Stage::Over;
+            return Err(error);
+        }
+        Ok(self.sink())
     }
 
-    /// Works until there are no more orders.
+    /// Breaks off, and keeps what is durable, where there is a record.
+    pub(super) async fn suspend(self) -> Result<SinkState, SinkError> {
+        match self.stage {
+            Stage::Sink(sink) => sink.suspend().await,
+            Stage::Folder(..) | Stage::Stream(..) | Stage::Over => Ok(SinkState::default()),
+        }
+    }
+
+    /// Gives up, and removes what there is of it.
+    pub(super) async fn abort(mut self) -> Result<(), SinkError> {
+        if let Stage::Sink(sink) = std::mem::replace(&mut self.stage, Stage::Over) {
+            match sink.abort().await {
+                // It had failed, and nobody had heard of it yet.
+                Err(_) if self.record.is_some() => {}
+                aborted => return aborted,
+            }
+        }
+        match self.kept() {
+            Some((records, name)) => Sink::resume(&records, &name).await?.abort().await,
+            None => Ok(()),
+        }
+    }
+
+    /// What the sink can be taken up from, where a record is kept.
+    fn kept(&self) -> Option<(RecordStore, TransferName)> {
+        Some((self.records.clone()?, self.record.as_ref()?.transfer.clone()))
+    }
+
+    /// Works until there are no more orders. Dropping it drops the orders that wait.
     pub(super) async fn work(&mut self, mut orders: mpsc::Receiver<Order>, told: mpsc::Sender<Told>) -> Result<(), TransferError> {
         while let Some(order) = orders.recv().await {
             let answer = match order {
                 Order::Prepare(header) => {
                     let manifest = self.prepare(header).await?;
-                    let Self::Sink(sink) = self else { return Err(SinkError::Stopped.into()) };
+                    let Stage::Sink(sink) = &self.stage else { return Err(SinkError::Stopped.into()) };
                     Told::Prepared(manifest, sink.watch())
                 }
                 Order::Bytes(bytes) => {
-                    let Self::Sink(sink) = self else { return Err(SinkError::Stopped.into()) };
-                    sink.write(bytes).await?;
+                    let Stage::Sink(sink) = &mut self.stage else { return Err(SinkError::Stopped.into()) };
+                    if let Err(error) = sink.write(bytes).await {
+                        self.stage = Stage::Over;
+                        return Err(error.into());
+                    }
                     continue;
                 }
                 Order::Place(trailer) => {
-                    let Self::Sink(sink) = self.take() else { return Err(SinkError::Stopped.into()) };
-                    Told::Placed(sink.finish(Some(trailer)).await?)
+                    let Stage::Sink(sink) = std::mem::replace(&mut self.stage, Stage::Over) else {
+                        return Err(SinkError::Stopped.into());
+                    };
+                    let finished = sink.finish(Some(trailer)).await?;
+                    self.record = None;
+                    Told::Placed(finished)
                 }
             };
             // Whoever is gone need not be told.
@@ -108,22 +184,32 @@ impl Landing {
             options.details.insert(PAYLOAD.to_owned(), header.payload_size.to_string());
             *options
         };
-        *self = match self.take() {
-            Self::Folder(target, options) => Self::Sink(Sink::create(&target, manifest.clone(), with(options)).await?.into()),
-            Self::Stream(stream, options) => Self::Sink(Sink::to_stream(stream, manifest.clone(), &with(options))?.into()),
-            other @ (Self::Sink(_) | Self::Gone) => other,
-        };
+        match &self.stage {
+            Stage::Folder(target, options) => {
+                // Where this fails, all is as it was: it can be tried again.
+                let (target, options) = (target.clone(), with(options.clone()));
+                let sink = Sink::create(&target, manifest.clone(), options).await?;
+                self.record = sink.record().cloned();
+                self.stage = Stage::Sink(sink.into());
+            }
+            Stage::Stream(..) => {
+                if let Stage::Stream(stream, options) = std::mem::replace(&mut self.stage, Stage::Over) {
+                    self.stage = Stage::Sink(Sink::to_stream(stream, manifest.clone(), &with(options))?.into());
+                }
+            }
+            Stage::Sink(_) | Stage::Over => {}
+        }
         Ok(manifest)
     }
 }
 
 impl fmt::Debug for Landing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Folder(target, _) => f.debug_tuple("Folder").field(target).finish(),
-            Self::Stream(..) => f.write_str("Stream"),
-            Self::Sink(sink) => sink.fmt(f),
-            Self::Gone => f.write_str("Gone"),
+        match &self.stage {
+            Stage::Folder(target, _) => f.debug_tuple("Folder").field(target).finish(),
+            Stage::Stream(..) => f.write_str("Stream"),
+            Stage::Sink(sink) => sink.fmt(f),
+            Stage::Over => f.write_str("Over"),
         }
     }
 }

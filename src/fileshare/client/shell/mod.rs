@@ -22,7 +22,7 @@ mod tests;
 
 use std::{io, net::SocketAddr, num::NonZeroU64, time::Duration};
 
-use tokio::sync::watch;
+use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::fault::Fault;
@@ -38,6 +38,8 @@ pub use upload::{Uploaded, Uploader};
 
 /// How long the last packets may take to leave, and the other side to close.
 const FAREWELL: Duration = Duration::from_secs(3);
+/// How long the disk gets to put down what came, and the other side to close, once whoever wanted it leaves.
+const LAST_ORDERS: Duration = Duration::from_secs(1);
 
 /// How a connection is made and led.
 #[derive(Debug, Clone)]
@@ -65,6 +67,39 @@ impl Default for Settings {
             progress: None,
             stop: CancellationToken::new(),
             cancel: CancellationToken::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// Comes to its end when the transfer is broken off or given up here.
+    async fn leaving(&self) {
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = self.cancel.cancelled() => {}
+        }
+    }
+
+    /// Comes to its end a moment after that.
+    async fn left(&self) {
+        self.leaving().await;
+        sleep(LAST_ORDERS).await;
+    }
+
+    /// Which of both it was.
+    fn why_left(&self) -> TransferError {
+        if self.stop.is_cancelled() { TransferError::Stopped } else { Fault::CancelledHere.into() }
+    }
+
+    /// Says the last words, and lets the other side close; not for long, where the transfer is broken off here meanwhile.
+    async fn part(&self, words: impl Future<Output = ()>) {
+        let stopped = async {
+            self.stop.cancelled().await;
+            sleep(LAST_ORDERS).await;
+        };
+        tokio::select! {
+            () = words => {}
+            () = stopped => {}
         }
     }
 }
@@ -138,6 +173,34 @@ impl TransferError {
             Self::Fault(fault) => fault.is_resumable(),
             Self::Port { .. } | Self::Certificate { .. } | Self::Source(_) | Self::Sink(_) | Self::Algorithm => false,
         }
+    }
+
+    /// What there is of a download is as good as before: once what stood in the way is gone (a full disk, a file of that name), another
+    /// attempt may go on with it, where there is a record; in another process, too.
+    pub fn keeps(&self) -> bool {
+        match self {
+            Self::Sink(error) => match error {
+                SinkError::NoSpace { .. }
+                | SinkError::Exists { .. }
+                | SinkError::InTheWay { .. }
+                | SinkError::Io { .. }
+                | SinkError::Digest { .. }
+                | SinkError::Resume(_)
+                | SinkError::Stopped => true,
+                SinkError::TooLong
+                | SinkError::TooShort { .. }
+                | SinkError::Algorithm { .. }
+                | SinkError::NotOneFile
+                | SinkError::OtherBatch => false,
+            },
+            Self::Port { .. } | Self::Certificate { .. } | Self::Tls { .. } => true,
+            other => other.is_resumable(),
+        }
+    }
+
+    /// Another connection is worth making at once: neither the user nor the disk has a say in it.
+    pub(in crate::fileshare::client) fn is_transient(&self) -> bool {
+        self.is_resumable() && !matches!(self, Self::Stopped | Self::Sink(_))
     }
 
     /// What the other side of the connection is told.

@@ -1,6 +1,8 @@
 //! Terminals against the real file server over loopback, and against servers that do wrong.
 
+mod disk;
 mod hostile;
+mod leaving;
 mod server;
 
 use std::{

@@ -80,9 +80,8 @@ impl Uploader {
         let place = ticket.from_source(port.address());
         let connection = tokio::select! {
             biased;
-            () = settings.stop.cancelled() => return Err(TransferError::Stopped),
-            () = settings.cancel.cancelled() => return Err(Fault::CancelledHere.into()),
-            connection = port.connect(&ticket.endpoint, settings) => connection?,
+            () = settings.leaving() => return Err(settings.why_left()),
+            connection = port.connect(&ticket.endpoint, Role::Upload, settings) => connection?,
         };
         let binding = connection.binding().map_err(|source| TransferError::Tls { server: ticket.endpoint.address, source })?;
         Box::pin(self.over(connection.into_stream(), binding, place, settings, meter)).await
@@ -173,7 +172,7 @@ impl Uploader {
                 hashes = Some(Box::pin(hashes_of(self.source.clone(), self.ended_at.unwrap_or(0))));
             }
         }
-        farewell(&mut machine, incoming, outgoing).await;
+        settings.part(farewell(&mut machine, incoming, outgoing)).await;
         if let Some(error) = broken {
             return Err(error.into());
         }

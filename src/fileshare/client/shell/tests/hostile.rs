@@ -20,11 +20,11 @@ use crate::fileshare::{
     },
 };
 
-const PAYLOAD: u32 = 1024;
+pub(super) const PAYLOAD: u32 = 1024;
 
 /// What a server does after a packet.
 #[derive(Clone, Copy, PartialEq)]
-enum Then {
+pub(super) enum Then {
     More,
     /// It says nothing more.
     Silence,
@@ -33,7 +33,7 @@ enum Then {
 }
 
 /// A server that has a batch of one file.
-fn stocked(bytes: &[u8]) -> Server {
+pub(super) fn stocked(bytes: &[u8]) -> Server {
     let mut server = Server::new(PAYLOAD);
     let json = format!(r#"{{"version":1,"entries":[{{"path":"a.bin","type":"file","size":{}}}]}}"#, bytes.len());
     let header = payload::Manifest { payload_size: PAYLOAD, bytes: Some(bytes.len() as u64), json: json.into() };
@@ -52,7 +52,7 @@ fn stocked(bytes: &[u8]) -> Server {
 }
 
 /// Serves one connection; what it sends goes through `spoil`, which gives bytes, and what then.
-async fn serve(listener: TcpListener, mut server: Server, mut spoil: impl FnMut(Packet) -> (Bytes, Then)) -> Server {
+pub(super) async fn serve(listener: TcpListener, mut server: Server, mut spoil: impl FnMut(Packet) -> (Bytes, Then)) -> Server {
     let (mut stream, from) = listener.accept().await.expect("a connection");
     let mut connection = server.open(from, 1, Binding::Plain);
     let mut decoder = Decoder::new(Way::ToServer, MAX_PAYLOAD);
@@ -73,7 +73,7 @@ async fn serve(listener: TcpListener, mut server: Server, mut spoil: impl FnMut(
             return server;
         }
         while let Some(packet) = decoder.next_packet().expect("a packet") {
-            if packet.header.kind == Kind::Error {
+            if matches!(packet.header.kind, Kind::Error | Kind::Cancel) {
                 return server;
             }
             server.take(&mut connection, &packet);
@@ -95,7 +95,7 @@ async fn spoiled(bytes: &[u8], spoil: impl FnMut(Packet) -> (Bytes, Then)) -> (T
     (result.expect_err("it did wrong"), files(target.path()))
 }
 
-fn as_is(packet: &Packet) -> (Bytes, Then) {
+pub(super) fn as_is(packet: &Packet) -> (Bytes, Then) {
     (packet.to_bytes(), Then::More)
 }
 

@@ -1,0 +1,120 @@
+//! Whoever breaks off or gives up leaves soon, whatever the disk and the network do, and nothing of it comes after.
+
+use std::{
+    io::{ErrorKind, Write},
+    sync::Condvar,
+};
+
+use super::{
+    hostile::{PAYLOAD, as_is, serve, stocked},
+    *,
+};
+use crate::fileshare::{
+    client::model::Server,
+    wire::{Decoder, Kind, Way, packet::MAX_PAYLOAD, proof::Binding},
+};
+
+/// Longer than leaving may take, and much shorter than anything else that ends a transfer here.
+const LEAVING: Duration = Duration::from_secs(8);
+
+/// A stream that takes nothing until it may.
+#[derive(Clone, Default)]
+struct Held(Arc<(Mutex<bool>, Condvar)>);
+
+/// It may.
+struct Release(Held);
+
+impl Write for Held {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let (open, changed) = &*self.0;
+        let guard = changed.wait_while(open.lock().expect("free"), |open| !*open).expect("free");
+        drop(guard);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Release {
+    fn drop(&mut self) {
+        let (open, changed) = &*self.0.0;
+        *open.lock().expect("free") = true;
+        changed.notify_all();
+    }
+}
+
+#[tokio::test]
+async fn a_sink_that_takes_nothing_holds_nobody_who_leaves() {
+    // One chunk at the stream, four before it, one waits for them, four behind that: then the order to place has no room any more.
+    for (packets, give_up) in [(4, false), (9, false), (10, false), (10, true)] {
+        let held = Held::default();
+        let release = Release(held.clone());
+        let listener = TcpListener::bind((HERE, 0)).await.expect("a port");
+        let server = stocked(&content(22, packets * PAYLOAD as usize));
+        let ticket = server.ticket(listener.local_addr().expect("an address"), None);
+        let mut downloader = Downloader::to_stream(Box::new(held), SinkOptions::default());
+        let (tell, mut told) = watch::channel(Snapshot::default());
+        let settings = Settings { progress: Some(tell), ..Settings::default() };
+        let leaving = async {
+            told.wait_for(|snapshot| snapshot.phase == Phase::Verifying).await.expect("all is there");
+            if give_up { settings.cancel.cancel() } else { settings.stop.cancel() }
+        };
+        let port = LocalPort::bind(HERE).expect("a port");
+        let run = timeout(LEAVING, downloader.run(port, &ticket, &settings));
+        let (result, (), _) = tokio::join!(run, leaving, soon(serve(listener, server, |packet| as_is(&packet))));
+        let error = result.unwrap_or_else(|_| panic!("{packets} packets hold it")).expect_err("nothing is placed");
+        match give_up {
+            true => assert!(matches!(error, TransferError::Fault(Fault::CancelledHere)), "{error}"),
+            false => assert!(matches!(error, TransferError::Stopped), "{error}"),
+        }
+        drop(release);
+    }
+}
+
+#[tokio::test]
+async fn what_a_connection_had_not_sent_when_it_was_left_does_not_come_any_more() {
+    let shared = folder(&[("a.bin", content(23, 24 * MIB))]);
+    let mut uploader = Uploader::new(source([shared.path().join("a.bin")]).await).expect("BLAKE3");
+    let listener = TcpListener::bind((HERE, 0)).await.expect("a port");
+    let mut server = Server::new(PAYLOAD);
+    let ticket = server.ticket(listener.local_addr().expect("an address"), None);
+    let settings = Settings::default();
+    let stop = settings.stop.clone();
+    let serving = async {
+        let (mut stream, from) = listener.accept().await.expect("a connection");
+        let mut connection = server.open(from, 1, Binding::Plain);
+        let mut decoder = Decoder::new(Way::ToServer, MAX_PAYLOAD);
+        let mut welcomed = false;
+        while !welcomed {
+            while let Some(packet) = server.give(&mut connection) {
+                welcomed |= packet.header.kind == Kind::Welcome;
+                stream.write_all(&packet.to_bytes()).await.expect("written");
+            }
+            if !welcomed {
+                stream.read_buf(decoder.room()).await.expect("the proof");
+                let proof = decoder.next_packet().expect("a packet").expect("whole");
+                server.take(&mut connection, &proof);
+            }
+        }
+        // It reads nothing more, until no more is taken.
+        let (mut seen, mut before) = (vec![0; MIB], 0);
+        loop {
+            let there = stream.peek(&mut seen).await.expect("bytes");
+            if there == before {
+                break;
+            }
+            before = there;
+            sleep(Duration::from_millis(50)).await;
+        }
+        stop.cancel();
+        stream
+    };
+    let port = LocalPort::bind(HERE).expect("a port");
+    let (mut stream, stopped) = soon(async { tokio::join!(serving, uploader.run(port, &ticket, &settings)) }).await;
+    assert!(matches!(stopped, Err(TransferError::Stopped)), "{stopped:?}");
+    let mut rest = Vec::new();
+    let end = soon(stream.read_to_end(&mut rest)).await;
+    assert_eq!(end.map_err(|error| error.kind()), Err(ErrorKind::ConnectionReset), "{} bytes came", rest.len());
+}
