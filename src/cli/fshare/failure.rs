@@ -48,8 +48,16 @@ pub fn of_transfer(what: &str, error: &TransferError, record: Option<&TransferNa
     if let TransferError::Sink(SinkError::Exists { .. }) = error {
         failure = failure.hint("use --overwrite, --rename or --skip, or another folder with --output");
     }
-    let broken = error.is_resumable() || code == ExitCode::Unverified;
-    resumable(failure, record.filter(|_| broken))
+    let failure = resumable(failure, record);
+    let first = match error {
+        TransferError::Sink(SinkError::NoSpace { .. }) => "make room",
+        TransferError::Sink(SinkError::Exists { .. } | SinkError::InTheWay { .. }) => "move it out of the way",
+        _ => return failure,
+    };
+    match record {
+        Some(name) => failure.hint(format!("{first}, then go on with: fshare resume {name}")),
+        None => failure,
+    }
 }
 
 /// With a record of what there is, the transfer is only broken off.
@@ -68,4 +76,24 @@ pub fn of_source(error: &SourceError) -> Failure {
         _ => ExitCode::Failed,
     };
     Failure::new(code, format!("failed to read what is to be shared: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_disk_refused_is_broken_off_and_the_hint_says_what_comes_first() {
+        let name = TransferName::new("share-3").expect("a name");
+        let full = TransferError::Sink(SinkError::NoSpace { path: "/in".to_owned(), needed: 1, available: 0 });
+        let taken = TransferError::Sink(SinkError::Exists { path: "a".to_owned() });
+        for (error, alone, hint) in [
+            (full, ExitCode::Failed, "make room, then go on with: fshare resume share-3"),
+            (taken, ExitCode::Conflict, "move it out of the way, then go on with: fshare resume share-3"),
+        ] {
+            let failure = of_transfer("share-3 was not received", &error, Some(&name));
+            assert_eq!((failure.code, failure.hint.as_deref()), (ExitCode::Resumable, Some(hint)));
+            assert_eq!(of_transfer("share-3 was not received", &error, None).code, alone);
+        }
+    }
 }

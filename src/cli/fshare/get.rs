@@ -168,7 +168,7 @@ impl<'a> Getting<'a> {
             tokio::select! {
                 event = session.next() => {
                     let Some(event) = event else { return Err(Failure::new(ExitCode::Declined, "the call is over")) };
-                    transfers.hear(&event).await;
+                    transfers.hear(&event);
                     match event {
                         SharingEvent::Offered { share, offer } => {
                             // The list says more than a line.

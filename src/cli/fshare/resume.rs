@@ -188,7 +188,7 @@ impl Receiving<'_> {
             tokio::select! {
                 event = session.next() => {
                     let Some(event) = event else { return Err(Failure::new(ExitCode::Declined, "the call is over")) };
-                    transfers.hear(&event).await;
+                    transfers.hear(&event);
                     match event {
                         SharingEvent::Offered { share, .. } => {
                             offered.insert(share);

@@ -185,7 +185,7 @@ impl<'a> Sharing<'a> {
             tokio::select! {
                 event = session.next() => {
                     let Some(event) = event else { return Err(Failure::new(ExitCode::Declined, "the call is over")) };
-                    transfers.hear(&event).await;
+                    transfers.hear(&event);
                     if let Some(ended) = self.on_session(transfers, event).await {
                         return ended;
                     }

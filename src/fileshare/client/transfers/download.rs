@@ -1,5 +1,9 @@
 //! The download of a share (S412, S701–S705, S812).
 
+use std::time::Duration;
+
+use tokio::time::timeout;
+
 use super::{
     TransferEvent,
     lead::{Lead, Stop, told},
@@ -9,8 +13,11 @@ use crate::{
         client::{Downloaded, Downloader, LocalPort, Ticket, TransferError},
         wire::control::Message,
     },
-    transfer::{SinkError, TransferName},
+    transfer::TransferName,
 };
+
+/// How long the disk gets to put what there is in order, at the end.
+const IN_ORDER: Duration = Duration::from_millis(1500);
 
 /// Leads it from the first word to the end.
 pub(super) async fn run(mut lead: Lead, mut downloader: Downloader, port: LocalPort) {
@@ -28,26 +35,28 @@ pub(super) async fn run(mut lead: Lead, mut downloader: Downloader, port: LocalP
             if !matches!(error, TransferError::Stopped) {
                 lead.say(Message::DownloadError(told(&error))).await;
             }
-            let worth = error.is_resumable() || matches!(error, TransferError::Sink(SinkError::Digest { .. }));
-            TransferEvent::Failed { share, error, record: keep(downloader, worth).await }
+            let record = keep(downloader, error.keeps()).await;
+            TransferEvent::Failed { share, error, record }
         }
     };
     lead.report(event).await;
 }
 
 async fn download(lead: &mut Lead, downloader: &mut Downloader, port: LocalPort) -> Result<Downloaded, Stop> {
-    let ticket = lead.ticket().await?;
+    let ticket = lead.first_ticket().await?;
     let connect =
         async |downloader: &mut Downloader, port: LocalPort, ticket: &Ticket, settings: &_| downloader.run(port, ticket, settings).await;
     lead.run(downloader, port, ticket, connect).await
 }
 
-/// Keeps what there is, if that is worth it; else removes it.
+/// Keeps what there is, if that is worth it; else removes it. A disk that takes too long is left to it: the record holds, as after a crash.
 async fn keep(downloader: Downloader, worth: bool) -> Option<TransferName> {
     let name = downloader.record().map(|record| record.transfer.clone()).filter(|_| worth);
-    let done = if worth { downloader.suspend().await.map(|_| ()) } else { downloader.abort().await };
-    if let Err(error) = done {
-        tracing::debug!(%error, "what there is of a download could not be put in order");
+    let done = async { if worth { downloader.suspend().await.map(|_| ()) } else { downloader.abort().await } };
+    match timeout(IN_ORDER, done).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "what there is of a download could not be put in order"),
+        Err(_) => tracing::debug!("the disk takes too long to put what there is of a download in order"),
     }
     name
 }

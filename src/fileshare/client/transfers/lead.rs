@@ -1,24 +1,33 @@
 //! One transfer, connection after connection.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     sync::mpsc,
     time::{sleep, timeout},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{TransferEvent, TransferOptions, another_port};
-use crate::fileshare::{
-    ShareId,
-    client::{Fault, LocalPort, Settings, Snapshot, Ticket, TransferError},
-    terminal::SharingCommand,
-    wire::{Failure, FailureCode, control::Message},
+use crate::{
+    clock,
+    fileshare::{
+        ShareId,
+        client::{Fault, LocalPort, Settings, Snapshot, Ticket, TransferError},
+        terminal::SharingCommand,
+        wire::{Failure, FailureCode, control::Message},
+    },
 };
 
 /// Before the first connection is made again; each wait is twice as long as the one before.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 /// The longest wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
+/// How long the first way to the file server may take to be agreed on: two exchanges that nobody answers (RFC 3261, 64 times T1 each).
+const AGREED: Duration = Duration::from_secs(64);
 /// How long a connection may take to end by itself once the share is over.
 const CLOSING: Duration = Duration::from_secs(2);
 /// How long the reason may take to come that a line which has ended does not say.
@@ -35,8 +44,8 @@ pub(super) enum Word {
     Ready,
     /// All of the upload is at the file server: so many bytes.
     Complete(u64),
-    /// S604: ask again later.
-    NotReady(Duration),
+    /// S604: ask again later; why, where it was said.
+    NotReady(Duration, Option<String>),
     /// What was asked is refused.
     Refused(Failure),
     /// The share is over.
@@ -66,17 +75,50 @@ pub(super) struct Lead {
     pub(super) local: IpAddr,
     /// Bytes of the upload, once it was said that it is complete.
     pub(super) complete: Option<u64>,
+    /// The transfer of the same share before this one: over when this is cancelled. Two never carry the same bytes side by side.
+    pub(super) before: Option<CancellationToken>,
+    /// Another transfer has taken this one's place.
+    pub(super) replaced: CancellationToken,
 }
 
 impl Lead {
-    /// The ticket; what else is said meanwhile is passed over.
-    pub(super) async fn ticket(&mut self) -> Result<Ticket, Stop> {
+    /// The first ticket, once the transfer before this one has broken off.
+    pub(super) async fn first_ticket(&mut self) -> Result<Ticket, Stop> {
+        let agreed = async {
+            if let Some(before) = self.before.take() {
+                before.cancelled().await;
+            }
+            self.ticket().await
+        };
+        match timeout(AGREED, agreed).await {
+            Ok(Ok(Ok(ticket))) => Ok(ticket),
+            Ok(Ok(Err(why))) => Err(Stop::Ended(Some(why))),
+            Ok(Err(stop)) => Err(stop),
+            Err(_) => Err(Stop::Error(Fault::Admission(AGREED).into())),
+        }
+    }
+
+    /// The ticket, or why there is none; what else is said meanwhile is passed over.
+    async fn ticket(&mut self) -> Result<Result<Ticket, Failure>, Stop> {
         loop {
             match self.word().await? {
-                Word::Go(ticket) => return Ok(*ticket),
-                Word::Refused(why) => return Err(Stop::Ended(Some(why))),
+                Word::Go(ticket) => return Ok(Ok(*ticket)),
+                Word::Refused(why) => return Ok(Err(why)),
                 Word::Named(share) => self.share = Some(share),
-                Word::Ready | Word::NotReady(_) | Word::Ended(_) | Word::Complete(_) => {}
+                Word::Ready | Word::NotReady(..) | Word::Ended(_) | Word::Complete(_) => {}
+            }
+        }
+    }
+
+    /// Waits for a while; what is said meanwhile is passed over, but for the end.
+    pub(super) async fn pause(&mut self, time: Duration) -> Result<(), Stop> {
+        let mut waited = std::pin::pin!(sleep(time));
+        loop {
+            tokio::select! {
+                () = &mut waited => return Ok(()),
+                word = self.word() => {
+                    word?;
+                }
             }
         }
     }
@@ -104,12 +146,12 @@ impl Lead {
         mut ticket: Ticket,
         connect: impl AsyncFn(&mut W, LocalPort, &Ticket, &Settings) -> Result<T, TransferError>,
     ) -> Result<T, Stop> {
-        let mut broken = 0;
+        let (mut broken, mut still) = (0, clock::now());
         loop {
             let before = self.moved();
             // One connection can be ended without the others.
             let settings = Settings { stop: self.settings.stop.child_token(), ..self.settings.clone() };
-            let error = match self.connection(connect(work, port, &ticket, &settings), &settings).await? {
+            let mut error = match self.connection(connect(work, port, &ticket, &settings), &settings).await? {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
@@ -122,20 +164,37 @@ impl Lead {
                 // The file server was quicker than the conference.
                 return Err(Stop::Ended(Some(why.clone())));
             }
-            if matches!(error, TransferError::Stopped) || !error.is_resumable() {
-                return Err(Stop::Error(error));
+            if self.moved() > before {
+                (broken, still) = (0, clock::now());
             }
-            broken = if self.moved() > before { 1 } else { broken + 1 };
-            if broken > self.options.attempts {
-                return Err(Stop::Error(error));
-            }
-            let again_in = FIRST_WAIT.saturating_mul(1 << (broken - 1).min(8)).min(LONGEST_WAIT);
-            tracing::info!(%error, ?again_in, "a transfer's connection broke");
-            if let Some(share) = self.share {
-                self.report(TransferEvent::Broken { share, error, again_in }).await;
-            }
-            (port, ticket) = self.reconnect(again_in).await?;
+            (port, ticket) = loop {
+                broken += 1;
+                match self.again(error, broken, still).await? {
+                    Ok(found) => break found,
+                    Err(why) => error = why,
+                }
+            };
         }
+    }
+
+    /// Another connection after one that broke, if that is worth it and not too late: nothing has moved since `still`.
+    async fn again(
+        &mut self,
+        error: TransferError,
+        broken: u32,
+        still: Instant,
+    ) -> Result<Result<(LocalPort, Ticket), TransferError>, Stop> {
+        let again_in = FIRST_WAIT.saturating_mul(1 << broken.saturating_sub(1).min(8)).min(LONGEST_WAIT);
+        let stood = clock::now().saturating_duration_since(still);
+        if !error.is_transient() || stood + again_in > self.options.window {
+            return Err(Stop::Error(error));
+        }
+        tracing::info!(%error, ?again_in, "a transfer's connection broke");
+        if let Some(share) = self.share {
+            self.report(TransferEvent::Broken { share, error, again_in }).await;
+        }
+        self.pause(again_in).await?;
+        self.reconnect().await
     }
 
     /// One connection; that the share is over ends it, too.
@@ -189,28 +248,17 @@ impl Lead {
         timeout(REASON, said).await.ok().flatten()
     }
 
-    /// Waits; the end comes first.
-    pub(super) async fn pause(&mut self, time: Duration) -> Result<(), Stop> {
-        let waited = sleep(time);
-        tokio::pin!(waited);
-        loop {
-            tokio::select! {
-                () = &mut waited => return Ok(()),
-                word = self.word() => {
-                    word?;
-                }
-            }
-        }
-    }
-
-    /// Declares another port; the file server's answer.
-    async fn reconnect(&mut self, after: Duration) -> Result<(LocalPort, Ticket), Stop> {
-        self.pause(after).await?;
+    /// Declares another port; the file server's answer. That none comes, or that it has no time now, is no end: it may be starting again.
+    async fn reconnect(&mut self) -> Result<Result<(LocalPort, Ticket), TransferError>, Stop> {
         let (port, source) = another_port(self.local).map_err(Stop::Error)?;
         self.say(Message::Reconnect { source }).await;
         match timeout(self.options.patience, self.ticket()).await {
-            Ok(ticket) => Ok((port, ticket?)),
-            Err(_) => Err(Stop::Error(Fault::Admission(self.options.patience).into())),
+            Ok(answer) => match answer? {
+                Ok(ticket) => Ok(Ok((port, ticket))),
+                Err(why) if matches!(why.code, FailureCode::Busy | FailureCode::Unreachable) => Ok(Err(Fault::Refused(why).into())),
+                Err(why) => Err(Stop::Ended(Some(why))),
+            },
+            Err(_) => Ok(Err(Fault::Admission(self.options.patience).into())),
         }
     }
 
@@ -222,8 +270,11 @@ impl Lead {
         }
     }
 
-    /// Tells what became of it.
+    /// Tells what became of it; not where another transfer of the share goes on.
     pub(super) async fn report(&self, event: TransferEvent) {
+        if self.replaced.is_cancelled() {
+            return;
+        }
         // Whoever does not ask any more does not want to know.
         let _ = self.tell.send(event).await;
     }

@@ -2,7 +2,8 @@
 //! each share by a task of its own.
 //!
 //! Whoever owns both passes on what the signalling tells ([`Transfers::hear`]) and asks what became of the transfers ([`Transfers::next`]). A
-//! connection that breaks is made again, from another port that is declared first (`reconnect`), a few times; only then has the transfer broken off.
+//! connection that breaks is made again, from another port that is declared first (`reconnect`), as long as a file server keeps what it has of a
+//! share that stands still; only then has the transfer broken off.
 //!
 //! | file | what |
 //! |---|---|
@@ -15,7 +16,7 @@ mod lead;
 mod upload;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     net::{IpAddr, SocketAddr},
     num::NonZeroU64,
     time::Duration,
@@ -50,14 +51,16 @@ const EVENTS: usize = 64;
 const WORDS: usize = 16;
 /// How long transfers get to break off.
 const PARTING: Duration = Duration::from_secs(3);
+/// How long a file server keeps what it has of a share that stands still, where nobody configured it otherwise.
+const RESUME_WINDOW: Duration = Duration::from_secs(600);
 
 /// What is the same for all transfers.
 #[derive(Debug, Clone)]
 pub struct TransferOptions {
     /// Most bytes a second of each.
     pub limit: Option<NonZeroU64>,
-    /// Connections that may break one after the other without a byte moved, before the transfer has broken off.
-    pub attempts: u32,
+    /// How long nothing may move, however often a connection is made again, before the transfer has broken off.
+    pub window: Duration,
     /// How long the conference may take to answer what is asked about a share.
     pub patience: Duration,
     /// An upload that breaks off is left to be gone on with in another dialog of the account (`share-suspended`), instead of ending its share.
@@ -66,7 +69,7 @@ pub struct TransferOptions {
 
 impl Default for TransferOptions {
     fn default() -> Self {
-        Self { limit: None, attempts: 5, patience: Duration::from_secs(15), come_again: false }
+        Self { limit: None, window: RESUME_WINDOW, patience: Duration::from_secs(15), come_again: false }
     }
 }
 
@@ -153,6 +156,8 @@ pub struct Transfers {
     live: BTreeMap<ShareId, Running>,
     tell: mpsc::Sender<TransferEvent>,
     inbox: mpsc::Receiver<TransferEvent>,
+    /// What was heard and is an event itself: it must not wait for room that only whoever hears can make. No more than shares are begun.
+    heard: VecDeque<TransferEvent>,
     tasks: TaskTracker,
     stop: CancellationToken,
     last_key: u64,
@@ -164,7 +169,12 @@ struct Running {
     words: mpsc::Sender<Word>,
     conf: Option<ConfId>,
     batch: BatchId,
+    stop: CancellationToken,
     cancel: CancellationToken,
+    /// Another transfer has taken its place: what becomes of it need not be told.
+    replaced: CancellationToken,
+    /// Cancelled when its task has ended.
+    over: CancellationToken,
 }
 
 impl Transfers {
@@ -180,6 +190,7 @@ impl Transfers {
             live: BTreeMap::new(),
             tell,
             inbox,
+            heard: VecDeque::new(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             last_key: 0,
@@ -199,7 +210,11 @@ impl Transfers {
         let (id, files) = (order.batch.id, order.batch.files.clone());
         self.say(SharingCommand::Share(Box::new(order))).await;
         let (lead, running, progress) = self.prepare(id);
-        self.tasks.spawn(upload::run(lead, uploader, port, Some(files)));
+        let over = running.over.clone().drop_guard();
+        self.tasks.spawn(async move {
+            upload::run(lead, Some(key), uploader, port, Some(files)).await;
+            drop(over);
+        });
         self.beginning.insert(key, running);
         Ok((key, progress))
     }
@@ -213,13 +228,19 @@ impl Transfers {
         let port = LocalPort::bind(self.local)?;
         let (mut lead, running, progress) = self.prepare(batch);
         lead.share = Some(share);
+        lead.before = self.live.remove(&share).map(Running::replaced);
         self.say(SharingCommand::TakeUp { share, source: port.address() }).await;
-        self.tasks.spawn(upload::run(lead, uploader, port, None));
-        self.live.insert(share, running);
+        let over = running.over.clone().drop_guard();
+        self.tasks.spawn(async move {
+            upload::run(lead, None, uploader, port, None).await;
+            drop(over);
+        });
+        self.enter(share, running);
         Ok(progress)
     }
 
-    /// Receives a share (S407 or S807): one that was offered, or by its name one that was not; its batch must be known.
+    /// Receives a share (S407 or S807): one that was offered, or by its name one that was not; its batch must be known. A transfer of that
+    /// share that still runs breaks off first: only the newest carries bytes.
     ///
     /// # Errors
     /// No port to connect from.
@@ -232,9 +253,14 @@ impl Transfers {
         let port = LocalPort::bind(self.local)?;
         let (mut lead, running, progress) = self.prepare(batch);
         lead.share = Some(share);
+        lead.before = self.live.remove(&share).map(Running::replaced);
         self.say(SharingCommand::Receive { share, source: port.address(), plain: false }).await;
-        self.tasks.spawn(download::run(lead, downloader, port));
-        self.live.insert(share, running);
+        let over = running.over.clone().drop_guard();
+        self.tasks.spawn(async move {
+            download::run(lead, downloader, port).await;
+            drop(over);
+        });
+        self.enter(share, running);
         Ok(progress)
     }
 
@@ -262,20 +288,26 @@ impl Transfers {
     }
 
     /// What the signalling told. What is no transfer's matter is passed over.
-    pub async fn hear(&mut self, event: &SharingEvent) {
+    pub fn hear(&mut self, event: &SharingEvent) {
         match event {
             SharingEvent::Shared { key, share, conf, endpoint } => {
                 let Some(mut running) = self.beginning.remove(key) else { return };
+                if running.over.is_cancelled() {
+                    // Too late: nobody uploads it any more. A terminal that has no room for a word is told by the end of the call.
+                    let _ = self.commands.try_send(SharingCommand::End { share: *share });
+                    return;
+                }
                 running.conf = Some(conf.clone());
                 running.tell(Word::Named(*share));
                 running.go(endpoint.clone());
                 let batch = running.batch;
-                self.live.insert(*share, running);
-                self.report(TransferEvent::Shared { key: *key, share: *share, batch }).await;
+                self.enter(*share, running);
+                self.heard.push_back(TransferEvent::Shared { key: *key, share: *share, batch });
             }
             SharingEvent::NotShared { key, why } => {
-                self.beginning.remove(key);
-                self.report(TransferEvent::NotShared { key: *key, why: why.clone() }).await;
+                if self.beginning.remove(key).is_some_and(|running| !running.over.is_cancelled()) {
+                    self.heard.push_back(TransferEvent::NotShared { key: *key, why: why.clone() });
+                }
             }
             SharingEvent::Go { share, conf, endpoint } => {
                 if let Some(running) = self.live.get_mut(share) {
@@ -296,8 +328,8 @@ impl Transfers {
                     Message::Reconnected(endpoint) => running.go(endpoint.clone()),
                     Message::UploadReady => running.tell(Word::Ready),
                     Message::UploadComplete { bytes } => running.tell(Word::Complete(*bytes)),
-                    Message::UploadNotReady { retry_seconds, .. } => {
-                        running.tell(Word::NotReady(Duration::from_secs((*retry_seconds).into())));
+                    Message::UploadNotReady { retry_seconds, reason } => {
+                        running.tell(Word::NotReady(Duration::from_secs((*retry_seconds).into()), reason.clone()));
                     }
                     Message::Refusal(why) => running.tell(Word::Refused(why.clone())),
                     Message::ShareEnded(why) => running.tell(Word::Ended(Some(why.clone()))),
@@ -310,6 +342,9 @@ impl Transfers {
 
     /// What became of a transfer, once something has.
     pub async fn next(&mut self) -> TransferEvent {
+        if let Some(event) = self.heard.pop_front() {
+            return event;
+        }
         loop {
             // There is always a sender: ours.
             if let Some(event) = self.inbox.recv().await {
@@ -322,7 +357,7 @@ impl Transfers {
     pub async fn stop(&mut self) -> Vec<TransferEvent> {
         self.stop.cancel();
         self.tasks.close();
-        let mut last = Vec::new();
+        let mut last: Vec<TransferEvent> = self.heard.drain(..).collect();
         let parting = async {
             loop {
                 tokio::select! {
@@ -344,11 +379,11 @@ impl Transfers {
     fn prepare(&self, batch: BatchId) -> (Lead, Running, watch::Receiver<Snapshot>) {
         let (words, heard) = mpsc::channel(WORDS);
         let (progress, shown) = watch::channel(Snapshot::default());
-        let cancel = CancellationToken::new();
+        let (stop, cancel, replaced) = (self.stop.child_token(), CancellationToken::new(), CancellationToken::new());
         let settings = Settings {
             limit: self.options.limit,
             progress: Some(progress),
-            stop: self.stop.child_token(),
+            stop: stop.clone(),
             cancel: cancel.clone(),
             ..Settings::default()
         };
@@ -361,18 +396,21 @@ impl Transfers {
             tell: self.tell.clone(),
             local: self.local,
             complete: None,
+            before: None,
+            replaced: replaced.clone(),
         };
-        (lead, Running { words, conf: None, batch, cancel }, shown)
+        (lead, Running { words, conf: None, batch, stop, cancel, replaced, over: CancellationToken::new() }, shown)
+    }
+
+    /// A transfer of a share runs; those that have ended are forgotten.
+    fn enter(&mut self, share: ShareId, running: Running) {
+        self.live.retain(|_, running| !running.over.is_cancelled());
+        self.live.insert(share, running);
     }
 
     async fn say(&self, command: SharingCommand) {
         // A terminal that is over needs no telling; its events have ended.
         let _ = self.commands.send(command).await;
-    }
-
-    async fn report(&self, event: TransferEvent) {
-        // The inbox is ours.
-        let _ = self.tell.send(event).await;
     }
 }
 
@@ -383,6 +421,13 @@ impl Drop for Transfers {
 }
 
 impl Running {
+    /// Another transfer takes its place: it breaks off. Gives what says that it has.
+    fn replaced(self) -> CancellationToken {
+        self.replaced.cancel();
+        self.stop.cancel();
+        self.over
+    }
+
     fn tell(&self, word: Word) {
         if let Err(error) = self.words.try_send(word) {
             tracing::debug!(%error, "a transfer was not told");
@@ -420,3 +465,6 @@ fn another_port(local: IpAddr) -> Result<(LocalPort, SocketAddr), TransferError>
     let address = port.address();
     Ok((port, address))
 }
+
+#[cfg(test)]
+mod tests;
