@@ -3,7 +3,7 @@
 use std::{
     fs::{DirBuilder, File},
     io::{self, ErrorKind},
-    os::unix::fs::DirBuilderExt as _,
+    os::{fd::AsFd, unix::fs::DirBuilderExt as _},
     panic,
     path::{Path, absolute},
     sync::atomic::{AtomicUsize, Ordering},
@@ -42,6 +42,47 @@ pub(super) fn make_folder(path: &Path, mode: u32) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether [`sync_all_of`] may be relied on for a folder: on file systems of this machine whose kernel tells what it failed to write (Linux 5.8).
+/// Elsewhere, over a network or in user space, each file is to be synced by itself.
+pub(super) fn syncs_whole(folder: impl AsFd) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use nix::sys::statfs::{BTRFS_SUPER_MAGIC, EXT4_SUPER_MAGIC, F2FS_SUPER_MAGIC, FsType, TMPFS_MAGIC, XFS_SUPER_MAGIC, fstatfs};
+        const KNOWN: [FsType; 5] = [EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC, TMPFS_MAGIC];
+        let is_known = fstatfs(folder).is_ok_and(|stat| KNOWN.contains(&stat.filesystem_type()));
+        is_known && std::fs::read_to_string("/proc/sys/kernel/osrelease").is_ok_and(|release| tells_failures(&release))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = folder;
+        false
+    }
+}
+
+/// Makes everything durable that was written to the file system of a folder, by whomever. What it failed to write since the folder was opened is
+/// an error, whosever it is.
+///
+/// # Errors
+/// The disk.
+pub(super) fn sync_all_of(folder: impl AsFd) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        Ok(nix::unistd::syncfs(folder)?)
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = folder;
+        Err(ErrorKind::Unsupported.into())
+    }
+}
+
+/// Whether a kernel of this release gives the error of `syncfs`.
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "other systems have no syncfs"))]
+fn tells_failures(release: &str) -> bool {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse::<u32>().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (5, 8)
 }
 
 /// Makes files or folders durable, data and all else, on a few threads: a file system puts what is synced at the same time into one
@@ -84,6 +125,19 @@ mod tests {
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o077, 0);
         let error = make_folder(&path.join("file/d"), 0o700).expect_err("below a file");
         assert_eq!(error.kind(), ErrorKind::NotADirectory);
+    }
+
+    #[test]
+    fn only_kernels_that_tell_what_they_failed_to_write_sync_the_whole() {
+        let tells = ["6.18.44-fc", "5.8.0", "5.10.0-28-amd64", "5.7.19", "4.19.0", "4.9", "", "?"].map(tells_failures);
+        assert_eq!(tells, [true, true, true, false, false, false, false, false]);
+        let folder = TempDir::new().expect("folder");
+        let folder = File::open(folder.path()).expect("opened");
+        if syncs_whole(&folder) {
+            sync_all_of(&folder).expect("synced");
+        }
+        let (pipe, _other) = io::pipe().expect("pipe");
+        assert!(!syncs_whole(&pipe), "no disk");
     }
 
     #[test]

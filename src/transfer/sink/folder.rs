@@ -26,8 +26,11 @@ use crate::transfer::{
 
 /// Most bytes of the target's name in that of a partial file.
 const PART_NAME: usize = MAX_COMPONENT - PART_MORE;
-/// Most files and folders that are synced together: each is an open descriptor.
+/// Most files and folders that are synced together, each by itself: each is an open descriptor. Of more, the whole file system is synced once,
+/// where that can be relied on ([`disk::syncs_whole`]).
 pub(super) const TOGETHER: usize = 64;
+/// What is needed to go on with a partial file.
+const OURS: u32 = 0o600;
 /// Bytes read at once to digest what is there already.
 const REREAD: usize = 256 * 1024;
 
@@ -62,6 +65,10 @@ pub(super) struct Folder {
     tag: String,
     /// Folders whose entries are not yet durable, by path; the target itself is empty.
     unsynced: BTreeSet<String>,
+    /// The target as it was opened at the start, where its file system can be synced as a whole: what that failed to write since, it tells.
+    whole: Option<File>,
+    /// Some of what is written lies on another file system than the target.
+    mounted: bool,
 }
 
 impl Folder {
@@ -72,7 +79,9 @@ impl Folder {
         let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(fault)?;
         // Absolute, as the record is for another process.
         let path = std::path::absolute(path).map_err(fault)?;
-        Ok(Self { dir, path, tag, unsynced: BTreeSet::new() })
+        // A folder that may not be read can be written to all the same.
+        let whole = dir.open(".").ok().map(cap_std::fs::File::into_std).filter(|root| disk::syncs_whole(root));
+        Ok(Self { dir, path, tag, unsynced: BTreeSet::new(), whole, mounted: false })
     }
 
     /// Where it is.
@@ -111,6 +120,10 @@ impl Folder {
         self.dir.metadata(path).is_ok_and(|meta| meta.is_dir())
     }
 
+    fn device(&self, path: &str) -> Option<u64> {
+        self.dir.metadata(path).ok().map(|meta| meta.dev())
+    }
+
     /// Makes a folder and those above it; gives the ones that were not there.
     pub(super) fn make(&mut self, path: &str) -> Result<Vec<SafePath>, SinkError> {
         let mut made = Vec::new();
@@ -126,6 +139,8 @@ impl Folder {
                         let what = self.there(step)?.what();
                         return Err(SinkError::InTheWay { path: step.to_owned(), what });
                     }
+                    // Something else may be mounted there.
+                    self.mounted |= self.device(step) != self.device(".");
                 }
                 Err(error) => return Err(self.fault(step, error)),
             }
@@ -136,12 +151,16 @@ impl Folder {
     /// A new partial file, with the permissions that it shall have, as far as the user's mask allows them, and with those to go on with it:
     /// [`Folder::restrict`] takes these away at the end.
     pub(super) fn create(&mut self, path: &str, entry: &Entry, replace: bool) -> Result<File, SinkError> {
-        if replace {
-            self.remove(path)?;
-        }
         let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(entry.mode.map_or(0o666, |mode| mode | 0o600)).follow(FollowSymlinks::No);
-        let file = self.dir.open_with(path, &options).map_err(|error| self.fault(path, error))?;
+        options.write(true).create_new(true).mode(entry.mode.map_or(0o666, |mode| mode | OURS)).follow(FollowSymlinks::No);
+        let file = match self.dir.open_with(path, &options) {
+            Err(error) if replace && error.kind() == ErrorKind::AlreadyExists => {
+                self.remove(path)?;
+                self.dir.open_with(path, &options)
+            }
+            opened => opened,
+        };
+        let file = file.map_err(|error| self.fault(path, error))?;
         self.touched(path);
         Ok(file.into_std())
     }
@@ -222,7 +241,7 @@ impl Folder {
 
     /// Takes away the permissions of a partial file that the finished one shall not have; gives it when that changed anything.
     pub(super) fn restrict(&self, path: &str, mode: Option<u32>) -> io::Result<Option<File>> {
-        if mode.is_none() {
+        if mode.is_none_or(|mode| mode | OURS == mode) {
             return Ok(None);
         }
         let mut options = OpenOptions::new();
@@ -237,16 +256,25 @@ impl Folder {
         }
     }
 
-    /// Makes a file durable that another process wrote, and its name.
-    pub(super) fn sync_file(&mut self, path: &str) -> Result<(), SinkError> {
-        self.touched(path);
+    /// Makes files durable that another process wrote, and their names. Each by itself: what the system failed to write of them before, it tells
+    /// whoever syncs them, not whoever syncs the whole.
+    pub(super) fn sync_files(&mut self, paths: &[String]) -> Result<(), SinkError> {
         let mut options = OpenOptions::new();
         options.read(true).follow(FollowSymlinks::No);
-        match self.dir.open_with(path, &options).and_then(|file| file.sync_all()) {
-            // A file that its owner may not read. It was synced when it was written, if the machine has been started since.
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
-            synced => synced.map_err(|error| self.fault(path, error)),
+        for group in paths.chunks(TOGETHER) {
+            let (mut names, mut files) = (Vec::new(), Vec::new());
+            for path in group {
+                self.touched(path);
+                match self.dir.open_with(path, &options) {
+                    // A file that its owner may not read. It was synced when it was written, if the machine has been started since.
+                    Err(error) if error.kind() == ErrorKind::PermissionDenied => continue,
+                    opened => files.push(opened.map_err(|error| self.fault(path, error))?.into_std()),
+                }
+                names.push(path.as_str());
+            }
+            disk::sync_together(&files).map_err(|(at, error)| self.fault(names.get(at).copied().unwrap_or_default(), error))?;
         }
+        Ok(())
     }
 
     /// Removes a file or a link; that there is none is no error.
@@ -270,8 +298,27 @@ impl Folder {
         restrict(&folder, entry.mode).map(|_| ())
     }
 
+    /// Whether [`Folder::sync_whole`] may be relied on.
+    pub(super) fn syncs_whole(&self) -> bool {
+        self.whole.is_some() && !self.mounted
+    }
+
+    /// Makes everything durable that was written to its file system: files, names, and with them what others wrote.
+    pub(super) fn sync_whole(&mut self) -> Result<(), SinkError> {
+        let Some(root) = &self.whole else { return Err(self.fault("", ErrorKind::Unsupported.into())) };
+        disk::sync_all_of(root).map_err(|error| self.fault("", error))?;
+        if self.mounted {
+            return self.sync();
+        }
+        self.unsynced.clear();
+        Ok(())
+    }
+
     /// Makes the names in all folders touched durable.
     pub(super) fn sync(&mut self) -> Result<(), SinkError> {
+        if self.syncs_whole() && self.unsynced.len() > TOGETHER {
+            return self.sync_whole();
+        }
         while !self.unsynced.is_empty() {
             let (mut names, mut folders) = (Vec::new(), Vec::new());
             while folders.len() < TOGETHER

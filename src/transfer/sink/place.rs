@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, io::ErrorKind};
 
 use super::{
-    Finished, Placed, SinkError,
-    core::Core,
+    Finished, Placed, SinkError, SinkState,
+    core::{Complete, Core},
     folder::{TOGETHER, There},
     work::Work as _,
 };
@@ -74,6 +74,7 @@ impl Core {
                 Kind::File { .. } | Kind::Symlink { .. } => {}
             }
         }
+        self.note()?;
         self.folder.sync()?;
         self.finish_folders();
         self.held.take().map_or(Ok(()), Held::forget)?;
@@ -101,17 +102,19 @@ impl Core {
     /// A file is damaged: with a record, the transfer goes on from its start, and what stands behind is given up.
     fn go_back(&mut self, file: usize) -> Result<(), SinkError> {
         let damaged = self.complete_files().split_off(file);
-        self.complete = (Vec::new(), Vec::new());
+        self.complete = Complete::default();
         for (at, entry, _) in &damaged {
             self.folder.remove(&self.folder.part(*at, &entry.path))?;
         }
         self.done.truncate(file);
         let durable = damaged.first().and_then(|(at, _, _)| self.manifest.start_of(*at)).unwrap_or(0);
         let lines = self.journal();
+        self.lines.clear();
         if let Some(held) = &mut self.held {
             held.rewind(durable, &lines)?;
         }
-        self.state.send_modify(|state| (state.written, state.durable, state.files) = (durable, durable, file as u64));
+        self.stands = SinkState { written: durable, durable, files: file as u64 };
+        self.tell();
         Ok(())
     }
 
@@ -165,15 +168,17 @@ impl Core {
         }
         let Some(entry) = self.manifest.entries().get(file.entry).cloned() else { return Ok(()) };
         let part = self.folder.part(file.entry, &entry.path);
-        if self.folder.len(&part).is_none() && self.placing.contains_key(&file.entry) {
-            // The process before this one came as far as that.
-            return match self.folder.there(file.name.as_str())? {
-                There::Nothing => Err(self.folder.fault(file.name.as_str(), ErrorKind::NotFound.into())),
-                _ => Ok(()),
-            };
-        }
-        if self.folder.is_same(&part, file.name.as_str()) {
-            return self.folder.remove(&part);
+        if self.placing.contains_key(&file.entry) {
+            // The process before this one may have come as far as that.
+            if self.folder.len(&part).is_none() {
+                return match self.folder.there(file.name.as_str())? {
+                    There::Nothing => Err(self.folder.fault(file.name.as_str(), ErrorKind::NotFound.into())),
+                    _ => Ok(()),
+                };
+            }
+            if self.folder.is_same(&part, file.name.as_str()) {
+                return self.folder.remove(&part);
+            }
         }
         loop {
             let placed = match self.overwrite {

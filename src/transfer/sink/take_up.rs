@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::{
     SinkError, SinkState,
-    core::{Core, Open, enough_room, record_tag},
+    core::{Complete, Core, Open, enough_room, record_tag},
     folder::{Folder, There},
     work::Work as _,
 };
@@ -19,7 +19,7 @@ use crate::{
     transfer::{
         cursor::Cursor,
         hash::{Digest, Hasher},
-        manifest::Manifest,
+        manifest::{Entry, Manifest},
         name::SafePath,
         overwrite::Overwrite,
         resume::{Line, RecordStore, TakenUp, TransferName},
@@ -47,13 +47,15 @@ impl Core {
             reserve: record.reserve,
             cursor: Cursor::new(&manifest),
             open: None,
-            complete: (Vec::new(), Vec::new()),
+            complete: Complete::default(),
             done: told.done,
             skipped: BTreeSet::new(),
             placing: told.placing,
             made: told.made,
             known: BTreeSet::new(),
             held: Some(held),
+            lines: Vec::new(),
+            stands: SinkState::default(),
             state,
             last_sync: (clock::now(), Duration::ZERO),
             warnings: Vec::new(),
@@ -71,7 +73,7 @@ impl Core {
         core.stand(limit)?;
         let written = if placing { record.durable } else { core.cursor.position() };
         let durable = record.durable.min(written);
-        core.state.send_modify(|state| *state = SinkState { written, durable, files: sound as u64 });
+        core.stands = SinkState { written, durable, files: sound as u64 };
         if written < record.durable {
             let lines = core.journal();
             core.held.as_mut().map_or(Ok(()), |held| held.rewind(written, &lines))?;
@@ -80,7 +82,8 @@ impl Core {
         core.sync_parts(durable)?;
         // With this the next epoch is on the disk too.
         core.held.as_mut().map_or(Ok(()), |held| held.save(written, placing))?;
-        core.state.send_modify(|state| state.durable = written);
+        core.stands.durable = written;
+        core.tell();
         core.data(&[])?;
         Ok(core)
     }
@@ -136,13 +139,13 @@ impl Core {
         if self.placed {
             return Ok(());
         }
-        for (at, entry, digest) in self.complete_files() {
-            let end = self.manifest.start_of(at).unwrap_or(0).saturating_add(entry.size().flatten().unwrap_or(u64::MAX));
-            if digest.is_some() && end > durable {
-                let part = self.folder.part(at, &entry.path);
-                self.folder.sync_file(&part)?;
-            }
-        }
+        let behind = |(at, entry, _): &(usize, Entry, Option<Digest>)| {
+            let end = self.manifest.start_of(*at).unwrap_or(0).saturating_add(entry.size().flatten().unwrap_or(u64::MAX));
+            end > durable
+        };
+        let files = self.complete_files().into_iter().filter(|file| file.2.is_some() && behind(file));
+        let parts: Vec<String> = files.map(|(at, entry, _)| self.folder.part(at, &entry.path)).collect();
+        self.folder.sync_files(&parts)?;
         if let Some(Open { into: Some((file, _)), .. }) = &self.open {
             file.sync_all().map_err(|error| self.folder.fault("", error))?;
         }
@@ -182,7 +185,7 @@ impl Told {
 
 /// How many of the files that are said to be complete are there, from the first on.
 fn sound_files(folder: &Folder, manifest: &Manifest, done: &[Option<Digest>]) -> usize {
-    let sound = |(at, entry): (usize, &crate::transfer::manifest::Entry), digest: &Option<Digest>| {
+    let sound = |(at, entry): (usize, &Entry), digest: &Option<Digest>| {
         digest.is_none()
             || folder.len(&folder.part(at, &entry.path)).is_some_and(|len| entry.size().flatten().is_none_or(|size| size == len))
     };
