@@ -2,12 +2,17 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, ErrorKind},
+    io::{self, ErrorKind, IoSliceMut},
     os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
-use nix::sys::statvfs::statvfs;
+use bytes::Bytes;
+use nix::sys::{
+    statfs::{TMPFS_MAGIC, fstatfs},
+    statvfs::statvfs,
+};
+use rustix::io::{ReadWriteFlags, preadv2};
 use tokio::task::{self, JoinError};
 
 use super::{Shared, SpoolError};
@@ -59,17 +64,38 @@ fn prepare(path: &Path, file: &File, durable: u64, expected: Option<u64>) -> Res
     Ok(())
 }
 
-/// Writes at the end. What was written of bytes that do not all fit is cut off again.
-pub(super) fn write(shared: &Shared, bytes: &[u8], at: u64) -> Result<(), SpoolError> {
-    shared.file.write_all_at(bytes, at).map_err(|error| {
+/// Writes at the end. What was written of pieces that do not all fit is cut off again.
+pub(super) fn write(shared: &Shared, pieces: &[Bytes], at: u64) -> Result<(), SpoolError> {
+    let mut end = at;
+    let written = pieces.iter().try_for_each(|piece| {
+        shared.file.write_all_at(piece, end)?;
+        end = end.saturating_add(piece.len() as u64);
+        Ok(())
+    });
+    written.map_err(|error| {
         // The error is the one to tell; a tail behind the mark does no harm.
         let _ = shared.file.set_len(at);
-        fault(&shared.path, &error, bytes.len() as u64)
+        fault(&shared.path, &error, pieces.iter().map(|piece| piece.len() as u64).sum())
     })
 }
 
 pub(super) fn read(file: &File, path: &Path, buffer: &mut [u8], at: u64) -> Result<(), SpoolError> {
     file.read_exact_at(buffer, at).map_err(|error| fault(path, &error, 0))
+}
+
+/// Reads what the system has in memory, without waiting for a disk: at least a byte. `None` where there is nothing in memory, or it cannot be told.
+pub(super) fn read_cached(shared: &Shared, buffer: &mut [u8], at: u64) -> Option<usize> {
+    let read = if shared.in_memory {
+        shared.file.read_at(buffer, at)
+    } else {
+        preadv2(&shared.file, &mut [IoSliceMut::new(buffer)], at, ReadWriteFlags::NOWAIT).map_err(io::Error::from)
+    };
+    read.ok().filter(|count| *count > 0)
+}
+
+/// Whether a file is in memory altogether (tmpfs): there the system does not take the question whether reading would wait.
+pub(super) fn is_in_memory(file: &File) -> bool {
+    fstatfs(file).is_ok_and(|found| found.filesystem_type() == TMPFS_MAGIC)
 }
 
 /// Syncs what is written, and only data: the length is among it.

@@ -115,7 +115,9 @@ pub struct SpoolState {
 #[derive(Debug)]
 struct Shared {
     path: PathBuf,
-    file: Arc<File>,
+    file: File,
+    /// Reading waits for no disk.
+    in_memory: bool,
     state: watch::Sender<SpoolState>,
     /// Somebody wants the mark to move now.
     hurry: Notify,
@@ -157,8 +159,13 @@ impl Spool {
         }
         let file = disk::blocking(move || disk::open(&at, durable, create, expected)).await?;
         let state = SpoolState { written: durable, durable, end: None };
-        let shared =
-            Arc::new(Shared { path: path.to_owned(), file: Arc::new(file), state: watch::Sender::new(state), hurry: Notify::new() });
+        let shared = Arc::new(Shared {
+            path: path.to_owned(),
+            in_memory: disk::is_in_memory(&file),
+            file,
+            state: watch::Sender::new(state),
+            hurry: Notify::new(),
+        });
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         tasks.spawn(sync::keep_durable(Arc::clone(&shared), options.clone(), stop.clone()));
         Ok(Self { shared, limit: options.limit, pending: None, tasks, stop })
@@ -175,15 +182,23 @@ impl Spool {
     /// # Errors
     /// The limit, the disk, or an end before. The spool has failed then, and keeps what is durable.
     pub async fn append(&mut self, bytes: Bytes) -> Result<u64, SpoolError> {
+        self.append_all(vec![bytes]).await
+    }
+
+    /// Appends pieces as [`Spool::append`] does one, at the price of one: all or, after an error, none.
+    ///
+    /// # Errors
+    /// As those of [`Spool::append`].
+    pub async fn append_all(&mut self, pieces: Vec<Bytes>) -> Result<u64, SpoolError> {
         self.settle().await?;
         self.shared.check_open()?;
         let at = self.shared.state.borrow().written;
-        let end = at.saturating_add(bytes.len() as u64);
+        let end = pieces.iter().fold(at, |end, piece| end.saturating_add(piece.len() as u64));
         if end > self.limit {
             return Err(self.shared.end_with(SpoolError::TooLong { limit: self.limit }));
         }
         let shared = Arc::clone(&self.shared);
-        self.pending = Some((tokio::task::spawn_blocking(move || disk::write(&shared, &bytes, at)), end));
+        self.pending = Some((tokio::task::spawn_blocking(move || disk::write(&shared, &pieces, at)), end));
         self.settle().await?;
         Ok(end)
     }
@@ -267,7 +282,7 @@ impl Spool {
         if offset > self.shared.state.borrow().written {
             return Err(SpoolError::Offset(offset));
         }
-        Ok(SpoolReader::new(Arc::clone(&self.shared.file), self.shared.path.clone(), self.watch(), offset))
+        Ok(SpoolReader::new(Arc::clone(&self.shared), offset))
     }
 
     /// Deletes the file. Readers get [`SpoolError::Closed`].

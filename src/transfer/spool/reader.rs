@@ -1,17 +1,16 @@
 //! A reader that follows the writer.
 
-use std::{fs::File, path::PathBuf, sync::Arc};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::watch;
 
-use super::{SpoolError, SpoolState, disk};
+use super::{Shared, SpoolError, SpoolState, disk};
 
 /// A reader. It keeps the file's bytes readable as long as it lives, even when the spool is deleted.
 #[derive(Debug)]
 pub struct SpoolReader {
-    file: Arc<File>,
-    path: PathBuf,
+    shared: Arc<Shared>,
     state: watch::Receiver<SpoolState>,
     position: u64,
     /// The last chunk, whose memory is used again once its user has dropped it.
@@ -19,8 +18,9 @@ pub struct SpoolReader {
 }
 
 impl SpoolReader {
-    pub(super) fn new(file: Arc<File>, path: PathBuf, state: watch::Receiver<SpoolState>, position: u64) -> Self {
-        Self { file, path, state, position, last: Bytes::new() }
+    pub(super) fn new(shared: Arc<Shared>, position: u64) -> Self {
+        let state = shared.state.subscribe();
+        Self { shared, state, position, last: Bytes::new() }
     }
 
     /// The next bytes, at most `max` and at least one; waits at the end of what is written; none at the end of a complete stream.
@@ -45,16 +45,22 @@ impl SpoolReader {
             Ok(free) if free.len() >= len => free,
             _ => BytesMut::zeroed(len),
         };
-        let (file, path) = (Arc::clone(&self.file), self.path.clone());
-        let chunk = disk::blocking(move || {
-            let room = chunk.len().min(len);
-            disk::read(&file, &path, chunk.split_at_mut(room).0, position)?;
-            Ok(chunk.freeze())
-        })
-        .await?;
-        let bytes = chunk.slice(..len);
+        let room = chunk.len().min(len);
+        // What was written lately is in memory, as it nearly always is: another thread would cost more than the copy.
+        let (chunk, count) = match disk::read_cached(&self.shared, chunk.split_at_mut(room).0, position) {
+            Some(count) => (chunk.freeze(), count),
+            None => {
+                let shared = Arc::clone(&self.shared);
+                let read = disk::blocking(move || {
+                    disk::read(&shared.file, &shared.path, chunk.split_at_mut(room).0, position)?;
+                    Ok(chunk.freeze())
+                });
+                (read.await?, room)
+            }
+        };
+        let bytes = chunk.slice(..count);
         self.last = chunk;
-        self.position += len as u64;
+        self.position += count as u64;
         Ok(Some(bytes))
     }
 

@@ -26,9 +26,9 @@ pub(super) async fn keep_durable(shared: Arc<Shared>, options: SpoolOptions, sto
         };
         // What came while the turn was waited for is synced with it.
         let mark = watch.borrow().written;
-        let (file, path) = (Arc::clone(&shared.file), shared.path.clone());
+        let ours = Arc::clone(&shared);
         // What was written before the call is durable after it; what comes meanwhile is the next round's.
-        let synced = disk::blocking(move || disk::sync(&file, &path)).await;
+        let synced = disk::blocking(move || disk::sync(&ours.file, &ours.path)).await;
         drop(permit);
         match synced {
             Ok(()) => shared.state.send_modify(|state| state.durable = state.durable.max(mark)),

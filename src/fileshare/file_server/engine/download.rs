@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ending::{End, Woken, heartbeat, part, together, wait},
-    keeper::Order,
+    orders::Order,
     pace::Pace,
     packets::{Incoming, Moved, Outgoing},
     room::{Room, Seat},

@@ -7,56 +7,32 @@ use std::{io, sync::Arc};
 
 use bytes::Bytes;
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     task::{JoinError, JoinHandle, spawn_blocking},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     contents::Contents,
+    orders::{Begun, Order, gather, next},
     record::{Files, Leftover, Record},
     room::{Common, Manifest, Stored},
     stats::add,
 };
 use crate::{
     fileshare::{
-        BatchId, ConfId,
+        ConfId,
         file_server::plane::PlaneEvent,
         wire::{Failure, FailureCode, payload},
     },
     transfer::{
         self, Spool,
-        spool::{SpoolError, SpoolOptions, SpoolReader},
+        spool::{SpoolError, SpoolOptions},
     },
 };
 
-/// Orders that wait for the keeper: one packet is written while the next waits and another is read. Connections wait when it is full.
-pub(super) const ORDERS: usize = 2;
 /// What is read at once to hash what an earlier process wrote, in bytes.
 const REREAD: usize = 1024 * 1024;
-
-/// What the keeper is asked.
-#[derive(Debug)]
-pub(super) enum Order {
-    /// A sharer's connection begins: what came by earlier ones is not taken any more.
-    Begin { connection: u64, batch: BatchId, reply: oneshot::Sender<Begun> },
-    /// The batch header came.
-    Manifest { connection: u64, whole: Bytes },
-    /// The next data came.
-    Data { connection: u64, total: u64, data: Bytes },
-    /// The hashes came.
-    Trailer { connection: u64, whole: Bytes },
-    /// Somebody wants to read from an offset.
-    Read { offset: u64, reply: oneshot::Sender<Result<SpoolReader, SpoolError>> },
-}
-
-/// Where a sharer's connection begins.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Begun {
-    pub(super) written: u64,
-    pub(super) has_manifest: bool,
-    pub(super) complete: bool,
-}
 
 /// See the [module](self).
 pub(super) struct Keeper {
@@ -204,6 +180,7 @@ impl Keeper {
 
     async fn serve(&mut self, mut orders: mpsc::Receiver<Order>, over: &CancellationToken) {
         let mut marks = self.spool.watch();
+        let mut held = None;
         loop {
             // How far the disk is goes before what comes, and waits for no disk itself: it can neither be kept waiting by a fast sharer nor hold it up.
             let done = tokio::select! {
@@ -215,7 +192,11 @@ impl Keeper {
                     self.note(durable);
                     Ok(())
                 }
-                order = orders.recv() => match order {
+                order = next(&mut held, &mut orders) => match order {
+                    Some(Order::Data { connection, total, data }) => {
+                        let (total, pieces) = gather((connection, total, data), &mut held, &mut orders);
+                        self.take_data(connection, total, pieces).await
+                    }
                     Some(order) => self.carry_out(order).await,
                     None => return,
                 },
@@ -255,19 +236,27 @@ impl Keeper {
                     }
                 }
             }
-            Order::Data { connection, total, data } if connection == self.current && !failed => self.append(total, data).await?,
+            Order::Data { connection, total, data } => self.take_data(connection, total, vec![data]).await?,
             Order::Trailer { connection, whole } if connection == self.current && !failed => {
                 if self.stored.borrow().trailer.is_none() {
                     self.verify(whole).await?;
                 }
             }
             // Of a connection that was replaced, or after the end.
-            Order::Manifest { .. } | Order::Data { .. } | Order::Trailer { .. } => {}
+            Order::Manifest { .. } | Order::Trailer { .. } => {}
         }
         Ok(())
     }
 
-    async fn append(&mut self, total: u64, data: Bytes) -> Result<(), Failure> {
+    /// Takes data, unless its connection was replaced or the upload has failed.
+    async fn take_data(&mut self, connection: u64, total: u64, pieces: Vec<Bytes>) -> Result<(), Failure> {
+        if connection != self.current || self.stored.borrow().failed.is_some() {
+            return Ok(());
+        }
+        self.append(total, pieces).await
+    }
+
+    async fn append(&mut self, total: u64, pieces: Vec<Bytes>) -> Result<(), Failure> {
         let protocol = |text: String| Failure::new(FailureCode::Protocol, text);
         let (known, written, has_total) = {
             let stored = self.stored.borrow();
@@ -275,21 +264,24 @@ impl Keeper {
             (manifest.bytes, stored.written(), stored.total)
         };
         let payload = u64::from(self.common.config.payload);
-        if written.checked_rem(payload) != Some(0) {
-            return Err(protocol("data came behind the last packet".into()));
+        let mut end = written;
+        for piece in &pieces {
+            if end.checked_rem(payload) != Some(0) {
+                return Err(protocol("data came behind the last packet".into()));
+            }
+            end = end.saturating_add(piece.len() as u64);
         }
-        let length = data.len() as u64;
-        if let Some(bytes) = known.filter(|bytes| written.saturating_add(length) > *bytes) {
+        if let Some(bytes) = known.filter(|bytes| end > *bytes) {
             return Err(protocol(format!("more bytes came than the {bytes} of the manifest")));
         }
         if total != 0 && has_total == 0 {
             self.stored.send_modify(|stored| stored.total = total);
         }
-        add(&self.common.stats.received, length);
+        add(&self.common.stats.received, end.saturating_sub(written));
         let (spool, contents) = (&mut self.spool, &mut self.contents);
         // The disk's work is begun first; the hash is made beside it.
-        let hash = async { contents.update(&data) };
-        let (appended, ()) = tokio::join!(spool.append(data.clone()), hash);
+        let hash = async { pieces.iter().for_each(|piece| contents.update(piece)) };
+        let (appended, ()) = tokio::join!(spool.append_all(pieces.clone()), hash);
         appended.map(|_| ()).map_err(|error| of_spool(&error))
     }
 

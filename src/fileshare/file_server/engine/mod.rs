@@ -4,8 +4,8 @@
 //! sharer ──TLS──> upload ──orders──> keeper ──> spool (one file) ──> download ──TLS──> members
 //!                    ^── acknowledgements ── durable mark ──┘
 //! ```
-//! A byte is decrypted, written and hashed once, and read and encrypted for each member. In memory are, of each sharer, the packet being read and
-//! at most `keeper::ORDERS` on their way to the disk; of each member, the packet being sent and what TLS holds of it.
+//! A byte is decrypted, written and hashed once, and read and encrypted for each member. In memory are, of each sharer, the packet being read, at
+//! most `orders::ORDERS` that wait for the disk, and as many on their way to it; of each member, the packet being sent and what TLS holds of it.
 //!
 //! | file | what |
 //! |---|---|
@@ -14,6 +14,7 @@
 //! | `tls` | the certificate, made at the start |
 //! | `accept` | knocking, handshake, proof |
 //! | `room` | what the tasks of a data conference share |
+//! | `orders` | what the connections ask the keeper |
 //! | `keeper` | writes, says what is complete |
 //! | `contents` | the hashes of what was written |
 //! | `record` | what another process needs to go on |
@@ -28,6 +29,7 @@ mod contents;
 mod download;
 mod ending;
 mod keeper;
+mod orders;
 mod pace;
 mod packets;
 mod ports;
@@ -256,7 +258,7 @@ impl Engine {
     fn make(&mut self, conf: &ConfId, runtime: &tokio::runtime::Handle) -> Held {
         let leftover = self.leftovers.lock().unwrap_or_else(PoisonError::into_inner).remove(conf);
         let known = leftover.as_ref().map(|left| left.batch);
-        let (orders, inbox) = mpsc::channel(keeper::ORDERS);
+        let (orders, inbox) = mpsc::channel(orders::ORDERS);
         let (tell, stored) = watch::channel(Stored::default());
         let over = CancellationToken::new();
         let room = Arc::new(Room::new(conf.clone(), self.common.clone(), orders, stored, over.clone()));

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     EngineConfig,
-    keeper::Order,
+    orders::Order,
     pace::Paces,
     stats::{Stats, add},
 };

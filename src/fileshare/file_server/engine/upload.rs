@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ending::{End, Woken, heartbeat, part, together, wait},
-    keeper::{Begun, Order},
+    orders::{Begun, Order},
     pace::Pace,
     packets::{Incoming, Outgoing},
     room::{Room, Seat},
