@@ -90,6 +90,9 @@ const DISK_THREADS: usize = 16;
 const DISK_SYNCS: usize = 4;
 /// The file that is locked while a server uses the folder.
 const LOCK: &str = "lock";
+/// How nice the threads that move bytes are to others of this machine (0 to 19): beside an audio thread that may not be a real-time one, they get
+/// less than a third of a core that both want.
+const NICE: i32 = 5;
 /// Most threads that move bytes where nobody says how many.
 const MAX_THREADS: usize = 4;
 /// How long connections get to end when the server does.
@@ -177,6 +180,7 @@ impl Engine {
             .worker_threads(threads)
             .max_blocking_threads(DISK_THREADS)
             .thread_name("files")
+            .on_thread_start(step_back)
             .enable_all()
             .build()
             .map_err(EngineError::Threads)?;
@@ -303,6 +307,15 @@ impl Engine {
         );
         held.listening = Some((port, closed));
         Ok(port)
+    }
+}
+
+/// Lets others of this machine go before the calling thread.
+fn step_back() {
+    // Where the process is that nice already, it stays so.
+    if rustix::process::getpriority_process(None).is_ok_and(|nice| nice < NICE) {
+        // Files that are as quick as audio: no reason to fail.
+        let _ = rustix::process::setpriority_process(None, NICE);
     }
 }
 
