@@ -42,6 +42,7 @@ deny:
 bench:
 	benches/side-by-side/mixers.sh
 	benches/side-by-side/callers.sh
+	$(CARGO) bench --locked --bench transfers
 
 fuzz:
 	@cd fuzz && for target in $$(cargo +nightly fuzz list); do \
