@@ -2,7 +2,10 @@
 
 use bytes::{Buf as _, BytesMut};
 
-use super::packet::{HEADER_LENGTH, MAX_PAYLOAD, Packet, PacketError, Start, Way, start};
+use super::{
+    packet::{HEADER_LENGTH, MAX_PAYLOAD, Packet, PacketError, Start, Way, start},
+    spare::{LEAST, Spare},
+};
 
 /// Most bytes that a decoder keeps: the longest packet, and as much again that was read with it. See [`Decoder::push`].
 pub const MAX_BUFFERED: usize = 2 * MAX_PAYLOAD as usize;
@@ -19,13 +22,14 @@ pub struct Decoder {
     way: Way,
     limit: u32,
     failed: Option<PacketError>,
+    spare: Spare,
 }
 
 impl Decoder {
     /// A decoder of the packets that come this way. `limit`: the longest payload taken for now, in bytes; [`super::packet::MAX_CONTROL`]
     /// until the peer is admitted, so that a stranger costs no memory.
     pub fn new(way: Way, limit: u32) -> Self {
-        Self { buffer: BytesMut::new(), way, limit, failed: None }
+        Self { buffer: BytesMut::new(), way, limit, failed: None, spare: Spare::default() }
     }
 
     /// Sets the longest payload taken from now on, in bytes.
@@ -51,6 +55,14 @@ impl Decoder {
             // `next_packet` says why.
             Ok(Start::Packet { .. }) | Err(_) => HEADER_LENGTH,
         };
+        let missing = wanted > self.buffer.capacity().saturating_sub(self.buffer.len());
+        if missing
+            && wanted >= LEAST
+            && let Some(mut free) = self.spare.take(self.buffer.len().saturating_add(wanted))
+        {
+            free.extend_from_slice(&self.buffer);
+            self.buffer = free;
+        }
         self.buffer.reserve(wanted);
         &mut self.buffer
     }
@@ -115,6 +127,7 @@ impl Decoder {
             }
             self.buffer.advance(data_at);
             let data = self.buffer.split_to(length).freeze();
+            self.spare.keep(&data);
             if let Some(header) = header {
                 return Ok(Some(Packet { header, data }));
             }
