@@ -1,6 +1,6 @@
 //! Shares by the lines of the session: S401, S404, S406, S407, S410, S411, and port 0 either way.
 
-use std::{collections::BTreeSet, net::SocketAddr, time::Instant};
+use std::{collections::BTreeMap, net::SocketAddr, time::Instant};
 
 use super::{Order, SharingEvent, SharingTerminal};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
         wire::{
             Failure, FailureCode,
             control::{Batch, DownloadOffer, Endpoint},
-            line::{Line, Transport},
+            line::{Line, Spelling, Transport},
         },
     },
     sdp::{Direction, Media},
@@ -31,8 +31,8 @@ pub(super) struct Slot {
 #[derive(Debug, Default)]
 pub(super) struct Answering {
     lines: Lines,
-    /// Shares that their owner has still to accept or decline.
-    open: BTreeSet<(ShareId, usize)>,
+    /// Shares that their owner has still to accept or decline: the place of each, and how its line is written there.
+    open: BTreeMap<ShareId, (usize, Spelling)>,
 }
 
 impl SharingTerminal {
@@ -56,15 +56,18 @@ impl SharingTerminal {
     /// S407, or a line of our own for a share that was not offered, or another port than before.
     pub(super) fn receive_by_line(&mut self, now: Instant, share: ShareId, source: SocketAddr, transport: Transport) {
         let line = Line { share: Some(share), ..Line::terminal(transport, source, Direction::RecvOnly) };
-        let open = self.answering.as_ref().and_then(|a| a.open.iter().find(|(open, _)| *open == share)).copied();
-        if let Some((_, place)) = open {
+        if let Some((place, spelling)) = self.open(share) {
+            // Answered in kind.
+            let line = Line { spelling, ..line };
             self.slots.insert(place, Slot { share: Some(share), ours: line.clone(), told: false });
             return self.answer_line(now, share, place, Some(line.to_media()));
         }
         match self.place_of(share) {
             Some(place) => {
                 if let Some(slot) = self.slots.get_mut(&place) {
-                    (slot.ours, slot.told) = (Line { direction: slot.ours.direction, batch: slot.ours.batch.clone(), ..line }, false);
+                    let same =
+                        Line { spelling: slot.ours.spelling, direction: slot.ours.direction, batch: slot.ours.batch.clone(), ..line };
+                    (slot.ours, slot.told) = (same, false);
                     let media = slot.ours.to_media();
                     self.part(now, PartCommand::Offer(vec![(Some(place), media)]));
                 }
@@ -77,10 +80,14 @@ impl SharingTerminal {
     }
 
     pub(super) fn decline_by_line(&mut self, now: Instant, share: ShareId) {
-        let open = self.answering.as_ref().and_then(|a| a.open.iter().find(|(open, _)| *open == share)).copied();
-        if let Some((_, place)) = open {
+        if let Some((place, _)) = self.open(share) {
             self.answer_line(now, share, place, None);
         }
+    }
+
+    /// The place of a share that waits for its answer.
+    fn open(&self, share: ShareId) -> Option<(usize, Spelling)> {
+        self.answering.as_ref()?.open.get(&share).copied()
     }
 
     /// Port 0. False where the share has no line.
@@ -97,7 +104,7 @@ impl SharingTerminal {
     /// One of the lines that wait is answered; the whole, with the last.
     fn answer_line(&mut self, now: Instant, share: ShareId, place: usize, line: Option<Media>) {
         let Some(answering) = self.answering.as_mut() else { return };
-        answering.open.remove(&(share, place));
+        answering.open.remove(&share);
         if let Some(line) = line {
             answering.lines.insert(place, line);
         }
@@ -133,7 +140,7 @@ impl SharingTerminal {
                 (_, None) => {}
                 (_, Some(line)) => {
                     if let Some((share, offer)) = offered(&line) {
-                        answering.open.insert((share, *place));
+                        answering.open.insert(share, (*place, line.spelling));
                         self.events.push_back(SharingEvent::Offered { share, offer: Box::new(offer) });
                     }
                 }
@@ -144,7 +151,7 @@ impl SharingTerminal {
     }
 
     pub(super) fn on_taken_back(&mut self) {
-        for (share, _) in self.answering.take().into_iter().flat_map(|a| a.open) {
+        for share in self.answering.take().into_iter().flat_map(|a| a.open.into_keys()) {
             self.events.push_back(SharingEvent::Ended { share, why: None });
         }
     }
