@@ -347,7 +347,7 @@ _confctl() {
             return 0
             ;;
         confctl__subcmd__create)
-            opts="-q -v -h --title --pin-file --guests --max --ttl --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
+            opts="-q -v -h --title --pin-file --guests --max --share --receive --ttl --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -378,6 +378,14 @@ _confctl() {
                     ;;
                 --max)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --share)
+                    COMPREPLY=($(compgen -W "all chair named" -- "${cur}"))
+                    return 0
+                    ;;
+                --receive)
+                    COMPREPLY=($(compgen -W "all chair named" -- "${cur}"))
                     return 0
                     ;;
                 --ttl)

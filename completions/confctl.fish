@@ -69,6 +69,12 @@ complete -c confctl -n "__fish_confctl_using_subcommand create" -l guests -d 'Wh
 no\t''
 auto\t''"
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l max -d 'Most participants' -r
+complete -c confctl -n "__fish_confctl_using_subcommand create" -l share -d 'Who may share files without a grant: all with an account, the chair, or only those named by confctl grant' -r -f -a "all\t''
+chair\t''
+named\t''"
+complete -c confctl -n "__fish_confctl_using_subcommand create" -l receive -d 'Who receives what is shared: all, the chair, or only those named by confctl grant' -r -f -a "all\t''
+chair\t''
+named\t''"
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l ttl -d 'End it after this time' -r
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'

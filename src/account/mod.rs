@@ -13,6 +13,7 @@
 //! | `credentials.rs` | the file of user and password that clients read (`--as NAME`) |
 //! | `pin.rs` | conference PINs and their sealed verifiers |
 //! | `guest.rs` | who is let in without an account |
+//! | `rights.rs` | who has which right in a conference |
 //!
 //! Out of scope: digest challenges (`sip::digest`) and where accounts are stored (`store`); `daemon` ties the three.
 
@@ -21,6 +22,7 @@ mod credentials;
 mod directory;
 mod guest;
 mod pin;
+mod rights;
 mod seal;
 mod secret;
 
@@ -29,5 +31,6 @@ pub use credentials::{Credentials, CredentialsError, MAX_CREDENTIALS_FILE};
 pub use directory::{Account, Directory, Role, RoleError, SealedA1, SealedAccount};
 pub use guest::{GuestPolicy, GuestPolicyError};
 pub use pin::{MAX_PIN, MIN_PIN, Pin, PinError, SealedPin};
+pub use rights::{MAX_GIVEN, MAX_PRESETS, MAX_RIGHT, Preset, Rights, RightsError};
 pub use seal::{KEY_LEN, SealError, SealKey};
 pub use secret::{A1Algorithm, HashedA1, MAX_PASSWORD, Password, PasswordError};

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::{
-    account::GuestPolicy,
+    account::{GuestPolicy, Preset},
     id::{ConferenceName, UserName},
     media::{Codec, level::MAX_GAIN_DB},
     sip::message::{SipUri, Uri},
@@ -31,6 +31,11 @@ pub fn codec() -> impl TypedValueParser<Value = Codec> {
 /// Whether guests may enter; shells complete it.
 pub fn guests() -> impl TypedValueParser<Value = GuestPolicy> {
     PossibleValuesParser::new(["yes", "no", "auto"]).try_map(|text| text.parse())
+}
+
+/// Who has a right without a grant; shells complete it.
+pub fn preset() -> impl TypedValueParser<Value = Preset> {
+    PossibleValuesParser::new(Preset::ALL.map(Preset::as_str)).try_map(|text| text.parse())
 }
 
 /// A SIP address of a server: a `sip:` or `sips:` URI, or just `HOST[:PORT]`.

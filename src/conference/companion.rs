@@ -11,8 +11,9 @@ use std::{
     time::{Instant, SystemTime},
 };
 
-use super::{roster::Role, wire::control::Failure};
+use super::roster::Role;
 use crate::{
+    account::{Preset, Rights},
     id::{ConferenceName, ParticipantId, UserName},
     sdp::Media,
     sip::{
@@ -125,11 +126,17 @@ pub trait Companion: fmt::Debug + Send {
     /// An event that is not the focus's: of a call or request of ours. False when it is not ours either.
     fn handle_event(&mut self, cx: &mut CompanionCx<'_>, event: &Event) -> bool;
 
-    /// A right is given to participants of a conference, or taken from them.
-    ///
-    /// # Errors
-    /// There is no such right.
-    fn give_right(&mut self, cx: &mut CompanionCx<'_>, seats: &[Seat], right: &str, on: bool) -> Result<(), Failure>;
+    /// The rights that it looks after, by their words.
+    fn rights(&self) -> &'static [&'static str];
+
+    /// Who has a right of its own in a conference without a grant.
+    fn preset(&self, conference: &ConferenceName, right: &str) -> Preset;
+
+    /// What a conference says of rights, from now on: when it is made, and whenever it changes. Of one that was never told of, nothing.
+    fn defined(&mut self, cx: &mut CompanionCx<'_>, conference: &ConferenceName, rights: &Rights);
+
+    /// A right of its own is given to participants who have no account, or taken from them.
+    fn give_guests(&mut self, cx: &mut CompanionCx<'_>, seats: &[Seat], right: &str, on: bool);
 
     /// Does what is due.
     fn handle_timeout(&mut self, cx: &mut CompanionCx<'_>);
@@ -139,6 +146,9 @@ pub trait Companion: fmt::Debug + Send {
 
     /// The next thing wanted of the focus.
     fn poll_wish(&mut self) -> Option<Wish>;
+
+    /// The server takes nothing new from here on; what runs goes on.
+    fn drain(&mut self);
 
     /// True when it has no call and waits for nothing.
     fn is_idle(&self) -> bool;

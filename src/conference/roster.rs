@@ -186,7 +186,8 @@ impl Roster {
     }
 
     /// Whom `WHO` means: a participant's number, an account or guest name, a URI, or a display name; without case. The
-    /// first kind that matches anybody decides, so that a display name cannot stand in for an account.
+    /// first kind that matches anybody decides, so that a display name cannot stand in for an account. Of an account with one dialog with
+    /// audio that one is meant, however many without it has beside.
     ///
     /// # Errors
     /// [`Unclear`] when nobody or several match.
@@ -211,6 +212,12 @@ impl Roster {
                 [] => {}
                 [one] => return Ok(one.id),
                 several => {
+                    // Of one account's dialogs those without audio stand back.
+                    let one_account = several.iter().all(|e| e.user().is_some() && e.user() == several.first().and_then(|e| e.user()));
+                    let mut heard = several.iter().filter(|e| e.audio);
+                    if let (true, Some(one), None) = (one_account, heard.next(), heard.next()) {
+                        return Ok(one.id);
+                    }
                     let candidates = several.iter().map(|e| format!("{} ({} {})", e.id, e.name(), e.uri)).collect();
                     return Err(Unclear::Several { name: text.to_owned(), candidates });
                 }
@@ -266,6 +273,22 @@ mod tests {
         entry(&mut roster, Who::User("bob".parse().unwrap()), None, "sip:bob@b.example");
         let text = roster.find("bob").unwrap_err().to_string();
         assert_eq!(text, "bob is ambiguous: p1 (bob sip:bob@a.example), p2 (bob sip:bob@b.example)");
+    }
+
+    #[test]
+    fn dialogs_without_audio_stand_back_behind_the_one_with() {
+        let mut roster = Roster::default();
+        let alice = || Who::User("alice".parse().unwrap());
+        let files = entry(&mut roster, alice(), None, "sip:alice@a.example");
+        roster.get_mut(files).unwrap().audio = false;
+        assert_eq!(roster.find("alice"), Ok(files), "there is no other");
+        let voice = entry(&mut roster, alice(), None, "sip:alice@a.example");
+        for who in ["alice", "sip:alice@a.example"] {
+            assert_eq!(roster.find(who), Ok(voice), "{who}");
+        }
+        assert_eq!(roster.find("p1"), Ok(files), "by its number");
+        entry(&mut roster, alice(), None, "sip:alice@a.example");
+        assert!(roster.find("alice").is_err(), "two with audio");
     }
 
     #[test]

@@ -71,6 +71,8 @@ pub struct ConferenceRecord {
     pub ends_when_empty: bool,
     /// True if nobody further is let in.
     pub locked: bool,
+    /// Who may do what, as far as it says so itself; as `account` prints it, which bounds it.
+    pub rights: String,
     /// Who made it; `None` for one born of a guest's dial-in.
     pub creator: Option<UserName>,
     /// When it was made; to the millisecond.

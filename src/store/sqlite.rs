@@ -29,7 +29,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECTIONS: u32 = 3;
 
 /// The schema, step by step: step n takes a file of `user_version` n to n + 1. A step that has been released is never changed.
-const MIGRATIONS: [&str; 1] = [include_str!("sqlite/0001.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("sqlite/0001.sql"), include_str!("sqlite/0002.sql")];
 
 /// A store in a file.
 #[derive(Debug, Clone)]

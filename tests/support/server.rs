@@ -100,10 +100,11 @@ impl Server {
         value
     }
 
-    /// The roster of a conference, in order of arrival.
+    /// The roster of a conference, in order of arrival: those with audio, which are the ones that count.
     pub fn roster(&self, conference: &str) -> Vec<Value> {
         let shown = self.control(&["show", conference]);
-        let roster = shown["roster"].as_array().expect("a roster").clone();
+        let mut roster = shown["roster"].as_array().expect("a roster").clone();
+        roster.retain(|participant| participant["audio"] == true);
         assert_eq!(
             shown["participants"].as_u64(),
             u64::try_from(roster.iter().filter(|p| p["state"] == "connected").count()).ok(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    account::GuestPolicy,
+    account::{GuestPolicy, Preset},
     cli::{Failure, confctl::dialog, secret::PinFile, settings::Context, values},
     conference::wire::control::{Command, Create},
     id::ConferenceName,
@@ -12,7 +12,8 @@ use crate::{
 /// Shown under the help.
 pub const EXAMPLES: &str = "Examples:\n  \
     confctl create standup --title 'Daily standup' --max 20\n  \
-    confctl create board --pin-file pin.txt --guests no --ttl 2h";
+    confctl create board --pin-file pin.txt --guests no --ttl 2h\n  \
+    confctl create lecture --share chair --receive all";
 
 /// A new conference.
 #[derive(Debug, Clone, clap::Args)]
@@ -36,6 +37,14 @@ pub struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max: Option<u32>,
 
+    /// Who may share files without a grant: all with an account, the chair, or only those named by confctl grant
+    #[arg(long, value_name = "all|chair|named", value_parser = values::preset(), hide_possible_values = true)]
+    pub share: Option<Preset>,
+
+    /// Who receives what is shared: all, the chair, or only those named by confctl grant
+    #[arg(long, value_name = "all|chair|named", value_parser = values::preset(), hide_possible_values = true)]
+    pub receive: Option<Preset>,
+
     /// End it after this time
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     pub ttl: Option<Duration>,
@@ -46,6 +55,7 @@ pub struct Args {
 /// # Errors
 /// With the exit code that says why.
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    let presets = [("share", args.share), ("receive", args.receive)];
     let create = Create {
         name: args.name.to_string(),
         title: args.title.clone(),
@@ -57,6 +67,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         },
         max: args.max,
         ttl_seconds: args.ttl.map(|ttl| ttl.as_secs().max(1)),
+        rights: presets.into_iter().filter_map(|(right, preset)| Some((right.to_owned(), preset?))).collect(),
         codecs: Vec::new(),
     };
     dialog::carry_out(context, Command::Create(create)).await

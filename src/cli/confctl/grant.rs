@@ -24,7 +24,7 @@ pub struct Args {
     /// Conference
     pub name: ConferenceName,
 
-    /// Participant: a user, a participant id or a URI
+    /// Whom: a user, there or not, a participant id or a URI
     pub who: Who,
 
     /// Which: share (to share files) or receive (to receive what others share)

@@ -114,7 +114,7 @@ fn participant(user: &User, endpoint: &Endpoint) -> Participant {
         () => Role::Member,
     };
     let muted_by_focus = endpoint.status == Some(EndpointStatus::MutedViaFocus);
-    // A focus of ours tells participants of one user apart by a parameter that is not part of the address.
+    // A focus of ours tells guests of one address apart by a parameter that is not part of it.
     let uri = user.entity.split(";participant=").next().unwrap_or(&user.entity).to_owned();
     Participant {
         id: extension.map_or_else(|| endpoint.entity.clone(), |e| e.id.clone()),
@@ -134,6 +134,8 @@ fn participant(user: &User, endpoint: &Endpoint) -> Participant {
         },
         dialed_out: endpoint.joining_method == Some(JoiningMethod::DialedOut),
         joined: endpoint.joining_info.as_ref().and_then(|i| i.when),
+        // What other foci leave out says nothing.
+        audio: extension.is_none() || !endpoint.media.is_empty(),
         muted: muted_by_focus || extension.is_some_and(|e| e.muted),
         deaf: extension.is_some_and(|e| e.deaf),
         talking: extension.is_some_and(|e| e.talking),

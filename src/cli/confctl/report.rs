@@ -61,6 +61,10 @@ fn show(page: &mut Page, Details { summary, roster: participants }: &Details) {
         page.field("title", [title]);
     }
     page.field("address", [&summary.uri]).field("people", [people(summary)]).field("door", [door(summary)]);
+    if !summary.rights.is_empty() {
+        let rights: Vec<String> = summary.rights.iter().map(|(right, preset)| format!("{right} {preset}")).collect();
+        page.field("rights", [rights.join(", ")]);
+    }
     page.field("created", [summary.created.to_string()]);
     for (name, value) in
         [("ends", summary.ends.map(|at| at.to_string())), ("owner", summary.owner.clone()), ("media server", summary.media_server.clone())]
@@ -176,6 +180,7 @@ fn audio(participant: &Participant) -> Text {
     .flatten()
     .collect();
     match words.join(", ") {
+        _ if !participant.audio => Text::dim("none"),
         words if participant.muted || participant.deaf => Text::odd(words),
         words if participant.talking => Text::good(words),
         words => Text::from(words),
@@ -207,6 +212,7 @@ mod tests {
             locked: true,
             pin: true,
             guests: true,
+            rights: [("share".to_owned(), control::Preset::Chair)].into(),
             created: Timestamp::from_unix(0),
             ends: None,
             owner: Some("alice".into()),
@@ -234,6 +240,7 @@ mod tests {
             state: CallState::Connected,
             dialed_out: false,
             joined: None,
+            audio: true,
             muted: true,
             deaf: false,
             talking: true,

@@ -101,6 +101,7 @@ async fn command(context: &Context, command: Command) -> Result<(), Failure> {
 async fn make(stage: &Stage, context: &Context, create: &Create) -> Result<(), Failure> {
     let name = room(stage, &create.conference)?;
     let pin = create.pin.as_ref().map(|pin| pin.0.parse()).transpose().or_fail(ExitCode::Usage, "read the PIN")?;
+    let presets = [("share", create.share), ("receive", create.receive)];
     let wanted = control::Create {
         name: name.to_string(),
         title: create.title.as_ref().map(|title| title.0.clone()),
@@ -108,6 +109,7 @@ async fn make(stage: &Stage, context: &Context, create: &Create) -> Result<(), F
         guests: create.guests,
         max: create.max.map(Count::get),
         ttl_seconds: create.ttl.map(|ttl| ttl.get().as_secs().max(1)),
+        rights: presets.into_iter().filter_map(|(right, preset)| Some((right.to_owned(), preset?))).collect(),
         codecs: Vec::new(),
     };
     command(context, Command::Create(wanted)).await?;

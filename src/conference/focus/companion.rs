@@ -8,16 +8,13 @@ use bytes::Bytes;
 
 use super::{
     Cx, Focus,
-    conference::{Changing, Composing, Stage},
+    conference::{Changing, Composing, Conference, Stage},
     dial_in::focus_headers,
     mix::sdp_of,
     session::{Session, lines_of, same_to_mixer},
 };
 use crate::{
-    conference::{
-        companion::{Companion, CompanionCx, Lines, Person, Seat, Wish},
-        wire::control::{ErrorCode, Failure},
-    },
+    conference::companion::{Companion, CompanionCx, Lines, Person, Seat, Wish},
     id::{ConferenceName, ParticipantId},
     sdp::{Description, Media},
     sip::{
@@ -143,18 +140,24 @@ impl Focus {
         true
     }
 
-    /// Gives a right, or takes it.
-    pub(super) fn give_right(
-        &mut self,
-        cx: &mut Cx<'_>,
-        name: &ConferenceName,
-        ids: &[ParticipantId],
-        right: &str,
-        on: bool,
-    ) -> Result<(), Failure> {
+    /// Shows the companion what a conference says of rights.
+    pub(super) fn show_rights(&mut self, cx: &mut Cx<'_>, name: &ConferenceName) {
+        let Some(rights) = self.conferences.get(name).map(Conference::rights) else { return };
+        self.with_companion(cx, |companion, cx| companion.defined(cx, name, &rights));
+    }
+
+    /// The same of all conferences; called once, when the companion is there.
+    pub fn show_all_rights(&mut self, cx: &mut Cx<'_>) {
+        let names: Vec<ConferenceName> = self.conferences.keys().cloned().collect();
+        for name in names {
+            self.show_rights(cx, &name);
+        }
+    }
+
+    /// Gives guests a right, or takes it.
+    pub(super) fn give_guests(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, ids: &[ParticipantId], right: &str, on: bool) {
         let seats: Vec<Seat> = ids.iter().map(|id| Seat { conference: name.clone(), participant: *id }).collect();
-        let none = || Failure { code: ErrorCode::Usage, text: format!("there is no right \"{right}\" here"), candidates: Vec::new() };
-        self.with_companion(cx, |companion, cx| companion.give_right(cx, &seats, right, on)).unwrap_or_else(|| Err(none()))
+        self.with_companion(cx, |companion, cx| companion.give_guests(cx, &seats, right, on));
     }
 
     /// A participant offers lines of the companion's, or has no leg: true when the offer is taken care of here.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::{command::JobId, session::Session};
 use crate::{
+    account::Rights,
     conference::{companion::Lines, roster::Roster, wire::mscml},
     id::{ParticipantId, UserName},
     sdp::Media,
@@ -182,6 +183,14 @@ pub(super) struct PinEntry {
 }
 
 impl Conference {
+    /// What it says of rights itself. That it can be read was seen to when it was written.
+    pub(super) fn rights(&self) -> Rights {
+        self.record.rights.parse().unwrap_or_else(|why| {
+            tracing::error!(conference = %self.record.name, %why, "the stored rights cannot be read");
+            Rights::default()
+        })
+    }
+
     pub(super) fn new(record: ConferenceRecord, stored: bool) -> Self {
         Self {
             room: record.name.to_string(),

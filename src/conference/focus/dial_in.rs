@@ -90,6 +90,7 @@ impl Focus {
             ends_with_chair: false,
             ends_when_empty: self.config.end_when_empty,
             locked: false,
+            rights: String::new(),
             creator: caller.user.clone(),
             created: cx.wall,
             revision: 0,

@@ -315,6 +315,9 @@ impl Focus {
     /// Takes no new calls from here on; those that run go on.
     pub fn drain(&mut self) {
         self.draining = true;
+        if let Some(companion) = self.companion.as_mut() {
+            companion.drain();
+        }
     }
 
     /// Ends every call with a reason: the server stops.

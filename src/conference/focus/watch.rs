@@ -5,11 +5,11 @@ mod tests;
 
 use std::time::Duration;
 
-use super::{Caller, Cx, Focus, Timer, dial_in::retry_after};
+use super::{Caller, Cx, Focus, FocusConfig, Timer, conference::Conference, dial_in::retry_after};
 use crate::{
     conference::{
         policy::Denied,
-        roster::{CallState, Entry, Joining, Role},
+        roster::{CallState, Entry, Joining},
         wire::conference_info::{
             AvailableMedia, CONTENT_TYPE, ConferenceInfo, ConferenceState, Description, DisconnectionMethod, Endpoint, EndpointStatus,
             Execution, Extension, JoiningMethod, Media, MediaStatus, State, User, Users,
@@ -123,7 +123,8 @@ impl Focus {
             let some: Vec<&Entry> = rest.by_ref().take(USERS_PER_DOCUMENT).collect();
             let next = some.last().filter(|_| rest.next().is_some()).map_or(Full::Sent, |last| Full::UpTo(last.id));
             drop(rest);
-            let users = some.into_iter().map(user).collect();
+            let first = some.first().map(|e| e.id);
+            let users = users(&self.config, conference, &some, |other| first.is_some_and(|first| other.id < first));
             let entity = self.config.uri(watch.conference.as_str()).to_string();
             let version = watch.version.saturating_add(1);
             let document = match after {
@@ -172,7 +173,8 @@ impl Focus {
     /// Participants came or changed: one document, one version; several of either if they are many.
     pub(super) fn publish_users(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, ids: &[ParticipantId]) {
         let Some(conference) = self.conferences.get(name) else { return };
-        let users: Vec<User> = ids.iter().filter_map(|id| conference.roster.get(*id)).filter(|e| is_shown(e)).map(user).collect();
+        let entries: Vec<&Entry> = ids.iter().filter_map(|id| conference.roster.get(*id)).filter(|e| is_shown(e)).collect();
+        let users = users(&self.config, conference, &entries, |_| false);
         let state = state_of(conference);
         for some in users.chunks(USERS_PER_DOCUMENT) {
             self.publish(cx, name, Some(state.clone()), some.to_vec());
@@ -191,16 +193,26 @@ impl Focus {
         how: DisconnectionMethod,
         reason: Option<&Reason>,
     ) {
-        let mut gone = user(entry);
-        gone.state = State::Deleted;
-        for endpoint in &mut gone.endpoints {
-            endpoint.state = State::Deleted;
-            endpoint.status = Some(EndpointStatus::Disconnected);
-            endpoint.disconnection_method = Some(how);
-            endpoint.disconnection_info = Some(Execution { when: Some(cx.wall.into()), reason: reason.map(ToString::to_string), by: None });
-            endpoint.media.clear();
-        }
-        let state = self.conferences.get(name).map(state_of);
+        let Some(conference) = self.conferences.get(name) else { return };
+        let when = Some(cx.wall.into());
+        let endpoint = Endpoint {
+            state: State::Deleted,
+            status: Some(EndpointStatus::Disconnected),
+            disconnection_method: Some(how),
+            disconnection_info: Some(Execution { when, reason: reason.map(ToString::to_string), by: None }),
+            media: Vec::new(),
+            ..endpoint(entry)
+        };
+        // Its account may be there with another dialog.
+        let stays = others(conference, entry).next().is_some();
+        let gone = User {
+            entity: entity(&self.config, entry),
+            state: if stays { State::Partial } else { State::Deleted },
+            display_text: Some(entry.name()),
+            roles: roles(conference, entry),
+            endpoints: vec![endpoint],
+        };
+        let state = Some(state_of(conference));
         self.publish(cx, name, state, vec![gone]);
     }
 
@@ -275,7 +287,7 @@ impl Focus {
     }
 }
 
-fn description(conference: &super::conference::Conference, entity: &str) -> Description {
+fn description(conference: &Conference, entity: &str) -> Description {
     Description {
         display_text: Some(conference.record.title.clone()).filter(|t| !t.is_empty()),
         conf_uris: vec![entity.to_owned()],
@@ -297,14 +309,57 @@ fn accepts(request: &Request) -> bool {
     })
 }
 
-fn state_of(conference: &super::conference::Conference) -> ConferenceState {
+fn state_of(conference: &Conference) -> ConferenceState {
     let count = conference.roster.iter().filter(|e| e.present()).count();
     ConferenceState { user_count: u32::try_from(count).ok(), active: Some(true), locked: Some(conference.record.locked) }
 }
 
-/// The participant as a user with one endpoint. Two participants of one account are two endpoints in the RFC's eyes; each is
-/// keyed by its own participant id, so that partial documents never mix them up.
-fn user(entry: &Entry) -> User {
+/// The key of a user: an account's address; with the participant id for who has none, since guests of one address are several.
+fn entity(config: &FocusConfig, entry: &Entry) -> String {
+    match entry.user() {
+        Some(user) => config.uri(user.as_str()).to_string(),
+        None => format!("{};participant={}", entry.uri, entry.id),
+    }
+}
+
+/// Participants as users (RFC 4575 §5.6): the dialogs of one account are the endpoints of one user, who is always told as a whole. Users with a
+/// dialog that is `told` already are left out.
+fn users(config: &FocusConfig, conference: &Conference, entries: &[&Entry], told: impl Fn(&Entry) -> bool) -> Vec<User> {
+    let mut users: Vec<User> = Vec::new();
+    for entry in entries {
+        let entity = entity(config, entry);
+        if users.iter().any(|user| user.entity == entity) || others(conference, entry).any(&told) {
+            continue;
+        }
+        let mut dialogs: Vec<&Entry> = others(conference, entry).chain([*entry]).collect();
+        dialogs.sort_by_key(|dialog| dialog.id);
+        users.push(User {
+            entity,
+            state: State::Full,
+            display_text: Some(entry.name()),
+            roles: roles(conference, entry),
+            endpoints: dialogs.into_iter().map(endpoint).collect(),
+        });
+    }
+    users
+}
+
+/// Other dialogs of an account that are shown.
+fn others<'a>(conference: &'a Conference, entry: &'a Entry) -> impl Iterator<Item = &'a Entry> {
+    let same = move |other: &&Entry| other.id != entry.id && entry.user().is_some() && other.user() == entry.user();
+    conference.roster.iter().filter(|e| is_shown(e)).filter(same)
+}
+
+/// The highest role of somebody's dialogs, this one of course included.
+fn roles(conference: &Conference, entry: &Entry) -> Vec<String> {
+    let present = conference.roster.get(entry.id).map(|e| e.role);
+    // Of who is gone, those that it leaves count.
+    let left = others(conference, entry).map(|e| e.role).chain(present).min();
+    vec![left.unwrap_or(entry.role).to_string()]
+}
+
+/// One dialog. Its participant id is part of its key, so that partial documents never mix two up.
+fn endpoint(entry: &Entry) -> Endpoint {
     let status = match entry.state {
         CallState::Pending => EndpointStatus::Pending,
         CallState::DialingOut => EndpointStatus::DialingOut,
@@ -326,34 +381,26 @@ fn user(entry: &Entry) -> User {
         Joining::DialedIn => JoiningMethod::DialedIn,
         Joining::DialedOut => JoiningMethod::DialedOut,
     };
-    User {
-        entity: format!("{};participant={}", entry.uri, entry.id),
+    let contact = entry.endpoint.as_ref().unwrap_or(&entry.uri);
+    Endpoint {
+        entity: if entry.user().is_some() { format!("{contact};participant={}", entry.id) } else { contact.to_string() },
         state: State::Full,
-        display_text: Some(entry.name()),
-        roles: vec![match entry.role {
-            Role::Chair => "chair".to_owned(),
-            Role::Member => "member".to_owned(),
-            Role::Guest => "guest".to_owned(),
-        }],
-        endpoints: vec![Endpoint {
-            entity: entry.endpoint.as_ref().unwrap_or(&entry.uri).to_string(),
-            state: State::Full,
-            status: Some(status),
-            joining_method: Some(joining),
-            joining_info: entry.joined.map(|at| Execution { when: Some(at.into()), ..Execution::default() }),
-            media: entry
-                .audio
-                .then(|| Media {
-                    id: "1".to_owned(),
-                    kind: Some("audio".to_owned()),
-                    label: Some("1".to_owned()),
-                    src_id: None,
-                    status: Some(media),
-                })
-                .into_iter()
-                .collect(),
-            extension: Some(Extension { id: entry.id.to_string(), talking: entry.talking, muted: entry.muted, deaf: entry.deaf }),
-            ..Endpoint::default()
-        }],
+        status: Some(status),
+        joining_method: Some(joining),
+        joining_info: entry.joined.map(|at| Execution { when: Some(at.into()), ..Execution::default() }),
+        // None for a dialog without audio: a further endpoint of its user, as far as the RFC is concerned.
+        media: entry
+            .audio
+            .then(|| Media {
+                id: "1".to_owned(),
+                kind: Some("audio".to_owned()),
+                label: Some("1".to_owned()),
+                src_id: None,
+                status: Some(media),
+            })
+            .into_iter()
+            .collect(),
+        extension: Some(Extension { id: entry.id.to_string(), talking: entry.talking, muted: entry.muted, deaf: entry.deaf }),
+        ..Endpoint::default()
     }
 }

@@ -202,6 +202,7 @@ impl ApplicationServer {
         let packages = companion.packages().iter().map(|package| (*package).to_owned());
         self.endpoint.config_mut().recv_info.extend(packages);
         self.focus.set_companion(companion);
+        self.with_focus(Focus::show_all_rights);
         self
     }
 

@@ -1,12 +1,11 @@
 //! Conferences.
 
 use crate::{
-    account::GuestPolicy,
+    account::{GuestPolicy, Preset},
     config::{
         schema::section,
         value::{Count, Span},
     },
-    fileshare::focus::Preset,
 };
 
 const SECOND: u64 = 1000;
@@ -29,8 +28,8 @@ section! {
         ring_timeout: Span<SECOND, { 10 * MINUTE }> = Span::of_millis(MINUTE),
         /// Wrong PINs after which a caller is hung up on.
         pin_attempts: Count<1, 20> = Count::of(3),
-        /// A media server that has not answered for this long is believed dead: its participants get BYE with a Reason. Of a file server the
-        /// shares end.
+        /// A media server that has not answered for this long is believed dead: its participants get BYE with a Reason. The shares of
+        /// a file server wait for it from then on, for files.resume_window.
         media_server_timeout: Span<SECOND, { 5 * MINUTE }> = Span::of_millis(10 * SECOND),
         /// Who may share files: all with an account, the chair, or only those named by confctl grant. Guests share only what they are granted.
         share: Preset = Preset::All,

@@ -4,8 +4,8 @@ use serde_yaml::Value;
 
 use super::Text;
 use crate::{
+    account::Preset,
     config::{Faults, Kind, Node, Setting},
-    fileshare::focus::Preset,
 };
 
 /// A part of the daemon that can run in a process of its own.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::rights::Preset;
 use crate::{
+    account::Preset,
     fileshare::wire::control::Limits,
     sip::{
         Hop, Transport,

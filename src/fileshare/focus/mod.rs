@@ -35,7 +35,7 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha12Rng;
 
 pub use config::{FileServerAddress, FileSharingConfig};
-pub use rights::{Preset, Right};
+pub use rights::Right;
 pub use servers::FileServerState;
 
 use self::{
@@ -45,10 +45,10 @@ use self::{
 };
 use super::{ShareId, wire::control};
 use crate::{
+    account::{Preset, Rights},
     conference::{
         companion::{Companion, CompanionCx, Lines, Person, Seat, Wish},
         media_server::deadlines::Deadlines,
-        wire::control::Failure as Refusal,
     },
     id::{ConferenceName, ParticipantId},
     sdp::Media,
@@ -73,6 +73,8 @@ pub struct FileSharing {
     wishes: VecDeque<Wish>,
     deadlines: Deadlines<Due>,
     last_id: u64,
+    /// No new shares are taken.
+    draining: bool,
     ending: bool,
 }
 
@@ -116,6 +118,7 @@ impl FileSharing {
             wishes: VecDeque::new(),
             deadlines,
             last_id: 0,
+            draining: false,
             ending: false,
         }
     }
@@ -197,8 +200,23 @@ impl Companion for FileSharing {
         self.on_file_server_event(cx, event)
     }
 
-    fn give_right(&mut self, cx: &mut CompanionCx<'_>, seats: &[Seat], right: &str, on: bool) -> Result<(), Refusal> {
-        self.on_right(cx, seats, right, on)
+    fn rights(&self) -> &'static [&'static str] {
+        const WORDS: [&str; 2] = [Right::Share.as_str(), Right::Receive.as_str()];
+        &WORDS
+    }
+
+    fn preset(&self, conference: &ConferenceName, right: &str) -> Preset {
+        Right::of_word(right).map_or(Preset::Named, |right| self.preset_of(conference, right))
+    }
+
+    fn defined(&mut self, cx: &mut CompanionCx<'_>, conference: &ConferenceName, rights: &Rights) {
+        self.on_defined(cx, conference, rights);
+    }
+
+    fn give_guests(&mut self, cx: &mut CompanionCx<'_>, seats: &[Seat], right: &str, on: bool) {
+        if let Some(right) = Right::of_word(right) {
+            self.on_guests(cx, seats, right, on);
+        }
     }
 
     fn handle_timeout(&mut self, cx: &mut CompanionCx<'_>) {
@@ -217,6 +235,10 @@ impl Companion for FileSharing {
 
     fn poll_wish(&mut self) -> Option<Wish> {
         self.wishes.pop_front()
+    }
+
+    fn drain(&mut self) {
+        self.draining = true;
     }
 
     fn is_idle(&self) -> bool {

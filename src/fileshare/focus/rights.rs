@@ -7,13 +7,13 @@ use std::{
 
 use super::{FileSharing, roster::Room};
 use crate::{
+    account::{Preset, Rights},
     conference::{
-        companion::{CompanionCx, Person, Seat},
+        companion::{CompanionCx, Seat},
         roster::Role,
-        wire::control::{ErrorCode, Failure as Refusal},
     },
     fileshare::wire::{Failure, FailureCode},
-    id::{ParticipantId, UserName},
+    id::{ConferenceName, ParticipantId},
 };
 
 /// A right concerning files.
@@ -25,110 +25,117 @@ pub enum Right {
     Receive,
 }
 
-/// Who has a right without a grant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Preset {
-    /// Everybody; guests receive, but share nothing.
-    #[default]
-    All,
-    /// The chair.
-    Chair,
-    /// Nobody but those who are named by a grant.
-    Named,
-}
-
-/// Whom a grant is for: an account with all its dialogs, or somebody without one.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Holder {
-    User(UserName),
-    Guest(ParticipantId),
-}
-
 /// The rights of one conference.
 #[derive(Debug, Default)]
-pub(super) struct Rights {
-    /// What was decided for somebody; it goes before the preset. Bounded by those who took part.
-    given: BTreeMap<(Right, Holder), bool>,
+pub(super) struct RoomRights {
+    /// What the conference says itself: presets, and what accounts were given.
+    defined: Rights,
+    /// What was decided for somebody without an account; bounded by those who took part.
+    guests: BTreeMap<(Right, ParticipantId), bool>,
 }
 
 impl Right {
-    fn of_word(word: &str) -> Option<Self> {
-        [Self::Share, Self::Receive].into_iter().find(|right| right.to_string() == word)
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Share => "share",
+            Self::Receive => "receive",
+        }
+    }
+
+    pub(super) fn of_word(word: &str) -> Option<Self> {
+        [Self::Share, Self::Receive].into_iter().find(|right| right.as_str() == word)
     }
 }
 
 impl fmt::Display for Right {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Share => "share",
-            Self::Receive => "receive",
-        })
+        f.write_str(self.as_str())
     }
 }
 
-impl Holder {
-    pub(super) fn of(id: ParticipantId, person: &Person) -> Self {
-        person.user.clone().map_or(Self::Guest(id), Self::User)
-    }
-}
-
-impl Preset {
-    fn holds(self, right: Right, role: Role) -> bool {
-        match self {
-            Self::All => right == Right::Receive || role != Role::Guest,
-            Self::Chair => role == Role::Chair,
-            Self::Named => false,
-        }
+/// Whether a preset gives a right to somebody of a role.
+fn holds(preset: Preset, right: Right, role: Role) -> bool {
+    match preset {
+        Preset::All => right == Right::Receive || role != Role::Guest,
+        Preset::Chair => role == Role::Chair,
+        Preset::Named => false,
     }
 }
 
 impl Room {
     /// Whether a participant has a right. A user's role is the highest of its dialogs'.
-    fn has(&self, right: Right, preset: Preset, id: ParticipantId) -> bool {
+    fn has(&self, right: Right, default: Preset, id: ParticipantId) -> bool {
         let Some(attendee) = self.attendees.get(&id) else { return false };
-        let holder = Holder::of(id, &attendee.person);
-        if let Some(given) = self.rights.given.get(&(right, holder)) {
-            return *given;
-        }
         let user = attendee.person.user.as_ref();
+        let given = match user {
+            Some(user) => self.rights.defined.given(right.as_str(), user),
+            None => self.rights.guests.get(&(right, id)).copied(),
+        };
+        if let Some(given) = given {
+            return given;
+        }
+        let preset = self.rights.defined.preset(right.as_str()).unwrap_or(default);
         let roles = self.attendees.values().filter(|a| user.is_some() && a.person.user.as_ref() == user).map(|a| a.person.role);
-        roles.chain([attendee.person.role]).any(|role| preset.holds(right, role))
+        roles.chain([attendee.person.role]).any(|role| holds(preset, right, role))
     }
 }
 
 impl FileSharing {
+    /// Who has a right where the conference does not say.
+    fn default_preset(&self, right: Right) -> Preset {
+        match right {
+            Right::Share => self.config.share,
+            Right::Receive => self.config.receive,
+        }
+    }
+
+    /// Who has a right in a conference without a grant.
+    pub(super) fn preset_of(&self, conference: &ConferenceName, right: Right) -> Preset {
+        let own = self.rooms.get(conference).and_then(|room| room.rights.defined.preset(right.as_str()));
+        own.unwrap_or_else(|| self.default_preset(right))
+    }
+
+    fn may(&self, seat: &Seat, right: Right) -> bool {
+        self.rooms.get(&seat.conference).is_some_and(|room| room.has(right, self.default_preset(right), seat.participant))
+    }
+
     /// Whether somebody may share.
     pub(super) fn may_share(&self, seat: &Seat) -> bool {
-        self.rooms.get(&seat.conference).is_some_and(|room| room.has(Right::Share, self.config.share, seat.participant))
+        self.may(seat, Right::Share)
     }
 
     /// Whether somebody receives.
     pub(super) fn may_receive(&self, seat: &Seat) -> bool {
-        self.rooms.get(&seat.conference).is_some_and(|room| room.has(Right::Receive, self.config.receive, seat.participant))
+        self.may(seat, Right::Receive)
     }
 
-    /// A right is given or taken; what it was used for ends with it.
-    pub(super) fn on_right(&mut self, cx: &mut CompanionCx<'_>, seats: &[Seat], right: &str, on: bool) -> Result<(), Refusal> {
-        let Some(right) = Right::of_word(right) else {
-            let text = format!("there is no right \"{}\"; there are share and receive", right.escape_default());
-            return Err(Refusal { code: ErrorCode::Usage, text, candidates: Vec::new() });
-        };
+    /// A conference says other things of rights than before; what a right was used for ends with it.
+    pub(super) fn on_defined(&mut self, cx: &mut CompanionCx<'_>, conference: &ConferenceName, rights: &Rights) {
+        let room = self.rooms.entry(conference.clone()).or_default();
+        if room.rights.defined != *rights {
+            room.rights.defined = rights.clone();
+            self.apply_rights(cx, conference);
+        }
+    }
+
+    /// A right is given to guests, or taken from them.
+    pub(super) fn on_guests(&mut self, cx: &mut CompanionCx<'_>, seats: &[Seat], right: Right, on: bool) {
         let mut conferences = BTreeSet::new();
         for seat in seats {
             let Some(room) = self.rooms.get_mut(&seat.conference) else { continue };
-            let Some(attendee) = room.attendees.get(&seat.participant) else { continue };
-            let holder = Holder::of(seat.participant, &attendee.person);
-            room.rights.given.insert((right, holder), on);
-            conferences.insert(seat.conference.clone());
+            if room.attendees.get(&seat.participant).is_some_and(|attendee| attendee.person.user.is_none()) {
+                room.rights.guests.insert((right, seat.participant), on);
+                conferences.insert(seat.conference.clone());
+            }
         }
         for conference in conferences {
             self.apply_rights(cx, &conference);
         }
-        Ok(())
     }
 
     /// Somebody's rights may have changed: shares of those who may not share any more end, receivers are put out or asked.
-    pub(super) fn apply_rights(&mut self, cx: &mut CompanionCx<'_>, conference: &crate::id::ConferenceName) {
+    pub(super) fn apply_rights(&mut self, cx: &mut CompanionCx<'_>, conference: &ConferenceName) {
         let Some(room) = self.rooms.get(conference) else { return };
         let seat = |participant| Seat { conference: conference.clone(), participant };
         let shares: Vec<_> =

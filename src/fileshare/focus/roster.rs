@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
 };
 
-use super::rights::Rights;
+use super::rights::RoomRights;
 use crate::{
     conference::companion::{Lines, Person},
     fileshare::{
@@ -33,7 +33,7 @@ pub(super) struct Room {
     pub(super) attendees: BTreeMap<ParticipantId, Attendee>,
     pub(super) shares: BTreeMap<ShareId, Share>,
     pub(super) last_share: u32,
-    pub(super) rights: Rights,
+    pub(super) rights: RoomRights,
 }
 
 /// One dialog of a conference.

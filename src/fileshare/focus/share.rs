@@ -56,6 +56,9 @@ impl FileSharing {
         if !self.may_share(seat) {
             return Err(Failure::new(FailureCode::Forbidden, "you have no right to share files in this conference"));
         }
+        if self.draining {
+            return Err(Failure::new(FailureCode::Busy, "the server is being stopped and takes no new shares"));
+        }
         let source = line.source().map_err(|why| Failure::new(FailureCode::Usage, why.to_string()))?;
         let conf = ConfId::random(&mut self.rng);
         let server =

@@ -12,8 +12,8 @@ const WHAT: &str = "conference";
 
 pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<ConferenceRecord>, StoreError> {
     let rows = sqlx::query(
-        "SELECT name, title, pin, guests, max_participants, ttl, ends_with_chair, ends_when_empty, locked, creator, created, revision \
-         FROM conference ORDER BY name",
+        "SELECT name, title, pin, guests, max_participants, ttl, ends_with_chair, ends_when_empty, locked, creator, created, revision, \
+         rights FROM conference ORDER BY name",
     );
     rows.fetch_all(pool).await?.iter().map(read).collect()
 }
@@ -22,8 +22,8 @@ pub(super) async fn add(pool: &SqlitePool, conference: &ConferenceRecord) -> Res
     check(conference)?;
     sqlx::query(
         "INSERT INTO conference \
-         (name, title, pin, guests, max_participants, ttl, ends_with_chair, ends_when_empty, locked, creator, created, revision) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
+         (name, title, pin, guests, max_participants, ttl, ends_with_chair, ends_when_empty, locked, creator, created, rights, revision) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
     )
     .bind(conference.name.as_str())
     .bind(&conference.title)
@@ -36,6 +36,7 @@ pub(super) async fn add(pool: &SqlitePool, conference: &ConferenceRecord) -> Res
     .bind(conference.locked)
     .bind(conference.creator.as_ref().map(AsRef::<str>::as_ref))
     .bind(to_millis(conference.created))
+    .bind(&conference.rights)
     .execute(pool)
     .await
     .map_err(|error| on_insert(error, WHAT, &conference.name))?;
@@ -57,7 +58,7 @@ pub(super) async fn replace(pool: &SqlitePool, conference: &ConferenceRecord) ->
     }
     sqlx::query(
         "UPDATE conference SET title = ?, pin = ?, guests = ?, max_participants = ?, ttl = ?, ends_with_chair = ?, ends_when_empty = ?, \
-         locked = ?, revision = revision + 1 WHERE name = ?",
+         locked = ?, rights = ?, revision = revision + 1 WHERE name = ?",
     )
     .bind(&conference.title)
     .bind(&conference.pin)
@@ -67,6 +68,7 @@ pub(super) async fn replace(pool: &SqlitePool, conference: &ConferenceRecord) ->
     .bind(conference.ends_with_chair)
     .bind(conference.ends_when_empty)
     .bind(conference.locked)
+    .bind(&conference.rights)
     .bind(conference.name.as_str())
     .execute(&mut *transaction)
     .await?;
@@ -101,5 +103,6 @@ fn read(row: &SqliteRow) -> Result<ConferenceRecord, StoreError> {
         creator: row.try_get::<Option<String>, _>(9)?.map(|text| text.parse().map_err(|error| damaged(WHAT, &error))).transpose()?,
         created: from_millis(WHAT, row.try_get(10)?)?,
         revision: row.try_get::<i64, _>(11)?.try_into().map_err(|_| damaged(WHAT, &"negative revision"))?,
+        rights: row.try_get(12)?,
     })
 }

@@ -89,6 +89,7 @@ fn conference(name: &str) -> ConferenceRecord {
         ends_with_chair: true,
         ends_when_empty: false,
         locked: true,
+        rights: "share=named receive-bob share+carol".into(),
         creator: Some(user("alice")),
         created: millis(clock::wall()),
         revision: 1,

@@ -118,7 +118,8 @@ impl World {
         }
         let Some(picture) = picture else { return };
         let users = picture.users.as_ref().map(|u| u.users.as_slice()).unwrap_or_default();
-        if users.len() != roster.len() || count_of(picture) != roster.len() {
+        let dialogs = users.iter().map(|user| user.endpoints.len()).sum::<usize>();
+        if dialogs != roster.len() || count_of(picture) != roster.len() {
             wrong.push(format!("{name} has {} participants, its watcher knows {users:?} and counts {}", roster.len(), count_of(picture)));
         }
         for participant in roster {

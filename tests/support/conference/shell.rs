@@ -1,6 +1,6 @@
 //! A shell.
 //!
-//! Commands: `open`, `close`; then what `confctl` would ask: `create standup [pin 4711] [max 2] [guests yes] [ttl 60]`, `list`, `status`,
+//! Commands: `open`, `close`; then what `confctl` would ask: `create standup [pin 4711] [max 2] [guests yes] [ttl 60] [share chair] [receive named]`, `list`, `status`,
 //! `show standup`, `end standup`, `invite standup bob sip:…`, `kick standup p1`, `mute standup bob`, `unmute`, `deaf`, `undeaf`,
 //! `volume standup bob -6 [out]`, `lock standup`, `unlock`, `pin standup 4711`, `pin standup clear`, `role standup bob chair`, `grant standup bob share`, `revoke`; `--all` for
 //! everybody.
@@ -124,6 +124,10 @@ fn asked(words: &[&str]) -> Command {
             max: option("max").map(|m| m.parse().expect("a number")),
             guests: option("guests").map(|g| g == "yes"),
             ttl_seconds: option("ttl").map(|t| t.parse().expect("seconds")),
+            rights: ["share", "receive", "draw"]
+                .into_iter()
+                .filter_map(|r| Some((r.to_owned(), option(r)?.parse().expect("a preset"))))
+                .collect(),
             codecs: option("codec").map(str::to_owned).into_iter().collect(),
             ..Create::default()
         }),
@@ -173,7 +177,8 @@ fn told(data: &Data) -> String {
             let summary = &details.summary;
             let marks = [(summary.locked, " locked"), (summary.pin, " with PIN")];
             let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
-            format!(": {}{marks}: {}", summary.name, all(&details.roster))
+            let rights: String = summary.rights.iter().map(|(right, preset)| format!(" {right}={preset}")).collect();
+            format!(": {}{marks}{rights}: {}", summary.name, all(&details.roster))
         }
         Data::Invited { invited } => {
             let one = |i: &Invitee| match (&i.participant, &i.failure) {
@@ -193,7 +198,7 @@ fn told(data: &Data) -> String {
 
 fn person(p: &Participant) -> String {
     let mut text = format!("{} {} {} {}", p.id, p.name.as_deref().unwrap_or("-"), p.role, p.state);
-    for (is, mark) in [(p.muted, " muted"), (p.deaf, " deaf"), (p.talking, " talking")] {
+    for (is, mark) in [(!p.audio, " without audio"), (p.muted, " muted"), (p.deaf, " deaf"), (p.talking, " talking")] {
         if is {
             text += mark;
         }

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Instant};
 use confkit::{
     conference::{
         client::{Identity, ServerAddress, Watch, WatchCommand, WatchEvent},
-        wire::conference_info::{State, User},
+        wire::conference_info::{self, State, User},
     },
     sip::{
         endpoint::{Endpoint, EndpointConfig},
@@ -55,25 +55,28 @@ impl Watcher {
     }
 }
 
-/// A user in a few words.
+/// A user in a few words, and each of its endpoints.
 fn one(user: &User) -> String {
-    let endpoint = user.endpoints.first();
     let mut text = user.display_text.clone().unwrap_or_else(|| "-".to_owned());
     if user.state == State::Deleted {
         text += " is gone";
     }
-    text += &endpoint.and_then(|e| e.status).map_or(String::new(), |s| format!(" {s}"));
-    text += &endpoint.and_then(|e| e.disconnection_method).map_or(String::new(), |m| format!(" {m}"));
-    let extension = endpoint.and_then(|e| e.extension.as_ref());
-    for (is, mark) in [
-        (user.roles.contains(&"chair".to_owned()), " (chair)"),
+    let chair = user.roles.contains(&"chair".to_owned());
+    text + &user.endpoints.iter().map(|one| endpoint(one, chair)).collect::<Vec<_>>().join(" and")
+}
+
+fn endpoint(endpoint: &conference_info::Endpoint, chair: bool) -> String {
+    let mut text = endpoint.status.map_or(String::new(), |s| format!(" {s}"));
+    text += &endpoint.disconnection_method.map_or(String::new(), |m| format!(" {m}"));
+    let extension = endpoint.extension.as_ref();
+    let silent = endpoint.media.is_empty() && endpoint.state != State::Deleted;
+    let marks = [
+        (chair, " (chair)"),
         (extension.is_some_and(|e| e.talking), " talking"),
         (extension.is_some_and(|e| e.deaf), " deaf"),
-    ] {
-        if is {
-            text += mark;
-        }
-    }
+        (silent, " without audio"),
+    ];
+    text += &marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect::<String>();
     text
 }
 

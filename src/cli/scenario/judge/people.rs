@@ -55,6 +55,7 @@ mod tests {
             state,
             dialed_out: false,
             joined: None,
+            audio: true,
             muted: false,
             deaf: false,
             talking: id == "p1",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::value::{Decibel, Keys, Name};
 use crate::{
+    account::Preset,
     conference::wire::control,
     config::{
         Count, Kind, Setting, Span, Text,
@@ -44,6 +45,10 @@ item! {
         guests: Option<bool> = None,
         /// Most participants.
         max: Option<Count<1, 10_000>> = None,
+        /// Who may share files without a grant.
+        share: Option<Preset> = None,
+        /// Who receives what is shared without a grant.
+        receive: Option<Preset> = None,
         /// Ends after this time.
         ttl: Option<Span<1000, 86_400_000>> = None,
     }

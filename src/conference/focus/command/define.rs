@@ -6,9 +6,9 @@ use super::{
     shell::Reply,
 };
 use crate::{
-    account::Pin,
+    account::{Pin, Rights},
     conference::wire::control::{Create, Data, ErrorCode, Failure},
-    id::{ConferenceName, UserName},
+    id::{ConferenceName, ParticipantId, UserName},
     sip::endpoint::Reason,
     store::ConferenceRecord,
 };
@@ -19,11 +19,20 @@ pub(in super::super) enum Saving {
     /// A new conference.
     Create { reply: Reply, record: Box<ConferenceRecord> },
     /// A changed definition.
-    Replace { reply: Reply, record: Box<ConferenceRecord> },
+    Replace { reply: Reply, answer: Answer, record: Box<ConferenceRecord> },
     /// The end of one.
     End { reply: Reply, name: ConferenceName, reason: Reason },
     /// The end of one that was empty, or whose time was up: nobody waits.
     Quiet { name: ConferenceName },
+}
+
+/// What a shell is told of a changed definition.
+#[derive(Debug)]
+pub(in super::super) enum Answer {
+    /// The conference, without its participants.
+    Conference,
+    /// Those whom the change was about.
+    Participants(Vec<ParticipantId>),
 }
 
 impl Focus {
@@ -44,6 +53,11 @@ impl Focus {
         if let Some(codec) = create.codecs.iter().find(|c| !["PCMU", "PCMA"].iter().any(|known| known.eq_ignore_ascii_case(c))) {
             return Err(failure(ErrorCode::Usage, format!("codec {codec} is not known; there are PCMU and PCMA")));
         }
+        let mut rights = Rights::default();
+        for (right, preset) in &create.rights {
+            self.known_right(right)?;
+            rights.set_preset(right, *preset).map_err(|why| failure(ErrorCode::Usage, why.to_string()))?;
+        }
         let pin = create.pin.map(|pin| self.seal_pin(&name, &pin));
         let record = ConferenceRecord {
             name,
@@ -55,6 +69,7 @@ impl Focus {
             ends_with_chair: false,
             ends_when_empty: false,
             locked: false,
+            rights: rights.to_string(),
             creator: Some(user.clone()),
             created: cx.wall,
             revision: 1,
@@ -73,6 +88,7 @@ impl Focus {
         cx: &mut Cx<'_>,
         reply: &Reply,
         name: &ConferenceName,
+        answer: Answer,
         change: impl FnOnce(&mut ConferenceRecord),
     ) -> Result<(), Failure> {
         let Some(conference) = self.conferences.get_mut(name) else {
@@ -85,17 +101,26 @@ impl Focus {
         change(&mut record);
         if !conference.stored {
             conference.record = record;
-            let data = self.details_without_roster(name);
-            self.reply(cx, reply, data);
-            self.publish_state(cx, name);
+            self.redefined(cx, reply, &answer, name);
             return Ok(());
         }
         let operation = StoreOperation::Replace(Box::new(record.clone()));
-        self.save(operation, Saving::Replace { reply: reply.clone(), record: Box::new(record) })?;
+        self.save(operation, Saving::Replace { reply: reply.clone(), answer, record: Box::new(record) })?;
         if let Some(conference) = self.conferences.get_mut(name) {
             conference.saving = true;
         }
         Ok(())
+    }
+
+    /// A definition is another now.
+    fn redefined(&mut self, cx: &mut Cx<'_>, reply: &Reply, answer: &Answer, name: &ConferenceName) {
+        self.show_rights(cx, name);
+        let data = match answer {
+            Answer::Conference => self.details_without_roster(name),
+            Answer::Participants(ids) => Ok(self.participants(name, ids)),
+        };
+        self.reply(cx, reply, data);
+        self.publish_state(cx, name);
     }
 
     pub(super) fn order_end(&mut self, cx: &mut Cx<'_>, reply: &Reply, name: &ConferenceName, reason: Option<&str>) -> Result<(), Failure> {
@@ -154,22 +179,21 @@ impl Focus {
                 } else {
                     self.conferences.insert(name.clone(), Conference::new(*record, true));
                 }
+                self.show_rights(cx, &name);
                 self.schedule_end(cx, &name);
                 self.publish_state(cx, &name);
                 if let Some(summary) = self.conferences.get(&name).map(|c| self.summary(c)) {
                     self.reply(cx, &reply, Ok(Data::Created(Box::new(summary))));
                 }
             }
-            (Some(Saving::Replace { reply, mut record }), Stored::Done(revision)) => {
+            (Some(Saving::Replace { reply, answer, mut record }), Stored::Done(revision)) => {
                 record.revision = revision;
                 let name = record.name.clone();
                 if let Some(conference) = self.conferences.get_mut(&name) {
                     conference.record = *record;
                     conference.saving = false;
                 }
-                let data = self.details_without_roster(&name);
-                self.reply(cx, &reply, data);
-                self.publish_state(cx, &name);
+                self.redefined(cx, &reply, &answer, &name);
             }
             (Some(Saving::End { reply, name, reason }), Stored::Done(_)) => {
                 self.end(cx, &name, &reason);
@@ -179,7 +203,7 @@ impl Focus {
                 self.reply(cx, &reply, Err(failure(ErrorCode::Conflict, format!("conference {} exists already", record.name))));
             }
             (Some(Saving::Create { reply, .. }), Stored::Failed(text)) => self.reply(cx, &reply, Err(failure(ErrorCode::Failed, text))),
-            (Some(Saving::Replace { reply, record }), other) => self.not_saved(cx, &reply, &record.name, other),
+            (Some(Saving::Replace { reply, record, .. }), other) => self.not_saved(cx, &reply, &record.name, other),
             (Some(Saving::End { reply, name, .. }), other) => self.not_saved(cx, &reply, &name, other),
         }
     }

@@ -59,7 +59,8 @@ impl Focus {
     }
 
     pub(super) fn kick(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, who: &Who, reason: Option<&str>) -> Result<Data, Failure> {
-        let ids = self.find(name, who)?;
+        let mut ids = self.find(name, who)?;
+        self.add_further_dialogs(name, who, &mut ids);
         let mut gone = self.participants(name, &ids);
         if let Data::Participants { participants } = &mut gone {
             for participant in participants {
@@ -71,6 +72,17 @@ impl Focus {
             self.put_out(cx, name, id, &Reason::sip(200, reason.unwrap_or("removed from the conference")));
         }
         Ok(gone)
+    }
+
+    /// Who is put out by name goes with the dialogs without audio that it has beside.
+    fn add_further_dialogs(&self, name: &ConferenceName, who: &Who, ids: &mut Vec<ParticipantId>) {
+        let Some(conference) = self.conferences.get(name) else { return };
+        let by_name = matches!(who, Who::One(text) if text.trim().parse::<ParticipantId>().is_err());
+        let users: Vec<_> = ids.iter().filter_map(|id| conference.roster.get(*id)?.user()).collect();
+        let theirs =
+            |entry: &&Entry| by_name && !entry.audio && entry.user().is_some_and(|user| users.contains(&user)) && !ids.contains(&entry.id);
+        let further: Vec<ParticipantId> = conference.roster.iter().filter(theirs).map(|entry| entry.id).collect();
+        ids.extend(further);
     }
 
     pub(super) fn order(

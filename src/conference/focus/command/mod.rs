@@ -7,11 +7,13 @@
 //! |---|---|
 //! | `shell.rs` | shells' dialogs, and the replies in them |
 //! | `define.rs` | what a conference is: create, lock, PIN, end; the store |
+//! | `rights.rs` | who may do what: grant, revoke |
 //! | `jobs.rs` | commands that wait for others: invite, mute and the like |
 //! | `view.rs` | what replies say of conferences and participants |
 
 mod define;
 mod jobs;
+mod rights;
 mod shell;
 mod view;
 
@@ -22,7 +24,7 @@ pub(super) use self::{
     shell::{Shell, control_answer},
 };
 
-use self::shell::Reply;
+use self::{define::Answer, shell::Reply};
 use super::{
     Cx, Focus,
     conference::Change,
@@ -135,21 +137,19 @@ impl Focus {
             (Command::Volume { who, direction, gain_db, .. }, Some(name)) => {
                 return self.order(cx, reply, name, &who, volume(direction, gain_db));
             }
-            (Command::Lock { on, .. }, Some(name)) => return self.redefine(cx, reply, name, |record| record.locked = on).map(|()| None),
+            (Command::Lock { on, .. }, Some(name)) => {
+                return self.redefine(cx, reply, name, Answer::Conference, |record| record.locked = on).map(|()| None);
+            }
             (Command::Pin { pin, .. }, Some(name)) => {
                 let sealed = pin.map(|pin| self.seal_pin(name, &pin));
-                return self.redefine(cx, reply, name, |record| record.pin = sealed).map(|()| None);
+                return self.redefine(cx, reply, name, Answer::Conference, |record| record.pin = sealed).map(|()| None);
             }
             (Command::Role { who, role, .. }, Some(name)) => {
                 let ids = self.find(name, &who)?;
                 let changed = self.give_role(cx, name, &ids, role)?;
                 self.participants(name, &changed)
             }
-            (Command::Grant { who, right, on, .. }, Some(name)) => {
-                let ids = self.find(name, &who)?;
-                self.give_right(cx, name, &ids, &right, on)?;
-                self.participants(name, &ids)
-            }
+            (Command::Grant { who, right, on, .. }, Some(name)) => return self.grant(cx, reply, name, &who, &right, on),
             (_, None) => return Err(failure(ErrorCode::Usage, "the command names no conference".to_owned())),
         };
         Ok(Some(done))

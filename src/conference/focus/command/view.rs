@@ -1,5 +1,7 @@
 //! What replies say of conferences, participants and the server.
 
+use std::collections::BTreeMap;
+
 use super::{
     super::{
         Asked, Cx, Focus,
@@ -10,7 +12,7 @@ use super::{
 use crate::{
     conference::{
         roster::{Entry, Joining, Who},
-        wire::control::{Data, Details, ErrorCode, Failure, MediaServer, Participant, Status, Summary},
+        wire::control::{Data, Details, ErrorCode, Failure, MediaServer, Participant, Preset, Status, Summary},
     },
     id::{ConferenceName, ParticipantId},
 };
@@ -83,11 +85,18 @@ impl Focus {
             locked: record.locked,
             pin: record.pin.is_some(),
             guests: record.guests.unwrap_or(self.config.guests),
+            rights: self.presets(&record.name),
             created: record.created.into(),
             ends: record.ttl.and_then(|ttl| record.created.checked_add(ttl)).map(Into::into),
             owner: record.creator.as_ref().map(ToString::to_string),
             media_server: server,
         }
+    }
+
+    /// Who has which right in a conference without a grant.
+    fn presets(&self, name: &ConferenceName) -> BTreeMap<String, Preset> {
+        let Some(companion) = self.companion() else { return BTreeMap::new() };
+        companion.rights().iter().map(|right| ((*right).to_owned(), companion.preset(name, right))).collect()
     }
 
     /// Everybody in a conference, those on their way included.
@@ -158,6 +167,7 @@ fn participant(entry: &Entry) -> Participant {
         state: entry.state,
         dialed_out: entry.joining == Joining::DialedOut,
         joined: entry.joined.map(Into::into),
+        audio: entry.audio,
         muted: entry.muted,
         deaf: entry.deaf,
         talking: entry.talking,

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     account::{KEY_LEN, SealKey},
     conference::{
-        roster::Who,
+        roster::{Role, Who},
         wire::{
             conference_info::{Applied, Coherent},
             control::{ErrorCode, Failure},
@@ -110,6 +110,7 @@ impl World {
             ttl: None,
             ends_with_chair: false,
             ends_when_empty: false,
+            rights: String::new(),
             locked: false,
             creator: None,
             created: SystemTime::UNIX_EPOCH,

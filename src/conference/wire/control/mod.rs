@@ -10,11 +10,13 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{Timestamp, XmlError, fields};
 
-pub use crate::account::{Pin, PinError};
+pub use crate::account::{Pin, PinError, Preset};
 
 /// Content type of these bodies.
 pub const CONTENT_TYPE: &str = "application/vnd.confkit.conference+xml";
@@ -195,6 +197,8 @@ pub struct Create {
     pub max: Option<u32>,
     /// Seconds after which the conference ends.
     pub ttl_seconds: Option<u64>,
+    /// Who has which right without a grant; of those that are not named, as the configuration says.
+    pub rights: BTreeMap<String, Preset>,
     /// Codecs by their SDP names, in order of preference. Read, checked for names that we know, and without effect: codecs are the media
     /// server's settings. No program of ours says any.
     pub codecs: Vec<String>,
@@ -291,6 +295,8 @@ pub struct Summary {
     pub pin: bool,
     /// Lets callers without an account in.
     pub guests: bool,
+    /// Who has which right without a grant, for each right that there is.
+    pub rights: BTreeMap<String, Preset>,
     /// When it was made.
     pub created: Timestamp,
     /// When it ends by itself.
@@ -330,6 +336,8 @@ pub struct Participant {
     pub dialed_out: bool,
     /// When the participant came in.
     pub joined: Option<Timestamp>,
+    /// False for a dialog without audio, such as one that only shares files: it does not count.
+    pub audio: bool,
     /// The conference does not hear this participant.
     pub muted: bool,
     /// This participant does not hear the conference.

@@ -1,15 +1,20 @@
 //! XML → values.
 
+use std::collections::BTreeMap;
+
 use roxmltree::Node;
 
 use super::{
     AdmissionState, Body, CallState, Command, ControlError, Create, Data, Details, ErrorCode, Failure, Invitee, Join, MAX_GAIN_DB,
-    MAX_TTL_SECONDS, MAX_URIS, MediaServer, NAMESPACE, Participant, Pin, PinError, Reply, Request, Role, Status, Summary, VolumeDirection,
-    Who,
+    MAX_TTL_SECONDS, MAX_URIS, MediaServer, NAMESPACE, Participant, Pin, PinError, Preset, Reply, Request, Role, Status, Summary,
+    VolumeDirection, Who,
 };
-use crate::conference::wire::{
-    fields::{self, Why, flag, maybe_flag, maybe_number, maybe_text, maybe_word, missing, number, shown, text, time, word},
-    xml,
+use crate::{
+    account::MAX_PRESETS,
+    conference::wire::{
+        fields::{self, Why, flag, maybe_flag, maybe_number, maybe_text, maybe_word, missing, number, shown, text, time, word},
+        xml,
+    },
 };
 
 pub(super) fn body(bytes: &[u8]) -> Result<Body, ControlError> {
@@ -79,6 +84,7 @@ fn create(node: Node<'_, '_>) -> Why<Create> {
         guests: maybe_flag(node, "guests")?,
         max: maybe_number(node, "max")?,
         ttl_seconds: ttl(node)?,
+        rights: rights(node)?,
         codecs: list(node, "codec")?,
     })
 }
@@ -121,6 +127,7 @@ fn summary(node: Node<'_, '_>) -> Why<Summary> {
         locked: flag(node, "locked")?,
         pin: flag(node, "pin")?,
         guests: flag(node, "guests")?,
+        rights: rights(node)?,
         created: time(node, "created")?.ok_or_else(|| missing("created"))?,
         ends: time(node, "ends")?,
         owner: maybe_text(node, "owner")?,
@@ -138,6 +145,7 @@ fn participant(node: Node<'_, '_>) -> Why<Participant> {
         state: word(node, "state", CallState::from_word)?,
         dialed_out: flag(node, "dialed-out")?,
         joined: time(node, "joined")?,
+        audio: maybe_flag(node, "audio")?.unwrap_or(true),
         muted: flag(node, "muted")?,
         deaf: flag(node, "deaf")?,
         talking: flag(node, "talking")?,
@@ -198,6 +206,15 @@ fn who(node: Node<'_, '_>) -> Why<Who> {
         (None, Some(true)) => Ok(Who::All),
         (None | Some(_), _) => Err("say either who or all".to_owned()),
     }
+}
+
+fn rights(node: Node<'_, '_>) -> Why<BTreeMap<String, Preset>> {
+    let all = xml::children(node, NAMESPACE).filter(|n| n.tag_name().name() == "right");
+    let rights: BTreeMap<_, _> = all.map(|n| Ok((text(n, "name")?, word(n, "preset", |w| w.parse().ok())?))).collect::<Why<_>>()?;
+    if rights.len() > MAX_PRESETS {
+        return Err(format!("a conference has at most {MAX_PRESETS} rights"));
+    }
+    Ok(rights)
 }
 
 fn ttl(node: Node<'_, '_>) -> Why<Option<u64>> {

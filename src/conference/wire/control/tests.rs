@@ -27,6 +27,7 @@ fn summary() -> Summary {
         locked: false,
         pin: true,
         guests: false,
+        rights: [("share".to_owned(), Preset::Chair)].into(),
         created: Timestamp::from_unix(1_700_000_000),
         ends: None,
         owner: Some("admin".into()),
@@ -44,6 +45,7 @@ fn participant(id: &str) -> Participant {
         state: CallState::OnHold,
         dialed_out: true,
         joined: Some(Timestamp::from_unix(1_700_000_001)),
+        audio: false,
         muted: true,
         deaf: false,
         talking: false,
@@ -63,13 +65,14 @@ fn a_request_stands_on_the_wire_as_documented() {
         guests: Some(false),
         max: Some(20),
         ttl_seconds: Some(3600),
+        rights: [("share".to_owned(), Preset::Named)].into(),
         codecs: vec!["PCMA".into(), "PCMU".into()],
     };
     let body = Body::Request(Request { id: "1".into(), command: Command::Create(create) });
     assert_eq!(
         body.to_xml(),
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><request xmlns=\"urn:confkit:conference:1\" id=\"1\">\
-         <create name=\"standup\" title=\"Daily\" guests=\"no\" max=\"20\" ttl=\"3600\"><pin>1234</pin><codec>PCMA</codec><codec>PCMU</codec></create></request>"
+         <create name=\"standup\" title=\"Daily\" guests=\"no\" max=\"20\" ttl=\"3600\"><pin>1234</pin><right name=\"share\" preset=\"named\"/><codec>PCMA</codec><codec>PCMU</codec></create></request>"
     );
     assert_eq!(Body::parse(body.to_xml().as_bytes()), Ok(body));
 }

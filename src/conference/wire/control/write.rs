@@ -1,7 +1,7 @@
 //! Values → XML.
 
 use super::{
-    Body, Command, Create, Data, Failure, Invitee, MediaServer, NAMESPACE, Participant, Pin, Reply, Request, Status, Summary,
+    Body, Command, Create, Data, Failure, Invitee, MediaServer, NAMESPACE, Participant, Pin, Preset, Reply, Request, Status, Summary,
     VolumeDirection, Who,
 };
 use crate::conference::wire::{
@@ -55,7 +55,12 @@ fn create(create: &Create) -> Element {
         .maybe_attr("max", create.max)
         .maybe_attr("ttl", create.ttl_seconds)
         .maybe_child(create.pin.as_ref().map(pin))
+        .children(create.rights.iter().map(right))
         .children(create.codecs.iter().map(|codec| Element::of_text("codec", codec)))
+}
+
+fn right((name, preset): (&String, &Preset)) -> Element {
+    Element::new("right").attr("name", name).attr("preset", preset)
 }
 
 fn who(node: Element, who: &Who) -> Element {
@@ -103,6 +108,7 @@ fn summary(summary: &Summary) -> Element {
         .maybe_attr("ends", summary.ends)
         .maybe_attr("owner", summary.owner.as_ref())
         .maybe_attr("media-server", summary.media_server.as_ref())
+        .children(summary.rights.iter().map(right))
 }
 
 fn participant(participant: &Participant) -> Element {
@@ -116,6 +122,7 @@ fn participant(participant: &Participant) -> Element {
         .attr("state", participant.state)
         .attr("dialed-out", yes_or_no(participant.dialed_out))
         .maybe_attr("joined", participant.joined)
+        .maybe_attr("audio", (!participant.audio).then_some("no"))
         .attr("muted", yes_or_no(participant.muted))
         .attr("deaf", yes_or_no(participant.deaf))
         .attr("talking", yes_or_no(participant.talking))
