@@ -239,6 +239,7 @@ fn file_sharing(config: &Config, (host, port): &(Host, Option<u16>)) -> Option<F
         receive: conference.receive,
         ping: Some(conference.media_server_probe.get()),
         failure: conference.media_server_timeout.get(),
+        resume: config.files.resume_window.get(),
         ..FileSharingConfig::default()
     })
 }

@@ -138,6 +138,9 @@ impl<P: DataPlane> FileServer<P> {
     pub(super) fn on_ended(&mut self, now: Instant, call: Call) {
         let Some(session) = self.sessions.get(&call) else { return };
         let (role, conf, member) = (session.role, session.conf.clone(), session.member);
+        if self.ending {
+            return self.let_go(call);
+        }
         match role {
             Role::Upload => self.end_share(now, &conf, &ended("the sharer has left")),
             Role::Download => self.finish_member(now, call, MemberState::Left, Some(ended("this member has left the share"))),
@@ -151,6 +154,23 @@ impl<P: DataPlane> FileServer<P> {
         }
         // Whoever left does not count any more among those that have to finish.
         self.release_if_finished(&conf);
+    }
+
+    /// A dialog is over because this process is: what was uploaded stays for the next, which the application server calls.
+    fn let_go(&mut self, call: Call) {
+        let Some(session) = self.sessions.remove(&call) else { return };
+        self.forget_told(session.outbox.in_flight());
+        self.by_member.remove(&session.member);
+        self.deadlines.set(&Due::Window(call), None);
+        let emptied = self.shares.get_mut(&session.conf).is_some_and(|share| {
+            share.members.remove(&call);
+            share.connected.remove(&call);
+            share.members.is_empty()
+        });
+        if emptied {
+            self.shares.remove(&session.conf);
+            self.deadlines.set(&Due::Idle(session.conf), None);
+        }
     }
 
     /// The upload cannot come to its end: the sharer's application server is told, and the data conference ends.

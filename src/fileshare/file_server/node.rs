@@ -72,7 +72,7 @@ pub struct FileServer<P> {
     gauges: Arc<Gauges>,
     strays: VecDeque<Transmit>,
     pub(super) draining: bool,
-    ending: bool,
+    pub(super) ending: bool,
 }
 
 /// What becomes due.

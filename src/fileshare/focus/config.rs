@@ -26,8 +26,11 @@ pub struct FileSharingConfig {
     pub limits: Limits,
     /// Between two looks at a file server's liveness; `None` asks none, and only its calls tell.
     pub ping: Option<Duration>,
-    /// How long a file server may be away before its shares end.
+    /// How long a file server may be away before its shares wait for it, and nobody is offered them any more.
     pub failure: Duration,
+    /// How long the shares of a file server that is away, or was stopped, wait for it, or for its next process; then they end. Without
+    /// `ping` they end at once.
+    pub resume: Duration,
     /// How long a terminal may take to answer an offer by INFO (S807); then it takes no part.
     pub answer: Duration,
 }
@@ -70,6 +73,7 @@ impl Default for FileSharingConfig {
             limits: Limits::default(),
             ping: Some(Duration::from_secs(2)),
             failure: Duration::from_secs(4),
+            resume: Duration::from_secs(600),
             answer: Duration::from_secs(60),
         }
     }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::{
     Due, FileSharing,
+    adrift::AWAY,
     file_server::For,
     roster::{MAX_LIVE, Member, Slot, Stage},
 };
@@ -54,7 +55,7 @@ impl FileSharing {
         }
         let announced = self.is_announced(cx, seat);
         let Some(room) = self.rooms.get_mut(&seat.conference) else { return };
-        let Some(share) = room.shares.get(&id).filter(|share| share.address.is_some() && !share.orphan) else { return };
+        let Some(share) = room.shares.get(&id).filter(|share| share.address.is_some() && !share.orphan && !share.adrift) else { return };
         let asked = share.members.contains_key(&seat.participant);
         if asked || !room.is_recipient(share, seat.participant) {
             return;
@@ -183,6 +184,16 @@ impl FileSharing {
         // Somebody receives (again): that all have finished is to be told anew.
         share.completed = false;
         let line = Line { batch: share.line.batch.clone(), direction: Direction::RecvOnly, ..line.clone() };
+        if share.adrift {
+            // An offer of the terminal's own cannot wait for so long.
+            if matches!(wanted, For::Answer { .. }) {
+                return Err(Failure::new(FailureCode::Busy, AWAY));
+            }
+            if let Some(member) = share.members.get_mut(&seat.participant) {
+                member.held = Some((line, wanted));
+            }
+            return Ok(());
+        }
         self.call_file_server(cx, seat, id, line, wanted)
     }
 

@@ -17,7 +17,7 @@ use crate::{
         },
     },
     id::{ConferenceName, ParticipantId},
-    sip::endpoint::Call,
+    sip::endpoint::{Call, Ending},
 };
 
 impl FileSharing {
@@ -25,6 +25,13 @@ impl FileSharing {
     pub(super) fn on_asked_in_vain(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat, share: ShareId, wanted: &For, why: &Failure) {
         tracing::warn!(%seat, %share, why = why.text, "the file server does not take it");
         let Some(known) = self.rooms.get(&seat.conference).and_then(|room| room.shares.get(&share)) else { return };
+        if *wanted == For::Nothing {
+            // Called anew, and nobody asked: the sharer's call is tried again, a member's is not.
+            if known.sharer != seat.participant {
+                self.member_ends(cx, seat, share, MemberState::Failed, Some(why.clone()));
+            }
+            return;
+        }
         let begins = known.sharer == seat.participant && known.address.is_none();
         let asked = if let For::Info { id } = wanted { id.clone() } else { self.fresh_id() };
         self.tell_terminal(cx, seat, Body::of_share(asked, share, Message::Refusal(why.clone())));
@@ -100,9 +107,18 @@ impl FileSharing {
     }
 
     /// A call to a file server is over.
-    pub(super) fn on_leg_ended(&mut self, cx: &mut CompanionCx<'_>, call: Call) -> bool {
+    pub(super) fn on_leg_ended(&mut self, cx: &mut CompanionCx<'_>, call: Call, ending: &Ending) -> bool {
         let Some(leg) = self.legs.remove(&call) else { return false };
-        self.relays.retain(|(at, _), _| *at != call);
+        let asked: Vec<_> = self.relays.extract_if(.., |(at, _), _| *at == call).map(|(_, relay)| relay).collect();
+        let waits = self.rooms.get(&leg.seat.conference).and_then(|r| r.shares.get(&leg.share)).is_some_and(|share| share.adrift);
+        if self.config.ping.is_some() && (waits || Self::is_away(ending)) {
+            if let Some(member) = self.member(&leg.seat, leg.share).filter(|m| m.call == Some(call)) {
+                member.call = None;
+            }
+            self.cast_adrift(cx, &leg.seat.conference, leg.share, "the file server stopped");
+            self.put_off(cx, asked);
+            return true;
+        }
         let Some(share) = self.rooms.get(&leg.seat.conference).and_then(|room| room.shares.get(&leg.share)) else { return true };
         let why = Failure::new(FailureCode::Ended, "the file server ended the share");
         if share.sharer == leg.seat.participant {
@@ -172,6 +188,7 @@ impl FileSharing {
         let Some(room) = self.rooms.get_mut(conference) else { return };
         let Some(share) = room.shares.remove(&id) else { return };
         tracing::info!(%conference, share = %id, why = why.text, "share ended");
+        self.deadlines.set(&Due::Adrift(conference.clone(), id), None);
         let people: Vec<ParticipantId> = room.attendees.keys().copied().collect();
         let sharers = share.members.get(&share.sharer).and_then(|m| m.call);
         let calls = share.receivers().filter_map(|(_, member)| member.call).chain(sharers);

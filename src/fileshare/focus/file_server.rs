@@ -46,7 +46,7 @@ pub(super) struct Leg {
     pub(super) wanted: For,
     negotiation: Negotiation,
     outbox: Outbox,
-    up: bool,
+    pub(super) up: bool,
 }
 
 /// A question of a terminal's that the file server is to answer.
@@ -76,6 +76,8 @@ impl FileSharing {
         let gone = || Failure::new(FailureCode::Ended, "the share has ended");
         let share = self.rooms.get_mut(&seat.conference).and_then(|room| room.shares.get_mut(&id)).ok_or_else(gone)?;
         let (server, conf) = (share.server, share.conf.clone());
+        // The sharer may have left, and its share lives on.
+        let gone_sharer = (share.sharer == seat.participant).then(|| share.from.uri.clone());
         let from = self.rooms.get(&seat.conference).and_then(|room| room.attendees.get(&seat.participant)).map(|a| a.person.uri.clone());
         let state = self.servers.get(server).ok_or_else(gone)?;
         let ip = line.ip.or(line.source.map(|source| source.ip())).ok_or_else(|| Failure::new(FailureCode::Usage, "no address"))?;
@@ -87,7 +89,7 @@ impl FileSharing {
         let invite = Invite {
             to: NameAddr::new(uri.clone()),
             uri,
-            from: NameAddr::new(from.unwrap_or_else(|| self.config.uri.clone())),
+            from: NameAddr::new(from.or(gone_sharer).unwrap_or_else(|| self.config.uri.clone())),
             contact: cx.endpoint.contact(Some("files"), hop.transport),
             hop,
             route: Vec::new(),
@@ -139,7 +141,7 @@ impl FileSharing {
                 self.on_file_server_refused(cx, *call, response)
             }
             Event::Reinvite { call, .. } => self.on_file_server_reinvite(cx, *call),
-            Event::Ended { call, .. } => self.on_leg_ended(cx, *call),
+            Event::Ended { call, why } => self.on_leg_ended(cx, *call, why),
             Event::Request { incoming, call: Some(call), request, .. } if self.legs.contains_key(call) => {
                 match request.method {
                     Method::Info => {
@@ -201,7 +203,7 @@ impl FileSharing {
             return true;
         };
         let Some(share) = self.rooms.get_mut(&seat.conference).and_then(|room| room.shares.get_mut(&id)) else { return true };
-        let is_new = share.address.is_none();
+        let (is_new, was_adrift) = (share.address.is_none(), share.adrift);
         share.located(&line);
         let is_sharer = share.sharer == seat.participant;
         if let Some(member) = share.members.get_mut(&seat.participant)
@@ -223,12 +225,16 @@ impl FileSharing {
             }
             For::Nothing => {}
         }
-        if is_sharer && is_new {
+        if is_sharer && (is_new || was_adrift) {
             if self.config.limits != control::Limits::default() {
                 let body = Message::Limits(self.config.limits);
                 self.tell_file_server(cx, call, body);
             }
-            self.announce(cx, &seat, id);
+            if was_adrift {
+                self.restored(cx, &seat, id);
+            } else {
+                self.announce(cx, &seat, id);
+            }
         }
         self.flush_leg(cx, call);
         true

@@ -3,6 +3,7 @@
 
 use super::{
     Asked, Due, FileSharing,
+    adrift::AWAY,
     file_server::{MAX_RELAYS, Relay, package, xml},
     roster::{Member, Share},
 };
@@ -173,6 +174,10 @@ impl FileSharing {
 
     /// Passes a question on to the file server.
     pub(super) fn pass_on(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat, share: ShareId, id: String, message: Message, last: bool) {
+        let adrift = self.rooms.get(&seat.conference).and_then(|room| room.shares.get(&share)).is_some_and(|share| share.adrift);
+        if adrift && !last {
+            return self.refuse_terminal(cx, seat, &id, Some(share), FailureCode::Busy, AWAY);
+        }
         let waiting = self.relays.values().filter(|relay| relay.seat == *seat).count();
         let status = message == Message::StatusRequest;
         let call = self.member(seat, share).and_then(|m| m.call).filter(|_| waiting < MAX_RELAYS);

@@ -12,8 +12,10 @@
 //! | `owner.rs` | one account in several dialogs |
 //! | `rights.rs` | who may share, who receives |
 //! | `roster.rs` | what is kept of conferences, participants, shares and members |
+//! | `adrift.rs` | shares whose file server is away, and what is said to its next process |
 //! | `servers.rs` | file servers: choice, liveness, loss |
 
+mod adrift;
 mod config;
 mod deliver;
 mod ending;
@@ -96,6 +98,8 @@ enum Due {
     Ping,
     /// A file server has been away for too long.
     Lost(usize),
+    /// A share has waited for its file server for too long.
+    Adrift(ConferenceName, ShareId),
     /// A terminal owes the answer to an offer by INFO (S807).
     Answer(ConferenceName, ShareId, ParticipantId),
 }
@@ -224,6 +228,7 @@ impl Companion for FileSharing {
             match due {
                 Due::Ping => self.ping(cx),
                 Due::Lost(server) => self.on_server_lost(cx, server),
+                Due::Adrift(conference, share) => self.on_adrift_for_long(cx, &conference, share),
                 Due::Answer(conference, share, participant) => self.on_no_answer(cx, &Seat { conference, participant }, share),
             }
         }

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
 };
 
-use super::rights::RoomRights;
+use super::{file_server::For, rights::RoomRights};
 use crate::{
     conference::companion::{Lines, Person},
     fileshare::{
@@ -117,6 +117,8 @@ pub(super) struct Share {
     pub(super) orphan: bool,
     /// The sharer said that it leaves and comes again: its upload is waited for by the file server.
     pub(super) suspended: bool,
+    /// Its file server is away: it waits for it, or for its next process.
+    pub(super) adrift: bool,
 }
 
 /// Somebody's part in a share.
@@ -133,6 +135,8 @@ pub(super) struct Member {
     /// Bytes, as last heard.
     pub(super) bytes: u64,
     pub(super) failure: Option<Failure>,
+    /// What it wants of a file server that is away: its line, and what the answer is for.
+    pub(super) held: Option<(Line, For)>,
 }
 
 impl Attendee {
@@ -183,7 +187,7 @@ impl Share {
 
 impl Member {
     pub(super) fn new(person: &Person, state: MemberState) -> Self {
-        Self { who: person.uri.to_string(), user: person.user.clone(), state, call: None, source: None, bytes: 0, failure: None }
+        Self { who: person.uri.to_string(), user: person.user.clone(), state, call: None, source: None, bytes: 0, failure: None, held: None }
     }
 
     /// True when it will not transfer any more.

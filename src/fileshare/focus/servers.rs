@@ -8,7 +8,6 @@ use crate::{
         companion::CompanionCx,
         wire::services::{self, Load, Services},
     },
-    fileshare::wire::{Failure, FailureCode},
     sip::{
         endpoint::OutOfDialog,
         message::{Method, NameAddr, Response},
@@ -133,12 +132,20 @@ impl FileSharing {
         let restarted = state.instance.is_some() && state.instance != services.instance;
         state.instance = services.instance;
         self.deadlines.set(&Due::Lost(server), None);
+        let takes = !state.draining;
         if restarted {
-            self.lose_shares(cx, server, "the file server was started anew");
+            // Another process: it knows none of our calls, and has what the one before kept.
+            for (conference, share) in self.shares_at(server) {
+                self.cast_adrift(cx, &conference, share, "the file server was started anew");
+                self.drop_calls(cx, &conference, share);
+            }
+        }
+        if takes {
+            self.restore(cx, server);
         }
     }
 
-    /// A file server has not answered since then: no new shares for it, and the end of those it has when it stays away.
+    /// A file server has not answered since then: no new shares for it, and those that it has wait when it stays away.
     pub(super) fn server_away(&mut self, since: Instant, server: usize) {
         let Some(state) = self.servers.all.get_mut(server) else { return };
         if state.away_since.is_none() {
@@ -154,18 +161,8 @@ impl FileSharing {
             // Nobody would ever hear that it is back: the next share tries it again.
             state.away_since = None;
         }
-        self.lose_shares(cx, server, "the file server was lost");
-    }
-
-    fn lose_shares(&mut self, cx: &mut CompanionCx<'_>, server: usize, why: &str) {
-        let of_room = |(name, room): (&crate::id::ConferenceName, &super::roster::Room)| {
-            let lost = room.shares.iter().filter(|(_, share)| share.server == server).map(|(id, _)| (name.clone(), *id));
-            lost.collect::<Vec<_>>()
-        };
-        let lost: Vec<_> = self.rooms.iter().flat_map(of_room).collect();
-        for (conference, share) in lost {
-            tracing::warn!(%conference, %share, why, "share lost");
-            self.end_share(cx, &conference, share, &Failure::new(FailureCode::Unreachable, why), None);
+        for (conference, share) in self.shares_at(server) {
+            self.cast_adrift(cx, &conference, share, "the file server was lost");
         }
     }
 }

@@ -89,6 +89,7 @@ impl FileSharing {
             completed: false,
             orphan: false,
             suspended: false,
+            adrift: false,
         };
         tracing::info!(%seat, share = %id, conf = %share.conf, "shares");
         room.shares.insert(id, share);
