@@ -7,6 +7,7 @@
 //! | file | what |
 //! |---|---|
 //! | `interop/telephones.rs` | baresip dials in, is invited, hears and is heard, is muted and put out, registers |
+//! | `interop/shared_files.rs` | baresip in a conference where files are shared |
 //! | `interop/callers.rs` | many callers at once, all with audio; call set-up |
 //! | `interop/subscriber.rs` | the conference event package |
 //! | `interop/stand_ins.rs` | sipp plays the media server, and the application server |
@@ -28,8 +29,15 @@ mod hearing;
 mod place;
 #[path = "support/server.rs"]
 mod server;
+#[path = "interop/shared_files.rs"]
+mod shared_files;
+#[path = "support/sharer.rs"]
+#[expect(dead_code, reason = "tests/fileshare_servers.rs uses the rest")]
+mod sharer;
 #[path = "support/sipp.rs"]
 mod sipp;
+#[path = "support/sockets.rs"]
+mod sockets;
 #[path = "interop/stand_ins.rs"]
 mod stand_ins;
 #[path = "interop/subscriber.rs"]

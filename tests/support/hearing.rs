@@ -56,6 +56,23 @@ impl Recording {
         measured
     }
 
+    /// A moment, to be heard on from later: samples so far.
+    pub fn now(&self) -> usize {
+        self.samples().len()
+    }
+
+    /// In how many looks since that moment a tone was heard, and how many there were.
+    pub fn heard_since(&self, moment: usize, tone: f32) -> (usize, usize) {
+        let samples = self.samples();
+        let looks: Vec<bool> = samples
+            .get(moment..)
+            .unwrap_or_default()
+            .chunks_exact(LOOK)
+            .map(|look| Spectrum::of(look, RATE).level_at(tone) > PRESENT)
+            .collect();
+        (looks.iter().filter(|heard| **heard).count(), looks.len())
+    }
+
     fn samples(&self) -> Vec<i16> {
         let bytes = fs::read(&self.file).expect("a recording");
         bytes.get(HEADER..).unwrap_or_default().as_chunks::<2>().0.iter().map(|&pair| i16::from_le_bytes(pair)).collect()

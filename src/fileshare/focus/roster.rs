@@ -187,7 +187,16 @@ impl Share {
 
 impl Member {
     pub(super) fn new(person: &Person, state: MemberState) -> Self {
-        Self { who: person.uri.to_string(), user: person.user.clone(), state, call: None, source: None, bytes: 0, failure: None, held: None }
+        Self {
+            who: person.uri.to_string(),
+            user: person.user.clone(),
+            state,
+            call: None,
+            source: None,
+            bytes: 0,
+            failure: None,
+            held: None,
+        }
     }
 
     /// True when it will not transfer any more.

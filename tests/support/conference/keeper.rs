@@ -1,21 +1,26 @@
 //! A file server over a simulated data plane, which notes what it is asked.
 //!
 //! Commands, with members as the journal names them (`m1`): `connected m1`, `broken m1`, `uploaded 1000`, `upload fails`, `received m2 1000`,
-//! `gives up m2`, `drain`, `end`; `die` (it is gone without a word).
+//! `gives m2 up`, `room 1000` (on its disk), `drain`, `end`; `die`, `hang` (nothing reaches it or leaves it from here on), `wake`, `start` (its next process, with what the one before
+//! kept).
 
 use std::{
     collections::VecDeque,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     time::Instant,
 };
 
 use confkit::{
+    conference::media_server::Access,
     fileshare::{
         ConfId,
         file_server::{Command, FileServer, FileServerConfig, admission::MemberId, plane::PlaneEvent, simulated::SimulatedPlane},
         wire::{Failure, FailureCode, Fingerprint},
     },
-    sip::node::{Arrival, Node as _},
+    sip::{
+        message::Host,
+        node::{Arrival, Node as _},
+    },
 };
 
 use super::{
@@ -25,6 +30,9 @@ use super::{
 
 pub struct Keeper {
     server: FileServer<SimulatedPlane>,
+    config: FileServerConfig,
+    seed: [u8; 32],
+    first_port: u16,
     /// Data conferences in the order in which they came: their random names are told as `c1`, `c2`, ….
     confs: Vec<String>,
     outputs: VecDeque<Output>,
@@ -33,11 +41,23 @@ pub struct Keeper {
 
 impl Keeper {
     pub fn new(seat: &Seat<'_>) -> Self {
-        let endpoint = seat.configure(FileServerConfig::endpoint()).role(seat.name);
+        let hop = seat.world.file_server_hop(seat.name);
+        let endpoint = seat.configure(FileServerConfig::endpoint());
+        let endpoint = match hop.socket() {
+            Some(at) => endpoint.at(hop.transport, Host::Ip(at.ip()), Some(at.port())),
+            None => endpoint.role(seat.name),
+        };
         let first = if seat.name == "fs" { 50_000 } else { 51_000 };
-        let plane = SimulatedPlane::new(first..first + 8, Some(Fingerprint([7; 32])));
-        let config = FileServerConfig::new(endpoint, IpAddr::V4(Ipv4Addr::new(192, 0, 2, 103)));
-        Self { server: FileServer::new(config, plane, seat.seed), confs: Vec::new(), outputs: VecDeque::new(), dead: false }
+        let mut config = FileServerConfig::new(endpoint, IpAddr::V4(Ipv4Addr::new(192, 0, 2, 103)));
+        // By TCP it comes from a port of the system's choice.
+        config.access = Access { loopback: vec![SocketAddr::new(seat.world.server().ip(), 0)], ..Access::default() };
+        let server = Self::process(&config, first, seat.seed);
+        Self { server, config, seed: seat.seed, first_port: first, confs: Vec::new(), outputs: VecDeque::new(), dead: false }
+    }
+
+    /// A process of it.
+    fn process(config: &FileServerConfig, first: u16, seed: [u8; 32]) -> FileServer<SimulatedPlane> {
+        FileServer::new(config.clone(), SimulatedPlane::new(first..first + 8, Some(Fingerprint([7; 32]))), seed)
     }
 
     fn listen(&mut self) {
@@ -62,8 +82,9 @@ impl Keeper {
     /// The data conference of a member, or the only one.
     fn of(&self, member: Option<&str>) -> (ConfId, MemberId) {
         let plane = self.server.plane();
-        let mut all = plane.shares().flat_map(|conf| plane.passes(conf).map(|(id, _)| (conf.clone(), id)));
-        all.find(|(_, id)| member.is_none_or(|m| id.to_string() == m)).expect("such a member")
+        let all: Vec<_> = plane.shares().flat_map(|conf| plane.passes(conf).map(|(id, _)| (conf.clone(), id))).collect();
+        let found = all.iter().find(|(_, id)| member.is_none_or(|m| id.to_string() == m));
+        found.unwrap_or_else(|| panic!("no member {member:?} among {all:?}")).clone()
     }
 }
 
@@ -74,7 +95,20 @@ impl Node for Keeper {
         let event = match words[..] {
             ["drain"] => return self.server.handle_command(now, Command::Drain),
             ["end"] => return self.server.handle_command(now, Command::End { reason: "the file server stops".to_owned() }),
-            ["die"] => {
+            ["room", bytes] => return self.server.plane_mut().set_room(Some(bytes.parse().expect("bytes"))),
+            ["wake"] => {
+                self.dead = false;
+                return;
+            }
+            ["start"] => {
+                // Another process is nobody's twin, and has ports of its own.
+                self.seed[1] += 1;
+                self.first_port += 100;
+                self.server = Self::process(&self.config, self.first_port, self.seed);
+                self.dead = false;
+                return;
+            }
+            ["die" | "hang"] => {
                 self.dead = true;
                 return;
             }

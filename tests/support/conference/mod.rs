@@ -20,6 +20,7 @@
 //! |---|---|
 //! | `columns alice as ms` | which columns, in this order |
 //! | `over udp` | media servers are reached by UDP, not in process |
+//! | `files over tcp` | file servers are reached by TCP (or UDP), not in process |
 //! | `ports 2` | how many RTP port pairs each media server has; many without |
 //! | `guests no`, `auto-create no` | the server takes no guests, makes no conference of an unused name |
 //! | `store held` | the store answers when it is told to |
@@ -33,6 +34,7 @@
 //! | `plane rests` | media is mixed only while somebody sends, and a moment after each message |
 //! | `asks bob` | a terminal that leaves what is offered to the script; the others receive |
 //! | `without files bob` | a terminal that knows no files |
+//! | `refuses info plain-bob` | a bare user agent that announces the INFO package of files, and answers every INFO 488 |
 //! | `limit as subscriptions 1` | a bound of a column's endpoint: `calls`, `subscriptions`, `incoming`, `outgoing`, `waiting` |
 //!
 //! Commands are with each column.
@@ -77,6 +79,7 @@ pub fn columns(script: &Script) -> Vec<Column> {
 pub struct World {
     pub columns: Vec<&'static str>,
     transport: Transport,
+    files: Transport,
     ports: u16,
     guests: bool,
     auto_create: bool,
@@ -90,6 +93,7 @@ pub struct World {
     plane_rests: bool,
     asks: Vec<String>,
     plain_phones: Vec<String>,
+    refuse_info: Vec<String>,
     sessions: Vec<(String, Duration)>,
     passwords: Vec<(String, String)>,
     limits: Vec<(String, String, usize)>,
@@ -100,6 +104,7 @@ impl World {
         let mut world = Self {
             columns: Vec::new(),
             transport: Transport::Local,
+            files: Transport::Local,
             ports: 1000,
             guests: true,
             auto_create: true,
@@ -113,6 +118,7 @@ impl World {
             plane_rests: false,
             asks: Vec::new(),
             plain_phones: Vec::new(),
+            refuse_info: Vec::new(),
             sessions: Vec::new(),
             passwords: Vec::new(),
             limits: Vec::new(),
@@ -122,6 +128,9 @@ impl World {
             match (name.as_str(), &words[..]) {
                 ("columns", names) => world.columns = names.iter().map(|n| &*Box::leak((*n).to_owned().into_boxed_str())).collect(),
                 ("over", ["udp"]) => world.transport = Transport::Udp,
+                ("files", ["over", "udp"]) => world.files = Transport::Udp,
+                ("files", ["over", "tcp"]) => world.files = Transport::Tcp,
+                ("refuses", ["info", names @ ..]) => world.refuse_info = names.iter().map(|n| (*n).to_owned()).collect(),
                 ("ports", [n]) => world.ports = n.parse().expect("a number"),
                 ("guests", ["no"]) => world.guests = false,
                 ("auto-create", ["no"]) => world.auto_create = false,
@@ -177,9 +186,10 @@ impl World {
         self.columns.iter().any(|c| c.starts_with("fs"))
     }
 
-    /// The application server's address; on loopback where it has to reach media servers by UDP, which let nobody else in.
+    /// The application server's address; on loopback where it has to reach media or file servers over the network, which let nobody else in.
     fn server(&self) -> SocketAddr {
-        let ip = if self.transport == Transport::Udp { Ipv4Addr::new(127, 0, 0, 100) } else { Ipv4Addr::new(192, 0, 2, 100) };
+        let apart = self.transport != Transport::Local || self.files != Transport::Local;
+        let ip = if apart { Ipv4Addr::new(127, 0, 0, 100) } else { Ipv4Addr::new(192, 0, 2, 100) };
         SocketAddr::new(ip.into(), 5060)
     }
 
@@ -188,6 +198,14 @@ impl World {
         match self.transport {
             Transport::Udp => Hop::new(Transport::Udp, SocketAddr::new(Ipv4Addr::new(127, 0, 0, last).into(), 5060)),
             _ => Hop::local(name),
+        }
+    }
+
+    fn file_server_hop(&self, name: &str) -> Hop {
+        let last = if name == "fs" { 103 } else { 104 };
+        match self.files {
+            Transport::Local => Hop::local(name),
+            transport => Hop::new(transport, SocketAddr::new(Ipv4Addr::new(127, 0, 0, last).into(), 5060)),
         }
     }
 }
@@ -207,9 +225,9 @@ impl Seat<'_> {
         let both = |at| vec![Hop::new(Transport::Udp, at), Hop::new(Transport::Tcp, at)];
         match self.name {
             "as" => both(self.world.server()).into_iter().chain([Hop::local("as")]).collect(),
-            "fs" | "fs2" => vec![Hop::local(self.name)],
-            "ms" | "ms2" => {
-                let first = self.world.media_server_hop(self.name);
+            "fs" | "fs2" | "ms" | "ms2" => {
+                let files = self.name.starts_with("fs");
+                let first = if files { self.world.file_server_hop(self.name) } else { self.world.media_server_hop(self.name) };
                 // Large messages go by TCP (RFC 3261 18.1.1).
                 first.socket().map_or(vec![first], both)
             }

@@ -1,13 +1,15 @@
 //! A bare user agent with an account, for what no terminal of ours does.
 //!
 //! Commands: `dial standup`, `dial standup offerless`, `dial standup offerless unanswered` (its ACK has no answer), `dial standup with odd body`,
-//! `hang up`, `offer sendonly`, `offer format 18`, `take back`, `ask for offer`, `refer sip:bob@conf.example` in the call, `refer standup sip:…` outside any; `info PACKAGE`,
-//! `info`. Details are headers; of `info` also `type` and `body`. It answers NOTIFYs 200.
+//! `hang up`, `offer sendonly`, `offer format 18`, `offer lines` (audio, and what the details say by `line: m=…` and `line: a=…`), `take back`,
+//! `ask for offer`, `refer sip:bob@conf.example` in the call, `refer standup sip:…` outside any; `info PACKAGE`, `info`. Details are headers; of
+//! `info` also `type` and `body`. It answers NOTIFYs 200, and lines that it did not offer itself with port 0.
 
 use std::{collections::VecDeque, time::Instant};
 
 use confkit::{
     conference::client::{Identity, ServerAddress},
+    sdp::Description,
     sip::{
         endpoint::{Body, Call, Ending, Endpoint, Event, Invite, OutOfDialog},
         message::{Message, Method, NameAddr},
@@ -29,6 +31,9 @@ pub struct Plain {
     offerless: bool,
     unanswered: bool,
     versions: u32,
+    /// Lines behind the audio, each with its attributes.
+    further: Vec<String>,
+    refuses_info: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -37,6 +42,10 @@ impl Plain {
         let mut endpoint = seat.endpoint();
         endpoint.config_mut().events.push("refer".to_owned());
         endpoint.config_mut().recv_info.push("vnd.confkit.conference".to_owned());
+        let refuses_info = seat.world.refuse_info.iter().any(|name| name == seat.name);
+        if refuses_info {
+            endpoint.config_mut().recv_info.push("vnd.confkit.fileshare".to_owned());
+        }
         Self {
             endpoint,
             identity: seat.identity(seat.account()),
@@ -46,6 +55,8 @@ impl Plain {
             offerless: false,
             unanswered: false,
             versions: 0,
+            further: Vec::new(),
+            refuses_info,
             outputs: VecDeque::new(),
         }
     }
@@ -58,32 +69,51 @@ impl Plain {
         self.sdp_of(0, direction)
     }
 
-    /// A line of audio with one static payload type.
+    /// A line of audio with one static payload type, and those behind it.
     fn sdp_of(&mut self, format: u8, direction: &str) -> Body {
         self.versions += 1;
         let (ip, port, version) = (self.rtp.ip(), self.rtp.port(), self.versions);
+        let further = self.further.concat();
         Body::sdp(format!(
-            "v=0\r\no=- 7 {version} IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP {format}\r\na={direction}\r\n"
+            "v=0\r\no=- 7 {version} IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP {format}\r\na={direction}\r\n{further}"
         ))
+    }
+
+    /// Its audio and its own lines as they stand; what is at port 0, and what it did not offer itself, with port 0.
+    fn answer_to(&mut self, offer: &[u8]) -> Body {
+        let offered = Description::parse(offer).map(|d| d.media).unwrap_or_default();
+        for (at, line) in offered.iter().skip(1).enumerate() {
+            let refused = match line.proto.as_str() {
+                "" | "-" => format!("m={} 0\r\n", line.kind),
+                proto => format!("m={} 0 {proto} {}\r\n", line.kind, line.formats.join(" ")),
+            };
+            match self.further.get_mut(at) {
+                Some(own) if line.port == 0 => *own = refused,
+                Some(_) => {}
+                None => self.further.push(refused),
+            }
+        }
+        self.sdp("sendrecv")
     }
 
     fn settle(&mut self, now: Instant) {
         while let Some(event) = self.endpoint.poll_event() {
             match event {
-                Event::Accepted { call, .. } => {
-                    let body = (self.offerless && !self.unanswered).then(|| self.sdp("sendrecv"));
+                Event::Accepted { call, response } => {
+                    let body = (self.offerless && !self.unanswered).then(|| self.answer_to(&response.body));
                     self.endpoint.ack(now, call, body);
                     self.saw("accepted");
                 }
-                Event::Reinvite { call, .. } => {
-                    let body = self.sdp("sendrecv");
+                Event::Reinvite { call, request } => {
+                    let body = self.answer_to(&request.body);
                     self.endpoint.accept(now, call, Some(body), Vec::new());
                 }
                 Event::Rejected { response, .. } => self.saw(format!("refused {}", response.status)),
                 Event::ReinviteRejected { response, .. } => self.saw(format!("no change: {}", response.status)),
                 Event::Response { response, .. } => self.saw(summary(&Message::Response(response))),
                 Event::Request { incoming, request, .. } | Event::Notify { incoming, request, .. } => {
-                    self.endpoint.respond(now, incoming, 200, Vec::new(), None);
+                    let refused = self.refuses_info && request.method == Method::Info;
+                    self.endpoint.respond(now, incoming, if refused { 488 } else { 200 }, Vec::new(), None);
                     let state = request.headers.get("Subscription-State").unwrap_or_default().to_owned();
                     self.saw(format!("{} {state}: {}", request.method, String::from_utf8_lossy(&request.body).trim_end()));
                 }
@@ -152,6 +182,18 @@ impl Node for Plain {
                     ["take", "back"] => self.endpoint.cancel(now, call, None),
                     ["offer", "format", format] => {
                         let body = self.sdp_of(format.parse().expect("a payload type"), "sendrecv");
+                        self.endpoint.reinvite(now, call, Some(body)).expect("a call");
+                    }
+                    ["offer", "lines"] => {
+                        self.offerless = false;
+                        self.further.clear();
+                        for line in headers.iter().filter(|(name, _)| name == "line").map(|(_, line)| format!("{line}\r\n")) {
+                            match self.further.last_mut().filter(|_| !line.starts_with("m=")) {
+                                Some(last) => last.push_str(&line),
+                                None => self.further.push(line),
+                            }
+                        }
+                        let body = self.sdp("sendrecv");
                         self.endpoint.reinvite(now, call, Some(body)).expect("a call");
                     }
                     ["offer", direction] => {

@@ -55,8 +55,14 @@ fn directory(key: &Arc<SealKey>, removed: Option<&str>) -> Arc<Directory> {
 /// The same server, with file sharing where there are file servers.
 fn with_files(server: ApplicationServer, seat: &Seat<'_>) -> ApplicationServer {
     let names = ["fs", "fs2"].into_iter().filter(|name| seat.world.columns.iter().any(|c| c.trim_end_matches('!') == *name));
-    let servers: Vec<FileServerAddress> =
-        names.map(|name| FileServerAddress { host: Host::Name(format!("{name}.invalid")), port: None, hop: Hop::local(name) }).collect();
+    let reached = |name: &str| {
+        let hop = seat.world.file_server_hop(name);
+        match hop.socket() {
+            Some(at) => FileServerAddress { host: Host::Ip(at.ip()), port: Some(at.port()), hop },
+            None => FileServerAddress { host: Host::Name(format!("{name}.invalid")), port: None, hop },
+        }
+    };
+    let servers: Vec<FileServerAddress> = names.map(reached).collect();
     if servers.is_empty() {
         return server;
     }
@@ -89,10 +95,13 @@ impl Server {
             media_servers: media_servers.iter().map(reached).collect(),
             ..FocusConfig::default()
         };
+        let at = |config: EndpointConfig, transport| config.at(transport, Host::Ip(address.ip()), Some(address.port()));
+        let endpoint = at(seat.configure(EndpointConfig::default()), Transport::Udp);
+        let endpoint = if world.files == Transport::Tcp { at(endpoint, Transport::Tcp) } else { endpoint };
         let config = ServerConfig {
             ours: OurHosts { names: [DOMAIN.to_owned()].into(), addresses: [address].into() },
             focus: focus.clone(),
-            endpoint: seat.configure(EndpointConfig::default()).at(Transport::Udp, Host::Ip(address.ip()), Some(address.port())).role("as"),
+            endpoint: endpoint.role("as"),
             registrar: registrar::Limits::default(),
             gateways: Gateways::default(),
             algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
