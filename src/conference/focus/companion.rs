@@ -190,7 +190,9 @@ impl Focus {
             return true;
         }
         let asked = member.seated && !lines.is_empty();
-        let composing = Composing { sdp: sdp.clone(), offer, mixing: troubled.is_some(), lines: (!asked).then(Lines::new) };
+        // S307 is on its way: in a moment it is in, and then its lines are looked at.
+        let soon = member.stage == Stage::Joining && !lines.is_empty();
+        let composing = Composing { sdp: sdp.clone(), offer, mixing: troubled.is_some(), lines: (!asked && !soon).then(Lines::new) };
         if let Some(member) = self.conferences.get_mut(name).and_then(|c| c.members.get_mut(&id)) {
             member.changing = Some(Changing::Composing(Box::new(composing)));
         }
@@ -200,6 +202,16 @@ impl Focus {
         }
         self.answer_whole(cx, name, id);
         true
+    }
+
+    /// A participant is in: what it has offered before is looked at now.
+    pub(super) fn ask_companion_late(&mut self, cx: &mut Cx<'_>, name: &ConferenceName, id: ParticipantId) {
+        let member = self.conferences.get(name).and_then(|c| c.members.get(&id));
+        let Some(Changing::Composing(composing)) = member.and_then(|m| m.changing.as_ref()) else { return };
+        if composing.lines.is_none() {
+            let (seat, lines) = (Seat { conference: name.clone(), participant: id }, self.owned(&composing.offer));
+            self.with_companion(cx, |companion, cx| companion.offered(cx, &seat, &lines));
+        }
     }
 
     /// Whether a description of a participant changes anything but the companion's lines.

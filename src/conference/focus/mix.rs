@@ -351,6 +351,7 @@ impl Focus {
             changed.push(id);
         }
         self.publish_users(cx, name, &changed);
+        self.ask_companion_late(cx, name, id);
         if let Some(call) = waits {
             pin::tell_admitted(cx, call);
         }
