@@ -77,6 +77,8 @@ impl FileSharing {
         let offer = share.offer_by_info();
         if let Some(share) = room.shares.get_mut(&id) {
             share.members.insert(seat.participant, member);
+            // The sharer is told once more when this one has finished, too.
+            share.completed &= state != MemberState::Offered;
         }
         match (state, offer) {
             (MemberState::Offered, Some(offer)) if by_info => {
