@@ -157,6 +157,11 @@ impl<M: Phone> Participant<M> {
         self.tell(TerminalCommand::Dial(Box::new(dial))).await;
     }
 
+    /// Answers the call that rings, sooner than it would by itself. [`TerminalEvent::Established`] follows.
+    pub async fn answer(&self) {
+        self.tell(TerminalCommand::Answer).await;
+    }
+
     /// Ends the call, or gives up calling. [`TerminalEvent::Ended`] or [`TerminalEvent::Refused`] follows.
     pub async fn hang_up(&self) {
         self.tell(TerminalCommand::Hangup(Hangup::default())).await;
@@ -175,6 +180,14 @@ impl<M: Phone> Participant<M> {
         self.media.set_mic(if on { Mic::Silence } else { self.microphone.clone() })?;
         self.tell(TerminalCommand::Hold(on)).await;
         Ok(())
+    }
+
+    /// Says nothing, or speaks again: the call goes on.
+    ///
+    /// # Errors
+    /// The audio does not keep up.
+    pub fn mute(&self, on: bool) -> Result<(), MediaError> {
+        self.media.set_mic(if on { Mic::Silence } else { self.microphone.clone() })
     }
 
     /// Presses keys and waits until they are sent. A comma pauses for `pause`; what is no key is left out.

@@ -73,6 +73,8 @@ pub enum TerminalCommand {
     Register(u32),
     /// Call.
     Dial(Box<Dial>),
+    /// Answer the call that rings; without one nothing happens.
+    Answer,
     /// End the call; without one nothing happens.
     Hangup(Hangup),
     /// Hold the call, or take it up again.
@@ -325,6 +327,11 @@ impl Node for Terminal {
         match command {
             TerminalCommand::Register(seconds) => self.register(now, seconds),
             TerminalCommand::Dial(dial) => self.dial(now, &dial),
+            TerminalCommand::Answer => {
+                if self.ring_at.take().is_some() {
+                    self.answer(now);
+                }
+            }
             TerminalCommand::Hangup(hangup) => self.hang_up(now, hangup.reason),
             TerminalCommand::Hold(on) => self.hold(now, on),
             TerminalCommand::Ask => self.ask(now),
