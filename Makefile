@@ -7,7 +7,7 @@ export CARGO
 .PHONY: help demo test lint fmt doc deny bench fuzz man setup install
 
 help:
-	@echo 'make demo     an ephemeral server and three terminals with real audio: what each one heard, and the SIP ladder'
+	@echo 'make demo     an ephemeral server, three terminals with real audio and a shared file: what each heard and received, the SIP ladder'
 	@echo 'make test     the whole test suite; the last line is the sum'
 	@echo 'make lint     formatting, clippy and documentation, as CI checks them'
 	@echo 'make bench    the measurements of docs/ (takes minutes; wants a quiet machine)'

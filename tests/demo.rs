@@ -1,75 +1,43 @@
 //! Conferences with real audio through real processes: `confctl demo`, the files of `examples/`, and `confctl join` on its own.
+//!
+//! | file | what |
+//! |---|---|
+//! | `demo.rs` | the demonstration, scenarios, terminals |
+//! | `demo/files.rs` | terminals that share and receive |
+//! | `demo/background.rs` | terminals in the background |
+//! | `demo/programs.rs` | the programs, started and asked |
 
 #![cfg(feature = "cli")]
 
+#[path = "demo/background.rs"]
+mod background;
+#[path = "demo/files.rs"]
+mod files;
+#[path = "demo/programs.rs"]
+mod programs;
+
 use std::{
-    io::{BufRead as _, BufReader, Read as _},
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::Stdio,
 };
 
 use serde_json::Value;
 
-const CONFCTL: &str = env!("CARGO_BIN_EXE_confctl");
-const RELAYD: &str = env!("CARGO_BIN_EXE_relayd");
-
-/// A program that sees nothing of the environment of whoever runs the tests.
-fn program(path: &str) -> Command {
-    let mut command = Command::new(path);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("CONFKIT_") || name.to_string_lossy().starts_with("RELAYD_") {
-            command.env_remove(name);
-        }
-    }
-    let nowhere = env!("CARGO_TARGET_TMPDIR");
-    command.env("XDG_CONFIG_HOME", nowhere).env("HOME", nowhere).current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
-    command
-}
-
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Ran {
-    #[track_caller]
-    fn ends_with(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "\n{}\n{}", self.out, self.err);
-        self
-    }
-
-    /// The events of a program that was asked for JSON.
-    fn events(&self, kind: &str) -> Vec<Value> {
-        let lines = self.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|why| panic!("{why}: {line}")));
-        lines.filter(|event| event["event"] == kind).collect()
-    }
-}
-
-fn ran(output: Output) -> Ran {
-    let text = |bytes| String::from_utf8(bytes).expect("the programs print UTF-8");
-    Ran { code: output.status.code().expect("no signal ended it"), out: text(output.stdout), err: text(output.stderr) }
-}
-
-fn confctl(args: &[&str]) -> Ran {
-    ran(program(CONFCTL).args(args).output().expect("confctl starts"))
-}
-
-fn folder(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    // Left from the run before.
-    let _ = std::fs::remove_dir_all(&path);
-    std::fs::create_dir_all(&path).expect("a folder");
-    path
-}
+use programs::{CONFCTL, Relayd, confctl, folder, program, ran};
 
 #[test]
 fn in_the_demonstration_each_hears_exactly_the_two_others() {
     let keep = folder("demo");
     let ran = confctl(&["demo", "--keep", keep.to_str().expect("a path")]).ends_with(0);
-    for told in
-        ["HEARS", "INVITE demo", "INVITE conf=demo", "alice      bob        carol      control    as         ms", "15 passed, 0 failed"]
-    {
+    for told in [
+        "HEARS",
+        "INVITE demo",
+        "INVITE conf=demo",
+        "alice      bob        carol      control    as         ms         fs",
+        "SHA-256",
+        "21 passed, 0 failed",
+    ] {
         assert!(ran.out.contains(told), "{told:?} is missing in\n{}", ran.out);
     }
     // The recordings say the same to whoever reads them with other eyes: a Goertzel filter of this test's own.
@@ -84,8 +52,14 @@ fn in_the_demonstration_each_hears_exactly_the_two_others() {
             assert!(heard || level < -50.0, "{who} at {hz} Hz: {level:.1} dBFS");
         }
     }
+    // And the file, read by this test.
+    let shared = std::fs::read(keep.join("files/slides.bin")).expect("what alice shared");
+    assert_eq!(shared.len(), 12 << 20);
+    for who in ["bob", "carol"] {
+        assert!(std::fs::read(keep.join("received").join(who).join("slides.bin")).expect("it came") == shared, "{who} has another file");
+    }
     let report = std::fs::read_to_string(keep.join("report.html")).expect("a report");
-    assert!(report.contains("passed</span>") && report.contains("<polyline"), "{report}");
+    assert!(report.contains("passed</span>") && report.contains("<polyline") && report.contains("the same</td>"), "{report}");
     assert!(keep.join("sip.ladder").is_file() && keep.join("sip.ladder.pcap").is_file());
 }
 
@@ -110,20 +84,25 @@ fn with_bob_muted_the_demonstration_fails_and_says_what_is_missing() {
         .filter(|event| event["passed"] == false)
         .map(|event| event["terminal"].as_str().unwrap_or_default().to_owned())
         .collect();
-    assert_eq!(failed.len(), 2, "{}", ran.out);
+    assert_eq!(failed.len(), 4, "{}", ran.out);
     assert!(failed.contains(&"alice".to_owned()) && failed.contains(&"carol".to_owned()));
     let bob: Vec<Value> = ran.events("heard").into_iter().filter(|event| event["of"] == "bob").collect();
-    assert!(bob.len() == 3 && bob.iter().all(|event| event["heard"] == false), "{bob:?}");
+    assert!(bob.len() == 6 && bob.iter().all(|event| event["heard"] == false), "{bob:?}");
     let talkers = ran.events("heard").iter().filter(|event| event["heard"] == true).count();
-    assert_eq!(talkers, 4, "the others are heard");
+    assert_eq!(talkers, 8, "the others are heard");
+    let files = ran.events("file");
+    assert!(files.len() == 2 && files.iter().all(|file| file["same"] == true && file["sha256"] == file["shared"]), "{files:?}");
+    // The first look began when the share did, and the file was longer on its way than was listened: both went on at once.
+    assert!(files.iter().all(|file| file["seconds"].as_f64().is_some_and(|seconds| seconds > 2.3)), "{files:?}");
     assert!(ran.events("sip").iter().any(|event| event["from"] == "alice" && event["message"] == "INVITE demo"));
-    assert_eq!(ran.events("finished")[0]["failed"], 2);
+    assert_eq!(ran.events("finished")[0]["failed"], 4);
 }
 
 #[test]
-fn the_demonstration_holds_with_the_media_server_in_a_process_of_its_own() {
+fn the_demonstration_holds_with_media_server_and_file_server_in_processes_of_their_own() {
     let ran = confctl(&["demo", "--apart"]).ends_with(0);
-    assert!(ran.out.contains("15 passed, 0 failed"), "{}", ran.out);
+    assert!(ran.out.contains("21 passed, 0 failed"), "{}", ran.out);
+    assert!(ran.out.contains("control    as         ms         fs"), "the roles have lanes of their own: {}", ran.out);
 }
 
 #[test]
@@ -155,7 +134,7 @@ fn every_example_ends_as_its_first_lines_say() {
         assert_eq!(failures > 0, must_fail, "{}\n{}", ran.out, ran.err);
         assert!(std::fs::read_to_string(report).expect("a report").contains("SIP messages"));
     }
-    assert!(found >= 6, "{found} examples");
+    assert!(found >= 7, "{found} examples");
 }
 
 #[test]
@@ -169,80 +148,6 @@ fn a_scenario_with_a_slip_starts_nothing() {
         "{}",
         ran.err
     );
-}
-
-/// A relayd that ends with this test.
-struct Relayd {
-    child: Child,
-    sips: String,
-    environment: Vec<(String, String)>,
-}
-
-impl Relayd {
-    fn start(args: &[&str]) -> Self {
-        let mut child = program(RELAYD)
-            .args(["--ephemeral", "--until-eof"])
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("relayd starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().expect("piped")).read_line(&mut line).expect("a line");
-        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|why| panic!("{why}: {line}"));
-        let sips = ready["sips"].as_str().unwrap_or_default().to_owned();
-        let environment = ready["env"].as_object().expect("an environment");
-        let environment = environment.iter().map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect();
-        Self { child, sips, environment }
-    }
-
-    fn confctl(&self, args: &[&str]) -> Command {
-        let mut command = program(CONFCTL);
-        command.args(args).envs(self.environment.iter().cloned()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Ran {
-        ran(self.confctl(args).output().expect("confctl starts"))
-    }
-
-    /// A terminal in the background, once it is in.
-    fn joins(&self, args: &[&str]) -> Joined {
-        let mut child = self.confctl(&[&["--json", "join"], args].concat()).spawn().expect("confctl starts");
-        let mut out = BufReader::new(child.stdout.take().expect("piped"));
-        let mut told = String::new();
-        while !told.contains("\"event\":\"joined\"") {
-            assert!(out.read_line(&mut told).expect("a line") > 0, "it ended: {told}");
-        }
-        Joined { child, out }
-    }
-}
-
-impl Drop for Relayd {
-    fn drop(&mut self) {
-        // It ends when its standard input does.
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
-}
-
-struct Joined {
-    child: Child,
-    out: BufReader<std::process::ChildStdout>,
-}
-
-impl Joined {
-    /// What it says when it leaves, and how it ends.
-    fn left(mut self) -> (Value, i32) {
-        let last = self.out.by_ref().lines().map(|line| line.expect("a line")).last().expect("it says that it left");
-        let code = self.child.wait().expect("it ends").code().expect("no signal ended it");
-        (serde_json::from_str(&last).unwrap_or_else(|why| panic!("{why}: {last}")), code)
-    }
-
-    fn interrupt(&self) {
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.child.id() as i32), nix::sys::signal::Signal::SIGINT).expect("a signal");
-    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use confkit::{
             self,
             events::{Attended, Frequency, Heard, Played, Side, Watched},
             message::Sent,
+            ua::wire::{Happened, ShareStanding, Standing},
         },
         exit::{ExitCode, Failure},
         fshare::{
@@ -150,6 +151,23 @@ fn ready() -> Ready {
     }
 }
 
+fn terminal() -> Standing {
+    Standing {
+        name: "desk".into(),
+        address: "sip:alice@127.0.0.1".into(),
+        pid: 1,
+        in_call: true,
+        peer: Some("sip:standup@127.0.0.1".into()),
+        muted: false,
+        packets_received: 50,
+        packets_sent: 50,
+        packets_lost: 0,
+        level_dbfs: Some(-20.0),
+        shares: vec![ShareStanding { share: "share-1".into(), state: "shared".into() }],
+        happened: vec![Happened { at: when().to_string(), what: "joined".into(), text: "PCMU".into() }],
+    }
+}
+
 fn details() -> Data {
     Data::Conference(Box::new(Details { summary: conference(), roster: vec![participant()] }))
 }
@@ -202,6 +220,7 @@ fn samples() -> Vec<(&'static str, Value, &'static [&'static str])> {
         ),
         ("confctl message", json(&Sent { to: "sip:bob@127.0.0.1".into(), status: 200 }), &[]),
         ("confctl status", json(&Data::Status(Box::new(status))), &[]),
+        ("confctl ua", json(&terminal()), &[]),
         ("relayd user", json(&relayd::user::Done { name: alice(), outcome: "added", running: true }), &[]),
         (
             "relayd user list",
@@ -259,6 +278,16 @@ fn events() -> Vec<(&'static str, Value)> {
         Played::Step { at_ms: 1, number: 1, step: "join".into(), terminal: terminal.clone(), passed: false, message: reason },
         Played::Expectation { at_ms: 1, number: 2, terminal, expected: "620 Hz".into(), got: "silence".into(), passed: false },
         Played::Heard { terminal: "alice".into(), of: Some("bob".into()), hz: 620.0, level_dbfs: -20.0, heard: true },
+        Played::File {
+            terminal: "bob".into(),
+            name: "slides.bin".into(),
+            by: Some("alice".into()),
+            bytes: 1,
+            sha256: "x".into(),
+            shared: "x".into(),
+            same: true,
+            seconds: 1.0,
+        },
         Played::Sip { at_ms: 1.0, from: "alice".into(), to: "as".into(), message: "INVITE demo".into(), transport: "udp".into() },
         Played::Finished { seconds: 1.0, passed: 1, failed: 2 },
     ];

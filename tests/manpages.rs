@@ -194,8 +194,10 @@ fn the_commands_are_those_of_the_contract() {
     let names = |command: &Command| command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect::<Vec<_>>().join(" ");
     assert_eq!(
         names(&confctl::command()),
-        "create list show end invite kick mute unmute deaf undeaf volume lock unlock pin grant revoke watch join message status run demo completions"
+        "create list show end invite kick mute unmute deaf undeaf volume lock unlock pin grant revoke watch join ua message status run demo completions"
     );
+    let of_terminals = confctl::command().find_subcommand("ua").map(names);
+    assert_eq!(of_terminals.as_deref(), Some("start stop list call answer hangup share get unshare dtmf mute unmute message status"));
     assert_eq!(names(&relayd::command()), "run check-config print-config user completions");
     assert_eq!(names(relayd::command().find_subcommand("user").expect("relayd user")), "add passwd del list");
     assert_eq!(

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// What the tour shows of outputs and is the same each time.
-const SHOWN: [&str; 9] = [
+const SHOWN: [&str; 10] = [
     "created standup, sip:standup@127.0.0.1:",
     "people        2/20",
     "CODEC\np1  alice  alice  member  connected  talking  PCMU\np2  bob    bob    member  connected  talking  PCMU\n",
@@ -21,6 +21,7 @@ const SHOWN: [&str; 9] = [
     "error: the conference is locked (403)",
     "error: no conference nowhere",
     "heard    620 Hz (-2",
+    "share-1: uploaded, 15 B\nshare-1: 1 of 1 have it\nleft\n",
 ];
 
 /// The commands of the tour.

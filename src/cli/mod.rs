@@ -12,10 +12,12 @@
 //! | [`log`] | structured logs on standard error |
 //! | [`program`] | the frame of `main`: parse, run, exit |
 //! | [`manual`] | man pages and completions, made from the argument types |
+//! | `actor` | a terminal that runs in this process and is told by steps and commands |
 //! | [`audio`] | between the command line and a terminal's audio |
 //! | [`scenario`] | scenario files: what `confctl run` and `demo` play |
 //! | [`confctl`], [`relayd`], [`fshare`] | a program each: `args`, and one file per command |
 
+mod actor;
 pub mod audio;
 pub mod confctl;
 pub mod exit;

@@ -45,5 +45,5 @@ pub use reference::reference;
 pub use schema::{Key, Kind, nearest};
 pub use value::{
     Advertised, Bandwidth, CodecName, Controller, Count, DigestAlgorithm, Domain, LogFormat, PortRange, Realm, Role, Roles, SipTransport,
-    Span, Text, Threads, Until, ValueError,
+    Size, Span, Text, Threads, Until, ValueError,
 };

@@ -4,7 +4,9 @@ use clap::{Parser, Subcommand};
 
 use crate::{
     cli::{
-        confctl::{create, deaf, demo, end, grant, invite, join, kick, list, lock, message, mute, pin, run, show, status, volume, watch},
+        confctl::{
+            create, deaf, demo, end, grant, invite, join, kick, list, lock, message, mute, pin, run, show, status, ua, volume, watch,
+        },
         global::{Completions, Global, Server},
         values::Who,
     },
@@ -25,7 +27,7 @@ use crate::{
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "Examples:\n  \
-        confctl demo                                  a server, three terminals, what each one heard\n  \
+        confctl demo                                  a server, three terminals, what each one heard and received\n  \
         confctl create standup --title 'Daily standup'\n  \
         confctl invite standup sip:bob@192.0.2.7\n  \
         confctl join standup --mic talk.wav --record heard.wav --for 1m\n  \
@@ -99,9 +101,12 @@ pub enum Command {
     /// Print what happens, as it happens
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::Args),
-    /// Take part, with audio
+    /// Take part, with audio and files
     #[command(after_help = join::EXAMPLES)]
     Join(join::Args),
+    /// A terminal in the background, under a name, and commands that steer it
+    #[command(after_help = ua::EXAMPLES, override_usage = "confctl ua <start|stop> <NAME>\n       confctl ua list\n       confctl ua <NAME> <COMMAND>")]
+    Ua(ua::Args),
     /// Send an instant message
     #[command(after_help = message::EXAMPLES)]
     Message(message::Args),
@@ -111,7 +116,7 @@ pub enum Command {
     /// Run a scenario file: several terminals, steps, expectations
     #[command(after_help = run::EXAMPLES)]
     Run(run::Args),
-    /// A server, three terminals with real audio, and what each one heard
+    /// A server, three terminals with real audio and a shared file, what each one heard and received
     #[command(after_help = demo::EXAMPLES)]
     Demo(demo::Args),
     /// Print the completion script of a shell

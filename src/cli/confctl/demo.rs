@@ -25,11 +25,11 @@ pub const EXAMPLES: &str = "Examples:\n  \
 /// How to show it.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Keep the recordings, the SIP trace and the report in this folder
+    /// Keep the recordings, the files, the SIP trace and the report in this folder
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub keep: Option<PathBuf>,
 
-    /// Run the media server in a process of its own
+    /// Run the media server and the file server in processes of their own
     #[arg(long)]
     pub apart: bool,
 
@@ -66,6 +66,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     report::write(&record, None, keep.map(|folder| folder.join("report.html")).as_deref())?;
     report::ladder(&context.output, &record)?;
     report::heard(&context.output, &record)?;
+    report::files(&context.output, &record)?;
     report::verdict(&context.output, &record)
 }
 

@@ -240,6 +240,25 @@ pub enum Played {
         /// Whether that counts as heard.
         heard: bool,
     },
+    /// A file that came was compared with what was shared.
+    File {
+        /// Who received it.
+        terminal: String,
+        /// Its name in the share.
+        name: String,
+        /// The terminal that shared it; null where no step did.
+        by: Option<String>,
+        /// Its size.
+        bytes: u64,
+        /// Its SHA-256, as it lies on the disk.
+        sha256: String,
+        /// The SHA-256 of what was shared.
+        shared: String,
+        /// Whether they are equal.
+        same: bool,
+        /// How long it took, from the offer on.
+        seconds: f64,
+    },
     /// A SIP message was sent (`demo` only).
     Sip {
         /// Since the start.
@@ -368,6 +387,10 @@ impl Report for Played {
                 let whose = of.as_ref().map_or_else(String::new, |of| format!("{of}, "));
                 let verb = if *heard { "heard" } else { "did not hear" };
                 page.line([Text::from(format!("{terminal} {verb} {whose}{hz:.0} Hz ({level_dbfs:.0} dBFS)"))]);
+            }
+            Self::File { terminal, name, same, .. } => {
+                let verb = if *same { "has" } else { "has another" };
+                page.line([Text::from(format!("{terminal} {verb} {name}"))]);
             }
             Self::Sip { at_ms, from, to, message, .. } => {
                 page.line([time((*at_ms).max(0.0) as u64), Text::from(format!("{from} -> {to}  {message}"))]);

@@ -25,6 +25,7 @@ pub mod report;
 pub mod run;
 pub mod show;
 pub mod status;
+pub mod ua;
 pub mod volume;
 pub mod watch;
 
@@ -61,7 +62,10 @@ pub const NOTES: manual::Notes = manual::Notes {
         manual::SECRET_ENVIRONMENT[0],
         manual::SECRET_ENVIRONMENT[1],
     ],
-    files: &[("~/.config/confkit/client.yaml", "Where the server is and who we are: the keys server, user, credentials, ca, timeout.")],
+    files: &[
+        ("~/.config/confkit/client.yaml", "Where the server is and who we are: the keys server, user, credentials, ca, timeout."),
+        ("$XDG_RUNTIME_DIR/confkit/", "A socket and a log for each terminal of confctl ua; without a session, in the temporary folder."),
+    ],
     see_also: &["relayd(1)", "fshare(1)"],
 };
 
@@ -102,6 +106,7 @@ async fn dispatch(command: &Command, context: &Context) -> Result<(), Failure> {
         Command::Revoke(args) => grant::run(args, Switch::Off, context).await,
         Command::Watch(args) => watch::run(args, context).await,
         Command::Join(args) => join::run(args, context).await,
+        Command::Ua(args) => ua::run(args, context).await,
         Command::Message(args) => message::run(args, context).await,
         Command::Status(args) => status::run(args, context).await,
         Command::Run(args) => run::run(args, context).await,

@@ -55,6 +55,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let record = scenario::play(play, context).await?;
     let written = report::write(&record, args.junit.as_deref(), args.report.as_deref());
     report::heard(&context.output, &record)?;
+    report::files(&context.output, &record)?;
     let verdict = report::verdict(&context.output, &record);
     match (verdict, written) {
         (Ok(()), written) => written,

@@ -13,7 +13,7 @@
 
 pub mod args;
 mod call;
-mod failure;
+pub mod failure;
 pub mod get;
 pub mod kept;
 pub mod receive;

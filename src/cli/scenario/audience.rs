@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{sync::watch, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::cast::Log;
+use crate::cli::actor::Log;
 use crate::{
     cli::confctl::{events::Watched, picture},
     clock,

@@ -6,16 +6,19 @@ use tokio::{process::Command, time::timeout};
 
 use super::{
     audience::{Audience, Seen},
-    cast::{in_call, told},
-    journal::Measured,
+    journal::{Compared, Measured},
     judge::{self, Finding},
-    model::{Event, Expect, Expected, Heard, Packets, Participant, Roster, Run, State, Talker},
-    server,
+    model::{Event, Expect, Expected, File as Wanted, Heard, OF_FILES, Packets, Participant, Roster, Run, State, Talker},
+    origin, server,
     stage::Stage,
     steps::room,
 };
 use crate::{
-    cli::{ExitCode, Failure, OrFail as _, confctl::events::Watched},
+    cli::{
+        ExitCode, Failure, OrFail as _,
+        actor::{Filed, told},
+        confctl::events::Watched,
+    },
     clock,
     conference::{
         client::TerminalEvent,
@@ -51,6 +54,7 @@ pub async fn look(stage: &Stage, number: u32, expect: &Expect) -> Result<Finding
         }
         Expected::Heard(heard) => listen(stage, number, heard).await,
         Expected::Packets(wanted) => packets(stage, wanted, within).await,
+        Expected::File(file) => received(stage, number, file, within, expected).await,
         Expected::Event(event) => happened(stage, event, within, expected).await,
         Expected::State(state) => stands(stage, state, within, expected).await,
         Expected::Participant(somebody) => somebody_stands(stage, somebody, within, expected).await,
@@ -131,10 +135,16 @@ async fn happened(stage: &Stage, event: &Event, within: Duration, expected: Stri
     let (found, instead) = match terminal {
         Some(name) => {
             let actor = stage.actor(name.as_str())?;
-            let from = stage.since_of_terminal(name.as_str());
+            let (from, of_files) = stage.since_of_terminal(name.as_str());
+            if OF_FILES.contains(&is.0.as_str()) {
+                let wanted = |happened: &Filed| of_files_of_terminal(happened, &is.0, who.as_ref(), text);
+                let found = actor.filed.find(of_files, within, wanted).await;
+                let instead = actor.filed.look(of_files, |log| log.iter().map(|happened| happened.told().0).collect::<Vec<_>>().join(", "));
+                return Ok(told_or(found, &instead, expected));
+            }
             let who = who.as_ref().map(|who| who.0.as_str());
             let found = actor.log.find(from, within, |happened| of_terminal(happened, &is.0, who, text)).await;
-            (found, actor.log.look(|log| log.iter().skip(from).map(|event| told(event).0).collect::<Vec<_>>().join(", ")))
+            (found, actor.log.look(from, |log| log.iter().map(|event| told(event).0).collect::<Vec<_>>().join(", ")))
         }
         None => {
             let name = room(stage, conference)?;
@@ -145,11 +155,65 @@ async fn happened(stage: &Stage, event: &Event, within: Duration, expected: Stri
             };
             let from = stage.since_of_conference(name);
             let found = audience.log.find(from, within, |happened| of_conference(stage, &audience, happened, &is.0, who.as_ref())).await;
-            (found, audience.log.look(|log| log.iter().skip(from).map(|event| word(event)).collect::<Vec<_>>().join(", ")))
+            (found, audience.log.look(from, |log| log.iter().map(|event| word(event)).collect::<Vec<_>>().join(", ")))
         }
     };
+    Ok(told_or(found, &instead, expected))
+}
+
+/// What was found; where it was not, what happened instead.
+fn told_or(found: Option<String>, instead: &str, expected: String) -> Finding {
     let nothing = || if instead.is_empty() { "nothing happened".to_owned() } else { format!("only {instead}") };
-    Ok(Finding { passed: found.is_some(), expected, got: found.unwrap_or_else(nothing) })
+    Finding { passed: found.is_some(), expected, got: found.unwrap_or_else(nothing) }
+}
+
+/// What happened to the files of a terminal, if it is what was wanted.
+fn of_files_of_terminal(happened: &Filed, is: &str, who: Option<&Text>, text: Option<&str>) -> Option<String> {
+    let (what, more) = happened.told();
+    let from = match happened {
+        Filed::Offered { from, .. } => who.is_none_or(|who| from.contains(&who.0)),
+        _ => who.is_none(),
+    };
+    (what == is && from && text.is_none_or(|text| more.contains(text))).then(|| format!("{what}: {more}"))
+}
+
+/// Waits for a file, and compares it with what was shared: by the digests of both as they lie on the disk.
+async fn received(stage: &Stage, number: u32, wanted: &Wanted, within: Duration, expected: String) -> Result<Finding, Failure> {
+    let Wanted { terminal, name, sha256, absent } = wanted;
+    let actor = stage.actor(terminal.as_str())?;
+    let finding = |passed: bool, got: String| Ok(Finding { passed, expected: expected.clone(), got });
+    let is_here = |happened: &Filed| happened.received(&name.0).is_some().then_some(());
+    let came = actor.filed.find(0, if *absent { Duration::ZERO } else { within }, is_here).await;
+    if came.is_none() {
+        let instead = actor.filed.look(0, |log| log.last().map(Filed::told));
+        let instead = instead.map_or_else(|| "nothing".to_owned(), |(what, more)| format!("{what}: {more}"));
+        return finding(
+            *absent,
+            if *absent { format!("{name} is not there") } else { format!("{name} is not there; the last was {instead}") },
+        );
+    }
+    let last =
+        actor.filed.look(0, |log| log.iter().rev().find_map(|happened| happened.received(&name.0).map(|(here, s)| (here.clone(), s))));
+    let Some((here, seconds)) = last.filter(|_| !absent) else { return finding(false, format!("it has {name}")) };
+    let origin = stage.origin(&name.0);
+    let ((bytes, digest), shared) = match (sha256, &origin) {
+        (Some(sha256), _) => (origin::digest(&here.path).await?, Some(sha256.0)),
+        (None, Some(origin)) => (origin::digest(&here.path).await?, Some(origin::digest(&origin.path).await?.1)),
+        (None, None) => return finding(false, format!("it has {name}, which no step has shared: say its sha256")),
+    };
+    let same = shared == Some(digest);
+    stage.journal.compared(Compared {
+        number,
+        terminal: terminal.to_string(),
+        name: here.name,
+        by: origin.map(|origin| origin.by),
+        bytes,
+        sha256: digest.to_string(),
+        shared: shared.map(|digest| digest.to_string()).unwrap_or_default(),
+        seconds,
+    });
+    let word = if same { "the same" } else { "another" };
+    finding(same, format!("{bytes} bytes, {word} SHA-256 {digest}"))
 }
 
 /// What happened to a terminal, if it is what was wanted.
@@ -217,7 +281,7 @@ async fn stands(stage: &Stage, state: &State, within: Duration, expected: String
             }
             from = actor.log.len();
         }
-        let got = actor.log.look(|log| if in_call(log) { "in a call" } else { "not in a call" });
+        let got = if is() { "in a call" } else { "not in a call" };
         return Ok(Finding { passed: is() == wanted, expected, got: got.to_owned() });
     }
     let name = room(stage, &state.conference)?;

@@ -25,6 +25,8 @@ pub struct Record {
     pub entries: Vec<Entry>,
     /// Tones that were looked for in recordings.
     pub measured: Vec<Measured>,
+    /// Files that were compared with what was shared.
+    pub compared: Vec<Compared>,
     /// What happened to terminals.
     pub marks: Vec<Mark>,
     /// How loud it was what they heard.
@@ -78,6 +80,34 @@ pub struct Measured {
     pub level_dbfs: f32,
     /// Whether that is heard.
     pub heard: bool,
+}
+
+/// A file that came, beside what was shared.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Compared {
+    /// The expectation's number.
+    pub number: u32,
+    /// Who received it.
+    pub terminal: String,
+    /// Its name in the share.
+    pub name: String,
+    /// The terminal that shared it; none where no step did.
+    pub by: Option<String>,
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256, as it lies on the disk, in hexadecimal digits.
+    pub sha256: String,
+    /// The SHA-256 of what was shared.
+    pub shared: String,
+    /// How long it took, from the offer on.
+    pub seconds: f64,
+}
+
+impl Compared {
+    /// It is what was shared.
+    pub fn is_same(&self) -> bool {
+        self.sha256 == self.shared
+    }
 }
 
 /// Something that happened to a terminal.
@@ -181,6 +211,11 @@ impl Journal {
     /// Tones were looked for.
     pub fn measured(&self, measured: impl IntoIterator<Item = Measured>) {
         self.record().measured.extend(measured);
+    }
+
+    /// A file was compared.
+    pub fn compared(&self, compared: Compared) {
+        self.record().compared.push(compared);
     }
 
     /// Something happened to a terminal.

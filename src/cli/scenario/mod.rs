@@ -10,7 +10,8 @@
 //! | `journal.rs` | what happened, in order: each line is printed as it comes, all of them make the reports |
 //! | `junit.rs`, `html/` | the two reports |
 //! | `server.rs` | an ephemeral relayd, in one process or two |
-//! | `cast.rs`, `audience.rs` | the terminals; the subscribers of each conference's event package |
+//! | `audience.rs` | the subscribers of each conference's event package |
+//! | `origin.rs` | files that are made and shared, to compare with what came |
 //! | `report.rs` | what is printed and written when all is over |
 //! | `stage.rs` | all of this together, opened and closed |
 //! | `play.rs`, `steps.rs`, `expect.rs` | the steps, one after the other |
@@ -19,7 +20,6 @@
 //! anything starts.
 
 mod audience;
-mod cast;
 mod expect;
 pub mod html;
 pub mod journal;
@@ -27,13 +27,14 @@ mod judge;
 mod junit;
 pub mod ladder;
 pub mod model;
+mod origin;
 mod play;
 pub mod report;
 mod server;
 mod stage;
 mod steps;
 
-pub use journal::{Entry, Journal, Measured, Record, Verdict};
+pub use journal::{Compared, Entry, Journal, Measured, Record, Verdict};
 pub use ladder::Ladder;
 pub use model::Scenario;
 pub use play::{Play, play};

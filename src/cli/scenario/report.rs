@@ -6,13 +6,14 @@ use serde::Serialize;
 
 use super::{
     html,
-    journal::{Measured, Record},
+    journal::{Compared, Measured, Record},
     junit,
     ladder::Ladder,
 };
 use crate::cli::{
     ExitCode, Failure, OrFail as _, Output,
     confctl::events::Played,
+    fshare::show::human,
     output::{Page, Report, Table, Text},
 };
 
@@ -37,6 +38,39 @@ impl Report for Matrix {
                 false => Text::dim(format!("no, {:.0} dBFS", cell.level_dbfs)),
             });
             table.row(std::iter::once(Text::strong(terminal)).chain(shown));
+        }
+        page.gap().table(table);
+    }
+}
+
+/// Which files came, for people; JSON has an event for each look.
+#[derive(Debug, Serialize)]
+struct Files {
+    #[serde(skip)]
+    rows: Vec<Compared>,
+}
+
+/// Digits of a digest that are shown to people; all of them are in the report.
+const DIGITS: usize = 16;
+
+impl Report for Files {
+    fn page(&self, page: &mut Page) {
+        let mut table = Table::new(["FILE", "AT", "#SIZE", "SHA-256", "RESULT"]);
+        let digits = |digest: &str| digest.get(..DIGITS).unwrap_or(digest).to_owned();
+        let mut shown: Vec<&str> = Vec::new();
+        for row in &self.rows {
+            // The sharer's once, over those who received it.
+            if let Some(by) = row.by.as_ref().filter(|_| !shown.contains(&row.name.as_str())) {
+                shown.push(&row.name);
+                let size = if row.is_same() { human(row.bytes) } else { String::new() };
+                table.row([Text::from(&row.name), Text::strong(by), size.into(), digits(&row.shared).into(), Text::from("shared")]);
+            }
+            let result = match row.is_same() {
+                true => Text::good(format!("the same, {:.1} s", row.seconds)),
+                false => Text::bad("another"),
+            };
+            let (name, size) = (Text::from(&row.name), human(row.bytes));
+            table.row([name, Text::strong(&row.terminal), size.into(), digits(&row.sha256).into(), result]);
         }
         page.gap().table(table);
     }
@@ -69,6 +103,22 @@ pub fn heard(output: &Output, record: &Record) -> Result<(), Failure> {
     }
     let cells = html::matrix(record);
     if cells.is_empty() { Ok(()) } else { output.result(&Matrix { cells }) }
+}
+
+/// Tells which files came and whether they are what was shared, where that was looked at.
+///
+/// # Errors
+/// Standard output cannot be written to.
+pub fn files(output: &Output, record: &Record) -> Result<(), Failure> {
+    if output.is_json() {
+        return record.compared.iter().try_for_each(|row| {
+            let Compared { terminal, name, by, bytes, sha256, shared, seconds, .. } = row.clone();
+            let seconds = (seconds * 1000.0).round() / 1000.0;
+            output.event(&Played::File { terminal, name, by, bytes, sha256, shared, same: row.is_same(), seconds })
+        });
+    }
+    let rows = record.compared.clone();
+    if rows.is_empty() { Ok(()) } else { output.result(&Files { rows }) }
 }
 
 /// Tells the SIP messages.

@@ -1,4 +1,4 @@
-//! An ephemeral server: one relayd with every role, or a process for each. Each ends when its standard input is closed, also when we die.
+//! An ephemeral server: one relayd with every role, or a process for each role that is wanted. Each ends when its standard input is closed, also when we die.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,6 +18,7 @@ use tokio::{
 use super::model::Ephemeral;
 use crate::{
     cli::{ExitCode, Failure, OrFail as _},
+    config::Role,
     id::UserName,
     sip::message::SipUri,
 };
@@ -31,6 +32,9 @@ const MAX_LINE: u64 = 64 * 1024;
 /// Lines of a log that are shown when a relayd fails.
 const TAIL: usize = 8;
 
+/// The roles that an application server is told of, and how.
+const APART: [(Role, &str); 2] = [(Role::Ms, "RELAYD_MEDIA_SERVERS"), (Role::Fs, "RELAYD_FILE_SERVERS")];
+
 /// The servers of a scenario.
 #[derive(Debug)]
 pub struct Servers {
@@ -41,6 +45,8 @@ pub struct Servers {
     pub environment: BTreeMap<String, String>,
     /// The trace of its SIP messages.
     pub trace: PathBuf,
+    /// Names of the addresses at which roles in processes of their own are reached.
+    pub names: BTreeMap<String, String>,
 }
 
 #[derive(Debug)]
@@ -77,23 +83,31 @@ impl Servers {
             accounts.iter().filter(|user| user.as_str() != ADMIN).flat_map(|user| ["--user".to_owned(), user.to_string()]).collect();
         let mut processes = Vec::new();
         let mut application = Start::new("relayd").with(["--trace-sip".to_owned(), trace.display().to_string()]).with(users);
-        if wanted.roles.is_some() {
-            let ms_trace = folder.join("ms.ladder").display().to_string();
-            // Whoever is on this machine may be its application server.
-            let start = Start::new("relayd-ms")
-                .with(["--roles", "ms", "--trace-sip", &ms_trace].map(str::to_owned))
-                .variable("RELAYD_CONTROLLERS", "127.0.0.1");
-            let media = start.run(folder).await?;
-            let address = media.ready.sip.as_ref().map(|sip| sip.0.clone()).unwrap_or_default();
-            processes.push(media);
-            application = application.with(["--roles", "as"].map(str::to_owned)).variable("RELAYD_MEDIA_SERVERS", &address);
+        let mut names = BTreeMap::new();
+        if let Some(roles) = &wanted.roles {
+            application = application.with(["--roles", "as"].map(str::to_owned));
+            for (role, variable) in APART.into_iter().filter(|(role, _)| roles.has(*role)) {
+                let name = role.name();
+                let trace = folder.join(format!("{name}.ladder")).display().to_string();
+                // Whoever is on this machine may be its application server.
+                let start = Start::new(&format!("relayd-{name}"))
+                    .with(["--roles", name, "--trace-sip", &trace].map(str::to_owned))
+                    .variable("RELAYD_CONTROLLERS", "127.0.0.1");
+                let process = start.run(folder).await?;
+                let address = process.ready.sip.as_ref().map(|sip| sip.0.clone()).unwrap_or_default();
+                if let Ok(SipUri { host, port: Some(port), .. }) = address.parse() {
+                    names.insert(format!("{host}:{port}"), name.to_owned());
+                }
+                processes.push(process);
+                application = application.variable(variable, &address);
+            }
         }
         let application = application.run(folder).await?;
         let environment = application.ready.env.clone();
         processes.push(application);
         let address = environment.get("CONFKIT_SERVER").map(String::as_str).unwrap_or_default();
         let address = address.parse().or_fail(ExitCode::Failed, format_args!("understand where relayd listens (\"{address}\")"))?;
-        Ok(Self { processes, address, environment, trace })
+        Ok(Self { processes, address, environment, trace, names })
     }
 
     /// Ends them, the application server first; those that do not end in time are killed.

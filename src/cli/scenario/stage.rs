@@ -17,24 +17,27 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     audience::Audience,
-    cast::Actor,
     journal::{Journal, Record},
     ladder::Ladder,
-    model::{Scenario, Server, Terminal},
+    model::{Given, Scenario, Server, Terminal},
+    origin::{self, Origin},
     server::Servers,
 };
 use crate::{
     account::Credentials,
     cli::{
-        ExitCode, Failure, OrFail as _, audio,
+        ExitCode, Failure, OrFail as _,
+        actor::{Actor, Manner, Participant, is_named},
+        audio,
         confctl::dialog,
         settings::{Context, Settings, credentials_of},
     },
     clock,
     conference::{
-        client::{Identity, Participant, ParticipantConfig, TerminalEvent, TerminalHost, Watch},
+        client::{Identity, ParticipantConfig, TerminalEvent, TerminalHost, Watch},
         wire::control::Command,
     },
+    fileshare::terminal::SharingTerminal,
     id::{ConferenceName, UserName},
     media::Codec,
     sip::{
@@ -42,10 +45,15 @@ use crate::{
         message::{Host, NameAddr, SipUri},
         transport::Trace,
     },
+    transfer::Overwrite,
 };
 
 /// Registrations last longer than scenarios mostly do, and are refreshed.
 const REGISTERED: u32 = 600;
+/// Where files that are made lie in the scenario's folder.
+const MADE: &str = "files";
+/// Where what terminals receive lies in it, a folder each.
+const RECEIVED: &str = "received";
 /// How long subscriptions may take to end.
 const PARTING: Duration = Duration::from_secs(3);
 
@@ -57,7 +65,7 @@ pub struct Stage {
     /// What happened.
     pub journal: Arc<Journal>,
     /// Terminals by name.
-    pub actors: BTreeMap<String, Actor>,
+    pub actors: BTreeMap<String, Player>,
     /// What programs find the server by.
     pub environment: BTreeMap<String, String>,
     context: Context,
@@ -65,6 +73,8 @@ pub struct Stage {
     audiences: Mutex<BTreeMap<ConferenceName, Arc<Audience>>>,
     since: Mutex<Since>,
     made: Mutex<BTreeSet<ConferenceName>>,
+    /// What was shared by steps.
+    shared: Mutex<Vec<Origin>>,
     servers: Option<Servers>,
     trace: Option<(Trace, PathBuf)>,
     // Dropped last: recordings lie there.
@@ -72,10 +82,29 @@ pub struct Stage {
     folder: Folder,
 }
 
+/// A terminal of the scenario.
+#[derive(Debug)]
+pub struct Player {
+    /// What it is.
+    pub terminal: Terminal,
+    /// Where it is recorded.
+    pub recording: PathBuf,
+    actor: Actor,
+}
+
+impl std::ops::Deref for Player {
+    type Target = Actor;
+
+    fn deref(&self) -> &Actor {
+        &self.actor
+    }
+}
+
 /// How much had happened when the last step that was more than waiting and looking began.
 #[derive(Debug, Default)]
 struct Since {
-    terminals: BTreeMap<String, usize>,
+    /// Of each its calls, and its files.
+    terminals: BTreeMap<String, (usize, usize)>,
     conferences: BTreeMap<ConferenceName, usize>,
 }
 
@@ -142,6 +171,7 @@ impl Stage {
             audiences: Mutex::default(),
             since: Mutex::default(),
             made: Mutex::default(),
+            shared: Mutex::default(),
             servers,
             trace,
             tasks: TaskTracker::new(),
@@ -158,11 +188,15 @@ impl Stage {
     }
 
     async fn open_terminals(&mut self) -> Result<(), Failure> {
+        for made in self.scenario.files.clone() {
+            self.journal.doing(&format!("making {}", made.name));
+            origin::make(&self.made_path(made.name.as_str()), made.name.as_str(), made.size.get()).await?;
+        }
         let host = TerminalHost::start().or_fail(ExitCode::Failed, "start the audio")?;
         for terminal in self.scenario.terminals.clone() {
             self.journal.doing(&format!("opening the terminal {}", terminal.name));
-            let actor = self.open_terminal(&host, terminal).await?;
-            self.actors.insert(actor.terminal.name.to_string(), actor);
+            let player = self.open_terminal(&host, terminal).await?;
+            self.actors.insert(player.terminal.name.to_string(), player);
         }
         let patience = self.patience();
         for actor in self.actors.values().filter(|actor| actor.terminal.register) {
@@ -181,7 +215,7 @@ impl Stage {
         Ok(())
     }
 
-    async fn open_terminal(&self, host: &TerminalHost, terminal: Terminal) -> Result<Actor, Failure> {
+    async fn open_terminal(&self, host: &TerminalHost, terminal: Terminal) -> Result<Player, Failure> {
         let context = self.context(terminal.account.as_ref())?;
         let trace = self.trace.as_ref().map(|(trace, _)| trace.clone());
         let transports = dialog::transports_traced(&context, trace, Some(terminal.name.to_string())).await?;
@@ -206,9 +240,35 @@ impl Stage {
             answer: terminal.answer,
             ring: terminal.ring.get(),
         };
-        let opened = Participant::open(host, transports, config);
+        let opened = Participant::open_as(host, transports, config, SharingTerminal::new);
         let (participant, happenings) = opened.or_fail(ExitCode::Failed, format_args!("open the terminal {}", terminal.name))?;
-        Ok(Actor::new(terminal, recording, participant, happenings, &self.journal, &self.tasks))
+        let folder = self.folder.path().join(RECEIVED).join(terminal.name.as_str());
+        let manner = Manner { receive: terminal.receive, limit: terminal.limit.get(), folder, overwrite: Overwrite::Replace };
+        let (journal, name) = (Arc::clone(&self.journal), terminal.name.to_string());
+        let mark = move |what, text| journal.mark(&name, what, text);
+        let actor = Actor::new(terminal.name.as_str(), participant, happenings, manner, mark, &self.tasks);
+        Ok(Player { actor, terminal, recording })
+    }
+
+    fn made_path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(MADE).join(name)
+    }
+
+    /// Where a file or folder is that a step names: one that was made at the start, else as meant from the scenario's folder.
+    pub fn path(&self, given: &Given) -> PathBuf {
+        let made = self.scenario.files.iter().any(|made| made.name.as_str() == given.text);
+        if made { self.made_path(&given.text) } else { given.path.clone() }
+    }
+
+    /// Steps share these.
+    pub fn shares(&self, origins: impl IntoIterator<Item = Origin>) {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).extend(origins);
+    }
+
+    /// What was last shared under a name.
+    pub fn origin(&self, name: &str) -> Option<Origin> {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.iter().rfind(|origin| is_named(&origin.name, name)).cloned()
     }
 
     /// The context of an account; without one, of whom the program acts as.
@@ -242,7 +302,7 @@ impl Stage {
     ///
     /// # Errors
     /// There is none of this name.
-    pub fn actor(&self, name: &str) -> Result<&Actor, Failure> {
+    pub fn actor(&self, name: &str) -> Result<&Player, Failure> {
         self.actors.get(name).ok_or_else(|| Failure::usage(format!("\"{name}\" is no terminal")))
     }
 
@@ -278,14 +338,14 @@ impl Stage {
 
     /// A step begins that is more than waiting and looking: events count from here.
     pub fn begins(&self) {
-        let terminals = self.actors.iter().map(|(name, actor)| (name.clone(), actor.log.len())).collect();
+        let terminals = self.actors.iter().map(|(name, actor)| (name.clone(), (actor.log.len(), actor.filed.len()))).collect();
         let conferences = self.audiences().iter().map(|(name, audience)| (name.clone(), audience.log.len())).collect();
         *self.since.lock().unwrap_or_else(PoisonError::into_inner) = Since { terminals, conferences };
     }
 
-    /// Where events of a terminal count from.
-    pub fn since_of_terminal(&self, name: &str) -> usize {
-        self.since.lock().unwrap_or_else(PoisonError::into_inner).terminals.get(name).copied().unwrap_or(0)
+    /// Where events of a terminal count from: of its calls, and of its files.
+    pub fn since_of_terminal(&self, name: &str) -> (usize, usize) {
+        self.since.lock().unwrap_or_else(PoisonError::into_inner).terminals.get(name).copied().unwrap_or_default()
     }
 
     /// Where events of a conference count from.
@@ -316,9 +376,9 @@ impl Stage {
     pub async fn close(self) -> Option<Record> {
         let Self { actors, audiences, made, servers, trace, tasks, journal, context, scenario, folder, .. } = self;
         journal.doing("leaving");
-        let names: BTreeMap<String, String> =
+        let mut names: BTreeMap<String, String> =
             actors.values().map(|a| (a.participant.local().to_string(), a.terminal.name.to_string())).collect();
-        for left in together(actors.into_values().map(Actor::leave)).await {
+        for left in together(actors.into_values().map(|player| player.actor.leave())).await {
             if let Err(failure) = left {
                 context.output.warn(failure);
             }
@@ -333,6 +393,7 @@ impl Stage {
         let path = match servers {
             Some(servers) => {
                 let path = servers.trace.clone();
+                names.extend(servers.names.clone());
                 servers.stop().await;
                 Some(path)
             }

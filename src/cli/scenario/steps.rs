@@ -2,28 +2,32 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
-
 use super::{
     audience::Seen,
     judge,
-    model::{Action, Create, Dtmf, Invite, Join, Kick, Members, Message, OfConference, OfTerminal, Pin, Step, Volume},
+    model::{
+        Action, Create, Download, Dtmf, Invite, Join, Kick, Members, Message, OfConference, OfTerminal, Pin, Share, Step, Unshare, Volume,
+    },
+    origin,
     stage::Stage,
 };
 use crate::{
     cli::{
         ExitCode, Failure, OrFail as _,
+        actor::Order,
         confctl::{dialog, message},
+        fshare::failure,
         settings::Context,
         values::{Callee, Digits},
     },
     conference::{
-        client::{Dial, Refusal, TerminalEvent},
+        client::Dial,
         wire::control::{self, Command, Data, VolumeDirection, Who},
     },
     config::Count,
+    fileshare::client::{Uploader, transfers::ShareOptions},
     id::ConferenceName,
-    sip::endpoint::Reason,
+    transfer::{Source, SourceOptions},
 };
 
 /// How long somebody who is invited may let it ring: longer than a server does.
@@ -75,16 +79,27 @@ pub async fn act(stage: &Stage, step: &Step) -> Result<(), Failure> {
         }
         Action::Dtmf(Dtmf { terminal, keys }) => {
             let actor = stage.actor(terminal.as_str())?;
-            in_call(actor.in_call(), terminal.as_str())?;
+            actor.is_in_call()?;
             actor.participant.press(keys.0.as_str(), Digits::PAUSE).await.or_fail(ExitCode::Failed, "press the keys")
         }
-        Action::Hold(OfTerminal { terminal }, on) => hold(stage, terminal.as_str(), *on).await,
-        Action::Leave(OfTerminal { terminal }) => leave(stage, terminal.as_str()).await,
+        Action::Hold(OfTerminal { terminal }, on) => stage.actor(terminal.as_str())?.hold(*on, stage.patience()).await,
+        Action::Leave(OfTerminal { terminal }) => stage.actor(terminal.as_str())?.hang_up(stage.patience()).await,
         Action::End(OfConference { conference }) => {
             let name = room(stage, conference)?;
             command(&context()?, Command::End { conference: name.to_string(), reason: None }).await?;
             stage.made(name, false);
             Ok(())
+        }
+        Action::Share(wanted) => share(stage, wanted).await,
+        Action::Download(Download { terminal, file, within }) => {
+            let actor = stage.actor(terminal.as_str())?;
+            actor.is_in_call()?;
+            actor.ask(within.get(), |reply| Order::Download(file.0.clone(), None, reply)).await
+        }
+        Action::Unshare(Unshare { terminal, file }) => {
+            let actor = stage.actor(terminal.as_str())?;
+            actor.is_in_call()?;
+            actor.ask(stage.patience(), |reply| Order::End(file.0.clone(), reply)).await
         }
         Action::Wait(wait) => {
             tokio::time::sleep(wait.time()).await;
@@ -142,24 +157,7 @@ async fn enter(stage: &Stage, join: &Join) -> Result<(), Failure> {
         (None, None) => return Err(Failure::usage("join names no conference")),
     };
     let pin = join.pin.as_ref().map(|pin| pin.0.parse()).transpose().or_fail(ExitCode::Usage, "read the PIN")?;
-    let from = actor.log.len();
-    actor.participant.dial(Dial { uri: uri.clone(), pin, offerless: false, without_audio: false }).await;
-    let answer = actor.log.find(from, stage.patience(), |event| match event {
-        TerminalEvent::Established { .. } => Some(Ok(())),
-        TerminalEvent::Refused(refusal) => Some(Err(refused(refusal))),
-        TerminalEvent::Ended { reason, .. } => Some(Err(ended(reason.as_ref()))),
-        _ => None,
-    });
-    match answer.await {
-        Some(answer) => answer?,
-        None => {
-            actor.participant.hang_up().await;
-            return Err(Failure::new(
-                ExitCode::Unreachable,
-                format!("{uri} did not answer in {}", humantime::format_duration(stage.patience())),
-            ));
-        }
-    }
+    actor.call(Dial { uri, pin, offerless: false, without_audio: false }, stage.patience()).await?;
     let Some(name) = named else { return Ok(()) };
     // A conference that this call brought into being is seen from here on. Answered is not yet in: the mix takes a moment, a PIN that is typed longer.
     let audience = stage.audience(name).await?;
@@ -168,30 +166,18 @@ async fn enter(stage: &Stage, join: &Join) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn leave(stage: &Stage, name: &str) -> Result<(), Failure> {
-    let actor = stage.actor(name)?;
-    in_call(actor.in_call(), name)?;
-    let from = actor.log.len();
-    actor.participant.hang_up().await;
-    let ended = actor.log.find(from, stage.patience(), |event| matches!(event, TerminalEvent::Ended { .. }).then_some(()));
-    ended.await.ok_or_else(|| Failure::new(ExitCode::Unreachable, "the BYE was not answered"))
-}
-
-async fn hold(stage: &Stage, name: &str, on: bool) -> Result<(), Failure> {
-    let actor = stage.actor(name)?;
-    in_call(actor.in_call(), name)?;
-    let from = actor.log.len();
-    timeout(stage.patience(), actor.participant.hold(on))
-        .await
-        .or_fail(ExitCode::Unreachable, "hold")?
-        .or_fail(ExitCode::Failed, "hold")?;
-    let answer = actor.log.find(from, stage.patience(), |event| match event {
-        TerminalEvent::Changed { .. } => Some(Ok(())),
-        TerminalEvent::NotChanged(refusal) => Some(Err(refused(refusal))),
-        TerminalEvent::Ended { reason, .. } => Some(Err(ended(reason.as_ref()))),
-        _ => None,
-    });
-    answer.await.unwrap_or_else(|| Err(Failure::new(ExitCode::Unreachable, "the change was not answered")))
+/// Shares; over when the conference has taken it: the files go while the steps go on.
+async fn share(stage: &Stage, wanted: &Share) -> Result<(), Failure> {
+    let Share { terminal, paths, via, to } = wanted;
+    let actor = stage.actor(terminal.as_str())?;
+    actor.is_in_call()?;
+    let paths: Vec<_> = paths.iter().map(|given| stage.path(given)).collect();
+    let source = Source::from_paths(paths.clone(), SourceOptions::default()).await.map_err(|error| failure::of_source(&error))?;
+    stage.shares(origin::of(&source, &paths, terminal.as_str()));
+    let uploader = Uploader::new(source).map_err(|error| failure::of_transfer("failed to share", &error, None))?;
+    let recipients = to.iter().map(|who| address(stage, &who.0)).collect();
+    let options = ShareOptions { opening: via.0, recipients };
+    actor.ask(stage.patience(), |reply| Order::Share(Box::new(uploader), options, reply)).await.map(drop)
 }
 
 /// The conference that is meant; checked when the file was read.
@@ -213,17 +199,4 @@ fn address(stage: &Stage, who: &str) -> String {
 /// Whom a command means, as the server is told.
 fn whom(stage: &Stage, who: &str) -> Who {
     if who == "all" { Who::All } else { Who::One(address(stage, who)) }
-}
-
-fn in_call(is: bool, name: &str) -> Result<(), Failure> {
-    if is { Ok(()) } else { Err(Failure::new(ExitCode::NotFound, format!("{name} is in no call"))) }
-}
-
-fn refused(refusal: &Refusal) -> Failure {
-    refusal.clone().into()
-}
-
-fn ended(reason: Option<&Reason>) -> Failure {
-    let why = reason.map_or_else(String::new, |reason| format!(": {}", reason.text.clone().unwrap_or_else(|| reason.to_string())));
-    Failure::new(ExitCode::Declined, format!("the other side ended the call{why}"))
 }

@@ -1,10 +1,10 @@
-//! The report for people: one HTML page that needs nothing else — verdict, who heard whom, timeline, levels, steps, ladder.
+//! The report for people: one HTML page that needs nothing else — verdict, who heard whom, files, timeline, levels, steps, ladder.
 
 mod chart;
 
 use std::fmt::Write as _;
 
-use super::journal::{Entry, Measured, Record, Verdict};
+use super::journal::{Compared, Entry, Measured, Record, Verdict};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1b1f24;--paper:#fff;--line:#d0d7de;--good:#1a7f37;--bad:#cf222e;--dim:#6e7781}
@@ -31,6 +31,7 @@ pub fn page(record: &Record) -> String {
         env!("CARGO_PKG_VERSION"),
     );
     heard(&mut html, record);
+    files(&mut html, &record.compared);
     section(&mut html, "Timeline", &chart::timeline(record));
     section(&mut html, "Levels of what each heard", &chart::levels(record));
     steps(&mut html, &record.entries);
@@ -65,6 +66,31 @@ fn heard(html: &mut String, record: &Record) {
     }
     table.push_str("</table>\n");
     section(html, "Who heard whom", &table);
+}
+
+/// Files that came, beside what was shared.
+fn files(html: &mut String, compared: &[Compared]) {
+    if compared.is_empty() {
+        return;
+    }
+    let mut table = String::from(
+        "<table>\n<tr><th>file</th><th>shared by</th><th>received by</th><th class=n>bytes</th><th class=n>s</th><th></th><th>SHA-256</th></tr>\n",
+    );
+    for row in compared {
+        let (class, word) = if row.is_same() { ("good", "the same") } else { ("bad", "another") };
+        let digests = if row.is_same() { row.sha256.clone() } else { format!("{}<br>shared {}", row.sha256, row.shared) };
+        let _ = writeln!(
+            table,
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td class=n>{}</td><td class=n>{:.2}</td><td class={class}>{word}</td><td>{digests}</td></tr>",
+            escaped(&row.name),
+            escaped(row.by.as_deref().unwrap_or_default()),
+            escaped(&row.terminal),
+            row.bytes,
+            row.seconds,
+        );
+    }
+    table.push_str("</table>\n");
+    section(html, "Files", &table);
 }
 
 /// `alice, 440 Hz`.
@@ -176,6 +202,16 @@ pub(super) mod tests {
                 measured(4, "bob", "alice", 440.0, -20.0, true),
                 measured(4, "bob", "bob", 620.0, -85.0, false),
             ],
+            compared: vec![Compared {
+                number: 4,
+                terminal: "bob".into(),
+                name: "<b>.bin".into(),
+                by: Some("alice".into()),
+                bytes: 5,
+                sha256: "aa".into(),
+                shared: "bb".into(),
+                seconds: 0.5,
+            }],
             marks: vec![mark(900, "alice", "joined"), mark(4000, "alice", "ended"), mark(1000, "bob", "joined")],
             levels: vec![
                 LevelAt { at_ms: 1000, terminal: "alice".into(), dbfs: Some(-20.0) },
@@ -199,6 +235,8 @@ pub(super) mod tests {
             "kick &lt;bob&gt;",
             "<svg",
             "expected bob (620 Hz)<br>got",
+            "&lt;b&gt;.bin</td><td>alice</td><td>bob</td>",
+            "another</td><td>aa<br>shared bb",
         ] {
             assert!(html.contains(told), "{told} is missing in\n{html}");
         }

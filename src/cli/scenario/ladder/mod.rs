@@ -44,6 +44,7 @@ struct Line<'a> {
     start: &'a str,
     transport: &'a str,
     method: &'a str,
+    call: &'a str,
 }
 
 /// Lanes of our roles stand right of everybody else, in this order.
@@ -58,6 +59,7 @@ impl Ladder {
     pub fn read(trace: &str, start: SystemTime, names: &BTreeMap<String, String>, first: &[String]) -> Self {
         let lines = || trace.lines().filter_map(Line::parse);
         let names = names_of(lines(), names);
+        let names = with_streams(lines(), names);
         let name = |address: &str| names.get(address).cloned().unwrap_or_else(|| address.to_owned());
         let mut ladder = Self { left_out: trace.lines().filter_map(left_out).sum(), ..Self::default() };
         for line in lines() {
@@ -99,7 +101,8 @@ impl<'a> Line<'a> {
         let transport = facts.split(' ').next()?;
         let cseq = facts.split(", ").nth(1).unwrap_or_default();
         let method = cseq.trim_end_matches(']').rsplit(' ').next().unwrap_or_default();
-        Some(Self { at: humantime::parse_rfc3339(time).ok()?, from, to, start, transport, method })
+        let call = facts.rsplit_once("call ").map_or("", |(_, call)| call.trim_end_matches(']'));
+        Some(Self { at: humantime::parse_rfc3339(time).ok()?, from, to, start, transport, method, call })
     }
 
     /// Method and target of a request.
@@ -141,6 +144,25 @@ fn names_of<'a>(lines: impl Iterator<Item = Line<'a>>, given: &BTreeMap<String, 
             names.entry(line.from.to_owned()).or_insert_with(|| told.to_owned());
         }
     }
+    names
+}
+
+/// Whoever is named by one address and sends what is large by a stream, from another: a call has two ends, and keeps them.
+fn with_streams<'a>(lines: impl Iterator<Item = Line<'a>> + Clone, mut names: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let mut calls: BTreeMap<&str, &str> = BTreeMap::new();
+    for line in lines.clone() {
+        for end in [line.from, line.to] {
+            if let Some(name) = names.get(end).filter(|name| !ROLES.contains(&name.as_str())) {
+                calls.entry(line.call).or_insert(name);
+            }
+        }
+    }
+    let found: Vec<(String, String)> = lines
+        .flat_map(|line| [(line.from, line.call), (line.to, line.call)])
+        .filter(|(end, _)| end.parse::<std::net::SocketAddr>().is_ok() && !names.contains_key(*end))
+        .filter_map(|(end, call)| Some((end.to_owned(), (*calls.get(call)?).to_owned())))
+        .collect();
+    names.extend(found);
     names
 }
 

@@ -47,6 +47,18 @@ fn the_compact_ladder_has_neither_trying_nor_watchers() {
 }
 
 #[test]
+fn whoever_changes_to_a_stream_keeps_its_column() {
+    let trace = format!(
+        "{TRACE}2026-11-20T06:28:00.020000Z  127.0.0.1:5777 -> as  INVITE sip:demo@127.0.0.1:5060 SIP/2.0  [tcp 1500 bytes, 2 INVITE, call a1]\n\
+         2026-11-20T06:28:00.021000Z  as -> 127.0.0.1:5777  SIP/2.0 200 OK  [tcp 900 bytes, 2 INVITE, call a1]\n"
+    );
+    let names = BTreeMap::from([("127.0.0.1:4002".to_owned(), "alice".to_owned())]);
+    let ladder = Ladder::read(&trace, SystemTime::UNIX_EPOCH, &names, &[]);
+    assert_eq!(ladder.lanes, ["alice", "192.0.2.9:5060", "control", "watch", "as", "ms"]);
+    assert_eq!(ladder.rows.iter().filter(|row| row.from == "alice" && row.transport == "tcp").count(), 1);
+}
+
+#[test]
 fn what_is_no_trace_gives_an_empty_ladder() {
     for text in ["", "nonsense\n", "2026  a -> b\n", "2026-11-20T06:28:00Z  a -> b  INVITE\n"] {
         let ladder = Ladder::read(text, SystemTime::UNIX_EPOCH, &BTreeMap::new(), &[]);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::value::{Decibel, Keys, Name};
+use super::value::{Decibel, Given, Keys, Name, Via};
 use crate::{
     account::Preset,
     conference::wire::control,
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// All of them, for the words that a file may hold.
-pub(super) fn kinds() -> [Kind; 12] {
+pub(super) fn kinds() -> [Kind; 15] {
     [
         Create::kind(),
         Join::kind(),
@@ -29,6 +29,9 @@ pub(super) fn kinds() -> [Kind; 12] {
         Message::kind(),
         Dtmf::kind(),
         Wait::kind(),
+        Share::kind(),
+        Download::kind(),
+        Unshare::kind(),
     ]
 }
 
@@ -165,6 +168,42 @@ item! {
     pub struct Wait {
         /// How long.
         time: Span<1, 3_600_000>,
+    }
+}
+
+item! {
+    /// `share`.
+    pub struct Share {
+        /// Who.
+        terminal: Name,
+        /// Files and folders: those that are made at the start, by their names, or others of the scenario's folder.
+        paths: Vec<Given>,
+        /// How it is opened.
+        via: Via = Via::default(),
+        /// Who may receive: terminals, users, participant ids or URIs; without any, everybody who has the right.
+        to: Vec<Text> = Vec::new(),
+    }
+}
+
+item! {
+    /// `download`.
+    pub struct Download {
+        /// Who.
+        terminal: Name,
+        /// Name of a file of the share, or of the share.
+        file: Text,
+        /// How long it may take.
+        within: Span<1, 3_600_000> = Span::of_millis(60_000),
+    }
+}
+
+item! {
+    /// `unshare`.
+    pub struct Unshare {
+        /// Who: the sharer ends the share, anybody else leaves it.
+        terminal: Name,
+        /// Name of a file of the share, or of the share.
+        file: Text,
     }
 }
 

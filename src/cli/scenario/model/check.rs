@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Action, Create, Event, Expected, Heard, Invite, Join, Kick, MAX_STEPS, MAX_TERMINALS, Members, OfConference, Pin, Scenario, Sound,
-    State, Step, Volume,
-    expect::{OF_CONFERENCES, OF_TERMINALS},
+    Action, Create, Ephemeral, Event, Expected, File, Heard, Invite, Join, Kick, MAX_MADE, MAX_STEPS, MAX_TERMINALS, Members, OfConference,
+    Pin, Scenario, Server, Share, Sound, State, Step, Volume,
+    expect::{OF_CONFERENCES, OF_FILES, OF_TERMINALS},
     fault,
 };
 use crate::{
     conference::wire::control,
-    config::{Fault, Path, nearest},
+    config::{Fault, Path, Role, nearest},
     id::ConferenceName,
 };
 
@@ -20,6 +20,8 @@ const PROGRAMS: [&str; 3] = ["confctl", "fshare", "relayd"];
 /// Everything that does not fit together.
 pub(super) fn check(scenario: &Scenario) -> Vec<Fault> {
     let mut check = Check { scenario, faults: Vec::new() };
+    check.server();
+    check.files();
     check.terminals();
     let steps = Path::default().key("steps");
     if scenario.steps.iter().map(|step| step.each().len()).sum::<usize>() > MAX_STEPS {
@@ -39,6 +41,27 @@ struct Check<'a> {
 impl Check<'_> {
     fn wrong(&mut self, at: &Path, what: impl Into<String>) {
         self.faults.push(fault(at, what));
+    }
+
+    fn server(&mut self) {
+        if let Server::Ephemeral(Ephemeral { roles: Some(roles) }) = &self.scenario.server
+            && !roles.has(Role::As)
+        {
+            self.wrong(&Path::default().key("server").key("ephemeral").key("roles"), "without the role as there is nobody to call");
+        }
+    }
+
+    fn files(&mut self) {
+        let at = Path::default().key("files");
+        let mut names = BTreeSet::new();
+        for (index, made) in self.scenario.files.iter().enumerate() {
+            if !names.insert(&made.name) {
+                self.wrong(&at.index(index).key("name"), format!("\"{}\" is taken", made.name));
+            }
+        }
+        if self.scenario.files.iter().fold(0_u64, |sum, made| sum.saturating_add(made.size.get())) > MAX_MADE {
+            self.wrong(&at, format!("are more than {} GiB together", MAX_MADE >> 30));
+        }
     }
 
     fn terminals(&mut self) {
@@ -92,7 +115,18 @@ impl Check<'_> {
             | Action::Kick(Kick { conference, .. })
             | Action::Lock(OfConference { conference }, _)
             | Action::End(OfConference { conference }) => self.conference(conference, &here),
-            Action::Message(_) | Action::Dtmf(_) | Action::Hold(..) | Action::Wait(_) | Action::Leave(_) => {}
+            Action::Share(Share { paths, .. }) => {
+                if paths.is_empty() {
+                    self.wrong(&here, "names nothing to share");
+                }
+            }
+            Action::Message(_)
+            | Action::Dtmf(_)
+            | Action::Hold(..)
+            | Action::Download(_)
+            | Action::Unshare(_)
+            | Action::Wait(_)
+            | Action::Leave(_) => {}
         }
         if let Some(name) = step.action.terminal() {
             let name = name.as_str().to_owned();
@@ -108,7 +142,7 @@ impl Check<'_> {
         match what {
             Expected::Heard(heard) => self.heard(heard, &here),
             Expected::Event(Event { is, terminal, .. }) => {
-                let known: &[&str] = if terminal.is_some() { &OF_TERMINALS } else { &OF_CONFERENCES };
+                let known = if terminal.is_some() { [&OF_TERMINALS[..], &OF_FILES].concat() } else { OF_CONFERENCES.to_vec() };
                 if !known.contains(&is.0.as_str()) {
                     self.wrong(&here, format!("\"{is}\" is none of {}", known.join(", ")));
                 }
@@ -125,6 +159,11 @@ impl Check<'_> {
             Expected::Packets(packets) => {
                 if packets.received.is_none() && packets.sent.is_none() && packets.lost.is_none() {
                     self.wrong(&here, "expects nothing");
+                }
+            }
+            Expected::File(File { sha256, absent, .. }) => {
+                if *absent && sha256.is_some() {
+                    self.wrong(&here, "is either absent or something");
                 }
             }
             Expected::Participant(somebody) => {

@@ -6,7 +6,7 @@ use serde_yaml::{Mapping, Value};
 
 use super::{
     step::short,
-    value::{Exit, Hertz, Level, Name},
+    value::{Exit, Hertz, Level, Name, Sha256},
 };
 use crate::{
     cli::ExitCode,
@@ -34,6 +34,8 @@ pub enum Expected {
     Heard(Heard),
     /// What a terminal sent, received and lost.
     Packets(Packets),
+    /// A file that a terminal has received.
+    File(File),
     /// Something that happens to a terminal or in a conference.
     Event(Event),
     /// How a terminal or a conference stands.
@@ -97,6 +99,20 @@ item! {
         sent: Option<Count<0, 100_000_000>> = None,
         /// Lost at most, on the way to it.
         lost: Option<Count<0, 100_000_000>> = None,
+    }
+}
+
+item! {
+    /// `file`: what a terminal has received is what was shared.
+    pub struct File {
+        /// Who.
+        terminal: Name,
+        /// Its name in the share: with its folders, or without.
+        name: Text,
+        /// What it is, where no step of this scenario has shared it.
+        sha256: Option<Sha256> = None,
+        /// It has not received it, nor any of it.
+        absent: bool = false,
     }
 }
 
@@ -169,6 +185,8 @@ item! {
 /// Events of terminals.
 pub const OF_TERMINALS: [&str; 10] =
     ["called", "ringing", "joined", "changed", "not-changed", "refused", "ended", "message", "registered", "not-registered"];
+/// Events of terminals that are about files.
+pub const OF_FILES: [&str; 9] = ["offered", "declined", "shared", "not-shared", "uploaded", "finished", "received", "broken", "failed"];
 /// Events of conferences.
 pub const OF_CONFERENCES: [&str; 7] = ["joined", "left", "changed", "talking", "locked", "unlocked", "ended"];
 
@@ -176,9 +194,7 @@ pub const OF_CONFERENCES: [&str; 7] = ["joined", "left", "changed", "talking", "
 const WITHIN: Duration = Duration::from_secs(5);
 
 /// What can be expected.
-pub(super) const KINDS: [&str; 8] = ["roster", "talker", "heard", "packets", "event", "state", "participant", "command"];
-/// What can be expected one day.
-const LATER: [(&str, &str); 2] = [("file", "file sharing inside conferences"), ("hash", "file sharing inside conferences")];
+pub(super) const KINDS: [&str; 9] = ["roster", "talker", "heard", "packets", "file", "event", "state", "participant", "command"];
 
 /// Something to be heard: a frequency, or the tone of a terminal.
 #[derive(Debug, Clone, PartialEq)]
@@ -225,7 +241,9 @@ impl Expected {
     /// The terminal that it is about.
     pub fn terminal(&self) -> Option<&Name> {
         match self {
-            Self::Heard(Heard { terminal, .. }) | Self::Packets(Packets { terminal, .. }) => Some(terminal),
+            Self::Heard(Heard { terminal, .. }) | Self::Packets(Packets { terminal, .. }) | Self::File(File { terminal, .. }) => {
+                Some(terminal)
+            }
             Self::Event(Event { terminal, .. }) | Self::State(State { terminal, .. }) => terminal.as_ref(),
             Self::Roster(_) | Self::Talker(_) | Self::Participant(_) | Self::Command(_) => None,
         }
@@ -240,7 +258,7 @@ impl Expected {
             Self::Event(Event { terminal, conference, .. }) | Self::State(State { terminal, conference, .. }) => {
                 terminal.is_none().then_some(conference)
             }
-            Self::Heard(_) | Self::Packets(_) | Self::Command(_) => None,
+            Self::Heard(_) | Self::Packets(_) | Self::File(_) | Self::Command(_) => None,
         }
     }
 
@@ -252,7 +270,7 @@ impl Expected {
             | Self::Participant(Participant { conference, .. })
             | Self::Event(Event { terminal: None, conference, .. })
             | Self::State(State { terminal: None, conference, .. }) => Some(conference),
-            Self::Event(_) | Self::State(_) | Self::Heard(_) | Self::Packets(_) | Self::Command(_) => None,
+            Self::Event(_) | Self::State(_) | Self::Heard(_) | Self::Packets(_) | Self::File(_) | Self::Command(_) => None,
         }
     }
 
@@ -263,6 +281,7 @@ impl Expected {
             Self::Talker(_) => "talker",
             Self::Heard(_) => "heard",
             Self::Packets(_) => "packets",
+            Self::File(_) => "file",
             Self::Event(_) => "event",
             Self::State(_) => "state",
             Self::Participant(_) => "participant",
@@ -280,6 +299,9 @@ impl Expected {
             Self::Talker(Talker { names, .. }) => format!("talking: {}", texts(names)),
             Self::Heard(heard) => heard.describe(),
             Self::Packets(packets) => packets.describe(),
+            Self::File(File { name, absent: true, .. }) => format!("has not received {name}"),
+            Self::File(File { name, sha256: None, .. }) => format!("has received {name} as it was shared"),
+            Self::File(File { name, sha256: Some(sha256), .. }) => format!("has received {name}, SHA-256 {sha256}"),
             Self::Event(Event { is, who, text, .. }) => {
                 let who = who.as_ref().map_or_else(String::new, |who| format!(" {who}"));
                 let text = text.as_ref().map_or_else(String::new, |text| format!(" \"{text}\""));
@@ -308,6 +330,7 @@ impl Expected {
             Self::Talker(args) => args.show(),
             Self::Heard(args) => args.show(),
             Self::Packets(args) => args.show(),
+            Self::File(args) => args.show(),
             Self::Event(args) => args.show(),
             Self::State(args) => args.show(),
             Self::Participant(args) => args.show(),
@@ -321,6 +344,7 @@ impl Expected {
             "talker" => Self::Talker(short(node, "names", faults)?),
             "heard" => Self::Heard(Setting::read(node, faults)?),
             "packets" => Self::Packets(Setting::read(node, faults)?),
+            "file" => Self::File(Setting::read(node, faults)?),
             "event" => Self::Event(short(node, "is", faults)?),
             "state" => Self::State(Setting::read(node, faults)?),
             "participant" => Self::Participant(Setting::read(node, faults)?),
@@ -331,8 +355,18 @@ impl Expected {
 }
 
 /// What the kinds take.
-pub(super) fn kinds() -> [Kind; 8] {
-    [Roster::kind(), Talker::kind(), Heard::kind(), Packets::kind(), Event::kind(), State::kind(), Participant::kind(), Run::kind()]
+pub(super) fn kinds() -> [Kind; 9] {
+    [
+        Roster::kind(),
+        Talker::kind(),
+        Heard::kind(),
+        Packets::kind(),
+        File::kind(),
+        Event::kind(),
+        State::kind(),
+        Participant::kind(),
+        Run::kind(),
+    ]
 }
 
 /// `locked`, `not ended`.
@@ -390,12 +424,9 @@ impl Setting for Expect {
                     sound = false;
                 }
                 None => {
-                    let what = match LATER.into_iter().find(|(kind, _)| *kind == name) {
-                        Some((kind, with)) => format!("{kind} is not built yet: arrives with {with}"),
-                        None => match nearest(name, KINDS.into_iter().chain(["within"])) {
-                            Some(near) => format!("is nothing to expect; did you mean \"{near}\"?"),
-                            None => format!("is nothing to expect; there are {}", KINDS.join(", ")),
-                        },
+                    let what = match nearest(name, KINDS.into_iter().chain(["within"])) {
+                        Some(near) => format!("is nothing to expect; did you mean \"{near}\"?"),
+                        None => format!("is nothing to expect; there are {}", KINDS.join(", ")),
                     };
                     faults.add(&node.at.key(name), what);
                     sound = false;

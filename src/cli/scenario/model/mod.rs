@@ -14,16 +14,16 @@ mod variables;
 
 use std::path::Path;
 
-pub use args::{Create, Dtmf, Invite, Join, Kick, Members, Message, OfConference, OfTerminal, Pin, Volume, Wait};
-pub use expect::{Event, Expect, Expected, Heard, Packets, Participant, Roster, Run, Sound, State, Talker};
+pub use args::{Create, Download, Dtmf, Invite, Join, Kick, Members, Message, OfConference, OfTerminal, Pin, Share, Unshare, Volume, Wait};
+pub use expect::{Event, Expect, Expected, File, Heard, OF_FILES, Packets, Participant, Roster, Run, Sound, State, Talker};
 pub use server::{Ephemeral, Server};
 pub use step::{Action, Step};
-pub use value::{Decibel, Exit, Hertz, Level, Name};
+pub use value::{Decibel, Exit, FileName, Given, Hertz, Level, Name, Sha256, Via};
 pub use variables::Variables;
 
 use crate::{
     cli::values::{Assignment, Microphone},
-    config::{CodecName, ConfigError, Fault, Kind, Layers, Origin, Setting, Span, Text, schema::item},
+    config::{Bandwidth, CodecName, ConfigError, Fault, Kind, Layers, Origin, Setting, Size, Span, Text, schema::item},
     id::{ConferenceName, UserName},
 };
 
@@ -33,6 +33,8 @@ pub const MAX_FILE: u64 = 1 << 20;
 pub const MAX_TERMINALS: usize = 64;
 /// Most steps of a scenario, those of parallel groups included.
 pub const MAX_STEPS: usize = 1000;
+/// Most bytes of all files that are made for a scenario, together; they lie in a temporary folder.
+pub const MAX_MADE: u64 = 4 << 30;
 
 item! {
     /// A scenario.
@@ -45,10 +47,22 @@ item! {
         vars: Variables = Variables::default(),
         /// The conference that steps mean that name none.
         conference: Option<ConferenceName> = None,
+        /// Files that are made at the start, for steps to share by their names.
+        files: Vec<Made> = Vec::new(),
         /// Terminals.
         terminals: Vec<Terminal> = Vec::new(),
         /// Steps, in order.
         steps: Vec<Step>,
+    }
+}
+
+item! {
+    /// A file that is made for the scenario, of bytes that do not repeat; the same each time.
+    pub struct Made {
+        /// Its name.
+        name: FileName,
+        /// How large it is.
+        size: Size,
     }
 }
 
@@ -73,6 +87,10 @@ item! {
         answer: bool = true,
         /// Rings this long before it answers.
         ring: Span<0, 60_000> = Span::of_millis(0),
+        /// Receives what is shared in its conference; else it declines.
+        receive: bool = false,
+        /// Most bytes a second of each of its uploads and downloads.
+        limit: Bandwidth = Bandwidth(None),
     }
 }
 
@@ -152,12 +170,12 @@ impl Terminal {
 
 /// Every word that a scenario file may hold as a key: those of the top, of terminals, of steps and expectations, and their events. `docs/scenarios.md` tells all.
 pub fn words() -> std::collections::BTreeSet<String> {
-    let keys = [Scenario::kind(), Terminal::kind()].into_iter().chain(args::kinds()).chain(expect::kinds());
+    let keys = [Scenario::kind(), Made::kind(), Terminal::kind()].into_iter().chain(args::kinds()).chain(expect::kinds());
     let keys = keys.flat_map(|kind| match kind {
         Kind::Section { keys, .. } => keys.into_iter().map(|key| key.name.to_owned()).collect(),
         Kind::Value(_) | Kind::List(_) => Vec::new(),
     });
-    let others = step::VERBS.iter().chain(&expect::KINDS).chain(&expect::OF_TERMINALS).chain(&expect::OF_CONFERENCES);
+    let others = step::VERBS.iter().chain(&expect::KINDS).chain(&expect::OF_TERMINALS).chain(&OF_FILES).chain(&expect::OF_CONFERENCES);
     keys.chain(others.map(|word| (*word).to_owned())).collect()
 }
 

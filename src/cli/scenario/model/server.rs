@@ -19,7 +19,7 @@ pub enum Server {
 section! {
     /// A server that lives as long as the scenario.
     pub struct Ephemeral {
-        /// Roles, each in a process of its own; without it one process runs all.
+        /// Roles, each in a process of its own; those that are not named do not run. Without it one process runs all.
         roles: Option<Roles> = None,
     }
 }

@@ -3,13 +3,14 @@
 use serde_yaml::{Mapping, Value};
 
 use super::{
-    args::{Create, Dtmf, Invite, Join, Kick, Members, Message, OfConference, OfTerminal, Pin, Volume, Wait},
+    args::{Create, Download, Dtmf, Invite, Join, Kick, Members, Message, OfConference, OfTerminal, Pin, Share, Unshare, Volume, Wait},
     expect::Expect,
     value::{Exit, Name},
 };
 use crate::{
     cli::ExitCode,
     config::{Faults, Kind, Node, Setting, nearest},
+    fileshare::terminal::Opening,
     id::{ConferenceName, UserName},
 };
 
@@ -51,6 +52,12 @@ pub enum Action {
     Dtmf(Dtmf),
     /// A terminal holds its call, or takes it up again.
     Hold(OfTerminal, bool),
+    /// A terminal shares files in its call.
+    Share(Share),
+    /// A terminal has all of a share.
+    Download(Download),
+    /// A terminal ends a share, or leaves one.
+    Unshare(Unshare),
     /// Lets time pass.
     Wait(Wait),
     /// Looks at what must hold.
@@ -67,15 +74,13 @@ pub enum Action {
 const BESIDE: [&str; 2] = ["as", "exit"];
 
 /// The verbs of this version.
-pub const VERBS: [&str; 21] = [
+pub const VERBS: [&str; 24] = [
     "create", "join", "invite", "mute", "unmute", "deaf", "undeaf", "volume", "kick", "lock", "unlock", "pin", "message", "dtmf", "hold",
-    "unhold", "wait", "expect", "leave", "end", "parallel",
+    "unhold", "share", "download", "unshare", "wait", "expect", "leave", "end", "parallel",
 ];
 
 /// Verbs that the format names and this version has not, and what brings them.
-const LATER: [(&str, &str); 14] = [
-    ("share", "file sharing inside conferences"),
-    ("download", "file sharing inside conferences"),
+const LATER: [(&str, &str); 12] = [
     ("send", "relay channels"),
     ("receive", "relay channels"),
     ("upload", "the media library"),
@@ -113,6 +118,9 @@ impl Step {
             | Action::Message(_)
             | Action::Dtmf(_)
             | Action::Hold(..)
+            | Action::Share(_)
+            | Action::Download(_)
+            | Action::Unshare(_)
             | Action::Wait(_)
             | Action::Leave(_) => return,
             Action::Create(Create { conference, .. })
@@ -152,6 +160,9 @@ impl Action {
             Self::Message(_) => "message",
             Self::Dtmf(_) => "dtmf",
             Self::Hold(_, on) => either(*on, "hold", "unhold"),
+            Self::Share(_) => "share",
+            Self::Download(_) => "download",
+            Self::Unshare(_) => "unshare",
             Self::Wait(_) => "wait",
             Self::Expect(_) => "expect",
             Self::Leave(_) => "leave",
@@ -165,6 +176,9 @@ impl Action {
         match self {
             Self::Join(Join { terminal, .. })
             | Self::Dtmf(Dtmf { terminal, .. })
+            | Self::Share(Share { terminal, .. })
+            | Self::Download(Download { terminal, .. })
+            | Self::Unshare(Unshare { terminal, .. })
             | Self::Hold(OfTerminal { terminal }, _)
             | Self::Leave(OfTerminal { terminal }) => Some(terminal),
             Self::Expect(expect) => expect.what.terminal(),
@@ -191,6 +205,13 @@ impl Action {
             Self::Pin(Pin { pin, .. }) => format!("{verb} {}", if pin.0 == "clear" { "clear" } else { "set" }),
             Self::Message(Message { to, text }) => format!("{verb} {to} \"{text}\""),
             Self::Dtmf(Dtmf { keys, .. }) => format!("{verb} {keys}"),
+            Self::Share(Share { paths, via, to, .. }) => {
+                let names = paths.iter().map(|path| path.text.as_str()).collect::<Vec<_>>().join(", ");
+                let whom = to.iter().map(|who| who.0.as_str()).collect::<Vec<_>>().join(", ");
+                let whom = if whom.is_empty() { whom } else { format!(" to {whom}") };
+                format!("{verb} {names}{whom}{}", if via.0 == Opening::Info { " (by INFO)" } else { "" })
+            }
+            Self::Download(Download { file, .. }) | Self::Unshare(Unshare { file, .. }) => format!("{verb} {file}"),
             Self::Wait(Wait { time }) => format!("{verb} {}", humantime::format_duration(time.get())),
             Self::Expect(expect) => expect.what.describe(),
             Self::Parallel(steps) => format!("{verb} ({} steps)", steps.len()),
@@ -211,6 +232,9 @@ impl Action {
             Self::Message(args) => args.show(),
             Self::Dtmf(args) => args.show(),
             Self::Hold(args, _) | Self::Leave(args) => args.show(),
+            Self::Share(args) => args.show(),
+            Self::Download(args) => args.show(),
+            Self::Unshare(args) => args.show(),
             Self::Wait(args) => args.show(),
             Self::Expect(args) => args.show(),
             Self::Parallel(steps) => steps.show(),
@@ -231,6 +255,9 @@ impl Action {
             "message" => Self::Message(Setting::read(node, faults)?),
             "dtmf" => Self::Dtmf(Setting::read(node, faults)?),
             "hold" | "unhold" => Self::Hold(short(node, "terminal", faults)?, verb == "hold"),
+            "share" => Self::Share(Setting::read(node, faults)?),
+            "download" => Self::Download(Setting::read(node, faults)?),
+            "unshare" => Self::Unshare(Setting::read(node, faults)?),
             "wait" => Self::Wait(short(node, "time", faults)?),
             "expect" => Self::Expect(Box::new(Setting::read(node, faults)?)),
             "leave" => Self::Leave(short(node, "terminal", faults)?),

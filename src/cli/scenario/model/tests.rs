@@ -63,6 +63,7 @@ fn a_scenario_that_is_shown_and_read_again_is_the_same() {
         include_str!("../../../../examples/moderation.yaml"),
         include_str!("../../../../examples/doors.yaml"),
         include_str!("../../../../examples/invitations.yaml"),
+        include_str!("../../../../examples/files.yaml"),
     ] {
         let scenario = parse(text).unwrap_or_else(|error| panic!("{error}"));
         let shown = serde_yaml::to_string(&scenario.show()).unwrap();
@@ -93,13 +94,46 @@ fn a_typo_is_told_with_its_line_and_the_nearest_that_is_known() {
 
 #[test]
 fn what_is_not_built_yet_is_refused_before_anything_starts() {
-    assert_eq!(
-        faults("- share: {}\n"),
-        ["dir/x.yaml:6: steps[0].share: share is not built yet: arrives with file sharing inside conferences"]
-    );
     assert_eq!(faults("- draw: {}\n"), ["dir/x.yaml:6: steps[0].draw: draw is not built yet: arrives with boards inside conferences"]);
-    let hash = faults("- expect: {hash: {file: x}}\n");
-    assert_eq!(hash, ["dir/x.yaml:6: steps[0].expect.hash: hash is not built yet: arrives with file sharing inside conferences"]);
+}
+
+#[test]
+fn what_is_wrong_about_files_is_told() {
+    let between = faults(
+        "- share: {terminal: alice, paths: []}\n- download: {terminal: zoe, file: x}\n- expect: {event: {terminal: bob, is: recieved}}\n\
+         - expect: {event: {is: received}}\n- expect: {file: {terminal: bob, name: x, absent: yes, sha256: 'HASH'}}\n"
+            .replace("HASH", &"0a".repeat(32))
+            .as_str(),
+    );
+    for told in [
+        "names nothing to share",
+        "\"zoe\" is no terminal",
+        "\"recieved\" is none of called",
+        "\"received\" is none of joined, left",
+        "is either absent or something",
+    ] {
+        assert!(between.iter().any(|fault| fault.contains(told)), "{told} is missing in {between:#?}");
+    }
+    let values = faults("- share: {terminal: alice, paths: x, via: post}\n- expect: {file: {terminal: bob, name: x, sha256: 12}}\n");
+    assert!(values[0].contains("there are reinvite and info") && values[1].contains("64 hexadecimal digits"), "{values:?}");
+    let made = told(parse("files: [{name: a/b, size: 1MiB}, {name: x, size: none}]\nsteps: []\n"));
+    assert!(made[0].contains("it has a folder") && made[1].contains("files[1].size"), "{made:?}");
+    let made = told(parse("files: [{name: x, size: 4GiB}, {name: x, size: 1B}]\nsteps: []\n"));
+    assert!(made[0].contains("\"x\" is taken") && made[1].contains("more than 4 GiB together"), "{made:?}");
+    let roles = told(parse("server: {ephemeral: {roles: [ms, fs]}}\nsteps: []\n"));
+    assert!(roles[0].contains("without the role as"), "{roles:?}");
+}
+
+#[test]
+fn files_are_named_as_they_are_written_and_meant_from_the_files_folder() {
+    let scenario = steps(
+        "- share: {terminal: alice, paths: [slides.pdf, notes], via: info, to: bob}\n- download: {terminal: bob, file: slides.pdf}\n",
+    );
+    let Action::Share(share) = &scenario.steps[0].action else { panic!("a share") };
+    assert_eq!((share.paths[0].text.as_str(), share.paths[1].path.as_path()), ("slides.pdf", Path::new("dir/notes")));
+    let described: Vec<String> = scenario.steps.iter().map(|step| step.action.describe()).collect();
+    assert_eq!(described, ["share slides.pdf, notes to bob (by INFO)", "download slides.pdf"]);
+    assert_eq!(scenario.steps[1].action.terminal().map(ToString::to_string).as_deref(), Some("bob"));
 }
 
 #[test]

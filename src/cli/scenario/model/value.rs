@@ -1,6 +1,6 @@
 //! Values of scenario files.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 use serde_yaml::Value;
 
@@ -10,7 +10,9 @@ use crate::{
         values::{Decibels, Digits, Microphone, TONE_HIGH_HZ, TONE_LOW_HZ},
     },
     config::{Faults, Kind, Node, Setting, ValueError},
+    fileshare::terminal::Opening,
     id::ConferenceName,
+    transfer::{Digest, SafePath},
 };
 
 /// Makes a [`Setting`] of types that parse and print as one text.
@@ -40,6 +42,9 @@ text_setting! {
     Decibel: "a gain from -40 to 40 dB",
     Exit: "an exit code",
     Keys: "keys such as 12#, a comma for a pause",
+    FileName: "a file's name, without a folder",
+    Via: "reinvite or info",
+    Sha256: "a SHA-256 in 64 hexadecimal digits",
 }
 
 /// A terminal's name: letters, digits, `-`, `_` and `.`, a letter or digit first.
@@ -168,6 +173,99 @@ impl FromStr for Keys {
 impl fmt::Display for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.as_str())
+    }
+}
+
+/// The name of a file that is made for a scenario.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FileName(SafePath);
+
+impl FileName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl FromStr for FileName {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let name = SafePath::new(text).map_err(|why| ValueError::new(why.to_string()))?;
+        if name.parent().is_some() { Err(ValueError::new("it has a folder")) } else { Ok(Self(name)) }
+    }
+}
+
+impl fmt::Display for FileName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How a share is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Via(pub Opening);
+
+impl FromStr for Via {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text {
+            "reinvite" => Ok(Self(Opening::Reinvite)),
+            "info" => Ok(Self(Opening::Info)),
+            _ => Err(ValueError::new("there are reinvite and info")),
+        }
+    }
+}
+
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Opening::Reinvite => "reinvite",
+            Opening::Info => "info",
+        })
+    }
+}
+
+/// What a file is to be, whoever shared it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sha256(pub Digest);
+
+impl FromStr for Sha256 {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        text.to_ascii_lowercase().parse().map(Self).map_err(|_| ValueError::new("it is none"))
+    }
+}
+
+impl fmt::Display for Sha256 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A file or folder: as it is written, and as it is meant from the scenario's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// As written.
+    pub text: String,
+    /// As meant.
+    pub path: PathBuf,
+}
+
+impl Setting for Given {
+    fn kind() -> Kind {
+        Kind::value("a path")
+    }
+
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let text = node.scalar("a path", faults)?;
+        PathBuf::read(node, faults).map(|path| Self { text, path })
+    }
+
+    fn show(&self) -> Value {
+        Value::String(self.text.clone())
     }
 }
 

@@ -1,4 +1,13 @@
-//! `confctl join`: a terminal of ours, with audio.
+//! `confctl join`: a terminal of ours, with audio and files.
+//!
+//! | file | what |
+//! |---|---|
+//! | `mod.rs` | the call, from its INVITE to its BYE |
+//! | `files.rs` | what is shared and received in it |
+//! | `line.rs` | the line that a terminal shows meanwhile |
+
+mod files;
+mod line;
 
 use std::{
     path::PathBuf,
@@ -14,35 +23,42 @@ use crate::{
         confctl::{
             dialog,
             events::{Attended, Side},
-            picture,
             refused::SILENT,
         },
-        output::{Output, Progress},
+        fshare::share::REDRAW as REDRAW_BARS,
+        output::Output,
         secret::PinFile,
         settings::Context,
         values::{self, Digits, Microphone, Room},
     },
     clock,
     conference::{
-        client::{
-            ClientTransports, Dial, Happenings, Identity, Participant, ParticipantConfig, Parting, Session, TerminalEvent, TerminalHost,
-            Watch, WatchCommand, WatchEvent, media::MediaError,
-        },
+        client::{self, ClientTransports, Dial, Identity, ParticipantConfig, Parting, TerminalEvent, TerminalHost, media::MediaError},
         policy::TOO_MANY_WRONG,
     },
-    id::ConferenceName,
+    fileshare::terminal::{SharingEvent, SharingTerminal},
     media::Codec,
     sdp::AudioStream,
     sip::{
-        endpoint::{EndpointConfig, Reason},
+        endpoint::Reason,
         message::{Host, SipUri},
     },
 };
+
+use files::{FileArgs, Files};
+use line::Line;
+
+/// A participant that shares and receives in its call's own dialog.
+type Participant = client::Participant<SharingTerminal>;
+/// What happens to it.
+type Happenings = client::Happenings<SharingTerminal>;
 
 /// Shown under the help.
 pub const EXAMPLES: &str = "Examples:\n  \
     confctl join standup --mic talk.wav --record heard.wav\n  \
     confctl join standup --mic tone:440 --for 10s --stats --json\n  \
+    confctl join standup --share slides.pdf notes/\n  \
+    confctl join standup --download received --on-file 'clamscan \"$1\"'\n  \
     confctl join sip:standup@conf.example.com --as alice --dtmf ',1234#'";
 
 /// How to take part.
@@ -80,6 +96,10 @@ pub struct Args {
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = values::codec(), ignore_case = true, hide_possible_values = true)]
     pub codecs: Vec<Codec>,
 
+    /// Files
+    #[command(flatten)]
+    pub files: FileArgs,
+
     /// The PIN to enter with
     #[command(flatten)]
     pub pin: PinFile,
@@ -93,13 +113,17 @@ const SILENCE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(1);
 /// What to do where a PIN is wanted.
 const PIN_HINT: &str = "type the PIN with --dtmf, or set CONFKIT_PIN or --pin-file";
+/// How often is looked whether the conference is heard, so that what is to be shared can be.
+const SETTLE: Duration = Duration::from_millis(50);
+/// How long a conference may keep silent before that is shared all the same.
+const SETTLED: Duration = Duration::from_secs(1);
 /// How often the line on a terminal is drawn anew.
 const REDRAW: Duration = Duration::from_millis(500);
 
 /// Runs it.
 ///
 /// # Errors
-/// With the exit code that says why: refused (3 to 6), not reached (7), or the other side ended the call (6).
+/// With the exit code that says why: refused (3 to 6), not reached (7), the other side ended the call (6), or what became of files.
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let home = context;
     let context = &aimed(context, &args.room);
@@ -110,6 +134,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     };
     let pin = args.pin.given()?;
     let microphone = audio::microphone(&args.mic)?;
+    let shared = args.files.shared().await?;
     let host = TerminalHost::start().or_fail(ExitCode::Failed, "start the audio")?;
     let transports = dialog::transports(context).await?;
     let identity = identity(args, home, &transports).await?;
@@ -122,7 +147,9 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         answer: false,
         ring: Duration::ZERO,
     };
-    let (participant, mut happenings) = Participant::open(&host, transports, config).map_err(no_audio)?;
+    let local = transports.local.ip();
+    let (participant, mut happenings) = Participant::open_as(&host, transports, config, SharingTerminal::new).map_err(no_audio)?;
+    let mut files = Files::new(&args.files, shared, participant.commands(), local, &uri.to_string(), home);
     tell(&context.output, &Attended::Calling { at: clock::wall().into(), uri: uri.to_string() })?;
     participant.dial(Dial { uri: uri.clone(), pin, offerless: false, without_audio: false }).await;
 
@@ -131,7 +158,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let ended = match dialled {
         Ok(entered) => {
             let line = Line::new(args, context, identity, entered.focus).await;
-            stay(args, context, &participant, &mut happenings, entered, line).await
+            stay(args, context, &participant, &mut happenings, &mut files, entered, line).await
         }
         Err(failure) => {
             // What else goes wrong while leaving adds nothing to why.
@@ -140,14 +167,19 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         }
     };
     let seconds = clock::now().saturating_duration_since(began).as_secs_f64();
+    let stopped = files.stop().await;
     let Parting { report, answered } = participant.leave(happenings, PARTING, |_| {}).await.or_fail(ExitCode::Failed, "end the audio")?;
     let End { by, reason, failure } = ended?;
+    stopped?;
     let stats = args.stats.then(|| audio::heard(&report, seconds));
     tell(&context.output, &Attended::Left { at: clock::wall().into(), by, reason, stats })?;
-    match failure {
-        Some(failure) => Err(failure),
-        None if answered => Ok(()),
-        None => Err(Failure::new(ExitCode::Unreachable, format!("{uri} did not answer when we left: it may be gone")).hint(SILENT)),
+    let of_files = files.close(&context.leaving).await;
+    match (failure, of_files) {
+        // That the call has ended has just been said; what can be gone on with has a code of its own.
+        (Some(failure), of_files) => Err(of_files.filter(|_| failure.message.is_empty()).unwrap_or(failure)),
+        (None, Some(of_files)) => Err(of_files),
+        (None, None) if answered => Ok(()),
+        (None, None) => Err(Failure::new(ExitCode::Unreachable, format!("{uri} did not answer when we left: it may be gone")).hint(SILENT)),
     }
 }
 
@@ -251,16 +283,18 @@ async fn enter(participant: &Participant, happenings: &mut Happenings, context: 
     let patience = context.settings.config.timeout.get();
     let answer = async {
         loop {
-            match happenings.next().await {
-                Some(TerminalEvent::Established { focus, audio, pin_wanted }) => return Ok((focus, audio, pin_wanted)),
-                Some(TerminalEvent::Refused(refusal)) => return Err(refusal.into()),
-                Some(TerminalEvent::Ended { reason, .. }) => {
+            let Some(event) = happenings.next().await else {
+                return Err(Failure::new(ExitCode::Failed, "the call is over before it began"));
+            };
+            match event {
+                SharingEvent::Terminal(TerminalEvent::Established { focus, audio, pin_wanted }) => return Ok((focus, audio, pin_wanted)),
+                SharingEvent::Terminal(TerminalEvent::Refused(refusal)) => return Err(refusal.into()),
+                SharingEvent::Terminal(TerminalEvent::Ended { reason, .. }) => {
                     let why = reason.and_then(|reason| reason.text).unwrap_or_else(|| "without a reason".to_owned());
                     return Err(Failure::new(ExitCode::Declined, format!("the other side ended the call: {why}")));
                 }
-                Some(TerminalEvent::Ringing) => spinner.says(&format!("ringing at {uri}")),
-                Some(_) => {}
-                None => return Err(Failure::new(ExitCode::Failed, "the call is over before it began")),
+                SharingEvent::Terminal(TerminalEvent::Ringing) => spinner.says(&format!("ringing at {uri}")),
+                _ => {}
             }
         }
     };
@@ -325,6 +359,7 @@ async fn stay(
     context: &Context,
     participant: &Participant,
     happenings: &mut Happenings,
+    files: &mut Files,
     mut entered: Entered,
     mut line: Line,
 ) -> Result<End, Failure> {
@@ -341,25 +376,32 @@ async fn stay(
     let mut pressed = false;
     let mut over = pin!(after(args.length));
     let mut redraw = tokio::time::interval(REDRAW);
+    let mut redraw_bars = tokio::time::interval(REDRAW_BARS);
+    let mut settle = tokio::time::interval(SETTLE);
+    let settled = clock::now() + SETTLED;
     let ended = loop {
         tokio::select! {
             event = happenings.next() => match event {
-                Some(TerminalEvent::Message { from, text }) => {
+                Some(SharingEvent::Terminal(event)) => match event {
+                TerminalEvent::Message { from, text } => {
                     tell(output, &Attended::Message { at: clock::wall().into(), from: from.to_string(), text })?;
                 }
-                Some(TerminalEvent::Admitted) => {
+                TerminalEvent::Admitted => {
                     entered.waits = false;
                     silence = Silence::new(clock::now());
                     tell(output, &entered.joined())?;
                 }
-                Some(TerminalEvent::Changed { audio }) => {
+                TerminalEvent::Changed { audio } => {
                     entered.hears = hears(audio.as_ref());
                     silence = Silence::new(clock::now());
                 }
-                Some(TerminalEvent::Ended { lost, reason, .. }) => break Ok(End::by_them(&entered, lost, reason.as_ref())),
-                Some(_) => {}
+                TerminalEvent::Ended { lost, reason, .. } => break Ok(End::by_them(&entered, lost, reason.as_ref())),
+                _ => {}
+                },
+                Some(event) => files.hear(event).await?,
                 None => break Ok(End::by_them(&entered, false, None)),
             },
+            event = files.next() => files.became(event)?,
             keys = &mut pressing, if !pressed => {
                 keys.or_fail(ExitCode::Failed, "press the keys")?;
                 pressed = true;
@@ -375,6 +417,14 @@ async fn stay(
                     participant.ask().await;
                 }
             }
+            // What is offered while the call is still being put through has to be offered again.
+            _ = settle.tick(), if files.waits() && !entered.waits => {
+                let heard = participant.report().await.is_ok_and(|report| report.stats.packets_in > 0);
+                if heard || !entered.hears || clock::now() >= settled {
+                    files.begin().await;
+                }
+            }
+            _ = redraw_bars.tick(), if files.is_moving() => files.draw()?,
             _ = redraw.tick(), if line.is_seen() => line.draw(participant).await,
             () = line.follow() => {}
         }
@@ -388,68 +438,6 @@ async fn after(length: Option<Duration>) {
         Some(length) => tokio::time::sleep(length).await,
         None => std::future::pending().await,
     }
-}
-
-/// The one line that a terminal shows: the room, how loud it is, who talks.
-struct Line {
-    progress: Progress,
-    room: String,
-    /// Only where somebody sees it.
-    watch: Option<Session<Watch>>,
-    talkers: Vec<String>,
-    seen: bool,
-}
-
-impl Line {
-    async fn new(args: &Args, context: &Context, identity: Identity, focus: bool) -> Self {
-        let room = args.room.to_string();
-        let seen = context.output.is_lively();
-        let watch = match &args.room {
-            Room::Name(name) if seen && focus => watch(context, &identity, name).await.ok(),
-            Room::Name(_) | Room::Uri(_) => None,
-        };
-        Self { progress: context.output.spinner(&room), room, watch, talkers: Vec::new(), seen }
-    }
-
-    fn is_seen(&self) -> bool {
-        self.seen
-    }
-
-    /// Learns who talks; waits for ever where nobody tells.
-    async fn follow(&mut self) {
-        let told = match &mut self.watch {
-            Some(session) => session.next().await,
-            None => std::future::pending().await,
-        };
-        match told {
-            Some(WatchEvent::News { picture, .. }) => {
-                let talking = picture::roster(&picture).into_values().filter(|participant| participant.talking);
-                self.talkers = talking.map(|p| p.name.or(p.user).unwrap_or(p.uri)).collect();
-            }
-            // Without who talks the line still tells the rest.
-            Some(WatchEvent::Gone | WatchEvent::Failed(_) | WatchEvent::Ended) | None => self.watch = None,
-        }
-    }
-
-    async fn draw(&self, participant: &Participant) {
-        let Ok(report) = participant.report().await else { return };
-        let level = report.recent.level_dbfs.map_or_else(|| "silence".to_owned(), |level| format!("{level:.0} dBFS"));
-        let talkers = if self.talkers.is_empty() { String::new() } else { format!(", talking: {}", self.talkers.join(", ")) };
-        self.progress.says(&format!("{}: hearing {level}{talkers}", self.room));
-    }
-
-    async fn close(self) {
-        if let Some(mut session) = self.watch {
-            session.tell(WatchCommand::Leave).await;
-            let _ = timeout(PARTING, async { while session.next().await.is_some() {} }).await;
-        }
-    }
-}
-
-async fn watch(context: &Context, identity: &Identity, name: &ConferenceName) -> Result<Session<Watch>, Failure> {
-    let transports = dialog::transports(context).await?;
-    let endpoint = transports.endpoint(EndpointConfig::default());
-    Ok(transports.run(Watch::new(clock::now(), endpoint, identity, &dialog::server(context), name)))
 }
 
 #[cfg(test)]

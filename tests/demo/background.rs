@@ -1,0 +1,141 @@
+//! Terminals in the background: `confctl ua`.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::programs::{Ran, Relayd, folder, ran};
+
+/// A server, and a folder for the sockets of terminals: of this test alone, and short enough for a socket's address.
+struct Desk {
+    relayd: Relayd,
+    session: tempfile::TempDir,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let relayd = Relayd::start(&["--user", "alice", "--user", "bob"]);
+        relayd.run(&["create", "room"]).ends_with(0);
+        Self { relayd, session: tempfile::tempdir().expect("a folder") }
+    }
+
+    /// `confctl --json ua …`
+    fn ua(&self, args: &[&str]) -> Ran {
+        let mut confctl = self.relayd.confctl(&[&["--json", "ua"], args].concat());
+        ran(confctl.env("XDG_RUNTIME_DIR", self.session.path()).output().expect("confctl starts"))
+    }
+
+    fn told(&self, args: &[&str]) -> Value {
+        let ran = self.ua(args).ends_with(0);
+        serde_json::from_str(&ran.out).unwrap_or_else(|why| panic!("{why}: {:?}", ran.out))
+    }
+
+    /// Asks until something is so; each answer is the terminal's own.
+    #[track_caller]
+    fn waits(&self, name: &str, is: impl Fn(&Value) -> bool) -> Value {
+        let end = confkit::clock::now() + std::time::Duration::from_secs(30);
+        loop {
+            let status = self.told(&[name, "status"]);
+            if is(&status) {
+                return status;
+            }
+            assert!(confkit::clock::now() < end, "{status}");
+            std::thread::park_timeout(std::time::Duration::from_millis(100));
+        }
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        for name in ["desk", "couch"] {
+            // One that is stopped already is not there.
+            let _ = self.ua(&["stop", name]);
+        }
+    }
+}
+
+fn state(status: &Value, share: &Value) -> Option<String> {
+    let shares = status["shares"].as_array()?;
+    shares.iter().find(|told| told["share"] == *share)?["state"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn terminals_in_the_background_share_and_get_in_their_calls() {
+    let desk = Desk::new();
+    let place = folder("background");
+    let (slides, minutes) = (place.join("slides.bin"), place.join("minutes.txt"));
+    fs::write(&slides, vec![7; 2_000_000]).expect("written");
+    fs::write(&minutes, b"minutes").expect("written");
+    let received = place.join("received");
+    let path = |path: &std::path::Path| path.to_str().expect("UTF-8").to_owned();
+
+    let started = desk.told(&["start", "desk", "--as", "alice", "--mic", "tone:440"]);
+    assert_eq!((started["name"].as_str(), started["in_call"].as_bool()), (Some("desk"), Some(false)), "{started}");
+    let couch = desk.told(&["start", "couch", "--as", "bob", "--mic", "tone:620", "--call", "room", "--download", &path(&received)]);
+    assert_eq!(couch["in_call"].as_bool(), Some(true), "{couch}");
+    let listed = desk.told(&["list"]);
+    let names: Vec<&str> = listed["terminals"].as_array().expect("terminals").iter().filter_map(|t| t["name"].as_str()).collect();
+    assert_eq!(names, ["couch", "desk"]);
+
+    desk.ua(&["desk", "share", &path(&slides)]).ends_with(4);
+    desk.ua(&["desk", "call", "room"]).ends_with(0);
+    let first = desk.told(&["desk", "share", &path(&slides)])["share"].clone();
+    desk.waits("couch", |status| state(status, &first).as_deref() == Some("received"));
+    assert!(fs::read(received.join("slides.bin")).expect("it came") == vec![7; 2_000_000]);
+    desk.waits("desk", |status| state(status, &first).as_deref() == Some("finished"));
+
+    // What was declined is got by its name, where it is wanted.
+    let second = desk.told(&["couch", "share", &path(&minutes), "--via", "info"])["share"].clone();
+    desk.waits("desk", |status| state(status, &second).as_deref() == Some("declined"));
+    let wanted = place.join("wanted");
+    desk.ua(&["desk", "get", "minutes.txt", "--output", &path(&wanted)]).ends_with(0);
+    assert_eq!(fs::read(wanted.join("minutes.txt")).expect("it came"), b"minutes");
+    desk.ua(&["desk", "get", "nowhere.txt"]).ends_with(4);
+    desk.ua(&["desk", "share", &path(&place.join("nowhere.txt"))]).ends_with(4);
+    desk.ua(&["couch", "unshare", "minutes.txt"]).ends_with(0);
+
+    // The audio has gone on: bob is heard, and once he says nothing he is not.
+    let heard = desk.waits("desk", |status| status["level_dbfs"].as_f64().is_some_and(|level| level > -30.0));
+    assert_eq!(heard["packets_lost"].as_i64(), Some(0), "{heard}");
+    desk.ua(&["couch", "mute"]).ends_with(0);
+    desk.waits("desk", |status| status["level_dbfs"].as_f64().is_none_or(|level| level < -60.0));
+    desk.ua(&["couch", "unmute"]).ends_with(0);
+    desk.waits("desk", |status| status["level_dbfs"].as_f64().is_some_and(|level| level > -30.0));
+    desk.ua(&["couch", "message", "alice", "tea?"]).ends_with(0);
+    desk.waits("desk", |status| status["happened"].as_array().is_some_and(|all| all.iter().any(|one| one["text"] == "tea?")));
+
+    desk.ua(&["desk", "hangup"]).ends_with(0);
+    desk.ua(&["desk", "hangup"]).ends_with(4);
+    desk.ua(&["stop", "couch"]).ends_with(0);
+    let show: Value = serde_json::from_str(&desk.relayd.run(&["--json", "show", "room"]).out).unwrap_or_default();
+    assert_eq!(show["roster"].as_array().map_or(0, Vec::len), 0, "both said BYE: {show}");
+}
+
+#[test]
+fn a_terminal_rings_until_it_is_told_to_answer() {
+    let desk = Desk::new();
+    desk.told(&["start", "desk", "--as", "alice", "--ring", "60s"]);
+    let mut invite = desk.relayd.confctl(&["invite", "room", "alice"]).spawn().expect("confctl starts");
+    desk.waits("desk", |status| status["happened"].as_array().is_some_and(|all| all.iter().any(|one| one["what"] == "called")));
+    desk.ua(&["desk", "answer"]).ends_with(0);
+    assert!(invite.wait().expect("it ends").success(), "the conference was answered");
+    assert_eq!(desk.told(&["desk", "status"])["in_call"].as_bool(), Some(true));
+}
+
+#[test]
+fn names_are_taken_once_and_errors_say_which() {
+    let desk = Desk::new();
+    desk.told(&["start", "desk", "--as", "alice"]);
+    let taken = desk.ua(&["start", "desk", "--as", "bob"]).ends_with(5);
+    assert!(taken.err.contains("runs already"), "{}", taken.err);
+    desk.ua(&["stop", "couch"]).ends_with(4);
+    desk.ua(&["couch", "status"]).ends_with(4);
+    desk.ua(&["start", "list"]).ends_with(2);
+    desk.ua(&["desk", "start", "couch"]).ends_with(2);
+    desk.ua(&["status"]).ends_with(2);
+    let nowhere = desk.ua(&["start", "couch", "--as", "mallory"]).ends_with(3);
+    assert!(nowhere.err.contains("no password is known for mallory"), "{}", nowhere.err);
+    assert_eq!(desk.told(&["list"])["terminals"].as_array().map(Vec::len), Some(1));
+    desk.ua(&["stop", "desk"]).ends_with(0);
+    desk.ua(&["stop", "desk"]).ends_with(4);
+}
