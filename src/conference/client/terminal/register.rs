@@ -99,7 +99,9 @@ impl Terminal {
         }
         let granted = granted(response).unwrap_or(self.registration.wanted);
         if self.registration.wanted > 0 {
-            self.registration.refresh_at = Some(now + Duration::from_secs(u64::from(granted)) * 2 / 3);
+            // A registrar that grants nothing is asked again as after a failure, not at once.
+            let before = if granted == 0 { RETRY } else { Duration::from_secs(u64::from(granted)) * 2 / 3 };
+            self.registration.refresh_at = Some(now + before);
             self.events.push_back(TerminalEvent::Registered(granted));
         }
     }
@@ -109,4 +111,50 @@ impl Terminal {
 fn granted(response: &Response) -> Option<u32> {
     let of_contact = response.contacts().filter_map(|c| c.param("expires").and_then(|e| e.parse().ok())).min();
     of_contact.or_else(|| response.headers.get("Expires").and_then(|e| e.trim().parse().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use bytes::Bytes;
+
+    use super::{super::TerminalConfig, *};
+    use crate::{
+        clock,
+        conference::client::{Identity, ServerAddress},
+        sdp::LocalAudio,
+        sip::{
+            endpoint::{Endpoint, EndpointConfig},
+            message::{Headers, Host},
+        },
+    };
+
+    fn terminal() -> Terminal {
+        let here = Ipv4Addr::LOCALHOST.into();
+        let config = TerminalConfig {
+            identity: Identity::guest(None, Host::Ip(here), None),
+            server: ServerAddress::new("sip:192.0.2.1".parse().expect("server")),
+            audio: LocalAudio::new(SocketAddr::new(here, 0), Vec::new()),
+            session_id: 1,
+            answer: false,
+            ring: Duration::ZERO,
+            part: None,
+        };
+        Terminal::new(Endpoint::new(EndpointConfig::default(), [7; 32]), config)
+    }
+
+    #[test]
+    fn a_registration_is_refreshed_at_two_thirds_of_what_is_granted_and_nothing_granted_is_not_asked_for_again_at_once() {
+        for (granted, refresh) in [("3600", 2400), ("60", 40), ("0", 10)] {
+            let (mut terminal, now) = (terminal(), clock::now());
+            terminal.register(now, 3600);
+            let asked = terminal.registration.asking.expect("a REGISTER under way");
+            let mut headers = Headers::new();
+            headers.push("Expires", granted);
+            let response = Response { status: 200, reason: "OK".to_owned(), headers, body: Bytes::new(), unheard: None };
+            terminal.on_registered(now, asked, &response);
+            assert_eq!(terminal.registration.next_timeout(), Some(now + Duration::from_secs(refresh)), "granted {granted}");
+        }
+    }
 }
