@@ -113,7 +113,7 @@ async fn alice(server: &Server) -> Session<SharingTerminal> {
     let uri: SipUri = format!("sip:{};transport=tcp", server.address()).parse().expect("a URI");
     let address = ServerAddress::new(uri);
     let transports = ClientTransports::bind(&address, None, None, None).await.expect("transports");
-    let credentials = Credentials::new("alice", &server.password("alice"));
+    let credentials = Credentials::new("alice", server.password("alice"));
     let config = TerminalConfig {
         identity: Identity::user("alice", Some(credentials), &address),
         server: address.clone(),
