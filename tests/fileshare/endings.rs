@@ -123,6 +123,35 @@ fn a_file_that_is_there_already_is_treated_as_was_asked() {
 }
 
 #[test]
+fn a_share_that_somebody_could_not_receive_is_no_success_though_others_have_it() {
+    let place = Place::new();
+    place.write("large.bin", bytes(3_000_000));
+    place.write("carol/large.bin", b"in the way");
+    let sharing = place.sharing(&["large.bin", "--limit", "3MiB/s"], None);
+    let mut bob = place.start("bob", &["get", "standup", "--output", "bob"]);
+    bob.until_moved(1);
+    let carol = place.fshare("carol", &["get", "standup", "--output", "carol"]);
+    assert_eq!(code(&carol), 5, "{}", said(&carol));
+    assert_eq!(bob.end().code, Some(0));
+    let ended = sharing.end();
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        ended.error()["message"].as_str().is_some_and(|text| text.contains("sip:carol@") && text.contains(" did not receive it: ")),
+        "{ended:?}"
+    );
+
+    // Who gets it at the second try has it.
+    let sharing = place.sharing(&["large.bin", "--limit", "3MiB/s"], None);
+    let mut bob = place.start("bob", &["get", "standup", "--output", "bob", "--overwrite"]);
+    bob.until_moved(1);
+    assert_eq!(code(&place.fshare("carol", &["get", "standup", "--output", "carol"])), 5);
+    assert_eq!(code(&place.fshare("carol", &["get", "standup", "--output", "carol", "--overwrite"])), 0);
+    assert_eq!(bob.end().code, Some(0));
+    let ended = sharing.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+#[test]
 fn two_files_of_one_name_are_not_one_share() {
     let place = Place::new();
     place.write("a/notes.txt", b"a");

@@ -16,7 +16,7 @@ use super::{
     show::{Bar, Moved, at},
 };
 use crate::{
-    cli::{ExitCode, Failure, settings::Context},
+    cli::{ExitCode, Failure, output::safe_line, settings::Context},
     clock,
     conference::client::TerminalEvent,
     fileshare::{
@@ -59,6 +59,8 @@ pub struct Sharing<'a> {
     uploaded: bool,
     /// Parts of a report that is not whole yet.
     members: Vec<Member>,
+    /// Parts of a status that is not whole yet.
+    standing: Vec<Member>,
     /// The time is up, and it was asked how members stand.
     closing: Option<Instant>,
     /// It was ended without a word, and so long its reason may still come.
@@ -81,6 +83,7 @@ impl<'a> Sharing<'a> {
             ours: None,
             uploaded: false,
             members: Vec::new(),
+            standing: Vec::new(),
             closing: None,
             ended: None,
         }
@@ -217,7 +220,7 @@ impl<'a> Sharing<'a> {
             SharingEvent::Said { share, message } if share == ours && ours.is_some() => match *message {
                 Message::ShareComplete { members, more } => self.on_report(members, more),
                 Message::ShareEnded(why) if self.uploaded => Some(Err(failure::said("the share was ended", Some(&why), None))),
-                Message::Status(status) => self.on_status(transfers, &status.members).await,
+                Message::Status(status) => self.on_status(transfers, status.members, status.more).await,
                 _ => None,
             },
             // Somebody else's: this dialog only shares.
@@ -267,11 +270,20 @@ impl<'a> Sharing<'a> {
     /// What it means that members fared so; `None` where somebody may still come who wants it.
     fn fared(&self, members: &[Member]) -> Option<Result<(), Failure>> {
         let all = |state: MemberState| members.iter().all(|member| member.state == state);
-        if members.iter().any(|member| member.state == MemberState::Complete) {
-            return Some(Ok(()));
+        let complete = |who: &str| members.iter().any(|member| member.state == MemberState::Complete && member.who == who);
+        // Whoever has it by another of its dialogs has it.
+        let without = |member: &&Member| member.state == MemberState::Failed && !complete(&member.who);
+        let some = members.iter().any(|member| member.state == MemberState::Complete);
+        if let Some(member) = members.iter().find(without) {
+            let others = members.iter().filter(without).count().saturating_sub(1);
+            let others = if others == 0 { String::new() } else { format!(", nor did {others} more") };
+            let who = member.failure.as_ref().map_or_else(String::new, |why| format!(": {}", safe_line(&why.text)));
+            let text =
+                if some { format!("{} did not receive it{others}{who}", safe_line(&member.who)) } else { "nobody received it".to_owned() };
+            return Some(Err(Failure::new(ExitCode::Failed, text)));
         }
-        if members.iter().any(|member| member.state == MemberState::Failed) {
-            return Some(Err(Failure::new(ExitCode::Failed, "nobody received it")));
+        if some {
+            return Some(Ok(()));
         }
         if self.for_some && all(MemberState::Declined) {
             return Some(Err(Failure::new(ExitCode::Declined, "nobody whom it is for wants it")));
@@ -280,7 +292,15 @@ impl<'a> Sharing<'a> {
     }
 
     /// It was asked how members stand: after the upload, or when the time was up.
-    async fn on_status(&mut self, transfers: &mut Transfers, members: &[Member]) -> Option<Result<(), Failure>> {
+    async fn on_status(&mut self, transfers: &mut Transfers, members: Vec<Member>, more: bool) -> Option<Result<(), Failure>> {
+        self.standing.extend(members);
+        if let Err(failure) = shares::bounded(self.standing.len()) {
+            return Some(Err(failure));
+        }
+        if more {
+            return None;
+        }
+        let members = std::mem::take(&mut self.standing);
         if self.closing.is_some() {
             self.end(transfers).await;
             let anybody = members.iter().any(|member| member.state == MemberState::Complete);
@@ -324,12 +344,14 @@ impl<'a> Sharing<'a> {
             TransferEvent::Shared { share, batch, .. } => {
                 let (entries, bytes) = (self.batch.entries.into(), self.batch.bytes);
                 output.event(&Moved::Shared { at: at(), share: share.to_string(), entries, bytes })?;
-                if let Some(named) = &self.named {
-                    self.kept = Kept::begin(named, share, batch, &self.manifest)?;
-                }
                 self.until = self.length.map(|length| clock::now() + length);
                 let bar = self.progress.take().map(|progress| Bar::new(output, share, &self.batch, progress));
                 self.ours = Some((share, bar));
+                match self.named.as_ref().map(|named| Kept::begin(named, share, batch, &self.manifest)) {
+                    Some(Ok(kept)) => self.kept = kept,
+                    Some(Err(failure)) => output.note(&format!("broken off, it cannot be gone on with: {}", failure.message)),
+                    None => {}
+                }
                 Ok(())
             }
             TransferEvent::NotShared { why, .. } => Err(failure::said("the conference does not take the share", Some(&why), None)),

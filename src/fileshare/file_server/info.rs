@@ -131,16 +131,8 @@ impl<P: DataPlane> FileServer<P> {
         let Some(status) = self.status_of(call, |role| role == Role::Download) else {
             return self.send(now, call, body.answer(Message::Refusal(Failure::new(FailureCode::Ended, "the share has ended"))));
         };
-        let mut members = status.members.clone();
-        loop {
-            let rest = members.split_off(members.len().min(MAX_MEMBERS));
-            let part = Status { members, more: !rest.is_empty(), ..status.clone() };
-            let more = part.more;
-            self.send(now, call, body.answer(Message::Status(part)));
-            if !more {
-                return;
-            }
-            members = rest;
+        for part in body.answer(Message::Status(status)).split(MAX_MEMBERS) {
+            self.send(now, call, part);
         }
     }
 

@@ -54,7 +54,7 @@ impl FileSharing {
 
     /// Whoever asked is to ask again.
     pub(super) fn put_off(&mut self, cx: &mut CompanionCx<'_>, asked: Vec<Relay>) {
-        for Relay { seat, share, id, last } in asked {
+        for Relay { seat, share, id, last, .. } in asked {
             if last {
                 self.tell_terminal(cx, &seat, Body::of_share(id, share, Message::Done));
             } else {

@@ -13,7 +13,7 @@ use crate::{
         outbox::Outbox,
         wire::{
             Failure, FailureCode,
-            control::{self, Body, CONTENT_TYPE, INFO_PACKAGE, Message},
+            control::{self, Body, CONTENT_TYPE, INFO_PACKAGE, MAX_MEMBERS, Message},
             line::Line,
         },
     },
@@ -58,7 +58,12 @@ pub(super) struct Relay {
     pub(super) id: String,
     /// The member has finished: its call ends with the answer.
     pub(super) last: bool,
+    /// Members of a status that comes in several bodies, so far.
+    pub(super) heard: Vec<control::Member>,
 }
+
+/// Most members of one status that are heard from a file server. Of the others this side's own word counts.
+pub(super) const MAX_HEARD: usize = 64 * MAX_MEMBERS;
 
 /// Most questions of one terminal that wait for a file server. Another one is refused.
 pub(super) const MAX_RELAYS: usize = 32;

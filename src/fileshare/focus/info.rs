@@ -1,10 +1,12 @@
 //! INFO from and to terminals (S601–S605, S701–S705, S801–S812): some is ours to answer, the rest is passed on to the file server under an
 //! id of ours, and its answer back.
 
+use std::collections::BTreeMap;
+
 use super::{
     Asked, Due, FileSharing,
     adrift::AWAY,
-    file_server::{MAX_RELAYS, Relay, package, xml},
+    file_server::{MAX_HEARD, MAX_RELAYS, Relay, package, xml},
     roster::{Member, Share},
 };
 use crate::{
@@ -190,7 +192,7 @@ impl FileSharing {
         let asked = call.and_then(|call| Some((call, self.tell_file_server(cx, call, message)?)));
         match asked {
             Some((call, ours)) => {
-                let relay = Relay { seat: seat.clone(), share, id, last };
+                let relay = Relay { seat: seat.clone(), share, id, last, heard: Vec::new() };
                 self.relays.insert((call, ours), relay);
             }
             None if last => self.tell_terminal(cx, seat, Body::of_share(id, share, Message::Done)),
@@ -200,7 +202,15 @@ impl FileSharing {
 
     /// The file server says something in a member's dialog.
     pub(super) fn on_file_server_says(&mut self, cx: &mut CompanionCx<'_>, call: Call, body: &Body) {
-        if let Some(relay) = self.relays.remove(&(call, body.id.clone())) {
+        let asked = (call, body.id.clone());
+        if let (Message::Status(status), Some(relay)) = (&body.message, self.relays.get_mut(&asked))
+            && status.more
+        {
+            let room = MAX_HEARD.saturating_sub(relay.heard.len());
+            relay.heard.extend(status.members.iter().take(room).cloned());
+            return;
+        }
+        if let Some(relay) = self.relays.remove(&asked) {
             return self.on_relayed(cx, call, relay, body);
         }
         let Some(leg) = self.legs.get(&call) else { return };
@@ -214,8 +224,9 @@ impl FileSharing {
                 self.member_ends(cx, &seat, share, MemberState::Failed, Some(why.clone()));
             }
             Message::Status(status) => {
-                for told in &status.members {
-                    if let Some(member) = self.member(&seat, share).filter(|m| !m.is_over()) {
+                if let Some(member) = self.member(&seat, share).filter(|m| !m.is_over()) {
+                    let who = member.report().who;
+                    if let Some(told) = status.members.iter().find(|told| told.who == who) {
                         (member.state, member.bytes) = (told.state, told.bytes);
                         member.failure.clone_from(&told.failure);
                     }
@@ -232,18 +243,17 @@ impl FileSharing {
         let message = match &body.message {
             Message::Status(status) => {
                 let share = self.rooms.get(&relay.seat.conference).and_then(|room| room.shares.get(&relay.share));
-                let heard = |who: &str| status.members.iter().find(|m| m.who == who);
+                let heard: BTreeMap<_, _> = relay.heard.iter().chain(&status.members).map(|m| (m.who.as_str(), m)).collect();
                 let members: Vec<control::Member> = share
                     .into_iter()
                     .flat_map(Share::receivers)
                     .map(|(_, member)| {
                         let ours = member.report();
-                        match heard(&ours.who).filter(|_| !member.is_over()) {
-                            Some(theirs) => theirs.clone(),
+                        match heard.get(ours.who.as_str()).filter(|_| !member.is_over()) {
+                            Some(theirs) => (*theirs).clone(),
                             None => ours,
                         }
                     })
-                    .take(MAX_MEMBERS)
                     .collect();
                 Message::Status(control::Status { members, more: false, ..status.clone() })
             }
@@ -258,7 +268,10 @@ impl FileSharing {
         // Who goes on with an upload in another dialog does not know the data conference, and has to name it in its proof.
         let known = self.rooms.get(&relay.seat.conference).and_then(|room| room.shares.get(&relay.share));
         let conf = known.filter(|_| matches!(message, Message::Reconnected(_))).map(|share| share.conf.clone());
-        self.tell_terminal(cx, &relay.seat, Body { conf, ..Body::of_share(relay.id, relay.share, message) });
+        let answer = Body { conf, ..Body::of_share(relay.id, relay.share, message) };
+        for part in answer.split(MAX_MEMBERS) {
+            self.tell_terminal(cx, &relay.seat, part);
+        }
         if relay.last {
             self.hang_up(cx, call);
             self.check_complete(cx, &relay.seat.conference, relay.share);

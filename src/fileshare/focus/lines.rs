@@ -127,7 +127,14 @@ impl FileSharing {
                 Ok(()) => Verdict::Later,
                 Err(why) => {
                     self.explain(cx, seat, Some(share), &why);
-                    Verdict::Refused
+                    // Port 0 would end it.
+                    match self.attendee(seat).and_then(|a| a.slots.get(&place)).filter(|_| why.code == FailureCode::Busy) {
+                        Some(slot) => Verdict::Now(slot.media()),
+                        None => {
+                            self.close_line(cx, seat, place, share);
+                            Verdict::Refused
+                        }
+                    }
                 }
             },
             _ => match self.attendee(seat).and_then(|a| a.slots.get(&place)) {

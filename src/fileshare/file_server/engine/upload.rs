@@ -144,6 +144,8 @@ async fn acknowledge<W: AsyncWrite + Unpin>(
         if durable != told || complete {
             told = durable;
             let sequence = if complete { durable.div_ceil(payload) } else { durable.checked_div(payload).unwrap_or(0) };
+            // After a crash whole packets are gone on with, so no more is promised before all is there.
+            let durable = if complete { durable } else { sequence.saturating_mul(payload) };
             let acknowledgement: Bytes = Acknowledgement { durable, complete }.to_bytes();
             if output.control(Kind::Acknowledgement, total, sequence, acknowledgement).await.is_err() {
                 return End::Broken;

@@ -179,3 +179,21 @@ async fn an_empty_batch_is_complete_with_its_trailer() {
     rig.join(Role::Upload, 0).await.upload(&Bytes::new()).await;
     assert!(rig.join(Role::Download, 0).await.download().await.is_empty());
 }
+
+#[tokio::test]
+async fn no_more_than_whole_packets_are_acknowledged_before_all_is_there() {
+    let content = content(2 * PAYLOAD + 7);
+    let mut rig = Rig::new(|config| config.tls = false);
+    let mut alice = rig.join(Role::Upload, 0).await;
+    alice.manifest(content.len()).await;
+    alice.data(&content, 0..3).await;
+    // The next process would go on with whole packets, and a stream that is shared cannot be read again.
+    let mut durable = 0;
+    while durable < 2 * PAYLOAD as u64 {
+        let packet = alice.expect(Kind::Acknowledgement).await;
+        durable = payload::Acknowledgement::read(&packet.data).expect("an acknowledgement").durable;
+    }
+    assert_eq!(durable, 2 * PAYLOAD as u64);
+    alice.trailer(&content).await;
+    alice.acknowledged().await;
+}
