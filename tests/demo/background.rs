@@ -112,6 +112,31 @@ fn terminals_in_the_background_share_and_get_in_their_calls() {
 }
 
 #[test]
+fn the_first_share_of_the_next_conference_is_another_one() {
+    let desk = Desk::new();
+    desk.relayd.run(&["create", "annexe"]).ends_with(0);
+    let place = folder("background-next");
+    let path = |path: &std::path::Path| path.to_str().expect("UTF-8").to_owned();
+    desk.told(&["start", "desk", "--as", "alice"]);
+    desk.told(&["start", "couch", "--as", "bob"]);
+    for (room, name) in [("room", "notes.txt"), ("annexe", "slides.txt")] {
+        let (file, to) = (place.join(name), place.join(room));
+        fs::write(&file, room).expect("written");
+        for terminal in ["desk", "couch"] {
+            desk.ua(&[terminal, "call", room]).ends_with(0);
+        }
+        let shared = desk.told(&["desk", "share", &path(&file)]);
+        assert_eq!(shared["share"], "share-1", "shares are counted anew: {shared}");
+        // By the name of the share: the one before has it, too.
+        desk.ua(&["couch", "get", "share-1", "--output", &path(&to)]).ends_with(0);
+        assert_eq!(fs::read_to_string(to.join(name)).expect("it came"), room);
+        for terminal in ["desk", "couch"] {
+            desk.ua(&[terminal, "hangup"]).ends_with(0);
+        }
+    }
+}
+
+#[test]
 fn a_terminal_rings_until_it_is_told_to_answer() {
     let desk = Desk::new();
     desk.told(&["start", "desk", "--as", "alice", "--ring", "60s"]);

@@ -1,14 +1,23 @@
 //! The files of a terminal: what it shares in its call, what it receives and declines, and what became of each.
 
-use std::{collections::BTreeMap, net::IpAddr, num::NonZeroU64, path::PathBuf, time::Instant};
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    num::NonZeroU64,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
-    cli::{ExitCode, Failure, fshare::failure},
+    cli::{
+        ExitCode, Failure,
+        fshare::{failure, shares},
+    },
     clock,
     fileshare::{
-        ShareId,
+        BatchId, ShareId,
         client::{
             Downloaded, Downloader, TransferError, Uploader,
             transfers::{ShareOptions, TransferEvent, TransferOptions, Transfers},
@@ -131,11 +140,14 @@ pub struct Manner {
     pub folder: PathBuf,
     /// What happens with files that are there already.
     pub overwrite: Overwrite,
+    /// How long the conference may take to say what is shared.
+    pub patience: Duration,
 }
 
 /// A share that the terminal knows of.
 #[derive(Debug)]
 struct Known {
+    /// Of which batch: names of shares begin anew in every conference.
     batch: Batch,
     /// Since when it is received.
     since: Option<Instant>,
@@ -151,11 +163,14 @@ pub struct Files {
     manner: Manner,
     transfers: Transfers,
     terminal: mpsc::Sender<SharingCommand>,
+    /// Shares of the call; none is of an earlier one.
     known: BTreeMap<ShareId, Known>,
     /// Shares of ours that are not taken yet.
     beginning: BTreeMap<u64, (Batch, Reply<ShareId>)>,
     /// Downloads of shares that we have not heard of: the conference is asked.
     asking: Vec<(String, Option<PathBuf>, Reply<()>)>,
+    /// Until when the conference may say what is shared; only while it is asked.
+    unlisted: Option<Instant>,
     members: BTreeMap<ShareId, Vec<Member>>,
 }
 
@@ -165,7 +180,7 @@ impl Files {
         let options = TransferOptions { limit: manner.limit, ..TransferOptions::default() };
         let transfers = Transfers::new(terminal.clone(), local, options);
         let (known, beginning, asking, members) = Default::default();
-        Self { manner, transfers, terminal, known, beginning, asking, members }
+        Self { manner, transfers, terminal, known, beginning, asking, unlisted: None, members }
     }
 
     /// Does what a step wants.
@@ -181,8 +196,11 @@ impl Files {
             Order::Download(name, folder, reply) => match self.find(&name) {
                 Some(share) => self.want(share, folder, reply).await,
                 None => {
+                    // Who has gone away meanwhile is not kept.
+                    self.asking.retain(|(_, _, reply)| !reply.is_closed());
                     self.asking.push((name, folder, reply));
-                    // A terminal that is over answers nobody; the step's patience ends.
+                    self.unlisted = Some(clock::now() + self.manner.patience);
+                    // A terminal that is over answers nobody; our patience ends.
                     let _ = self.terminal.send(SharingCommand::List).await;
                 }
             },
@@ -233,17 +251,45 @@ impl Files {
                 _ => Vec::new(),
             },
             SharingEvent::Said { share: None, message } => {
-                if let Message::Shares { shares, more } = *message {
-                    for summary in shares {
-                        self.know(summary.share, summary.batch, false);
+                match *message {
+                    Message::Shares { shares, more } => {
+                        for summary in shares {
+                            self.know(summary.share, summary.batch, false);
+                        }
+                        if !more {
+                            self.listed().await;
+                        }
                     }
-                    if !more {
-                        self.listed().await;
-                    }
+                    // It names no share: it answers who asks for all.
+                    Message::Refusal(why) => self.unsaid(&shares::refused(&why)),
+                    _ => {}
                 }
                 Vec::new()
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// The call is over: nothing of its shares holds in the next one, and whoever waits for one waits in vain.
+    pub fn call_ended(&mut self) {
+        let over = Failure::new(ExitCode::Declined, "the call is over");
+        self.unsaid(&over);
+        self.members.clear();
+        for reply in std::mem::take(&mut self.known).into_values().flat_map(|known| known.waiting) {
+            answer(reply, Err(over.clone()));
+        }
+    }
+
+    /// Until when the conference may say what is shared; nothing while it is not asked.
+    pub fn unlisted(&self) -> Option<Instant> {
+        self.unlisted
+    }
+
+    /// Nobody who asked is told what is shared.
+    pub fn unsaid(&mut self, why: &Failure) {
+        self.unlisted = None;
+        for (_, _, reply) in std::mem::take(&mut self.asking) {
+            answer(reply, Err(why.clone()));
         }
     }
 
@@ -255,9 +301,9 @@ impl Files {
     /// Something became of a transfer.
     pub fn became(&mut self, event: TransferEvent) -> Filed {
         match event {
-            TransferEvent::Shared { key, share, .. } => {
+            TransferEvent::Shared { key, share, batch: id } => {
                 if let Some((batch, reply)) = self.beginning.remove(&key) {
-                    self.know(share, batch, true);
+                    self.know(share, Batch { id, ..batch }, true);
                     answer(reply, Ok(share));
                 }
                 Filed::Shared { share }
@@ -292,13 +338,27 @@ impl Files {
     }
 
     fn know(&mut self, share: ShareId, batch: Batch, ours: bool) {
-        self.known.entry(share).or_insert(Known { batch, since: None, outcome: None, waiting: Vec::new(), ours });
+        match self.known.get_mut(&share) {
+            Some(known) if is_same(known.batch.id, batch.id) => {
+                // The list says more than a line.
+                if batch.files.len() > known.batch.files.len() {
+                    known.batch = batch;
+                }
+            }
+            _ => {
+                let known = Known { batch, since: None, outcome: None, waiting: Vec::new(), ours };
+                for reply in self.known.insert(share, known).into_iter().flat_map(|before| before.waiting) {
+                    answer(reply, Err(Failure::new(ExitCode::Declined, format!("{share} is another one now"))));
+                }
+            }
+        }
         while self.known.len() > MAX_SHARES {
             self.known.pop_first();
         }
     }
 
     async fn listed(&mut self) {
+        self.unlisted = None;
         for (name, folder, reply) in std::mem::take(&mut self.asking) {
             match self.find(&name) {
                 Some(share) => self.want(share, folder, reply).await,
@@ -360,6 +420,11 @@ impl Files {
     }
 }
 
+/// Whether it is the same batch. A line may not say which.
+fn is_same(known: BatchId, told: BatchId) -> bool {
+    known == told || [known, told].contains(&BatchId(0))
+}
+
 fn of(share: ShareId, error: &TransferError) -> Failure {
     failure::of_transfer(&format!("{share} failed"), error, None)
 }
@@ -371,4 +436,124 @@ fn unknown(name: &str) -> Failure {
 fn answer<T>(reply: Reply<T>, outcome: Result<T, Failure>) {
     // The step may have lost its patience.
     let _ = reply.send(outcome);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use super::*;
+    use crate::{
+        fileshare::wire::{
+            self, FailureCode,
+            control::{DownloadOffer, FileFacts, ShareSummary},
+        },
+        transfer::sink::Finished,
+    };
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    fn batch(id: u64, name: &str) -> Batch {
+        let file = FileFacts { name: name.to_owned(), size: Some(5), mime: None, sha256: None };
+        Batch { id: BatchId(id), entries: 1, bytes: Some(5), manifest: None, files: vec![file] }
+    }
+
+    fn offered(share: ShareId, batch: Batch) -> SharingEvent {
+        let address = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 9);
+        SharingEvent::Offered { share, offer: Box::new(DownloadOffer { from: String::new(), batch, address, fingerprint: None }) }
+    }
+
+    /// Files of a terminal that declines, and what it tells the conference.
+    fn files() -> (Files, mpsc::Receiver<SharingCommand>, tempfile::TempDir) {
+        let (terminal, told) = mpsc::channel(64);
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().to_owned();
+        let manner = Manner { receive: false, limit: None, folder: place, overwrite: Overwrite::Refuse, patience: PATIENCE };
+        (Files::new(manner, terminal, Ipv4Addr::LOCALHOST.into()), told, folder)
+    }
+
+    async fn get(files: &mut Files, name: &str) -> oneshot::Receiver<Result<(), Failure>> {
+        let (reply, outcome) = oneshot::channel();
+        files.take(Order::Download(name.to_owned(), None, reply)).await;
+        outcome
+    }
+
+    fn code(outcome: &mut oneshot::Receiver<Result<(), Failure>>) -> Option<Result<(), ExitCode>> {
+        outcome.try_recv().ok().map(|outcome| outcome.map_err(|failure| failure.code))
+    }
+
+    fn asks(told: &mut mpsc::Receiver<SharingCommand>) -> Vec<&'static str> {
+        let word = |command| match command {
+            SharingCommand::Receive { .. } => "receive",
+            SharingCommand::List => "list",
+            SharingCommand::Decline { .. } => "decline",
+            _ => "something else",
+        };
+        std::iter::from_fn(|| told.try_recv().ok()).map(word).collect()
+    }
+
+    /// The first share of a call is here.
+    async fn got(files: &mut Files, told: &mut mpsc::Receiver<SharingCommand>, batch: Batch) {
+        let (share, name) = (ShareId(1), batch.files[0].name.clone());
+        files.hear(offered(share, batch)).await;
+        let mut outcome = get(files, &name).await;
+        assert_eq!(asks(told), ["decline", "receive"]);
+        let downloaded = Downloaded { bytes: 5, files: Finished { files: Vec::new(), root: None, warnings: Vec::new() } };
+        files.became(TransferEvent::Downloaded { share, downloaded: Box::new(downloaded) });
+        assert_eq!(code(&mut outcome), Some(Ok(())));
+    }
+
+    #[tokio::test]
+    async fn the_first_share_of_the_next_call_is_not_that_of_the_one_before() {
+        let (mut files, mut told, _folder) = files();
+        got(&mut files, &mut told, batch(1, "notes.txt")).await;
+        files.call_ended();
+        let mut before = get(&mut files, "notes.txt").await;
+        assert_eq!(asks(&mut told), ["list"], "what came in another call is nothing that this one has");
+        files.hear(offered(ShareId(1), batch(2, "slides.bin"))).await;
+        let mut now = get(&mut files, "slides.bin").await;
+        assert_eq!(asks(&mut told), ["decline", "receive"]);
+        assert_eq!((code(&mut before), code(&mut now)), (None, None), "neither has come");
+        files.call_ended();
+        let over = Some(Err(ExitCode::Declined));
+        assert_eq!((code(&mut before), code(&mut now)), (over, over), "who waits is told that the call is over");
+    }
+
+    #[tokio::test]
+    async fn a_share_of_the_same_name_and_of_another_batch_is_another_one() {
+        let (mut files, mut told, _folder) = files();
+        got(&mut files, &mut told, batch(1, "notes.txt")).await;
+        let summary = |batch| ShareSummary {
+            share: ShareId(1),
+            from: String::new(),
+            own: false,
+            batch,
+            uploaded: 5,
+            complete: true,
+            finished: 0,
+            members: 0,
+        };
+        let said =
+            |batch| SharingEvent::Said { share: None, message: Box::new(Message::Shares { shares: vec![summary(batch)], more: false }) };
+        files.hear(said(batch(1, "notes.txt"))).await;
+        assert_eq!(code(&mut get(&mut files, "notes.txt").await), Some(Ok(())), "it is here");
+        files.hear(said(batch(2, "notes.txt"))).await;
+        let mut outcome = get(&mut files, "notes.txt").await;
+        assert_eq!((asks(&mut told), code(&mut outcome)), (vec!["receive"], None), "it is not");
+    }
+
+    #[tokio::test]
+    async fn who_asks_for_what_is_shared_is_answered_by_a_refusal_and_by_silence() {
+        let (mut files, mut told, _folder) = files();
+        let mut outcome = get(&mut files, "notes.txt").await;
+        let why = wire::Failure::new(FailureCode::Forbidden, "guests receive nothing");
+        files.hear(SharingEvent::Said { share: None, message: Box::new(Message::Refusal(why)) }).await;
+        assert_eq!((asks(&mut told), code(&mut outcome)), (vec!["list"], Some(Err(ExitCode::Denied))));
+        assert_eq!(files.unlisted(), None, "nobody asks");
+        let began = clock::now();
+        let mut outcome = get(&mut files, "notes.txt").await;
+        assert!(files.unlisted().is_some_and(|end| (began + PATIENCE..=clock::now() + PATIENCE).contains(&end)));
+        files.unsaid(&shares::unsaid());
+        assert_eq!((files.unlisted(), code(&mut outcome)), (None, Some(Err(ExitCode::Unreachable))));
+    }
 }

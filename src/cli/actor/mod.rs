@@ -20,7 +20,7 @@ use std::{
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
-    time::timeout,
+    time::{sleep_until, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -30,7 +30,8 @@ pub use log::Log;
 use files::{Files, ORDERS};
 
 use crate::{
-    cli::{ExitCode, Failure, OrFail as _},
+    cli::{ExitCode, Failure, OrFail as _, fshare::shares},
+    clock,
     conference::client::{self, Dial, TerminalEvent, media::Report},
     fileshare::terminal::{SharingEvent, SharingTerminal},
     sip::endpoint::Reason,
@@ -83,13 +84,19 @@ impl Actor {
                 kept.push(happened);
             };
             loop {
+                let unlisted = files.unlisted();
+                let silence = sleep_until(unlisted.unwrap_or_else(clock::now).into());
                 tokio::select! {
                     event = happenings.next() => match event {
                         Some(SharingEvent::Terminal(event)) => {
                             let (what, text) = told(&event);
                             mark(what, text);
-                            if let Some(up) = puts_up(&event) {
-                                is_up.store(up, Ordering::Relaxed);
+                            let was_up = puts_up(&event).is_some_and(|up| is_up.swap(up, Ordering::Relaxed));
+                            // An offer may come with the call: what was heard before its answer is its own.
+                            match event {
+                                TerminalEvent::Ended { .. } => files.call_ended(),
+                                TerminalEvent::Established { .. } if was_up => files.call_ended(),
+                                _ => {}
                             }
                             // Whoever is woken by it sees the rest.
                             calls.push(event);
@@ -98,6 +105,7 @@ impl Actor {
                         None => break,
                     },
                     event = files.next() => note(files.became(event)),
+                    () = silence, if unlisted.is_some() => files.unsaid(&shares::unsaid()),
                     Some(order) = inbox.recv() => files.take(order).await,
                     () = token.cancelled() => break,
                 }

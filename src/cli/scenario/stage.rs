@@ -243,7 +243,8 @@ impl Stage {
         let opened = Participant::open_as(host, transports, config, SharingTerminal::new);
         let (participant, happenings) = opened.or_fail(ExitCode::Failed, format_args!("open the terminal {}", terminal.name))?;
         let folder = self.folder.path().join(RECEIVED).join(terminal.name.as_str());
-        let manner = Manner { receive: terminal.receive, limit: terminal.limit.get(), folder, overwrite: Overwrite::Replace };
+        let (limit, patience) = (terminal.limit.get(), self.context.settings.config.timeout.get());
+        let manner = Manner { receive: terminal.receive, limit, folder, overwrite: Overwrite::Replace, patience };
         let (journal, name) = (Arc::clone(&self.journal), terminal.name.to_string());
         let mark = move |what, text| journal.mark(&name, what, text);
         let actor = Actor::new(terminal.name.as_str(), participant, happenings, manner, mark, &self.tasks);

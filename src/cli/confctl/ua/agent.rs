@@ -121,6 +121,7 @@ async fn begin(args: &StartArgs, context: &Context, tasks: &TaskTracker) -> Resu
         limit: args.limit.and_then(Bandwidth::get),
         folder: args.download.clone().unwrap_or_else(|| PathBuf::from(".")),
         overwrite: Overwrite::Rename,
+        patience: context.settings.config.timeout.get(),
     };
     let happened = Arc::new(Mutex::new(VecDeque::new()));
     let kept = Arc::clone(&happened);
