@@ -235,6 +235,24 @@ fn a_download_that_is_left_is_gone_on_with() {
 }
 
 #[test]
+fn who_joins_again_goes_on_with_what_was_under_way() {
+    let relayd = server();
+    let place = folder("join-again");
+    let file = place.join("long.bin");
+    fs::write(&file, bytes(8_000_000, 6)).expect("written");
+    let to = place.join("received");
+    let mut alice = relayd.joins(&["room", "--as", "alice", "--share", text(&file)]);
+    alice.waits_for("uploaded");
+    let bob = ["--json", "join", "room", "--as", "bob", "--download", text(&to), "--limit", "2MiB/s", "--for", "2s"];
+    relayd.run(&bob).ends_with(9);
+    let mut bob = relayd.joins(&["room", "--as", "bob", "--download", text(&to)]);
+    bob.waits_for("received");
+    assert!(fs::read(to.join("long.bin")).expect("it is there") == bytes(8_000_000, 6));
+    leaves(bob);
+    leaves(alice);
+}
+
+#[test]
 fn a_sharer_that_leaves_too_early_says_so() {
     let relayd = server();
     let place = folder("join-early");

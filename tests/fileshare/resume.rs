@@ -106,6 +106,19 @@ fn to_get_again_what_was_broken_off_goes_on_with_it() {
 }
 
 #[test]
+fn to_get_again_into_a_folder_that_was_removed_begins_anew() {
+    let place = Place::new();
+    let sent = place.write("large.bin", bytes(SIZE));
+    let sharing = place.sharing(&["large.bin"], None);
+    let get = ["get", "standup", &sharing.share, "--output", "bob"];
+    broken_off(place.start("bob", &[&get[..], &["--limit", LIMIT]].concat()), Signal::SIGINT);
+    fs::remove_dir_all(place.path("bob")).expect("removed");
+    let again = place.start("bob", &get).end();
+    assert_eq!(again.code, Some(0), "{again:?}");
+    assert!(place.read("bob/large.bin") == sent);
+}
+
+#[test]
 fn a_connection_that_is_cut_is_made_again() {
     let place = Place::with(&[("RELAYD_FILES_HEARTBEAT", "1s")]);
     let sent = place.write("large.bin", bytes(SIZE));

@@ -11,7 +11,7 @@ use tokio::time::{Instant, interval, sleep_until};
 
 use super::{
     call::{self, Call, over},
-    failure, receive, resume,
+    failure, receive,
     share::{REDRAW, rate},
     shares,
     show::{Bar, Moved, at},
@@ -280,15 +280,7 @@ impl<'a> Getting<'a> {
         if self.args.to_stdout() {
             return Ok(receive::to_stdout());
         }
-        let user = self.context.settings.config.user.as_ref().map(|user| ("user".to_owned(), user.to_string()));
-        let place = [("conference", self.uri.clone()), ("share", share.to_string()), ("batch", batch.id.to_string())];
-        let manifest = manifest(batch).map(|digest| ("manifest".to_owned(), digest));
-        let details = place.into_iter().map(|(key, value)| (key.to_owned(), value)).chain(user).chain(manifest).collect();
-        if let Some((records, name)) = receive::begun(&self.args.output, &details)? {
-            self.context.output.note(format!("{share} was begun before: going on with {name}"));
-            return resume::download(&records, &name).await;
-        }
-        receive::to_folder(&self.args.output, self.args.policy.overwrite(), share, batch, details)
+        receive::into_folder(&self.args.output, self.args.policy, &self.uri, share, batch, self.context).await
     }
 
     async fn on_transfer(&mut self, event: TransferEvent) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::process::Command;
 
-use super::kept;
+use super::{get, kept, resume};
 use crate::{
     cli::{
         ExitCode, Failure, OrFail as _,
@@ -61,22 +61,30 @@ pub fn records() -> Result<Option<RecordStore>, Failure> {
 }
 
 /// The record of an earlier download of the same files in the same conference, by the same account, into the same folder.
-///
-/// # Errors
-/// The records cannot be read.
-pub fn begun(folder: &Path, details: &BTreeMap<String, String>) -> Result<Option<(RecordStore, TransferName)>, Failure> {
+fn begun(folder: &Path, details: &BTreeMap<String, String>) -> Result<Option<(RecordStore, Record)>, Failure> {
     let Some(records) = records()? else { return Ok(None) };
-    let Ok(folder) = folder.canonicalize() else { return Ok(None) };
+    let known = records.list().or_fail(ExitCode::Failed, "read the records of transfers")?;
+    Ok(same_files(known, folder, details).map(|record| (records, record)))
+}
+
+/// The record of these files among all: of this share sooner than of another one with the same files.
+fn same_files(known: Vec<Record>, folder: &Path, details: &BTreeMap<String, String>) -> Option<Record> {
     let same = |record: &Record, keys: &[&str]| {
         keys.iter().all(|key| record.details.get(*key) == details.get(*key)) && keys.iter().any(|key| record.details.contains_key(*key))
     };
-    let fits = |record: &Record| {
-        let place = same(record, &["conference", "user"]) && Path::new(&record.target).canonicalize().is_ok_and(|target| target == folder);
-        let batch = same(record, &["share", "batch"]) || same(record, &["manifest"]);
-        place && batch && !kept::is_upload(record)
-    };
-    let known = records.list().or_fail(ExitCode::Failed, "read the records of transfers")?;
-    Ok(known.into_iter().find(fits).map(|record| (records, record.transfer)))
+    let place = |record: &Record| same(record, &["conference", "user"]) && is_folder(Path::new(&record.target), folder);
+    let mut known: Vec<Record> = known.into_iter().filter(|record| !kept::is_upload(record) && place(record)).collect();
+    let this = known.iter().position(|record| same(record, &["share", "batch"]));
+    let found = this.or_else(|| known.iter().position(|record| same(record, &["manifest"])))?;
+    Some(known.swap_remove(found))
+}
+
+/// Whether two paths mean one folder; one that is not there, or not any more, by its words.
+fn is_folder(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => std::path::absolute(one).ok().zip(std::path::absolute(other).ok()).is_some_and(|(one, other)| one == other),
+    }
 }
 
 /// A name for the record of a download. The same share may be received by several accounts, and into several folders, at once.
@@ -87,8 +95,38 @@ fn name(folder: &Path, share: ShareId, batch: &Batch, user: &str) -> Option<Tran
     TransferName::new(&format!("{share}-{}", digest.get(..16)?)).ok()
 }
 
-/// A download into a folder, with a record to go on from.
-pub fn to_folder(
+/// A download into a folder, with a record to go on from: that of an earlier one where there is one.
+///
+/// # Errors
+/// It is running (5), or damaged; the records cannot be read.
+pub async fn into_folder(
+    folder: &Path,
+    policy: Policy,
+    conference: &str,
+    share: ShareId,
+    batch: &Batch,
+    context: &Context,
+) -> Result<Downloader, Failure> {
+    let user = context.settings.config.user.as_ref().map(|user| ("user", user.to_string()));
+    let place = [("conference", conference.to_owned()), ("share", share.to_string()), ("batch", batch.id.to_string())];
+    let manifest = get::manifest(batch).map(|digest| ("manifest", digest));
+    let details = place.into_iter().chain(user).chain(manifest).map(|(key, value)| (key.to_owned(), value)).collect();
+    if let Some((records, record)) = begun(folder, &details)? {
+        let name = &record.transfer;
+        match resume::download(&records, name).await {
+            // The same files of another share are just coming: these are put beside them, by the policy.
+            Err(failure) if failure.code == ExitCode::Conflict && record.details.get("batch") != details.get("batch") => {}
+            Err(failure) => return Err(failure),
+            Ok(downloader) => {
+                context.output.note(format!("{share} was begun before: going on with {name}"));
+                return Ok(downloader);
+            }
+        }
+    }
+    to_folder(folder, policy.overwrite(), share, batch, details)
+}
+
+fn to_folder(
     folder: &Path,
     overwrite: Overwrite,
     share: ShareId,

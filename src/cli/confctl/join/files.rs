@@ -104,8 +104,8 @@ pub(super) struct Files {
     args: FileArgs,
     output: Output,
     context: Context,
-    /// What a record says, so that `fshare resume` knows where to go on.
-    place: BTreeMap<String, String>,
+    /// The conference, for records, so that `fshare resume` knows where to go on.
+    uri: String,
     transfers: Transfers,
     waiting: Option<Shared>,
     ours: Option<Ours>,
@@ -125,12 +125,11 @@ impl Files {
         context: &Context,
     ) -> Self {
         let options = TransferOptions { limit: args.limit.and_then(Bandwidth::get), ..TransferOptions::default() };
-        let user = context.settings.config.user.as_ref().map(|user| ("user".to_owned(), user.to_string()));
         Self {
             args: args.clone(),
             output: context.output.clone(),
             context: context.clone(),
-            place: [("conference".to_owned(), uri.to_owned())].into_iter().chain(user).collect(),
+            uri: uri.to_owned(),
             transfers: Transfers::new(terminal, local, options),
             waiting: shared,
             ours: None,
@@ -184,17 +183,13 @@ impl Files {
     async fn offered(&mut self, share: ShareId, offer: DownloadOffer) -> Result<(), Failure> {
         let DownloadOffer { from, batch, .. } = offer;
         let wanted = match &self.args.download {
-            Some(folder) => {
-                let place = [("share", share.to_string()), ("batch", batch.id.to_string())];
-                let details = place.map(|(key, value)| (key.to_owned(), value)).into_iter().chain(self.place.clone()).collect();
-                match receive::to_folder(folder, self.args.policy.overwrite(), share, &batch, details) {
-                    Ok(downloader) => self.receive(share, &batch, downloader).await,
-                    Err(failure) => {
-                        self.fail(failure);
-                        false
-                    }
+            Some(folder) => match receive::into_folder(folder, self.args.policy, &self.uri, share, &batch, &self.context).await {
+                Ok(downloader) => self.receive(share, &batch, downloader).await,
+                Err(failure) => {
+                    self.fail(failure);
+                    false
                 }
-            }
+            },
             None => false,
         };
         if !wanted {
