@@ -115,17 +115,20 @@ fn media_servers(config: &Config, faults: &mut Faults) {
     }
 }
 
-/// Files without TLS can be read on the way: only on this machine, unless somebody says so.
+/// Files without TLS can be read on the way: only on this machine, unless somebody says so. And what SDP names has to be somewhere.
 fn files(config: &Config, faults: &mut Faults) {
     let files = &config.files;
     let wide = if files.addresses.is_empty() {
         config.listen.sip.iter().any(|listener| !is_loopback(listener.address))
     } else {
-        files.addresses.iter().any(|ip| !ip.to_canonical().is_loopback())
+        files.addresses.iter().chain(&files.advertise).any(|ip| !ip.to_canonical().is_loopback())
     };
     if config.roles.has(Role::Fs) && !files.tls && !files.allow_plain && wide {
         let what = "is off, and files can be read by others on the way: turn it on, or set files.addresses: [127.0.0.1], or files.allow_plain: true";
         faults.add(&Path::of_keys("files.tls"), what);
+    }
+    for (index, _) in files.advertise.iter().enumerate().filter(|(_, ip)| ip.is_unspecified()) {
+        faults.add(&Path::of_keys("files.advertise").index(index), "is no address that terminals can connect to: name the gateway's");
     }
 }
 

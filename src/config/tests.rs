@@ -265,6 +265,7 @@ fn parts_that_do_not_fit_together_are_refused() {
         ("tls: {certificate: /c.pem}\n", "tls.certificate: needs its private key"),
         ("roles: [as]\n", "roles: the role as needs a media server"),
         ("files: {tls: no, addresses: [192.0.2.1]}\n", "files.tls: is off, and files can be read by others"),
+        ("files: {advertise: [192.0.2.1, '::']}\n", "files.advertise[1]: is no address that terminals can connect to"),
         ("roles: [ms, fs]\n", "roles: the roles ms and fs without as need a process"),
         ("roles: [as]\nmedia_servers: [sip:ms.example]\n", "media_servers[0]: is not on this machine: add ;transport=tls"),
         ("controllers: [192.0.2.1]\n", "controllers[0]: \"192.0.2.1\" is not an address on loopback"),

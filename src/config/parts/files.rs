@@ -18,6 +18,9 @@ section! {
         /// Addresses that terminals connect to and that SDP names, best first; without any, those that SIP is listened for on. Each is listened
         /// on with the port of the share.
         addresses: Vec<IpAddr> = Vec::new(),
+        /// Addresses that SDP names instead of those that are listened on, best first: those of a gateway that passes the same ports on. Where it
+        /// changes the addresses that terminals come from, behind_nat has to be set, too.
+        advertise: Vec<IpAddr> = Vec::new(),
         /// TLS for the bytes, with a certificate made at the start whose fingerprint travels by SIP. Without it, plain TCP.
         tls: bool = true,
         /// Required without tls where terminals on other machines can connect.

@@ -75,7 +75,7 @@ impl Files {
         let stats = engine.stats();
         let settings = FileServerConfig {
             access: access(config),
-            addresses,
+            addresses: if files.advertise.is_empty() { addresses } else { files.advertise.clone() },
             limits,
             idle: files.idle.get(),
             resume_window: files.resume_window.get(),
