@@ -133,8 +133,11 @@ async fn deliver<W: AsyncWrite + Unpin>(
     if start > beginning.div_ceil(payload) {
         return Err(End::protocol("the terminal asks for a packet behind the last"));
     }
-    let mut data =
-        Packets { reader: reader(room, seat, beginning).await?, size: room.common.config.payload as usize, begun: BytesMut::new() };
+    let mut data = Packets {
+        reader: reader(room, seat, output, leave, beginning).await?,
+        size: room.common.config.payload as usize,
+        begun: BytesMut::new(),
+    };
     let (mut sequence, mut offset, mut pace) = (start, beginning, Pace::new(room.paces.clone()));
     while let Some(packet) = data.next(room, seat, output, leave).await? {
         let length = u32::try_from(packet.len()).unwrap_or(0);
@@ -202,12 +205,30 @@ async fn until<W: AsyncWrite + Unpin, T>(
     }
 }
 
-async fn reader(room: &Room, seat: &Seat, offset: u64) -> Result<SpoolReader, End> {
+/// Asks the keeper for a reader, with signs of life: it may be waiting for its disk.
+async fn reader<W: AsyncWrite + Unpin>(
+    room: &Room,
+    seat: &Seat,
+    output: &mut Outgoing<W>,
+    leave: &CancellationToken,
+    offset: u64,
+) -> Result<SpoolReader, End> {
     let (reply, answer) = oneshot::channel();
-    let order = room.orders.send(Order::Read { offset, reply });
     let gone = || End::Dismissed(seat.why());
-    order.await.map_err(|_| gone())?;
-    answer.await.map_err(|_| gone())?.map_err(|error| of_spool(room, seat, &error))
+    let asked = async {
+        room.orders.send(Order::Read { offset, reply }).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())
+    };
+    let mut asked = std::pin::pin!(asked);
+    let read = loop {
+        tokio::select! {
+            biased;
+            read = &mut asked => break read?,
+            () = leave.cancelled() => return Err(gone()),
+            () = sleep(room.common.config.heartbeat) => heartbeat(output).await?,
+        }
+    };
+    read.map_err(|error| of_spool(room, seat, &error))
 }
 
 fn of_spool(room: &Room, seat: &Seat, error: &SpoolError) -> End {

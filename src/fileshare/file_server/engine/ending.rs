@@ -53,6 +53,8 @@ impl End {
             _ => Failure::read(&packet.data),
         };
         match read {
+            // It heard nothing from us, or cannot go on now: it may come again.
+            Ok(failure) if matches!(failure.code, FailureCode::Unreachable | FailureCode::Busy) => Self::Broken,
             Ok(failure) => Self::GaveUp(failure),
             Err(error) => Self::Fault(Failure::new(error.code(), error.to_string())),
         }

@@ -1,6 +1,7 @@
 //! The data plane over real sockets, with a small client of its own.
 
 mod admitting;
+mod besieged;
 mod downloading;
 mod ending;
 mod keeping;
