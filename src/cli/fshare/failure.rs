@@ -15,7 +15,7 @@ pub fn code(code: FailureCode) -> ExitCode {
         FailureCode::Usage => ExitCode::Usage,
         FailureCode::Forbidden => ExitCode::Denied,
         FailureCode::NotFound => ExitCode::NotFound,
-        FailureCode::Conflict | FailureCode::Limit => ExitCode::Conflict,
+        FailureCode::Conflict | FailureCode::Limit | FailureCode::NoSpace => ExitCode::Conflict,
         FailureCode::Declined | FailureCode::Cancelled | FailureCode::Ended => ExitCode::Declined,
         FailureCode::Unreachable | FailureCode::Busy => ExitCode::Unreachable,
         FailureCode::Integrity => ExitCode::Unverified,

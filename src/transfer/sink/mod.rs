@@ -192,8 +192,8 @@ pub struct Finished {
     pub warnings: Vec<String>,
 }
 
-/// Commands on their way to the thread; so many chunks at most.
-const QUEUE: usize = 4;
+/// Commands on their way to the thread; so many chunks at most. What is there when the process is killed is lost.
+const QUEUE: usize = 2;
 
 /// Puts a batch down. Dropping it breaks off as [`Sink::suspend`] does, without waiting.
 #[derive(Debug)]

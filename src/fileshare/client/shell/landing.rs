@@ -20,8 +20,8 @@ use crate::{
     },
 };
 
-/// Chunks on their way to the sink.
-pub(super) const ORDERS: usize = 4;
+/// Chunks on their way to the sink. What is on its way there and in the sink's own queue is lost with the process, and comes again.
+pub(super) const ORDERS: usize = 1;
 /// Where records keep the fixed payload size.
 pub(super) const PAYLOAD: &str = "payload";
 

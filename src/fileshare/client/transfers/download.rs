@@ -32,7 +32,9 @@ pub(super) async fn run(mut lead: Lead, mut downloader: Downloader, port: LocalP
         // Of downloads that is not said.
         Err(Stop::Complete(_)) => TransferEvent::Ended { share, why: None, record: keep(downloader, true).await },
         Err(Stop::Error(error)) => {
-            if !matches!(error, TransferError::Stopped) {
+            // What can be gone on with has not failed: who goes leaves the share, and may come back to it.
+            let comes_back = matches!(error, TransferError::Stopped) || error.is_transient() && downloader.record().is_some();
+            if !comes_back {
                 lead.say(Message::DownloadError(told(&error))).await;
             }
             let record = keep(downloader, error.keeps()).await;

@@ -138,6 +138,12 @@ impl Lead {
         }
     }
 
+    /// Waits until the conference says that the share is over, for a while.
+    pub(super) async fn hear_the_end(&mut self) {
+        // Whoever has not heard it by then says so itself.
+        let _ = timeout(CLOSING, async { while self.word().await.is_ok() {} }).await;
+    }
+
     /// Runs connections until one brings the transfer to its end. `connect` does one.
     pub(super) async fn run<W, T>(
         &mut self,
@@ -213,6 +219,8 @@ impl Lead {
                         // What it had to say is said by now, or never.
                         return match timeout(CLOSING, &mut run).await {
                             Ok(Ok(done)) => Ok(Ok(done)),
+                            // What is wrong with our files and disks we know better.
+                            Ok(Err(error @ (TransferError::Source(_) | TransferError::Sink(_)))) => Err(Stop::Error(error)),
                             Ok(Err(_)) => Err(Stop::Ended(self.reason(why).await)),
                             Err(_) => {
                                 settings.stop.cancel();
