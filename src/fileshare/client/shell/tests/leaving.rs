@@ -47,8 +47,8 @@ impl Drop for Release {
 
 #[tokio::test]
 async fn a_sink_that_takes_nothing_holds_nobody_who_leaves() {
-    // One chunk at the stream, four before it, one waits for them, four behind that: then the order to place has no room any more.
-    for (packets, give_up) in [(4, false), (9, false), (10, false), (10, true)] {
+    // One chunk at the stream, two before it, one waits for them, one behind that: then the order to place has no room any more.
+    for (packets, give_up) in [(2, false), (4, false), (5, false), (5, true)] {
         let held = Held::default();
         let release = Release(held.clone());
         let listener = TcpListener::bind((HERE, 0)).await.expect("a port");
