@@ -44,7 +44,7 @@ pub struct Limits {
     pub shares: usize,
     /// Most members of a data conference, its sharer included; one more is answered 503 with Retry-After.
     pub members: usize,
-    /// Most bytes of a batch. A larger one is refused: by 488 where the INVITE tells, by a refusal where `upload-request` does, else by an
+    /// Most bytes of a batch. A larger one is refused: by 413 where the INVITE tells, by a refusal where `upload-request` does, else by an
     /// error packet when the manifest or the bytes come.
     pub batch_bytes: u64,
     /// Most entries of a batch. As `batch_bytes`.

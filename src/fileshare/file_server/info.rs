@@ -76,8 +76,6 @@ impl<P: DataPlane> FileServer<P> {
             Message::Reconnect { source } => {
                 if source.port() == 0 || source.ip().is_unspecified() {
                     refuse(FailureCode::Usage, "nobody can connect from that address")
-                } else if role == Role::Upload && self.shares.get(&conf).is_some_and(|share| share.complete.is_some()) {
-                    refuse(FailureCode::Conflict, "the upload is complete")
                 } else {
                     self.reconnect(now, call, *source);
                     match self.endpoint_of(now, call) {

@@ -174,7 +174,7 @@ impl<P: DataPlane> FileServer<P> {
             (None, Role::Upload) => {}
         }
         match &offered.line.batch {
-            Some(batch) => within(limits, batch.entries as usize, batch.bytes).map_err(|failure| Refusal::new(488, failure.text)),
+            Some(batch) => within(limits, batch.entries as usize, batch.bytes).map_err(|failure| Refusal::new(413, failure.text)),
             None => Ok(()),
         }
     }

@@ -288,8 +288,8 @@ fn what_cannot_be_is_refused_by_a_status_that_says_why() {
         ("c2", ours(|line| line.transport = Transport::Tcp), 488),
         ("c2", ours(|line| line.direction = Direction::SendRecv), 488),
         ("c2", ours(|line| line.setup = Some(Setup::Passive)), 488),
-        ("c2", ours(|line| line.batch = Some(batch(1, 5000))), 488),
-        ("c2", ours(|line| line.batch = Some(batch(11, 10))), 488),
+        ("c2", ours(|line| line.batch = Some(batch(1, 5000))), 413),
+        ("c2", ours(|line| line.batch = Some(batch(11, 10))), 413),
         ("c1", Line { batch: Some(Batch { id: BatchId(8), ..batch(1, 10) }), ..receiver("192.0.2.3:1") }, 488),
     ] {
         let mut world = World::new(|config| (config.limits.batch_bytes, config.limits.entries) = (4000, 10));

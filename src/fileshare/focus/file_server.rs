@@ -261,6 +261,7 @@ impl FileSharing {
         let code = match response.status {
             404 | 481 => FailureCode::NotFound,
             403 => FailureCode::Forbidden,
+            413 => FailureCode::Limit,
             408 | 503 => FailureCode::Unreachable,
             486 => FailureCode::Conflict,
             _ => FailureCode::Failed,
