@@ -349,7 +349,7 @@ impl<'a> Sharing<'a> {
                 self.ours = Some((share, bar));
                 match self.named.as_ref().map(|named| Kept::begin(named, share, batch, &self.manifest)) {
                     Some(Ok(kept)) => self.kept = kept,
-                    Some(Err(failure)) => output.note(&format!("broken off, it cannot be gone on with: {}", failure.message)),
+                    Some(Err(failure)) => output.note(format!("broken off, it cannot be gone on with: {}", failure.message)),
                     None => {}
                 }
                 Ok(())
