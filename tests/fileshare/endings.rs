@@ -128,10 +128,16 @@ fn a_share_that_somebody_could_not_receive_is_no_success_though_others_have_it()
     place.write("large.bin", bytes(3_000_000));
     place.write("carol/large.bin", b"in the way");
     let sharing = place.sharing(&["large.bin", "--limit", "3MiB/s"], None);
-    let mut bob = place.start("bob", &["get", "standup", "--output", "bob"]);
-    bob.until_moved(1);
+    // Held, so that the share is not over before carol is through.
+    let held = |mut bob: Running| {
+        bob.until_moved(1);
+        bob.signal(Signal::SIGSTOP);
+        bob
+    };
+    let bob = held(place.start("bob", &["get", "standup", "--output", "bob"]));
     let carol = place.fshare("carol", &["get", "standup", "--output", "carol"]);
     assert_eq!(code(&carol), 5, "{}", said(&carol));
+    bob.signal(Signal::SIGCONT);
     assert_eq!(bob.end().code, Some(0));
     let ended = sharing.end();
     assert_eq!(ended.code, Some(1), "{ended:?}");
@@ -142,10 +148,10 @@ fn a_share_that_somebody_could_not_receive_is_no_success_though_others_have_it()
 
     // Who gets it at the second try has it.
     let sharing = place.sharing(&["large.bin", "--limit", "3MiB/s"], None);
-    let mut bob = place.start("bob", &["get", "standup", "--output", "bob", "--overwrite"]);
-    bob.until_moved(1);
+    let bob = held(place.start("bob", &["get", "standup", "--output", "bob", "--overwrite"]));
     assert_eq!(code(&place.fshare("carol", &["get", "standup", "--output", "carol"])), 5);
     assert_eq!(code(&place.fshare("carol", &["get", "standup", "--output", "carol", "--overwrite"])), 0);
+    bob.signal(Signal::SIGCONT);
     assert_eq!(bob.end().code, Some(0));
     let ended = sharing.end();
     assert_eq!(ended.code, Some(0), "{ended:?}");
