@@ -224,6 +224,20 @@ fn ctrl_c_after_the_upload_ends_the_share() {
 }
 
 #[test]
+fn the_command_of_one_share_does_not_hold_up_another_one() {
+    let place = Place::new();
+    place.write("one.txt", b"one");
+    place.write("two.txt", b"two");
+    let _sharing = [place.sharing(&["one.txt"], None), place.sharing(&["two.txt"], None)];
+    // Each waits until the other one runs, too.
+    let command =
+        r#": > "$1.seen"; for i in $(seq 300); do [ -e bob/one.txt.seen ] && [ -e bob/two.txt.seen ] && exit; sleep 0.1; done; exit 3"#;
+    let got = place.fshare("bob", &["get", "standup", "--output", "bob", "--on-file", command]);
+    assert_eq!(code(&got), 0, "{}", said(&got));
+    assert!(!said(&got).contains("--on-file ended with"), "{}", said(&got));
+}
+
+#[test]
 fn a_command_is_run_for_every_file_that_came() {
     let place = Place::new();
     place.write("sent/one file.txt", b"one");

@@ -11,7 +11,8 @@ use tokio::time::{Instant, interval, sleep_until};
 
 use super::{
     call::{self, Call, over},
-    failure, receive,
+    failure,
+    receive::{self, Commands},
     share::{REDRAW, rate},
     shares,
     show::{Bar, Moved, at},
@@ -108,7 +109,8 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let got = getting.run(&mut call).await;
     let got = getting.stop(&mut call, got).await;
     call.leave().await;
-    got
+    let ended = getting.commands.end(&context.leaving).await;
+    if ended { got } else { got.and(Err(Failure::silent(ExitCode::Interrupted))) }
 }
 
 /// The usual, with a limit.
@@ -132,6 +134,7 @@ struct Getting<'a> {
     /// The list is there.
     listed: bool,
     begun: usize,
+    commands: Commands,
     failure: Option<Failure>,
 }
 
@@ -147,6 +150,7 @@ impl<'a> Getting<'a> {
             bars: BTreeMap::new(),
             listed: false,
             begun: 0,
+            commands: Commands::new(),
             failure: None,
         }
     }
@@ -295,7 +299,8 @@ impl<'a> Getting<'a> {
                     output.warn(safe_line(warning));
                 }
                 if let Some(command) = &self.args.on_file {
-                    receive::hand_over(command, share, &downloaded, self.context).await;
+                    self.commands.room().await;
+                    self.commands.run(command.clone(), share, downloaded, self.context.clone());
                 }
                 return Ok(());
             }

@@ -4,9 +4,11 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::Stdio,
+    sync::Arc,
 };
 
-use tokio::process::Command;
+use tokio::{process::Command, sync::Semaphore, task::JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use super::{get, kept, resume};
 use crate::{
@@ -149,9 +151,59 @@ pub fn to_stdout() -> Downloader {
     Downloader::to_stream(Box::new(std::io::stdout()), SinkOptions::default())
 }
 
+/// Commands of `--on-file` that run at the same time; others wait.
+const COMMANDS: usize = 4;
+/// Shares whose commands wait or run. What happens with another one is its owner's choice.
+const MAX_COMMANDS: usize = 256;
+
+/// The commands of `--on-file`: they run beside everything else.
+#[derive(Debug)]
+pub struct Commands {
+    running: JoinSet<()>,
+    turns: Arc<Semaphore>,
+}
+
+impl Commands {
+    /// None yet.
+    pub fn new() -> Self {
+        Self { running: JoinSet::new(), turns: Arc::new(Semaphore::new(COMMANDS)) }
+    }
+
+    /// There is no room for those of another share.
+    pub fn is_full(&mut self) -> bool {
+        while self.running.try_join_next().is_some() {}
+        self.running.len() >= MAX_COMMANDS
+    }
+
+    /// Waits until there is room for those of another share.
+    pub async fn room(&mut self) {
+        while self.is_full() && self.running.join_next().await.is_some() {}
+    }
+
+    /// Hands every file that came to a command.
+    pub fn run(&mut self, command: String, share: ShareId, downloaded: Box<Downloaded>, context: Context) {
+        let turns = Arc::clone(&self.turns);
+        self.running.spawn(async move {
+            // The semaphore is never closed.
+            let _turn = turns.acquire().await;
+            hand_over(&command, share, &downloaded, &context).await;
+        });
+    }
+
+    /// Waits for all, but for nobody who wants to be gone: whether all have come to their end by themselves.
+    pub async fn end(mut self, leaving: &CancellationToken) -> bool {
+        while self.running.try_join_next().is_some() {}
+        if self.running.is_empty() {
+            return true;
+        }
+        while let Some(Some(_)) = leaving.run_until_cancelled(self.running.join_next()).await {}
+        !leaving.is_cancelled()
+    }
+}
+
 /// Hands every file that came to a command of the shell: its path is `$1`.
 /// Ctrl-C ends the command, too.
-pub async fn hand_over(command: &str, share: ShareId, downloaded: &Downloaded, context: &Context) {
+async fn hand_over(command: &str, share: ShareId, downloaded: &Downloaded, context: &Context) {
     let output = &context.output;
     for path in downloaded.files.files.iter().filter_map(|placed| placed.path.as_ref()) {
         let mut shell = Command::new("sh");

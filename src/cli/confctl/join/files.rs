@@ -1,18 +1,16 @@
 //! Files in the dialog of a call: what is shared once we are in, and what of others' is received, while the audio goes on.
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
-use tokio::{
-    sync::{Semaphore, mpsc::Sender, watch},
-    task::JoinSet,
-};
+use tokio::sync::{mpsc::Sender, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     cli::{
         ExitCode, Failure, Output,
         fshare::{
-            failure, receive,
+            failure,
+            receive::{self, Commands},
             share::{self, Via},
             show::{Bar, Moved, at},
         },
@@ -31,11 +29,6 @@ use crate::{
     },
     transfer::TransferName,
 };
-
-/// Commands of `--on-file` that run at the same time; others wait.
-const COMMANDS: usize = 4;
-/// Shares whose commands wait or run. Those of another one are not run, and that is said.
-const MAX_COMMANDS: usize = 256;
 
 /// What to share, and where to put what others share.
 #[derive(Debug, Clone, clap::Args)]
@@ -110,8 +103,7 @@ pub(super) struct Files {
     waiting: Option<Shared>,
     ours: Option<Ours>,
     bars: BTreeMap<ShareId, Bar>,
-    commands: JoinSet<()>,
-    turns: Arc<Semaphore>,
+    commands: Commands,
     failure: Option<Failure>,
 }
 
@@ -134,8 +126,7 @@ impl Files {
             waiting: shared,
             ours: None,
             bars: BTreeMap::new(),
-            commands: JoinSet::new(),
-            turns: Arc::new(Semaphore::new(COMMANDS)),
+            commands: Commands::new(),
             failure: None,
         }
     }
@@ -270,17 +261,11 @@ impl Files {
             self.output.warn(safe_line(warning));
         }
         let Some(command) = self.args.on_file.clone() else { return Ok(()) };
-        while self.commands.try_join_next().is_some() {}
-        if self.commands.len() >= MAX_COMMANDS {
+        if self.commands.is_full() {
             self.output.warn(format_args!("too many commands of --on-file wait: it is not run for {share}"));
             return Ok(());
         }
-        let (turns, context) = (Arc::clone(&self.turns), self.context.clone());
-        self.commands.spawn(async move {
-            // The semaphore is never closed.
-            let _turn = turns.acquire().await;
-            receive::hand_over(&command, share, &downloaded, &context).await;
-        });
+        self.commands.run(command, share, downloaded, self.context.clone());
         Ok(())
     }
 
@@ -335,8 +320,9 @@ impl Files {
     }
 
     /// Waits for the commands of `--on-file`, but for nobody who wants to be gone. Why not all was shared and received, where it was not.
-    pub(super) async fn close(mut self, leaving: &CancellationToken) -> Option<Failure> {
-        while let Some(Some(_)) = leaving.run_until_cancelled(self.commands.join_next()).await {}
+    pub(super) async fn close(self, leaving: &CancellationToken) -> Option<Failure> {
+        // Whoever wants to be gone knows that he broke them off.
+        let _ = self.commands.end(leaving).await;
         self.failure
     }
 
