@@ -1,10 +1,18 @@
 //! Terminals in the background: `confctl ua`.
 
-use std::fs;
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    os::unix::net::UnixStream,
+    time::Duration,
+};
 
 use serde_json::Value;
 
 use crate::programs::{Ran, Relayd, folder, ran};
+
+/// Whatever is awaited comes within this, also on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server, and a folder for the sockets of terminals: of this test alone, and short enough for a socket's address.
 struct Desk {
@@ -33,14 +41,14 @@ impl Desk {
     /// Asks until something is so; each answer is the terminal's own.
     #[track_caller]
     fn waits(&self, name: &str, is: impl Fn(&Value) -> bool) -> Value {
-        let end = confkit::clock::now() + std::time::Duration::from_secs(30);
+        let end = confkit::clock::now() + PATIENCE;
         loop {
             let status = self.told(&[name, "status"]);
             if is(&status) {
                 return status;
             }
             assert!(confkit::clock::now() < end, "{status}");
-            std::thread::park_timeout(std::time::Duration::from_millis(100));
+            std::thread::park_timeout(Duration::from_millis(100));
         }
     }
 }
@@ -134,6 +142,46 @@ fn the_first_share_of_the_next_conference_is_another_one() {
             desk.ua(&[terminal, "hangup"]).ends_with(0);
         }
     }
+}
+
+#[test]
+fn whoever_waits_for_a_download_keeps_nobody_else_from_being_heard() {
+    let desk = Desk::new();
+    let file = folder("background-waits").join("long.bin");
+    fs::write(&file, vec![7; 4_000_000]).expect("written");
+    let path = file.to_str().expect("UTF-8");
+    desk.told(&["start", "desk", "--as", "alice", "--call", "room"]);
+    let mut bob = desk.relayd.joins(&["room", "--as", "bob", "--share", path, "--limit", "1KiB/s"]);
+    let share = bob.waits_for("shared")["share"].clone();
+    desk.waits("desk", |status| state(status, &share).as_deref() == Some("declined"));
+    // One more than may wait.
+    let mut waiting: Vec<UnixStream> = (0..65)
+        .map(|_| {
+            let mut stream = UnixStream::connect(desk.session.path().join("confkit/desk.sock")).expect("it listens");
+            stream.write_all(b"{\"do\":\"get\",\"file\":\"long.bin\"}\n").expect("it is heard");
+            stream.set_nonblocking(true).expect("set");
+            stream
+        })
+        .collect();
+    let end = confkit::clock::now() + PATIENCE;
+    let refused = loop {
+        let mut reply = [0; 1000];
+        if let Some(read) = waiting.iter_mut().find_map(|stream| stream.read(&mut reply).ok()) {
+            break String::from_utf8_lossy(&reply[..read]).into_owned();
+        }
+        assert!(confkit::clock::now() < end, "nobody is refused");
+        std::thread::park_timeout(Duration::from_millis(50));
+    };
+    assert!(refused.contains("64 downloads are waited for already"), "{refused}");
+    desk.ua(&["desk", "get", "nowhere.txt"]).ends_with(5);
+    desk.told(&["desk", "status"]);
+    // Who has gone is not waited for.
+    drop(waiting);
+    let end = confkit::clock::now() + PATIENCE;
+    while desk.ua(&["desk", "get", "nowhere.txt"]).code != 4 {
+        assert!(confkit::clock::now() < end, "those who have gone are waited for");
+    }
+    desk.ua(&["stop", "desk"]).ends_with(0);
 }
 
 #[test]

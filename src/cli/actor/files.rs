@@ -379,6 +379,7 @@ impl Files {
             Some(Err(_)) => false,
             None => known.since.is_some(),
         };
+        known.waiting.retain(|reply| !reply.is_closed());
         known.waiting.push(reply);
         if runs {
             return;

@@ -13,6 +13,7 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{UnixListener, UnixStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
     time::timeout,
 };
@@ -48,8 +49,10 @@ use crate::{
     transfer::{Overwrite, Source, SourceOptions},
 };
 
-/// Requests that are done at the same time; others wait to be accepted.
+/// Requests that are done at the same time; others wait to be accepted. Downloads that are waited for do not count.
 const REQUESTS: usize = 32;
+/// Downloads that are waited for at the same time; another wait is refused.
+const WAITS: usize = 64;
 /// How long a request may take to be said.
 const SAID: Duration = Duration::from_secs(5);
 /// How long the rest of a download may take. Whoever asked may go away before: it goes on all the same.
@@ -72,6 +75,8 @@ struct Agent {
     /// Whom it has called last.
     peer: Mutex<Option<String>>,
     happened: Arc<Mutex<VecDeque<Happened>>>,
+    /// Who may wait for a download.
+    waits: Semaphore,
     stop: CancellationToken,
 }
 
@@ -135,7 +140,8 @@ async fn begin(args: &StartArgs, context: &Context, tasks: &TaskTracker) -> Resu
     let name = args.name.to_string();
     let actor = Actor::new(&name, participant, happenings, manner, mark, tasks);
     let (context, stop) = (context.clone(), context.leaving.child_token());
-    let agent = Agent { name, address: shown, actor, context, muted: AtomicBool::new(false), peer: Mutex::default(), happened, stop };
+    let (muted, peer, waits) = (AtomicBool::new(false), Mutex::default(), Semaphore::new(WAITS));
+    let agent = Agent { name, address: shown, actor, context, muted, peer, happened, waits, stop };
     let ready = async {
         if registers {
             agent.register().await?;
@@ -161,15 +167,20 @@ async fn serve(agent: Agent, args: &StartArgs, listener: &UnixListener) -> Resul
         agent.context.output.result(&agent.stands().await)?;
     }
     let agent = Arc::new(agent);
+    let turns = Arc::new(Semaphore::new(REQUESTS));
+    // No more than REQUESTS and WAITS together.
     let mut requests = JoinSet::new();
     // Whoever has asked for the end waits until these are closed.
     let mut waiting = Vec::new();
     loop {
         tokio::select! {
-            connection = listener.accept(), if requests.len() < REQUESTS => if let Ok((stream, _)) = connection {
-                let agent = Arc::clone(&agent);
-                requests.spawn(async move { agent.serve(stream).await });
-            },
+            // The semaphore is never closed.
+            (turn, connection) = async { (Arc::clone(&turns).acquire_owned().await, listener.accept().await) } => {
+                if let (Ok(turn), Ok((stream, _))) = (turn, connection) {
+                    let agent = Arc::clone(&agent);
+                    requests.spawn(async move { agent.serve(stream, turn).await });
+                }
+            }
             Some(served) = requests.join_next() => waiting.extend(served.ok().flatten()),
             () = agent.stop.cancelled() => break,
         }
@@ -183,9 +194,15 @@ async fn serve(agent: Agent, args: &StartArgs, listener: &UnixListener) -> Resul
     }
 }
 
+/// Whoever asked has gone. What else he says is passed over.
+async fn gone(stream: &mut UnixStream) {
+    let mut more = [0; 64];
+    while stream.read(&mut more).await.is_ok_and(|read| read > 0) {}
+}
+
 impl Agent {
     /// One request and its reply; the connection of whoever wants the end is given back.
-    async fn serve(&self, mut stream: UnixStream) -> Option<UnixStream> {
+    async fn serve(&self, mut stream: UnixStream, turn: OwnedSemaphorePermit) -> Option<UnixStream> {
         let mut line = String::new();
         let reading = async { BufReader::new(&mut stream).take(MAX_LINE).read_line(&mut line).await };
         timeout(SAID, reading).await.ok()?.ok()?;
@@ -194,10 +211,24 @@ impl Agent {
                 self.stop.cancel();
                 return Some(stream);
             }
-            Ok(request) => match self.stop.run_until_cancelled(self.act(request)).await {
-                Some(outcome) => outcome.unwrap_or_else(Reply::from),
-                None => Failure::new(ExitCode::Declined, "the terminal was stopped").into(),
-            },
+            Ok(request) => {
+                // A download may take a day: others have their turn meanwhile, and nobody is waited for who has gone.
+                let waits = matches!(request, Request::Get { .. });
+                let _turn = if waits {
+                    drop(turn);
+                    None
+                } else {
+                    Some(turn)
+                };
+                let outcome = tokio::select! {
+                    outcome = self.stop.run_until_cancelled(self.act(request)) => outcome,
+                    () = gone(&mut stream), if waits => return None,
+                };
+                match outcome {
+                    Some(outcome) => outcome.unwrap_or_else(Reply::from),
+                    None => Failure::new(ExitCode::Declined, "the terminal was stopped").into(),
+                }
+            }
             Err(error) => Failure::usage(format!("the request is not understood: {error}")).into(),
         };
         let reply = serde_json::to_string(&reply).ok()?;
@@ -234,6 +265,10 @@ impl Agent {
             }
             Request::Get { file, folder } => {
                 self.actor.is_in_call()?;
+                let Ok(_wait) = self.waits.try_acquire() else {
+                    return Err(Failure::new(ExitCode::Conflict, format!("{WAITS} downloads are waited for already"))
+                        .hint(format!("confctl ua {} status tells what has come", self.name)));
+                };
                 self.actor.ask(DOWNLOAD, |reply| Order::Download(file, folder, reply)).await?;
             }
             Request::Unshare { file } => {
