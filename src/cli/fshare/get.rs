@@ -150,7 +150,7 @@ impl<'a> Getting<'a> {
             bars: BTreeMap::new(),
             listed: false,
             begun: 0,
-            commands: Commands::new(),
+            commands: Commands::default(),
             failure: None,
         }
     }

@@ -163,12 +163,13 @@ pub struct Commands {
     turns: Arc<Semaphore>,
 }
 
-impl Commands {
-    /// None yet.
-    pub fn new() -> Self {
+impl Default for Commands {
+    fn default() -> Self {
         Self { running: JoinSet::new(), turns: Arc::new(Semaphore::new(COMMANDS)) }
     }
+}
 
+impl Commands {
     /// There is no room for those of another share.
     pub fn is_full(&mut self) -> bool {
         while self.running.try_join_next().is_some() {}

@@ -126,7 +126,7 @@ impl Files {
             waiting: shared,
             ours: None,
             bars: BTreeMap::new(),
-            commands: Commands::new(),
+            commands: Commands::default(),
             failure: None,
         }
     }
