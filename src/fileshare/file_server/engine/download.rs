@@ -217,7 +217,7 @@ async fn reader<W: AsyncWrite + Unpin>(
     let gone = || End::Dismissed(seat.why());
     let asked = async {
         room.orders.send(Order::Read { offset, reply }).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())
+        answer.await.map_err(|_| End::Dismissed(room.why_unanswered(seat)))
     };
     let mut asked = std::pin::pin!(asked);
     let read = loop {
@@ -232,9 +232,8 @@ async fn reader<W: AsyncWrite + Unpin>(
 }
 
 fn of_spool(room: &Room, seat: &Seat, error: &SpoolError) -> End {
-    let why = room.stored.borrow().failed.clone();
     tracing::debug!(conf = %room.conf, %error, "a receiver gets nothing more");
-    End::Dismissed(why.unwrap_or_else(|| seat.why()))
+    End::Dismissed(room.why_unanswered(seat))
 }
 
 /// The payloads of data packets, each of the fixed size but for the last.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::{
     sync::{mpsc, watch},
     task::{JoinError, JoinHandle, spawn_blocking},
+    time::sleep,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -58,16 +59,35 @@ pub(super) async fn run(
     conf: ConfId,
     common: Arc<Common>,
     leftover: Option<Leftover>,
-    orders: mpsc::Receiver<Order>,
-    stored: watch::Sender<Stored>,
+    mut orders: mpsc::Receiver<Order>,
+    mut stored: watch::Sender<Stored>,
     over: CancellationToken,
     stop: CancellationToken,
 ) {
     let files = Files::of(&common.config.directory, &conf);
-    let opened = Keeper::open(conf.clone(), common.clone(), files.clone(), leftover, stored);
-    match opened.await {
+    let mut first = None;
+    let opened = loop {
+        match Keeper::open(conf.clone(), common.clone(), files.clone(), leftover.clone(), stored).await {
+            Err((told, why)) if leftover.is_some() && may_pass(why.code) => {
+                stored = told;
+                tracing::warn!(%conf, %why, "what an earlier process stored is kept, and cannot be gone on with now");
+                // What was acknowledged is not given up for a disk that is full today: whoever comes is to come again.
+                let busy = Failure::new(FailureCode::Busy, format!("{}; what was uploaded is kept", why.text));
+                stored.send_modify(|stored| stored.failed = Some(busy));
+                // Whoever asked is told so.
+                drop(first.take());
+                tokio::select! {
+                    () = over.cancelled() => break Err((stored, why)),
+                    Some(order) = orders.recv() => first = Some(order),
+                    () = sleep(common.config.heartbeat) => {}
+                }
+            }
+            opened => break opened,
+        }
+    };
+    match opened {
         Ok(mut keeper) => {
-            keeper.serve(orders, &over).await;
+            keeper.serve(first, orders, &over).await;
             // A record under way would come back after it was removed. Where it cannot be written, the one before stays.
             let _ = keeper.settle().await;
             if stop.is_cancelled() {
@@ -96,17 +116,24 @@ async fn fail(conf: &ConfId, common: &Common, stored: &watch::Sender<Stored>, wh
     }
 }
 
+/// Whether what cannot be opened for this reason may be opened later: the disk is full, or failed. What is stored is not at fault.
+fn may_pass(code: FailureCode) -> bool {
+    matches!(code, FailureCode::NoSpace | FailureCode::Failed)
+}
+
 /// What a failing disk or a full one means to the sharer.
 fn of_spool(error: &SpoolError) -> Failure {
     let code = match error {
         SpoolError::NoSpace { .. } => FailureCode::NoSpace,
         SpoolError::TooLong { .. } => FailureCode::Limit,
+        SpoolError::Damaged { .. } => FailureCode::Integrity,
         _ => FailureCode::Failed,
     };
     // Where it is on our disk is nobody else's matter.
     let text = match error {
         SpoolError::NoSpace { .. } => "the file server's disk is full".to_owned(),
         SpoolError::TooLong { limit } => format!("the batch has more than {limit} bytes"),
+        SpoolError::Damaged { found, durable, .. } => format!("of {durable} bytes that an earlier process stored, {found} are there"),
         other => {
             tracing::error!(%other, "the store of a share failed");
             "the file server's store failed".to_owned()
@@ -150,13 +177,22 @@ impl Keeper {
         {
             return Err((keeper.stored, why));
         }
+        // An earlier try may have failed.
+        keeper.stored.send_if_modified(|stored| stored.failed.take().is_some());
         Ok(keeper)
     }
 
     /// Goes on with the upload of an earlier process.
     async fn take_up(&mut self, left: Leftover) -> Result<(), Failure> {
-        tracing::info!(conf = %self.conf, bytes = left.durable, "went on with the upload of an earlier process");
-        let (manifest, contents) = self.check_manifest(left.manifest).await?;
+        // Limits and room are for what begins: what is here was let in.
+        let (manifest, contents) = self.read_manifest(left.manifest).await?;
+        let mut record = Record::new(left.batch, self.common.config.payload);
+        (record.durable, record.complete) = (left.durable, left.trailer.is_some());
+        // Opening the spool synced it: there may be more than the record said. Otherwise it stays, as a full disk takes no other.
+        if left.durable > left.noted {
+            let (files, noted) = (self.files.clone(), record.clone());
+            self.on_disk(move || files.write(&noted)).await?;
+        }
         self.contents = contents;
         let mut reader = self.spool.reader(0).map_err(|error| of_spool(&error))?;
         while reader.position() < left.durable {
@@ -164,23 +200,20 @@ impl Keeper {
             let Some(bytes) = reader.next(REREAD.min(left)).await.map_err(|error| of_spool(&error))? else { break };
             self.contents.update(&bytes);
         }
-        let mut record = Record::new(left.batch, self.common.config.payload);
-        (record.durable, record.complete) = (left.durable, left.trailer.is_some());
-        // Opening the spool synced it: there may be more than the record said.
-        let (files, noted) = (self.files.clone(), record.clone());
-        self.on_disk(move || files.write(&noted)).await?;
         self.record = Some(record);
         self.stored.send_modify(|stored| stored.noted = left.durable);
         self.publish(manifest);
+        tracing::info!(conf = %self.conf, bytes = left.durable, "went on with the upload of an earlier process");
         match left.trailer {
             Some(trailer) => self.complete(trailer).await,
             None => Ok(()),
         }
     }
 
-    async fn serve(&mut self, mut orders: mpsc::Receiver<Order>, over: &CancellationToken) {
+    /// Does what it is asked, beginning with what was asked already.
+    async fn serve(&mut self, first: Option<Order>, mut orders: mpsc::Receiver<Order>, over: &CancellationToken) {
         let mut marks = self.spool.watch();
-        let mut held = None;
+        let mut held = first;
         loop {
             // How far the disk is goes before what comes, and waits for no disk itself: it can neither be kept waiting by a fast sharer nor hold it up.
             let done = tokio::select! {
@@ -229,7 +262,8 @@ impl Keeper {
                     Some(known) if known == whole => {}
                     Some(_) => return Err(Failure::new(FailureCode::Conflict, "the manifest is another than before")),
                     None => {
-                        let (manifest, contents) = self.check_manifest(whole).await?;
+                        let (manifest, contents) = self.read_manifest(whole).await?;
+                        self.check_room(&manifest)?;
                         self.keep_manifest(&manifest).await?;
                         self.contents = contents;
                         self.publish(manifest);
@@ -285,7 +319,7 @@ impl Keeper {
         appended.map(|_| ()).map_err(|error| of_spool(&error))
     }
 
-    async fn check_manifest(&self, whole: Bytes) -> Result<(Manifest, Contents), Failure> {
+    async fn read_manifest(&self, whole: Bytes) -> Result<(Manifest, Contents), Failure> {
         let config = &self.common.config;
         let header = payload::Manifest::read(whole.clone()).map_err(|error| Failure::new(error.code(), error.to_string()))?;
         if header.payload_size != config.payload {
@@ -302,11 +336,18 @@ impl Keeper {
         if manifest.total() != header.bytes {
             return Err(Failure::new(FailureCode::Protocol, "the manifest's sizes do not add up to the bytes of the batch"));
         }
-        let entries = manifest.entries().len();
-        if entries > config.entries {
+        let entries = u32::try_from(manifest.entries().len()).unwrap_or(u32::MAX);
+        let contents = Contents::new(&manifest);
+        Ok((Manifest { whole, bytes: header.bytes, entries }, contents))
+    }
+
+    /// Whether a batch that begins is within the limits, and the disk has room for it.
+    fn check_room(&self, manifest: &Manifest) -> Result<(), Failure> {
+        let (config, entries) = (&self.common.config, manifest.entries);
+        if usize::try_from(entries).is_ok_and(|entries| entries > config.entries) {
             return Err(Failure::new(FailureCode::Limit, format!("the batch has {entries} entries, more than {}", config.entries)));
         }
-        if let Some(bytes) = header.bytes {
+        if let Some(bytes) = manifest.bytes {
             if bytes > config.batch_bytes {
                 return Err(Failure::new(FailureCode::Limit, format!("the batch has {bytes} bytes, more than {}", config.batch_bytes)));
             }
@@ -315,8 +356,7 @@ impl Keeper {
                 return Err(Failure::new(FailureCode::NoSpace, "the file server's disk has no room for the batch"));
             }
         }
-        let contents = Contents::new(&manifest);
-        Ok((Manifest { whole, bytes: header.bytes, entries: u32::try_from(entries).unwrap_or(u32::MAX) }, contents))
+        Ok(())
     }
 
     async fn keep_manifest(&self, manifest: &Manifest) -> Result<(), Failure> {
@@ -340,7 +380,7 @@ impl Keeper {
             Err(error) => io::Error::other(error),
         };
         tracing::error!(conf = %self.conf, %error, "what belongs to a share cannot be written");
-        let full = error.kind() == io::ErrorKind::StorageFull;
+        let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge);
         let code = if full { FailureCode::NoSpace } else { FailureCode::Failed };
         Err(Failure::new(code, if full { "the file server's disk is full" } else { "the file server's store failed" }))
     }
@@ -469,6 +509,7 @@ mod tests {
         for (error, code) in [
             (SpoolError::NoSpace { path: path.clone(), needed: 1, available: 0 }, FailureCode::NoSpace),
             (SpoolError::TooLong { limit: 7 }, FailureCode::Limit),
+            (SpoolError::Damaged { path: path.clone(), found: 1, durable: 2 }, FailureCode::Integrity),
             (SpoolError::Io { path, why: "it smokes".into() }, FailureCode::Failed),
         ] {
             let failure = of_spool(&error);

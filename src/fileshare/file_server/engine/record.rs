@@ -49,9 +49,11 @@ pub(super) struct Files {
 }
 
 /// An upload of an earlier process.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Leftover {
     pub(super) batch: BatchId,
+    /// Bytes that its record says are there.
+    pub(super) noted: u64,
     /// Bytes that are there for certain.
     pub(super) durable: u64,
     pub(super) manifest: Bytes,
@@ -132,7 +134,7 @@ impl Files {
         let trailer = if record.complete { Some(fs::read(self.with("trailer")).ok()?.into()) } else { None };
         // Whole packets only: what stands behind is sent again. A complete upload ends where it ends.
         let durable = if record.complete { record.durable } else { there.checked_div(payload.into())?.saturating_mul(payload.into()) };
-        Some(Leftover { batch: BatchId(record.batch), durable, manifest, trailer })
+        Some(Leftover { batch: BatchId(record.batch), noted: record.durable, durable, manifest, trailer })
     }
 }
 

@@ -209,6 +209,11 @@ impl Room {
         own
     }
 
+    /// Why a connection ends whose order the keeper did not answer.
+    pub(super) fn why_unanswered(&self, seat: &Seat) -> Failure {
+        self.stored.borrow().failed.clone().unwrap_or_else(|| seat.why())
+    }
+
     /// Whether a member has a connection.
     pub(super) fn is_seated(&self, member: MemberId) -> bool {
         lock(&self.inside).seats.contains_key(&member)

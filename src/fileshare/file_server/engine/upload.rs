@@ -36,13 +36,16 @@ pub(super) async fn run<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
         begun.await.ok()
     };
     let begun = tokio::select! {
-        begun = begun => begun,
-        () = seat.leave.cancelled() => None,
+        begun = begun => begun.ok_or_else(|| room.why_unanswered(seat)),
+        () = seat.leave.cancelled() => Err(seat.why()),
     };
-    let Some(begun) = begun else {
-        let end = End::Dismissed(seat.why());
-        part(output, &end).await;
-        return end;
+    let begun = match begun {
+        Ok(begun) => begun,
+        Err(why) => {
+            let end = End::Dismissed(why);
+            part(output, &end).await;
+            return end;
+        }
     };
     let leave = seat.leave.child_token();
     input.decoder.set_limit(MAX_PAYLOAD);
