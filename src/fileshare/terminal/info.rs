@@ -33,7 +33,7 @@ pub(super) struct Info {
     pub(super) live: BTreeSet<ShareId>,
     /// Those that are ours.
     own: BTreeSet<ShareId>,
-    /// Why a line of ours was refused: said before the answer that refuses it.
+    /// Why a line of ours was refused: said before the answer that refuses it, and of no meaning once no offer of ours is open.
     pub(super) last_refusal: Option<Failure>,
 }
 
@@ -123,7 +123,9 @@ impl SharingTerminal {
                     if let Some(share) = share {
                         self.info.taking_up.remove(&share);
                     }
-                    self.info.last_refusal = Some(why.clone());
+                    if self.is_offering() {
+                        self.info.last_refusal = Some(why.clone());
+                    }
                     self.events.push_back(said(share, Message::Refusal(why)));
                 }
             },
@@ -177,13 +179,19 @@ mod tests {
     use super::*;
     use crate::{
         clock,
-        conference::client::{Identity, Machine as _, ServerAddress, TerminalConfig},
+        conference::{
+            client::{Identity, Machine as _, ServerAddress, TerminalConfig},
+            companion::Lines,
+        },
         fileshare::{
             BatchId,
             terminal::{Opening, SharingCommand},
-            wire::control::Batch,
+            wire::{
+                control::Batch,
+                line::{Line, Transport},
+            },
         },
-        sdp::LocalAudio,
+        sdp::{Direction, LocalAudio},
         sip::{
             endpoint::{Endpoint, EndpointConfig},
             message::Host,
@@ -220,6 +228,31 @@ mod tests {
             terminal.handle_command(clock::now(), SharingCommand::Share(Box::new(order)));
             assert_eq!(not_shared(&mut terminal), [7], "{opening:?}");
         }
+    }
+
+    #[test]
+    fn a_refusal_of_something_else_is_no_reason_for_a_line_that_is_refused_later() {
+        let mut terminal = terminal();
+        let source = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 40_000);
+        let line = Line::terminal(Transport::Tls, source, Direction::SendOnly);
+        let refusal = |text: &str| {
+            let body =
+                Body { id: "s-1".to_owned(), share: None, conf: None, message: Message::Refusal(Failure::new(FailureCode::Busy, text)) };
+            Bytes::from(body.to_xml())
+        };
+        let offered = Lines::from([(1, line.to_media())]);
+        let mut why = |before: Option<&str>, meanwhile: &[&str]| {
+            before.into_iter().for_each(|text| terminal.on_info(clock::now(), &refusal(text)));
+            terminal.beginning.push((7, line.clone()));
+            meanwhile.iter().for_each(|text| terminal.on_info(clock::now(), &refusal(text)));
+            terminal.on_answered(&offered, &Lines::new());
+            let events = std::iter::from_fn(|| terminal.poll_event());
+            events.filter_map(|event| if let SharingEvent::NotShared { why, .. } = event { Some(why.text) } else { None }).last()
+        };
+        let unsaid = Some("the conference does not take the share".to_owned());
+        assert_eq!(why(Some("of another matter"), &[]), unsaid);
+        assert_eq!(why(None, &["the disk is full"]), Some("the disk is full".to_owned()));
+        assert_eq!(why(None, &[]), unsaid, "it was told once");
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(super) struct Slot {
     ours: Line,
     /// Where to download was told.
     told: bool,
+    /// An offer of ours that changes our line is not answered.
+    asked: bool,
 }
 
 /// An offer of the other side, as far as it is answered.
@@ -59,7 +61,7 @@ impl SharingTerminal {
         if let Some((place, spelling)) = self.open(share) {
             // Answered in kind.
             let line = Line { spelling, ..line };
-            self.slots.insert(place, Slot { share: Some(share), ours: line.clone(), told: false });
+            self.slots.insert(place, Slot { share: Some(share), ours: line.clone(), told: false, asked: false });
             return self.answer_line(now, share, place, Some(line.to_media()));
         }
         match self.place_of(share) {
@@ -67,7 +69,7 @@ impl SharingTerminal {
                 if let Some(slot) = self.slots.get_mut(&place) {
                     let same =
                         Line { spelling: slot.ours.spelling, direction: slot.ours.direction, batch: slot.ours.batch.clone(), ..line };
-                    (slot.ours, slot.told) = (same, false);
+                    (slot.ours, slot.told, slot.asked) = (same, false, true);
                     let media = slot.ours.to_media();
                     self.part(now, PartCommand::Offer(vec![(Some(place), media)]));
                 }
@@ -94,7 +96,7 @@ impl SharingTerminal {
     pub(super) fn end_by_line(&mut self, now: Instant, share: ShareId) -> bool {
         let Some(place) = self.place_of(share) else { return false };
         if let Some(slot) = self.slots.get_mut(&place) {
-            slot.ours = slot.ours.ended();
+            (slot.ours, slot.asked) = (slot.ours.ended(), true);
             let media = slot.ours.to_media();
             self.part(now, PartCommand::Offer(vec![(Some(place), media)]));
         }
@@ -173,7 +175,7 @@ impl SharingTerminal {
             };
             match theirs.as_ref().and_then(way) {
                 Some((conf, endpoint)) if !line.is_refused() => {
-                    self.slots.insert(*place, Slot { share: Some(share), ours: line, told: true });
+                    self.slots.insert(*place, Slot { share: Some(share), ours: line, told: true, asked: false });
                     self.events.push_back(SharingEvent::Go { share, conf, endpoint });
                 }
                 _ => {
@@ -182,13 +184,26 @@ impl SharingTerminal {
                 }
             }
         }
+        self.forget_refusal();
+    }
+
+    /// Whether an offer of ours waits for its answer.
+    pub(super) fn is_offering(&self) -> bool {
+        !self.beginning.is_empty() || !self.joining.is_empty() || self.slots.values().any(|slot| slot.asked)
+    }
+
+    /// What was refused before is no reason for what is refused later.
+    fn forget_refusal(&mut self) {
+        if !self.is_offering() {
+            self.info.last_refusal = None;
+        }
     }
 
     fn on_share_answered(&mut self, place: usize, key: u64, line: Line, theirs: Option<Line>) {
         let usable = theirs.and_then(|theirs| Some((theirs.share?, way(&theirs)?)));
         match usable {
             Some((share, (conf, endpoint))) => {
-                self.slots.insert(place, Slot { share: Some(share), ours: line, told: true });
+                self.slots.insert(place, Slot { share: Some(share), ours: line, told: true, asked: false });
                 self.events.push_back(SharingEvent::Shared { key, share, conf, endpoint });
             }
             None => {
@@ -207,6 +222,8 @@ impl SharingTerminal {
         for (share, _) in std::mem::take(&mut self.joining) {
             self.events.push_back(SharingEvent::Ended { share, why: Some(why.clone()) });
         }
+        self.slots.values_mut().for_each(|slot| slot.asked = false);
+        self.forget_refusal();
     }
 }
 
