@@ -57,6 +57,12 @@ fn standard_output_has_one_file_and_nothing_else() {
     let both = place.fshare("carol", &["get", "standup", &one.share, &two.share, "--output", "-"]);
     assert_eq!((code(&both), both.stdout.len()), (2, 0), "{}", String::from_utf8_lossy(&both.stderr));
     assert!(said(&both).contains(&one.share) && said(&both).contains(&two.share), "{}", said(&both));
+
+    place.write("notes.txt", "notes");
+    let several = place.sharing(&["large.bin", "notes.txt"], None);
+    let got = place.fshare("bob", &["get", "standup", &several.share, "--output", "-"]);
+    assert_eq!((code(&got), got.stdout.len()), (2, 0), "{}", String::from_utf8_lossy(&got.stderr));
+    assert!(said(&got).contains("one file"), "{}", said(&got));
 }
 
 #[test]

@@ -41,12 +41,17 @@ pub fn said(what: &str, why: Option<&wire::Failure>, record: Option<&TransferNam
 pub fn of_transfer(what: &str, error: &TransferError, record: Option<&TransferName>) -> Failure {
     let code = match error {
         TransferError::Sink(SinkError::Digest { .. } | SinkError::TooLong | SinkError::TooShort { .. }) => ExitCode::Unverified,
+        // Standard output was asked for, and has one file.
+        TransferError::Sink(SinkError::NotOneFile) => ExitCode::Usage,
         TransferError::Stopped => ExitCode::Interrupted,
         error => code(error.code()),
     };
     let mut failure = Failure::new(code, format!("{what}: {}", safe_line(&error.to_string())));
     if let TransferError::Sink(SinkError::Exists { .. }) = error {
         failure = failure.hint("use --overwrite, --rename or --skip, or another folder with --output");
+    }
+    if let TransferError::Sink(SinkError::NotOneFile) = error {
+        failure = failure.hint("name a folder with --output");
     }
     let failure = resumable(failure, record);
     let first = match error {
@@ -81,6 +86,12 @@ pub fn of_source(error: &SourceError) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn standard_output_for_several_files_is_wrong_usage() {
+        let failure = of_transfer("share-3 was not received", &TransferError::Sink(SinkError::NotOneFile), None);
+        assert_eq!((failure.code, failure.hint.as_deref()), (ExitCode::Usage, Some("name a folder with --output")));
+    }
 
     #[test]
     fn what_the_disk_refused_is_broken_off_and_the_hint_says_what_comes_first() {
