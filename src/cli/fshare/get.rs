@@ -295,9 +295,7 @@ impl<'a> Getting<'a> {
                 if !self.args.to_stdout() {
                     output.event(&Moved::received(share, &downloaded))?;
                 }
-                for warning in &downloaded.files.warnings {
-                    output.warn(safe_line(warning));
-                }
+                receive::warn(output, &downloaded);
                 if let Some(command) = &self.args.on_file {
                     self.commands.room().await;
                     self.commands.run(command.clone(), share, downloaded, self.context.clone());

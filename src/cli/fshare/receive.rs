@@ -14,7 +14,7 @@ use super::{get, kept, resume};
 use crate::{
     cli::{
         ExitCode, Failure, OrFail as _,
-        output::safe_line,
+        output::{Output, safe_line},
         settings::{Context, environment},
     },
     fileshare::{
@@ -50,6 +50,13 @@ impl Policy {
             Self { skip: true, .. } => Overwrite::Skip,
             _ => Overwrite::Refuse,
         }
+    }
+}
+
+/// What could not be kept of modes and times.
+pub fn warn(output: &Output, downloaded: &Downloaded) {
+    for warning in &downloaded.files.warnings {
+        output.warn(safe_line(warning));
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     call::{self, Call, over},
     failure, get,
     kept::{self, Kept, Named},
+    receive,
     records::{self, found, store, untaken},
     share::{self, REDRAW, rate},
     shares,
@@ -57,7 +58,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let Some(wanted) = &args.transfer else { return records::status(None, context) };
     let store = store()?;
     let (name, record) = found(&store, wanted)?;
-    if kept::is_upload(&record) { upload(&store, &name, args, context).await } else { receive(&store, &name, args, context).await }
+    if kept::is_upload(&record) { upload(&store, &name, args, context).await } else { go_on(&store, &name, args, context).await }
 }
 
 /// Where a transfer goes on: conference, share, batch.
@@ -113,7 +114,7 @@ pub async fn download(store: &RecordStore, name: &TransferName) -> Result<Downlo
     })
 }
 
-async fn receive(store: &RecordStore, name: &TransferName, args: &Args, context: &Context) -> Result<(), Failure> {
+async fn go_on(store: &RecordStore, name: &TransferName, args: &Args, context: &Context) -> Result<(), Failure> {
     let downloader = download(store, name).await?;
     let record = downloader.record().cloned().ok_or_else(|| unusable(name))?;
     let (room, share, batch) = place(&record).ok_or_else(|| unusable(name))?;
@@ -240,7 +241,11 @@ impl Receiving<'_> {
     fn on_transfer(&mut self, event: TransferEvent) -> Result<Option<Result<(), Failure>>, Failure> {
         let output = &self.context.output;
         match event {
-            TransferEvent::Downloaded { share, downloaded } => return Ok(Some(output.event(&Moved::received(share, &downloaded)))),
+            TransferEvent::Downloaded { share, downloaded } => {
+                let told = output.event(&Moved::received(share, &downloaded));
+                receive::warn(output, &downloaded);
+                return Ok(Some(told));
+            }
             TransferEvent::Broken { share, error, again_in } => {
                 if let Some(bar) = &mut self.bar {
                     bar.retried();
@@ -257,5 +262,57 @@ impl Receiving<'_> {
             TransferEvent::Shared { .. } | TransferEvent::NotShared { .. } | TransferEvent::Uploaded { .. } => {}
         }
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{self, Write},
+        sync::{Arc, Mutex},
+    };
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::{
+        cli::{
+            output::{Look, Output},
+            settings::Settings,
+        },
+        config::ClientConfig,
+        fileshare::client::Downloaded,
+        transfer::sink::Finished,
+    };
+
+    #[derive(Debug, Clone, Default)]
+    struct Paper(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Paper {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("paper").write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_kept_of_a_file_is_told_when_a_download_was_gone_on_with_too() {
+        let paper = Paper::default();
+        let look = Look { json: false, quiet: false, terminal: false, colour: false, colour_errors: false, lively: false };
+        let output = Output::on(look, Box::new(io::sink()), Box::new(paper.clone()));
+        let server = "sip:192.0.2.1".parse().expect("a server");
+        let settings = Settings { server, config: ClientConfig::default(), password_file: None, password: None };
+        let context = Context { output, leaving: CancellationToken::new(), settings };
+        let share: ShareId = "share-1".parse().expect("a share");
+        let wanted = Wanted { name: TransferName::new("t1").expect("a name"), share, batch: BatchId(1), manifest: None };
+        let files = Finished { files: Vec::new(), root: None, warnings: vec!["a.bin: its time is out of range".to_owned()] };
+        let event = TransferEvent::Downloaded { share, downloaded: Box::new(Downloaded { bytes: 0, files }) };
+        let ended = Receiving { context: &context, wanted, waiting: None, bar: None }.on_transfer(event);
+        assert!(matches!(ended, Ok(Some(Ok(())))), "{ended:?}");
+        let told = String::from_utf8(paper.0.lock().expect("paper").clone()).expect("text");
+        assert!(told.contains("a.bin: its time is out of range"), "{told}");
     }
 }
