@@ -195,6 +195,13 @@ fn a_transfer_can_be_given_up() {
     let running = up[0]["transfer"].as_str().expect("a name");
     let broken = down[0]["transfer"].as_str().expect("a name");
     assert_eq!(code(&place.fshare("alice", &["cancel", running])), 5, "it is running");
+    // More than the disk has shall stay free: there is no room to go on, and to give up none is needed.
+    let path = place.path(&format!("home/.local/state/confkit/transfers/{broken}.json"));
+    let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("a record")).expect("JSON");
+    record["reserve"] = (1_u64 << 60).into();
+    fs::write(&path, record.to_string()).expect("written");
+    let stuck = place.fshare("bob", &["resume", broken]);
+    assert!(said(&stuck).contains("no space left"), "{}", said(&stuck));
     let cancelled = place.fshare("bob", &["cancel", broken]);
     assert_eq!(code(&cancelled), 0, "{}", said(&cancelled));
     assert!(contents(&place.path("bob")).is_empty(), "what there was of it is gone");
@@ -211,6 +218,22 @@ fn a_transfer_can_be_given_up() {
     assert_eq!(code(&cancelled), 0, "{}", said(&cancelled));
     assert!(!place.shares("alice").iter().any(|known| known["share"] == share.as_str()), "the share is ended");
     assert_eq!(got.end().code, Some(9), "whoever was getting it is told");
+}
+
+#[test]
+fn a_damaged_record_is_given_up_with_a_word_about_what_may_be_left() {
+    let place = Place::new();
+    place.write("large.bin", bytes(SIZE));
+    let sharing = place.sharing(&["large.bin"], None);
+    broken_off(place.start("bob", &["get", "standup", &sharing.share, "--output", "bob", "--limit", LIMIT]), Signal::SIGINT);
+    let known = place.transfers("download");
+    let broken = known[0]["transfer"].as_str().expect("a name");
+    fs::remove_file(place.path(&format!("home/.local/state/confkit/transfers/{broken}.manifest"))).expect("removed");
+    let cancelled = place.fshare("bob", &["cancel", broken]);
+    assert_eq!(code(&cancelled), 0, "{}", said(&cancelled));
+    let warned = String::from_utf8_lossy(&cancelled.stderr).into_owned();
+    assert!(warned.contains("its manifest is gone") && warned.contains(".confkit-part"), "{warned}");
+    assert!(place.transfers("download").is_empty());
 }
 
 #[test]

@@ -10,8 +10,7 @@ use crate::{
         secret::PinFile,
         settings::Context,
     },
-    fileshare::client::Downloader,
-    transfer::{Record, RecordStore, TransferName, resume::ResumeError},
+    transfer::{Record, RecordStore, Sink, SinkError, TransferName, name::PART_SUFFIX, resume::ResumeError},
 };
 
 /// Shown under the help.
@@ -151,17 +150,18 @@ pub async fn cancel(args: &CancelArgs, context: &Context) -> Result<(), Failure>
     if kept::is_upload(&record) {
         return give_up_share(&store, &name, args, context).await;
     }
-    match resume::download(&store, &name).await {
-        Ok(downloader) => remove(downloader).await,
-        // What cannot be read any more goes, too.
-        Err(failure) if failure.code != ExitCode::Conflict => store.remove(&name).map_err(|error| untaken(&name, error)),
-        Err(failure) => Err(failure),
+    match Sink::discard(&store, &name).await {
+        Ok(()) => Ok(()),
+        Err(SinkError::Resume(error @ ResumeError::Busy(_))) => Err(untaken(&name, error)),
+        // What does not say what belongs to it goes alone.
+        Err(SinkError::Resume(error @ ResumeError::Damaged { .. })) => {
+            store.remove(&name).map_err(|error| untaken(&name, error))?;
+            let (why, folder) = (safe_line(&error.to_string()), safe_line(&record.target));
+            context.output.warn(format!("{why}: it is removed; partial files (*{PART_SUFFIX}) may be left in {folder}"));
+            Ok(())
+        }
+        Err(error) => Err(super::failure::of_transfer("failed to remove what there is of it", &error.into(), None)),
     }
-}
-
-async fn remove(downloader: Downloader) -> Result<(), Failure> {
-    let removed = downloader.abort().await;
-    removed.map_err(|error| super::failure::of_transfer("failed to remove what there is of it", &error, None))
 }
 
 /// An upload is given up: its share ends. A server that cannot be told gives it up by itself, in its time.

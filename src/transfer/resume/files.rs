@@ -95,7 +95,13 @@ impl RecordStore {
         for extension in ["json", "manifest"] {
             remove(&new_of(&self.path(name, extension)))?;
         }
-        let manifest = read_bounded(&self.path(name, "manifest"), MAX_MANIFEST as u64)?;
+        let manifest = match read_bounded(&self.path(name, "manifest"), MAX_MANIFEST as u64) {
+            // It was there before the record.
+            Err(ResumeError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                return Err(damaged("its manifest is gone".to_owned()));
+            }
+            read => read?,
+        };
         let manifest = Manifest::from_json(&manifest).map_err(|error| damaged(error.to_string()))?;
         if manifest.digest() != record.manifest || record.transfer != *name {
             return Err(damaged("its files do not belong together".to_owned()));

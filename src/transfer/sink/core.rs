@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::{
     Finished, SinkError, SinkOptions, SinkState,
+    clear::clear,
     folder::{Folder, TOGETHER, There, set_mtime},
     work::Work,
 };
@@ -213,9 +214,11 @@ impl Core {
             self.checkpoint()?;
         }
         self.lines.extend(made.iter().map(|path| Line::Made { path: path.clone() }));
+        let are_new = !made.is_empty();
         self.made.extend(made);
         self.known.insert(path.to_owned());
-        Ok(())
+        // At once: of a folder that is not written down, nobody would know that it is ours to remove.
+        if are_new { self.note() } else { Ok(()) }
     }
 
     fn take(&mut self, bytes: &[u8]) -> Result<(), SinkError> {
@@ -400,18 +403,9 @@ impl Work for Core {
 
     fn abort(&mut self) -> Result<(), SinkError> {
         (self.open, self.complete) = (None, Complete::default());
-        for (at, entry) in self.manifest.files() {
-            if at > self.cursor.here().map_or(usize::MAX, |(entry, _)| entry) {
-                break;
-            }
-            if !self.skipped.contains(&at) {
-                self.folder.remove(&self.folder.part(at, &entry.path))?;
-            }
-        }
-        for path in std::mem::take(&mut self.made).iter().rev() {
-            self.folder.remove_folder(path.as_str());
-        }
-        self.folder.sync()?;
+        // With a record, a process before this one may have been further than its journal says.
+        let last = if self.held.is_some() { None } else { self.cursor.here().map(|(entry, _)| entry) };
+        clear(&mut self.folder, &self.manifest, last, &std::mem::take(&mut self.made))?;
         Ok(self.held.take().map_or(Ok(()), Held::forget)?)
     }
 }

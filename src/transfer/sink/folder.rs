@@ -74,11 +74,22 @@ pub(super) struct Folder {
 impl Folder {
     /// Opens the target, and makes it where there is none, durably.
     pub(super) fn open(path: &Path, tag: String) -> Result<Self, SinkError> {
-        let fault = |error| SinkError::Io { path: path.display().to_string(), source: error };
-        disk::make_folder(path, 0o777).map_err(fault)?;
-        let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(fault)?;
+        disk::make_folder(path, 0o777).map_err(|error| unusable(path, error))?;
+        let dir = Dir::open_ambient_dir(path, ambient_authority()).map_err(|error| unusable(path, error))?;
+        Self::of(dir, path, tag)
+    }
+
+    /// Opens the target where there is one.
+    pub(super) fn existing(path: &Path, tag: String) -> Result<Option<Self>, SinkError> {
+        match Dir::open_ambient_dir(path, ambient_authority()) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+            opened => Self::of(opened.map_err(|error| unusable(path, error))?, path, tag).map(Some),
+        }
+    }
+
+    fn of(dir: Dir, path: &Path, tag: String) -> Result<Self, SinkError> {
         // Absolute, as the record is for another process.
-        let path = std::path::absolute(path).map_err(fault)?;
+        let path = std::path::absolute(path).map_err(|error| unusable(path, error))?;
         // A folder that may not be read can be written to all the same.
         let whole = dir.open(".").ok().map(cap_std::fs::File::into_std).filter(|root| disk::syncs_whole(root));
         Ok(Self { dir, path, tag, unsynced: BTreeSet::new(), whole, mounted: false })
@@ -285,6 +296,16 @@ impl Folder {
         }
     }
 
+    /// Removes a partial file that nobody goes on with; that there is none is no error.
+    pub(super) fn discard(&mut self, part: &str) -> Result<(), SinkError> {
+        match self.dir.remove_file(part) {
+            Ok(()) => self.touched(part),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            Err(error) => return Err(self.fault(part, error)),
+        }
+        Ok(())
+    }
+
     /// Removes a folder if it is empty.
     pub(super) fn remove_folder(&self, path: &str) {
         // It has something in it by now, or is gone: both are as they should be.
@@ -358,6 +379,10 @@ impl Folder {
             self.unsynced.insert(parent.to_owned());
         }
     }
+}
+
+fn unusable(path: &Path, source: io::Error) -> SinkError {
+    SinkError::Io { path: path.display().to_string(), source }
 }
 
 /// Time of change, where one is known.

@@ -6,6 +6,7 @@
 //! | `core.rs` | bytes to partial files, checkpoints |
 //! | `place.rs` | verified files to their names |
 //! | `take_up.rs` | going on where it broke |
+//! | `clear.rs` | giving up |
 //! | `stream.rs` | one file to standard output |
 //! | `work.rs` | the thread |
 //!
@@ -13,6 +14,7 @@
 //! only at the end, when the sender's digests agree. Nothing is made outside the target folder: names are [`SafePath`]s, every step of a path is opened
 //! beneath the folder by `cap-std`, partial files are made new and never through a link, links come last.
 
+mod clear;
 mod core;
 mod folder;
 mod place;
@@ -230,6 +232,16 @@ impl Sink {
         let core = blocking(move || Core::take_up(&records, &name, sender)).await?;
         let record = core.record().cloned();
         Ok(Self::start(core.manifest().clone(), record, state, core))
+    }
+
+    /// Gives up a broken batch without going on with it: removes its partial files, the folders made for them that are empty, and the record.
+    /// Nothing is read, and no room is needed: whoever gives up may do so because there is none.
+    ///
+    /// # Errors
+    /// There is no such record, it is running, or it is damaged; or the disk: then the record stays, for another try.
+    pub async fn discard(records: &RecordStore, name: &TransferName) -> Result<(), SinkError> {
+        let (records, name) = (records.clone(), name.clone());
+        blocking(move || clear::discard(&records, &name)).await
     }
 
     /// Writes the only file of a batch to a stream: standard output. It cannot be resumed by another process.

@@ -124,7 +124,7 @@ impl Landing {
             }
         }
         match self.kept() {
-            Some((records, name)) => Sink::resume(&records, &name).await?.abort().await,
+            Some((records, name)) => Sink::discard(&records, &name).await,
             None => Ok(()),
         }
     }
@@ -211,5 +211,33 @@ impl fmt::Debug for Landing {
             Stage::Sink(sink) => sink.fmt(f),
             Stage::Over => f.write_str("Over"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transfer::{Entry, Kind};
+
+    #[tokio::test]
+    async fn what_failed_is_given_up_on_a_disk_without_room_too() {
+        let (target, state) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let (records, name) = (RecordStore::open(state.path()).expect("records"), TransferName::new("t1").expect("a name"));
+        let options = SinkOptions { record: Some((records.clone(), name.clone())), ..SinkOptions::default() };
+        let entry = Entry::new("a/b".parse().expect("safe"), Kind::File { size: Some(9) });
+        let manifest = Manifest::new(vec![entry]).expect("a batch");
+        let mut sink = Sink::create(target.path(), manifest, options).await.expect("begins");
+        sink.write(Bytes::from_static(b"half")).await.expect("takes");
+        let record = sink.record().cloned().expect("a record");
+        sink.suspend().await.expect("kept");
+        let path = state.path().join("t1.json");
+        let kept = Record::from_json(&std::fs::read(&path).expect("a record")).expect("reads");
+        std::fs::write(&path, Record { reserve: 1 << 60, ..kept }.to_json()).expect("written");
+        assert!(matches!(Sink::resume(&records, &name).await, Err(SinkError::NoSpace { .. })));
+
+        let landing = Landing { stage: Stage::Over, records: Some(records.clone()), record: Some(record) };
+        landing.abort().await.expect("given up");
+        assert_eq!(std::fs::read_dir(target.path()).expect("a folder").count(), 0);
+        assert_eq!(records.list().expect("records"), []);
     }
 }
