@@ -41,6 +41,8 @@ pub fn said(what: &str, why: Option<&wire::Failure>, record: Option<&TransferNam
 pub fn of_transfer(what: &str, error: &TransferError, record: Option<&TransferName>) -> Failure {
     let code = match error {
         TransferError::Sink(SinkError::Digest { .. } | SinkError::TooLong | SinkError::TooShort { .. }) => ExitCode::Unverified,
+        // Our own disk, not the server's.
+        TransferError::Sink(SinkError::NoSpace { .. }) => ExitCode::Failed,
         // Standard output was asked for, and has one file.
         TransferError::Sink(SinkError::NotOneFile) => ExitCode::Usage,
         TransferError::Stopped => ExitCode::Interrupted,
