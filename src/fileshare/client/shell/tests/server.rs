@@ -127,7 +127,8 @@ async fn a_download_that_is_cut_goes_on_in_this_process_and_in_another() {
     ticket.endpoint.address = way.address;
     assert_eq!(soon(downloader.run(port, &ticket, &Settings::default())).await.expect("downloaded").bytes, total);
     came += way.carried(1);
-    assert!(came < total + 5 * (256 * 1024 + 20_000), "{came}");
+    // What was in buffers at a break comes again; from the start each time it would be 4.7 MB more.
+    assert!(came < total + 3 * MIB as u64, "{came}");
     assert!(files(target.path()) == files(shared.path()));
     assert_eq!(store.list().expect("records"), [], "nothing is left to resume");
     rig.engine.shut_down().await;
