@@ -22,8 +22,13 @@ const MANY: usize = 10_000;
 fn a_server_whose_disk_is_full_says_so_to_sharer_and_receivers_and_takes_what_it_has_room_for() {
     let plan = Plan::draw("the server's disk full");
     let mut house = House::squeezed("server-full");
+    let trap = house.gateway.hold(Way::Up, 2 << 20);
     let (mut sharer, name) = share(&mut house, &plan);
     let mut receiver = get(&mut house, &name, 0);
+    // The receiver is at it when the disk is full.
+    let held = trap.wait();
+    receiver.wait_for("progress");
+    held.then(Verdict::GoOn);
     assert_eq!(sharer.end(), 5, "{}", sharer.told());
     assert!(sharer.told().contains("the file server's disk is full"), "{}", sharer.told());
     assert_ne!(receiver.end(), 0, "{}", receiver.told());
