@@ -9,4 +9,5 @@ pub mod media_server;
 pub mod policy;
 pub mod roster;
 pub mod server;
+pub mod servers;
 pub mod wire;

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use crate::sip::{
-    Hop, Transport,
-    message::{Host, SipUri, Uri},
+use crate::{
+    conference::servers::ServerAt,
+    sip::{
+        Transport,
+        message::{Host, SipUri, Uri},
+    },
 };
 
 /// Settings of a [`Focus`](super::Focus).
@@ -33,41 +36,13 @@ pub struct FocusConfig {
     /// Wrong PINs before a caller is sent away.
     pub pin_tries: u32,
     /// Media servers, in order of preference among equals.
-    pub media_servers: Vec<MediaServerConfig>,
+    pub media_servers: Vec<ServerAt>,
     /// Transport that calls to other hosts leave by when their URI says nothing.
     pub outbound: Transport,
     /// Version of the program.
     pub version: String,
     /// Roles of this process, for `status`.
     pub roles: Vec<String>,
-}
-
-/// One media server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MediaServerConfig {
-    /// Its host in `sip:conf=<id>@<host>`.
-    pub host: Host,
-    /// Port, where it is not the transport's default.
-    pub port: Option<u16>,
-    /// How to reach it.
-    pub hop: Hop,
-}
-
-impl MediaServerConfig {
-    /// The media server in this process.
-    pub fn local() -> Self {
-        Self { host: Host::Name("ms.invalid".to_owned()), port: None, hop: Hop::local("ms") }
-    }
-
-    /// `sip:<user>@<host>`.
-    pub fn uri(&self, user: Option<&str>) -> Uri {
-        let uri = SipUri::new(user, self.host.clone(), self.port);
-        match self.hop.transport {
-            Transport::Tcp => uri.with_param("transport", Some("tcp")).into(),
-            Transport::Tls => uri.with_param("transport", Some("tls")).into(),
-            Transport::Udp | Transport::Local => uri.into(),
-        }
-    }
 }
 
 impl Default for FocusConfig {
@@ -84,7 +59,7 @@ impl Default for FocusConfig {
             ping: Some(Duration::from_secs(2)),
             media_server_failure: Duration::from_secs(4),
             pin_tries: 3,
-            media_servers: vec![MediaServerConfig::local()],
+            media_servers: vec![ServerAt::local("ms")],
             outbound: Transport::Udp,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             roles: vec!["as".to_owned()],

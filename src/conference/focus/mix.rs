@@ -139,7 +139,7 @@ impl Focus {
         from: Option<NameAddr>,
         body: Option<Body>,
     ) -> Option<Call> {
-        let config = &self.servers.get(server)?.config;
+        let config = &self.servers.get(server)?.at;
         let room = &self.conferences.get(name)?.room;
         let uri = config.uri(Some(&format!("conf={room}")));
         let invite = Invite {

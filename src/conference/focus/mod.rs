@@ -49,14 +49,12 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha12Rng;
 
 pub use command::{Facts, UnderWay};
-pub use config::{FocusConfig, MediaServerConfig};
+pub use config::FocusConfig;
 pub use dial_out::Callee;
-pub use servers::MediaServerState;
 
 use self::{
     command::{Job, JobId},
     conference::Conference,
-    servers::MediaServers,
     timer::{Timer, Timers},
     watch::Watch,
 };
@@ -64,6 +62,7 @@ use crate::{
     account::{Backoff, SealKey},
     conference::{
         companion::{Companion, Seat},
+        servers::Servers,
         wire::control::Failure,
     },
     id::{ConferenceName, ParticipantId, UserName},
@@ -193,7 +192,7 @@ pub struct Focus {
     asked: BTreeMap<Outgoing, Asked>,
     watches: BTreeMap<Subscription, Watch>,
     shells: BTreeMap<Call, command::Shell>,
-    servers: MediaServers,
+    servers: Servers,
     jobs: BTreeMap<JobId, Job>,
     saves: BTreeMap<SaveId, command::Saving>,
     /// Wrong PINs, by address and by conference.
@@ -218,7 +217,7 @@ impl Focus {
         seed: [u8; 32],
         stored: impl IntoIterator<Item = ConferenceRecord>,
     ) -> Self {
-        let servers = MediaServers::new(&config.media_servers);
+        let servers = Servers::new("media server", &config.media_servers);
         let mut timers = Timers::default();
         if config.ping.is_some() {
             timers.set(Timer::Ping, now);

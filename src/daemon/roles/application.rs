@@ -13,8 +13,9 @@ use crate::{
     account::{BackoffLimits, Directory, Password},
     clock,
     conference::{
-        focus::{FocusConfig, MediaServerConfig},
+        focus::FocusConfig,
         server::{self, ApplicationServer, Command, Figures, Gateway, Gateways, OurHosts, Report, Route, ServerConfig},
+        servers::ServerAt,
         wire::services::{Service, Services},
     },
     config::{Config, DigestAlgorithm, Role, Trunk},
@@ -23,7 +24,7 @@ use crate::{
         data_dir::read_private,
         metrics::{Kind, Numbers, Page},
     },
-    fileshare::focus::{FileServerAddress, FileSharing, FileSharingConfig},
+    fileshare::focus::{FileSharing, FileSharingConfig},
     sip::{
         Transport,
         digest::{Algorithm, Credentials},
@@ -206,7 +207,7 @@ fn focus(config: &Config, listening: &[(Transport, SocketAddr)]) -> FocusConfig 
         (None, Some((host, port))) => (host, Some(port)),
         (None, None) => FocusConfig::default().domain,
     };
-    let servers: Vec<MediaServerConfig> = config.media_servers.iter().map(media_server).collect();
+    let servers: Vec<ServerAt> = config.media_servers.iter().map(reached_at).collect();
     FocusConfig {
         domain,
         auto_create: conference.auto_create,
@@ -218,7 +219,7 @@ fn focus(config: &Config, listening: &[(Transport, SocketAddr)]) -> FocusConfig 
         ping: Some(conference.media_server_probe.get()),
         media_server_failure: conference.media_server_timeout.get(),
         pin_tries: conference.pin_attempts.get(),
-        media_servers: if servers.is_empty() { vec![MediaServerConfig::local()] } else { servers },
+        media_servers: if servers.is_empty() { vec![ServerAt::local("ms")] } else { servers },
         outbound: listening.first().map_or(Transport::Udp, |(transport, _)| *transport),
         roles: config.roles.iter().map(|role| role.name().to_owned()).collect(),
         ..FocusConfig::default()
@@ -227,10 +228,9 @@ fn focus(config: &Config, listening: &[(Transport, SocketAddr)]) -> FocusConfig 
 
 /// What stands beside the focus for files; nothing where there is no file server.
 fn file_sharing(config: &Config, (host, port): &(Host, Option<u16>)) -> Option<FileSharingConfig> {
-    let reached = |uri: &SipUri| FileServerAddress { host: uri.host.clone(), port: uri.port, hop: server::hop_of(uri, Transport::Tcp) };
-    let elsewhere = config.file_servers.iter().map(reached);
-    let here = (config.file_servers.is_empty() && config.roles.has(Role::Fs)).then(FileServerAddress::local);
-    let servers: Vec<FileServerAddress> = elsewhere.chain(here).collect();
+    let elsewhere = config.file_servers.iter().map(reached_at);
+    let here = (config.file_servers.is_empty() && config.roles.has(Role::Fs)).then(|| ServerAt::local("fs"));
+    let servers: Vec<ServerAt> = elsewhere.chain(here).collect();
     let conference = &config.conference;
     (!servers.is_empty()).then(|| FileSharingConfig {
         servers,
@@ -270,8 +270,8 @@ fn digest(algorithm: DigestAlgorithm) -> Algorithm {
     }
 }
 
-fn media_server(uri: &SipUri) -> MediaServerConfig {
-    MediaServerConfig { host: uri.host.clone(), port: uri.port, hop: server::hop_of(uri, Transport::Tcp) }
+fn reached_at(uri: &SipUri) -> ServerAt {
+    ServerAt { host: uri.host.clone(), port: uri.port, hop: server::hop_of(uri, Transport::Tcp) }
 }
 
 /// Whole seconds, for a header.

@@ -4,18 +4,16 @@ use std::time::Duration;
 
 use crate::{
     account::Preset,
+    conference::servers::ServerAt,
     fileshare::wire::control::Limits,
-    sip::{
-        Hop, Transport,
-        message::{Host, SipUri, Uri},
-    },
+    sip::message::{Host, SipUri, Uri},
 };
 
 /// Settings of [`FileSharing`](super::FileSharing).
 #[derive(Debug, Clone)]
 pub struct FileSharingConfig {
     /// File servers, in order of preference among equals.
-    pub servers: Vec<FileServerAddress>,
+    pub servers: Vec<ServerAt>,
     /// From of our own requests: `sip:files@<our domain>`.
     pub uri: Uri,
     /// Who may share, where nothing else was granted.
@@ -35,38 +33,10 @@ pub struct FileSharingConfig {
     pub answer: Duration,
 }
 
-/// One file server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileServerAddress {
-    /// Its host in `sip:conf=<ConfID>@<host>`.
-    pub host: Host,
-    /// Port, where it is not the transport's default.
-    pub port: Option<u16>,
-    /// How to reach it.
-    pub hop: Hop,
-}
-
-impl FileServerAddress {
-    /// The file server in this process.
-    pub fn local() -> Self {
-        Self { host: Host::Name("fs.invalid".to_owned()), port: None, hop: Hop::local("fs") }
-    }
-
-    /// `sip:<user>@<host>`.
-    pub fn uri(&self, user: Option<&str>) -> Uri {
-        let uri = SipUri::new(user, self.host.clone(), self.port);
-        match self.hop.transport {
-            Transport::Tcp => uri.with_param("transport", Some("tcp")).into(),
-            Transport::Tls => uri.with_param("transport", Some("tls")).into(),
-            Transport::Udp | Transport::Local => uri.into(),
-        }
-    }
-}
-
 impl Default for FileSharingConfig {
     fn default() -> Self {
         Self {
-            servers: vec![FileServerAddress::local()],
+            servers: vec![ServerAt::local("fs")],
             uri: SipUri::new(Some("files"), Host::Name("localhost".to_owned()), None).into(),
             share: Preset::All,
             receive: Preset::All,

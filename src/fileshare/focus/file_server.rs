@@ -1,6 +1,6 @@
 //! S402, S403, S408, S409: one call to the file server for each member of a share, and what is said in it.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use super::{Asked, FileSharing};
 use crate::{
@@ -49,6 +49,9 @@ pub(super) struct Leg {
     pub(super) up: bool,
 }
 
+/// How long a file server that has no room is left alone.
+const NO_ROOM: Duration = Duration::from_secs(10);
+
 /// A question of a terminal's that the file server is to answer.
 #[derive(Debug)]
 pub(super) struct Relay {
@@ -89,8 +92,8 @@ impl FileSharing {
         let line = Line { conf: Some(conf.clone()), share: Some(id), key: None, recipients: Vec::new(), ..line };
         let mut negotiation = Negotiation::new("-", ip, rand::RngExt::random(&mut self.rng));
         let offer = negotiation.offer(vec![line.to_media()]).map_err(|why| Failure::new(FailureCode::Failed, why.to_string()))?;
-        let uri = state.address.uri(Some(&format!("conf={conf}")));
-        let hop = state.address.hop.clone();
+        let uri = state.at.uri(Some(&format!("conf={conf}")));
+        let hop = state.at.hop.clone();
         let invite = Invite {
             to: NameAddr::new(uri.clone()),
             uri,
@@ -254,7 +257,7 @@ impl FileSharing {
         if silent {
             self.server_away(cx.now, server);
         } else if response.status == 503 {
-            self.servers.full(cx.now, server);
+            self.servers.full(cx.now, server, NO_ROOM);
         }
         let said = if silent { "does not answer".to_owned() } else { format!("refused ({})", response.status) };
         let text = warned(&response.headers).unwrap_or_else(|| format!("the file server {said}"));

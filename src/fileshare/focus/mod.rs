@@ -36,14 +36,12 @@ use std::{
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha12Rng;
 
-pub use config::{FileServerAddress, FileSharingConfig};
+pub use config::FileSharingConfig;
 pub use rights::Right;
-pub use servers::FileServerState;
 
 use self::{
     file_server::{Leg, Relay},
     roster::{Attendee, Room},
-    servers::FileServers,
 };
 use super::{ShareId, wire::control};
 use crate::{
@@ -51,6 +49,7 @@ use crate::{
     conference::{
         companion::{Companion, CompanionCx, Lines, Person, Seat, Wish},
         media_server::deadlines::Deadlines,
+        servers::{ServerState, Servers},
     },
     id::{ConferenceName, ParticipantId},
     sdp::Media,
@@ -71,7 +70,7 @@ pub struct FileSharing {
     /// Questions of terminals that a file server is to answer, by our id.
     relays: BTreeMap<(Call, String), Relay>,
     asked: BTreeMap<Outgoing, Asked>,
-    servers: FileServers,
+    servers: Servers,
     wishes: VecDeque<Wish>,
     deadlines: Deadlines<Due>,
     last_id: u64,
@@ -112,7 +111,7 @@ impl FileSharing {
             deadlines.set(&Due::Ping, Some(now));
         }
         Self {
-            servers: FileServers::new(&config.servers),
+            servers: Servers::new("file server", &config.servers),
             config,
             rng: ChaCha12Rng::from_seed(seed),
             rooms: BTreeMap::new(),
@@ -128,7 +127,7 @@ impl FileSharing {
     }
 
     /// The file servers as `status` and metrics show them.
-    pub fn file_servers(&self) -> impl Iterator<Item = &FileServerState> {
+    pub fn file_servers(&self) -> impl Iterator<Item = &ServerState> {
         self.servers.iter()
     }
 

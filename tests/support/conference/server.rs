@@ -12,10 +12,11 @@ use std::{
 use confkit::{
     account::{Account, BackoffLimits, Directory, KEY_LEN, Password, Role, SealKey, SealedA1, SealedAccount},
     conference::{
-        focus::{FocusConfig, MediaServerConfig, Stored},
+        focus::{FocusConfig, Stored},
         server::{ApplicationServer, Command, Effect, Gateways, OurHosts, ServerConfig},
+        servers::ServerAt,
     },
-    fileshare::focus::{FileServerAddress, FileSharing, FileSharingConfig},
+    fileshare::focus::{FileSharing, FileSharingConfig},
     sip::{
         digest::Algorithm,
         endpoint::EndpointConfig,
@@ -52,17 +53,19 @@ fn directory(key: &Arc<SealKey>, removed: Option<&str>) -> Arc<Directory> {
     Arc::new(Directory::new(DOMAIN, Arc::clone(key), accounts))
 }
 
+/// A server of another column.
+fn reached_at(name: &str, hop: Hop) -> ServerAt {
+    match hop.socket() {
+        Some(at) => ServerAt { host: Host::Ip(at.ip()), port: Some(at.port()), hop },
+        None => ServerAt { host: Host::Name(format!("{name}.invalid")), port: None, hop },
+    }
+}
+
 /// The same server, with file sharing where there are file servers.
 fn with_files(server: ApplicationServer, seat: &Seat<'_>) -> ApplicationServer {
     let names = ["fs", "fs2"].into_iter().filter(|name| seat.world.columns.iter().any(|c| c.trim_end_matches('!') == *name));
-    let reached = |name: &str| {
-        let hop = seat.world.file_server_hop(name);
-        match hop.socket() {
-            Some(at) => FileServerAddress { host: Host::Ip(at.ip()), port: Some(at.port()), hop },
-            None => FileServerAddress { host: Host::Name(format!("{name}.invalid")), port: None, hop },
-        }
-    };
-    let servers: Vec<FileServerAddress> = names.map(reached).collect();
+    let reached = |name: &str| reached_at(name, seat.world.file_server_hop(name));
+    let servers: Vec<ServerAt> = names.map(reached).collect();
     if servers.is_empty() {
         return server;
     }
@@ -82,10 +85,7 @@ impl Server {
             .filter(|name| world.columns.iter().any(|c| c.trim_end_matches('!') == *name))
             .map(|name| (name.to_owned(), world.media_server_hop(name)))
             .collect();
-        let reached = |(name, hop): &(String, Hop)| match hop.socket() {
-            Some(at) => MediaServerConfig { host: Host::Ip(at.ip()), port: Some(at.port()), hop: hop.clone() },
-            None => MediaServerConfig { host: Host::Name(format!("{name}.invalid")), port: None, hop: hop.clone() },
-        };
+        let reached = |(name, hop): &(String, Hop)| reached_at(name, hop.clone());
         let focus = FocusConfig {
             domain: (Host::Name(DOMAIN.to_owned()), None),
             guests: world.guests,

@@ -73,7 +73,7 @@ impl Focus {
     pub(super) fn summary(&self, conference: &Conference) -> Summary {
         let record = &conference.record;
         let server = match conference.mix {
-            Mix::Up { server, .. } => self.servers.get(server).map(|s| s.config.uri(None).to_string()),
+            Mix::Up { server, .. } => self.servers.get(server).map(|s| s.at.uri(None).to_string()),
             Mix::Down | Mix::Opening { .. } => None,
         };
         Summary {
@@ -143,7 +143,7 @@ impl Focus {
             media_servers: self
                 .media_servers()
                 .map(|s| MediaServer {
-                    uri: s.config.uri(None).to_string(),
+                    uri: s.at.uri(None).to_string(),
                     reachable: s.known && s.away_since.is_none(),
                     legs: s.load.legs,
                     capacity: s.load.capacity,
