@@ -1,6 +1,7 @@
 //! confkit: conferencing and transfer utilities on one library.
 
 pub mod account;
+pub mod channel;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
