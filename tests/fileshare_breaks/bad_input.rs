@@ -96,6 +96,27 @@ fn a_batch_that_is_too_large_is_refused_before_its_first_byte() {
 }
 
 #[test]
+fn a_batch_that_the_server_has_no_room_for_is_refused_before_its_first_byte_and_a_small_one_is_not() {
+    let cases =
+        [(", max_total: 1MiB", "more bytes than all shares", true), (", min_free: 1000000TiB", "the file server's disk is full", false)];
+    for (more, what, takes_small) in cases {
+        let mut house = House::strict("no-room", more);
+        fs::write(house.path("large.bin"), vec![7; 1_500_000]).expect("written");
+        let mut sharer = house.fshare("alice", "alice-home", &["share", "standup", "large.bin"]);
+        assert_eq!(sharer.end(), 5, "{more}: {}", sharer.told());
+        assert!(sharer.told().contains(what), "{more}: {}", sharer.told());
+        assert!(house.gateway.carried(0, Way::Up) < 100_000, "{more}: its list, and none of its bytes");
+        if takes_small {
+            fs::write(house.path("small.bin"), b"small").expect("written");
+            let mut sharer = house.fshare("alice", "alice-home", &["share", "standup", "small.bin"]);
+            let name = sharer.wait_for("shared")["share"].as_str().expect("a share").to_owned();
+            house.fshare("bob", "bob-home", &["get", "standup", &name, "--output", "small"]).ends_with(0);
+            sharer.ends_with(0);
+        }
+    }
+}
+
+#[test]
 fn names_that_cannot_travel_are_refused_by_name_before_anything_is_shared() {
     let mut house = House::together("names");
     for (name, shown) in [("line\nfeed", "line"), ("esc\u{1b}[31m", "esc"), ("back\\slash", "back"), ("right\u{202e}left", "right")] {

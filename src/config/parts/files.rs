@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::config::{
     schema::section,
-    value::{Bandwidth, Count, PortRange, Size, Span},
+    value::{Bandwidth, Count, MaxSize, PortRange, Size, Span},
 };
 
 const SECOND: u64 = 1000;
@@ -37,6 +37,11 @@ section! {
         max_members: Count<1, 10_000> = Count::of(1000),
         /// Most bytes of a share; a larger one is refused.
         max_bytes: Size = Size::of(1 << 40),
+        /// Bytes that stay free on the disk of data_dir. A share that would leave fewer is refused before its first byte, one whose size nobody knows
+        /// before (standard input) is stopped where it comes to it.
+        min_free: Size = Size::of(256 << 20),
+        /// Most bytes that all shares together hold on the disk, those included that were let in and are still to come; another share is refused.
+        max_total: MaxSize = MaxSize(None),
         /// Most files, folders and links of a share; one with more is refused.
         max_entries: Count<1, 100_000> = Count::of(100_000),
         /// How long whoever connects may take to prove its transfer key; then it is closed.

@@ -21,6 +21,10 @@ const UNITS: [(&str, u64); 9] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(NonZeroU64);
 
+/// Bytes, or `none` for no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxSize(pub Option<Size>);
+
 /// Bytes a second, or `none` for no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bandwidth(pub Option<Size>);
@@ -37,6 +41,13 @@ impl Size {
     /// The bytes.
     pub fn get(self) -> u64 {
         self.0.get()
+    }
+}
+
+impl MaxSize {
+    /// The bytes; `None` for no limit.
+    pub fn get(self) -> Option<u64> {
+        self.0.map(Size::get)
     }
 }
 
@@ -75,22 +86,29 @@ impl fmt::Display for Size {
     }
 }
 
-impl FromStr for Bandwidth {
-    type Err = ValueError;
+/// Makes a value of an amount, or `none`.
+macro_rules! or_none {
+    ($($ty:ident),*) => { $(
+        impl FromStr for $ty {
+            type Err = ValueError;
 
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        if text == "none" { Ok(Self(None)) } else { text.parse().map(Some).map(Self) }
-    }
-}
-
-impl fmt::Display for Bandwidth {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(size) => size.fmt(f),
-            None => f.write_str("none"),
+            fn from_str(text: &str) -> Result<Self, ValueError> {
+                if text == "none" { Ok(Self(None)) } else { text.parse().map(Some).map(Self) }
+            }
         }
-    }
+
+        impl fmt::Display for $ty {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self.0 {
+                    Some(size) => size.fmt(f),
+                    None => f.write_str("none"),
+                }
+            }
+        }
+    )* };
 }
+
+or_none!(MaxSize, Bandwidth);
 
 #[cfg(test)]
 mod tests {
@@ -113,6 +131,7 @@ mod tests {
             assert!(text.parse::<Size>().is_err(), "{text}");
         }
         assert_eq!("none".parse::<Bandwidth>().map(Bandwidth::get), Ok(None));
+        assert_eq!(["none", "2KiB"].map(|text| text.parse::<MaxSize>().map(MaxSize::get)), [Ok(None), Ok(Some(2048))]);
         assert_eq!("1MiB".parse::<Bandwidth>().map(Bandwidth::get), Ok(NonZeroU64::new(1 << 20)));
     }
 }

@@ -12,7 +12,7 @@ use std::{
     str::FromStr,
 };
 
-pub use bytes::{Bandwidth, Size};
+pub use bytes::{Bandwidth, MaxSize, Size};
 pub use media::{CodecName, PortRange};
 pub use number::{Count, Span, Threads, Until};
 pub use place::{Advertised, Controller, Domain, Realm};
@@ -64,6 +64,7 @@ text_setting! {
     Network: "an address or a network such as 192.0.2.0/24",
     Pattern: "a pattern such as +49* or *@example.org",
     Size: "an amount such as 4GiB",
+    MaxSize: "an amount such as 4GiB, or none",
     Bandwidth: "an amount a second such as 10MiB, or none",
     Text: "a text",
     Threads: "auto, or a number from 1 to 64",

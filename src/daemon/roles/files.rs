@@ -20,6 +20,7 @@ use crate::{
         Command, FileServer, FileServerConfig, Gauges, Limits,
         engine::{self, Engine, EngineConfig, StatsHandle},
         server::{self, Running},
+        space::Bounds,
     },
     sip::transport::Transports,
 };
@@ -64,6 +65,7 @@ impl Files {
             behind_nat: files.behind_nat,
             batch_bytes: limits.batch_bytes,
             entries: limits.entries,
+            space: Bounds { min_free: files.min_free.get(), max_total: files.max_total.get() },
             total: files.share_bandwidth.get(),
             each: files.member_bandwidth.get(),
             handshake: files.handshake_timeout.get(),
@@ -147,6 +149,26 @@ impl Numbers for Told {
         );
         page.number(Kind::Counter, "confkit_file_bytes_in_total", "Bytes of shared files received.", counts.received);
         page.number(Kind::Counter, "confkit_file_bytes_out_total", "Bytes of shared files sent.", counts.sent);
+        let holdings = self.stats.holdings();
+        let held = "Bytes of shares on the disk, and those that were let in and are still to come.";
+        page.number(Kind::Gauge, "confkit_file_space_held_bytes", held, holdings.held);
+        page.number(
+            Kind::Gauge,
+            "confkit_file_space_unwritten_bytes",
+            "Of the bytes held, those that are still to come.",
+            holdings.unwritten,
+        );
+        if let Some(room) = holdings.room {
+            page.number(Kind::Gauge, "confkit_file_space_room_bytes", "Bytes that another share can have.", room);
+        }
+        page.number(Kind::Gauge, "confkit_file_lists_bytes", "Lists of files of shares in memory.", holdings.lists);
+        let mut full = |why: &str, count| {
+            let help = "Shares that were refused or stopped because there is no room: on the disk, among files.max_total, in memory for their lists.";
+            page.labelled(Kind::Counter, "confkit_file_no_room_total", help, &[("why", why)], count);
+        };
+        full("disk", counts.refused_disk);
+        full("total", counts.refused_shares);
+        full("lists", counts.refused_lists);
         Box::pin(async {})
     }
 }

@@ -3,11 +3,11 @@
 
 use std::time::Instant;
 
-use super::{config::RETRY_AFTER, node::FileServer, plane::DataPlane, share::within};
+use super::{config::RETRY_AFTER, node::FileServer, plane::DataPlane, share::within, space::Full};
 use crate::{
     conference::wire::multipart,
     fileshare::{
-        BatchId,
+        BatchId, ConfId,
         wire::{
             Failure, FailureCode,
             control::{Batch, Body, CONTENT_TYPE, FileFacts, INFO_PACKAGE, MAX_MEMBERS, MemberState, Message, Status},
@@ -60,7 +60,7 @@ impl<P: DataPlane> FileServer<P> {
             // Answers to what we told; there is nothing to do about them.
             Message::Done | Message::Refusal(_) | Message::GoAcknowledged => return,
             _ if !alive => refuse(FailureCode::Ended, "the share has ended"),
-            Message::UploadRequest { files } if role == Role::Upload => self.upload_request(files),
+            Message::UploadRequest { files } if role == Role::Upload => self.upload_request(&conf, files),
             Message::DownloadRequest if role == Role::Download => Message::DownloadReady,
             Message::DownloadComplete { bytes } if role == Role::Download => {
                 if let Some(session) = self.sessions.get_mut(&call) {
@@ -113,16 +113,21 @@ impl<P: DataPlane> FileServer<P> {
     }
 
     /// S602, S603: whether the upload may begin.
-    fn upload_request(&self, files: &[FileFacts]) -> Message {
+    fn upload_request(&self, conf: &ConfId, files: &[FileFacts]) -> Message {
         let bytes = files.iter().try_fold(0_u64, |sum, file| sum.checked_add(file.size.unwrap_or(0))).unwrap_or(u64::MAX);
         if let Err(failure) = within(&self.config.limits, files.len(), Some(bytes)) {
             return Message::Refusal(failure);
         }
-        if self.draining || self.plane.room().is_some_and(|room| room < bytes) {
-            let reason = if self.draining { "the file server is being stopped" } else { "the file server's disk is full" };
-            return Message::UploadNotReady { retry_seconds: RETRY_AFTER, reason: Some(reason.to_owned()) };
+        let not_ready = |reason: String| Message::UploadNotReady { retry_seconds: RETRY_AFTER, reason: Some(reason) };
+        if self.draining {
+            return not_ready("the file server is being stopped".to_owned());
         }
-        Message::UploadReady
+        match self.plane.would_take(conf, bytes) {
+            Ok(()) => Message::UploadReady,
+            Err(full @ Full::Lists) => not_ready(full.to_string()),
+            // Other shares may go on for hours: nobody waits for them.
+            Err(full @ (Full::Disk | Full::Shares | Full::Batch)) => Message::Refusal(full.into()),
+        }
     }
 
     fn send_status(&mut self, now: Instant, call: Call, body: &Body) {

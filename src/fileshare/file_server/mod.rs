@@ -9,6 +9,7 @@
 //! | `ending` | how members leave, how a data conference ends, what becomes due |
 //! | `share`, `session` | what is kept of a data conference (the conference list), and of a dialog |
 //! | [`admission`] | who may connect: address, port and key, decided without a socket |
+//! | [`space`] | who holds how much of the disk, decided without one |
 //! | [`plane`] | the trait between signalling and bytes |
 //! | [`simulated`] | a plane without sockets, for ladders and simulations |
 //! | [`engine`] | the real plane: listening sockets, TLS, packets, the store |
@@ -26,6 +27,7 @@ pub mod server;
 mod session;
 mod share;
 pub mod simulated;
+pub mod space;
 
 #[cfg(test)]
 mod tests;

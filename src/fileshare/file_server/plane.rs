@@ -2,7 +2,10 @@
 //!
 //! Nothing here waits: sockets are bound and lists changed at once, and what comes of connections is told by [`DataPlane::poll_event`].
 
-use super::admission::{MemberId, Pass};
+use super::{
+    admission::{MemberId, Pass},
+    space::Full,
+};
 use crate::fileshare::{
     BatchId, ConfId,
     wire::{Failure, Fingerprint, control::Limits},
@@ -41,8 +44,11 @@ pub trait DataPlane {
     /// The certificate of the ports; `None` where they are plain TCP.
     fn fingerprint(&self) -> Option<Fingerprint>;
 
-    /// Bytes that the disk has room for; `None` where that is not known.
-    fn room(&self) -> Option<u64>;
+    /// Whether a batch of so many bytes would be taken now.
+    ///
+    /// # Errors
+    /// What has no room for it.
+    fn would_take(&self, conf: &ConfId, bytes: u64) -> Result<(), Full>;
 
     /// What happened.
     fn poll_event(&mut self) -> Option<PlaneEvent>;

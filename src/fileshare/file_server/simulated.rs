@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::{
     admission::{MemberId, Pass},
     plane::{DataPlane, PlaneError, PlaneEvent, Progress},
+    space::Full,
 };
 use crate::fileshare::{
     BatchId, ConfId,
@@ -19,7 +20,7 @@ const MAX_JOURNAL: usize = 10_000;
 pub struct SimulatedPlane {
     ports: VecDeque<u16>,
     fingerprint: Option<Fingerprint>,
-    room: Option<u64>,
+    full: Option<Full>,
     open: BTreeMap<ConfId, Kept>,
     events: VecDeque<PlaneEvent>,
     journal: VecDeque<String>,
@@ -59,9 +60,9 @@ impl SimulatedPlane {
         }
     }
 
-    /// Sets what the disk has room for.
-    pub fn set_room(&mut self, room: Option<u64>) {
-        self.room = room;
+    /// Sets what there is no room in.
+    pub fn set_full(&mut self, full: Option<Full>) {
+        self.full = full;
     }
 
     /// Data conferences that are there.
@@ -153,8 +154,8 @@ impl DataPlane for SimulatedPlane {
         self.fingerprint
     }
 
-    fn room(&self) -> Option<u64> {
-        self.room
+    fn would_take(&self, _conf: &ConfId, _bytes: u64) -> Result<(), Full> {
+        self.full.map_or(Ok(()), Err)
     }
 
     fn poll_event(&mut self) -> Option<PlaneEvent> {

@@ -1,7 +1,7 @@
 //! A file server over a simulated data plane, which notes what it is asked.
 //!
 //! Commands, with members as the journal names them (`m1`): `connected m1`, `broken m1`, `uploaded 1000`, `upload fails`, `received m2 1000`,
-//! `gives m2 up`, `room 1000` (on its disk), `drain`, `end`; `die`, `hang` (nothing reaches it or leaves it from here on), `wake`, `start` (its next process, with what the one before
+//! `gives m2 up`, `full` (of lists), `room`, `drain`, `end`; `die`, `hang` (nothing reaches it or leaves it from here on), `wake`, `start` (its next process, with what the one before
 //! kept).
 
 use std::{
@@ -14,7 +14,9 @@ use confkit::{
     conference::media_server::Access,
     fileshare::{
         ConfId,
-        file_server::{Command, FileServer, FileServerConfig, admission::MemberId, plane::PlaneEvent, simulated::SimulatedPlane},
+        file_server::{
+            Command, FileServer, FileServerConfig, admission::MemberId, plane::PlaneEvent, simulated::SimulatedPlane, space::Full,
+        },
         wire::{Failure, FailureCode, Fingerprint},
     },
     sip::{
@@ -95,7 +97,8 @@ impl Node for Keeper {
         let event = match words[..] {
             ["drain"] => return self.server.handle_command(now, Command::Drain),
             ["end"] => return self.server.handle_command(now, Command::End { reason: "the file server stops".to_owned() }),
-            ["room", bytes] => return self.server.plane_mut().set_room(Some(bytes.parse().expect("bytes"))),
+            ["full"] => return self.server.plane_mut().set_full(Some(Full::Lists)),
+            ["room"] => return self.server.plane_mut().set_full(None),
             ["wake"] => {
                 self.dead = false;
                 return;

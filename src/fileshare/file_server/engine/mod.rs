@@ -15,6 +15,8 @@
 //! | `accept` | knocking, handshake, proof |
 //! | `room` | what the tasks of a data conference share |
 //! | `orders` | what the connections ask the keeper |
+//! | `claims` | what shares hold of the disk |
+//! | `lists` | manifests and trailers in memory |
 //! | `keeper` | writes, says what is complete |
 //! | `contents` | the hashes of what was written |
 //! | `record` | what another process needs to go on |
@@ -25,10 +27,12 @@
 //! | [`Stats`] | what was done |
 
 mod accept;
+mod claims;
 mod contents;
 mod download;
 mod ending;
 mod keeper;
+mod lists;
 mod orders;
 mod pace;
 mod packets;
@@ -52,7 +56,6 @@ use std::{
     time::Duration,
 };
 
-use nix::sys::statvfs::statvfs;
 use tokio::{
     net::TcpListener,
     runtime::{Builder, Runtime},
@@ -64,15 +67,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     admission::{MemberId, Pass},
     plane::{DataPlane, PlaneError, PlaneEvent, Progress},
+    space::{Full, Space},
 };
-use crate::{
-    fileshare::{
-        BatchId, ConfId,
-        wire::{Failure, Fingerprint, control::Limits},
-    },
-    transfer::disk,
+use crate::fileshare::{
+    BatchId, ConfId,
+    wire::{Failure, Fingerprint, control::Limits},
 };
 use accept::Pending;
+use lists::Lists;
 use ports::{NoPort, Ports};
 use record::Leftover;
 use room::{Common, Room, Stored};
@@ -80,7 +82,7 @@ use tls::Tls;
 
 pub use ports::PortRange;
 pub use settings::EngineConfig;
-pub use stats::{Counts, Stats};
+pub use stats::{Counts, Holdings, Stats};
 
 /// Events that wait for the machine. Connections wait when it is behind.
 const EVENTS: usize = 256;
@@ -160,6 +162,13 @@ impl StatsHandle {
     pub fn counts(&self) -> Counts {
         self.0.stats.counts()
     }
+
+    /// What shares hold now.
+    pub fn holdings(&self) -> Holdings {
+        let free = self.0.free();
+        let space = self.0.space();
+        Holdings { held: space.held(), unwritten: space.unwritten(), room: space.room(free), lists: self.0.lists.used() }
+    }
 }
 
 impl Engine {
@@ -186,9 +195,17 @@ impl Engine {
             .map_err(EngineError::Threads)?;
         let (events, inbox) = mpsc::channel(EVENTS);
         let ports = Arc::new(Ports::new(config.ports));
+        let mut space = Space::new(config.space);
+        for (conf, leftover) in &left {
+            let lists = leftover.manifest.saturating_add(leftover.trailer.unwrap_or(0));
+            space.take_up(conf, lists, leftover.announced, leftover.durable);
+        }
         let engine = Self {
             ports,
             common: Arc::new(Common {
+                space: Mutex::new(space),
+                lists: Lists::new(config.lists),
+                reading: Semaphore::new(lists::READ_AT_ONCE),
                 config,
                 stats: Stats::default(),
                 events,
@@ -251,8 +268,13 @@ impl Engine {
                     () = stop.cancelled() => return,
                 }
                 let left = std::mem::take(&mut *leftovers.lock().unwrap_or_else(PoisonError::into_inner));
-                let directory = common.config.directory.clone();
-                let _ = tokio::task::spawn_blocking(move || left.keys().for_each(|conf| record::remove(&directory, conf))).await;
+                let gone = tokio::task::spawn_blocking(move || {
+                    for conf in left.keys() {
+                        record::remove(&common.config.directory, conf);
+                        common.space().release(conf);
+                    }
+                });
+                let _ = gone.await;
             },
             runtime.handle(),
         );
@@ -412,8 +434,8 @@ impl DataPlane for Engine {
         self.tls.as_ref().map(|tls| tls.fingerprint)
     }
 
-    fn room(&self) -> Option<u64> {
-        room_on_disk(&self.common.config.directory)
+    fn would_take(&self, conf: &ConfId, bytes: u64) -> Result<(), Full> {
+        self.common.would_take(conf, bytes)
     }
 
     fn poll_event(&mut self) -> Option<PlaneEvent> {
@@ -449,9 +471,4 @@ fn lock(folder: &Path) -> Result<File, EngineError> {
         Err(TryLockError::WouldBlock) => Err(EngineError::InUse { path: folder.to_owned() }),
         Err(TryLockError::Error(error)) => Err(failed(error)),
     }
-}
-
-/// Bytes that the disk of a folder has room for; `None` where it does not say.
-fn room_on_disk(folder: &Path) -> Option<u64> {
-    disk::room(statvfs(folder))
 }

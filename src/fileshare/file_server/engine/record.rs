@@ -8,7 +8,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
@@ -19,12 +19,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     clock,
-    fileshare::{BatchId, ConfId},
+    fileshare::{
+        BatchId, ConfId,
+        wire::{parts::MAX_WHOLE, payload},
+    },
 };
 
 const VERSION: u32 = 1;
 /// Longest record that is read, in bytes.
 const MAX_RECORD: u64 = 4096;
+/// As much of a manifest as says how many bytes the batch has.
+const BEGINNING: u64 = 12;
 /// Before each name, so that no data conference can be called like something else.
 const PREFIX: &str = "c-";
 
@@ -56,9 +61,28 @@ pub(super) struct Leftover {
     pub(super) noted: u64,
     /// Bytes that are there for certain.
     pub(super) durable: u64,
-    pub(super) manifest: Bytes,
-    /// There when the upload was complete.
-    pub(super) trailer: Option<Bytes>,
+    /// Bytes of the batch by its manifest, as far as it says.
+    pub(super) announced: Option<u64>,
+    /// Length of its manifest, in bytes: it is read when it is needed.
+    pub(super) manifest: u64,
+    /// That of its trailer, which is there when the upload was complete.
+    pub(super) trailer: Option<u64>,
+}
+
+/// What is kept beside the bytes as it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum List {
+    Manifest,
+    Trailer,
+}
+
+impl List {
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Manifest => "manifest",
+            Self::Trailer => "trailer",
+        }
+    }
 }
 
 impl Record {
@@ -84,14 +108,38 @@ impl Files {
         path.into()
     }
 
+    /// Reads a list that had this length.
+    pub(super) fn read_list(&self, list: List, length: u64) -> io::Result<Bytes> {
+        let bytes = fs::read(self.with(list.ending()))?;
+        if u64::try_from(bytes.len()).is_ok_and(|found| found == length) {
+            Ok(bytes.into())
+        } else {
+            Err(io::ErrorKind::InvalidData.into())
+        }
+    }
+
+    /// The length of a list that is there, and not too long to be one.
+    fn length(&self, list: List) -> Option<u64> {
+        let length = fs::metadata(self.with(list.ending())).ok()?.len();
+        usize::try_from(length).is_ok_and(|length| length <= MAX_WHOLE).then_some(length)
+    }
+
+    /// Bytes of the batch by its manifest, whose beginning is enough to tell.
+    fn announced(&self) -> Option<u64> {
+        let mut beginning = Vec::new();
+        let file = fs::File::open(self.with(List::Manifest.ending())).ok()?;
+        file.take(BEGINNING).read_to_end(&mut beginning).ok()?;
+        payload::Manifest::read(beginning.into()).ok()?.bytes
+    }
+
     /// Writes the manifest, to be followed by the first record.
     pub(super) fn write_manifest(&self, manifest: &[u8]) -> io::Result<()> {
-        synced(&self.with("manifest"), manifest)
+        synced(&self.with(List::Manifest.ending()), manifest)
     }
 
     /// Writes the hashes, to be followed by the record that says that all is there.
     pub(super) fn write_trailer(&self, trailer: &[u8]) -> io::Result<()> {
-        synced(&self.with("trailer"), trailer)
+        synced(&self.with(List::Trailer.ending()), trailer)
     }
 
     /// Writes the record, whole or not at all; it outlives a loss of power, and so do the names of the files beside it.
@@ -129,12 +177,13 @@ impl Files {
         if record.version != VERSION || record.payload != payload || !young {
             return None;
         }
-        let manifest = fs::read(self.with("manifest")).ok()?.into();
+        let manifest = self.length(List::Manifest)?;
         let there = if !record.boot.is_empty() && record.boot == boot() { spool.len().max(record.durable) } else { record.durable };
-        let trailer = if record.complete { Some(fs::read(self.with("trailer")).ok()?.into()) } else { None };
+        let trailer = if record.complete { Some(self.length(List::Trailer)?) } else { None };
         // Whole packets only: what stands behind is sent again. A complete upload ends where it ends.
         let durable = if record.complete { record.durable } else { there.checked_div(payload.into())?.saturating_mul(payload.into()) };
-        Some(Leftover { batch: BatchId(record.batch), noted: record.durable, durable, manifest, trailer })
+        let announced = if record.complete { Some(durable) } else { self.announced() };
+        Some(Leftover { batch: BatchId(record.batch), noted: record.durable, durable, announced, manifest, trailer })
     }
 }
 
@@ -197,7 +246,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let conf = |text: &str| text.parse::<ConfId>().expect("an id");
         let files = Files::of(folder.path(), &conf("a.b"));
-        files.write_manifest(b"manifest").expect("written");
+        let manifest = payload::Manifest { payload_size: 1024, bytes: Some(5000), json: Bytes::from_static(b"{}") }.to_bytes();
+        files.write_manifest(&manifest).expect("written");
         fs::write(files.spool(), vec![1; 2500]).expect("written");
         files.write(&Record { durable: 1024, ..Record::new(BatchId(7), 1024) }).expect("written");
         fs::write(folder.path().join("c-dead.spool"), b"x").expect("written");
@@ -206,7 +256,8 @@ mod tests {
 
         let left = take_up(folder.path(), 1024, KEEP).expect("read");
         let leftover = left.get(&conf("a.b")).expect("taken up");
-        assert_eq!((left.len(), leftover.batch, leftover.durable, &leftover.manifest[..]), (1, BatchId(7), 2048, &b"manifest"[..]));
+        assert_eq!((left.len(), leftover.batch, leftover.durable, leftover.announced), (1, BatchId(7), 2048, Some(5000)));
+        assert_eq!(files.read_list(List::Manifest, leftover.manifest).expect("read"), manifest);
         let names = || {
             let mut names: Vec<_> = fs::read_dir(folder.path()).expect("read").map(|e| e.expect("read").file_name()).collect();
             names.sort();

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     EngineConfig,
+    lists::Lists,
     orders::Order,
     pace::Paces,
     stats::{Stats, add},
@@ -25,6 +26,7 @@ use crate::{
         file_server::{
             admission::{Admitted, Door, MemberId, Pass, Turned},
             plane::PlaneEvent,
+            space::Space,
         },
         wire::{
             Failure, FailureCode, Header, payload,
@@ -44,6 +46,12 @@ pub(super) struct Common {
     pub(super) doorbell: Arc<Notify>,
     /// Who waits for a disk to sync: never so many that nobody can read.
     pub(super) syncs: Arc<Semaphore>,
+    /// Who holds how much of the disk.
+    pub(super) space: Mutex<Space>,
+    /// The budget of manifests and trailers in memory.
+    pub(super) lists: Lists,
+    /// Who reads a manifest: that takes several times its memory.
+    pub(super) reading: Semaphore,
 }
 
 /// One data conference.

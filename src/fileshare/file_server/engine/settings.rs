@@ -3,7 +3,13 @@
 use std::{net::IpAddr, num::NonZeroU64, path::PathBuf, time::Duration};
 
 use super::PortRange;
-use crate::fileshare::{file_server::Limits, wire::packet::DEFAULT_PAYLOAD};
+use crate::fileshare::{
+    file_server::{Limits, space::Bounds},
+    wire::packet::DEFAULT_PAYLOAD,
+};
+
+/// Bytes of manifests and trailers in memory, of all shares together: a thousand shares of some thousand files each, or seven of the largest.
+const LISTS: usize = 256 * 1024 * 1024;
 
 /// Settings of the data plane.
 #[derive(Debug, Clone)]
@@ -24,6 +30,10 @@ pub struct EngineConfig {
     pub batch_bytes: u64,
     /// Most entries of a batch.
     pub entries: usize,
+    /// What all shares together may hold of the disk. Whoever finds no room is refused before the first byte, a stream of unknown size stopped.
+    pub space: Bounds,
+    /// Bytes of manifests and trailers in memory, of all shares together. Whoever finds no room is told to come again.
+    pub lists: usize,
     /// Bytes a second of all connections of a data conference together, where nothing else is set for it.
     pub total: Option<NonZeroU64>,
     /// Bytes a second of each connection, where nothing else is set for its data conference.
@@ -53,6 +63,8 @@ impl EngineConfig {
             payload: DEFAULT_PAYLOAD,
             batch_bytes: Limits::default().batch_bytes,
             entries: Limits::default().entries,
+            space: Bounds::default(),
+            lists: LISTS,
             total: None,
             each: None,
             handshake: Duration::from_secs(10),

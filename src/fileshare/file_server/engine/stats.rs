@@ -21,6 +21,12 @@ pub struct Stats {
     pub(super) received: AtomicU64,
     /// Bytes of batches sent.
     pub(super) sent: AtomicU64,
+    /// Batches refused or stopped because the disk is full.
+    pub(super) refused_disk: AtomicU64,
+    /// Batches refused or stopped because shares hold what they may.
+    pub(super) refused_shares: AtomicU64,
+    /// Connections closed because memory holds as many lists as it may.
+    pub(super) refused_lists: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -42,6 +48,25 @@ pub struct Counts {
     pub received: u64,
     /// Bytes of batches sent.
     pub sent: u64,
+    /// Batches refused or stopped because the disk is full.
+    pub refused_disk: u64,
+    /// Batches refused or stopped because shares hold what they may.
+    pub refused_shares: u64,
+    /// Connections closed because memory holds as many lists as it may.
+    pub refused_lists: u64,
+}
+
+/// What shares hold at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Holdings {
+    /// Bytes of shares on the disk, and those that were let in and are still to come.
+    pub held: u64,
+    /// Of these, those that are still to come.
+    pub unwritten: u64,
+    /// Bytes that another share can have; `None` where nothing bounds it.
+    pub room: Option<u64>,
+    /// Bytes of manifests and trailers in memory.
+    pub lists: u64,
 }
 
 impl Stats {
@@ -57,6 +82,9 @@ impl Stats {
             faults: of(&self.faults),
             received: of(&self.received),
             sent: of(&self.sent),
+            refused_disk: of(&self.refused_disk),
+            refused_shares: of(&self.refused_shares),
+            refused_lists: of(&self.refused_lists),
         }
     }
 }

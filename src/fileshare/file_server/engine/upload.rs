@@ -13,12 +13,12 @@ use super::{
     pace::Pace,
     packets::{Incoming, Outgoing},
     room::{Room, Seat},
+    stats::add,
 };
 use crate::fileshare::wire::{
-    Failure, Kind, Route, Way,
+    Failure, FailureCode, Kind, Route, Way,
     flow::Flow,
     packet::MAX_PAYLOAD,
-    parts::Parts,
     payload::{Acknowledgement, Welcome},
 };
 
@@ -62,7 +62,8 @@ async fn receive<R: AsyncRead + Unpin>(room: &Room, seat: &Seat, input: &mut Inc
     let next = begun.written.div_ceil(u64::from(config.payload));
     let route = Route { way: Way::ToServer, terminal: seat.admitted.terminal, batch: seat.admitted.batch };
     let mut flow = Flow::new(route.batch, config.payload, next);
-    let (mut manifest, mut trailer) = (Parts::new(Kind::Manifest), Parts::new(Kind::Trailer));
+    let lists = &room.common.lists;
+    let (mut manifest, mut trailer) = (lists.gather(Kind::Manifest), lists.gather(Kind::Trailer));
     let mut pace = Pace::new(room.paces.clone());
     let connection = seat.number;
     loop {
@@ -92,7 +93,12 @@ async fn receive<R: AsyncRead + Unpin>(room: &Room, seat: &Seat, input: &mut Inc
                     Ok(Some(whole)) if header.kind == Kind::Manifest => Order::Manifest { connection, whole },
                     Ok(Some(whole)) => Order::Trailer { connection, whole },
                     Ok(None) => continue,
-                    Err(error) => return End::Fault(Failure::new(error.code(), error.to_string())),
+                    // Not the terminal's fault: it may come again.
+                    Err(why) if why.code == FailureCode::Busy => {
+                        add(&room.common.stats.refused_lists, 1);
+                        return End::Dismissed(why);
+                    }
+                    Err(why) => return End::Fault(why),
                 }
             }
             Kind::Heartbeat => continue,

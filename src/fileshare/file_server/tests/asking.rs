@@ -12,7 +12,14 @@ fn the_upload_is_asked_for_and_answered_and_its_completion_told() {
         Message::Refusal(failure) => assert_eq!(failure.code, FailureCode::Limit),
         other => panic!("{other:?}"),
     }
-    world.fs.plane_mut().set_room(Some(500));
+    for full in [Full::Disk, Full::Shares] {
+        world.fs.plane_mut().set_full(Some(full));
+        assert_eq!(
+            world.ask(alice, Message::UploadRequest { files: files(1000) }),
+            Message::Refusal(Failure::new(FailureCode::NoSpace, full.to_string()))
+        );
+    }
+    world.fs.plane_mut().set_full(Some(Full::Lists));
     assert!(matches!(world.ask(alice, Message::UploadRequest { files: files(1000) }), Message::UploadNotReady { retry_seconds: 5, .. }));
     match world.ask(bob, Message::UploadRequest { files: files(1) }) {
         Message::Refusal(failure) => assert_eq!(failure.code, FailureCode::Conflict),

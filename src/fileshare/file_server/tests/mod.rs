@@ -16,6 +16,7 @@ use super::{
     admission::MemberId,
     plane::{PlaneEvent, Progress},
     simulated::SimulatedPlane,
+    space::Full,
 };
 use crate::{
     conference::wire::services::Services,

@@ -2,6 +2,7 @@
 
 mod admitting;
 mod besieged;
+mod bounded;
 mod downloading;
 mod ending;
 mod keeping;
@@ -63,6 +64,8 @@ struct Rig {
     port: u16,
     next: u64,
     folder: Arc<tempfile::TempDir>,
+    /// The data conference that is meant.
+    conf: ConfId,
 }
 
 /// A member on the list, whose terminal has bound its port.
@@ -92,7 +95,13 @@ impl Rig {
         change(&mut config);
         let mut engine = Engine::start(config).expect("an engine");
         let port = engine.open(&conf(), Some(BATCH)).expect("a port");
-        Self { engine, port, next: 1, folder }
+        Self { engine, port, next: 1, folder, conf: conf() }
+    }
+
+    /// From now on another data conference is meant.
+    fn turn_to(&mut self, name: &str) {
+        self.conf = name.parse().expect("an id");
+        self.port = self.engine.open(&self.conf, Some(BATCH)).expect("a port");
     }
 
     fn member(&mut self, role: Role) -> Member {
@@ -100,14 +109,14 @@ impl Rig {
         let id = MemberId(self.next);
         let key = TransferKey::from_bytes([self.next as u8; 32]);
         let (socket, source) = socket();
-        self.engine.admit(&conf(), id, Pass { role, source, key: key.clone() });
+        self.engine.admit(&self.conf, id, Pass { role, source, key: key.clone() });
         Member { id, role, key, source, socket }
     }
 
     /// The member declares another port.
     fn reconnect(&mut self, id: MemberId, role: Role, key: &TransferKey) -> Member {
         let (socket, source) = socket();
-        self.engine.admit(&conf(), id, Pass { role, source, key: key.clone() });
+        self.engine.admit(&self.conf, id, Pass { role, source, key: key.clone() });
         Member { id, role, key: key.clone(), source, socket }
     }
 
@@ -137,7 +146,17 @@ impl Rig {
             }
         };
         let route = Route { way: Way::ToServer, terminal: source, batch: BATCH };
-        Link { stream, decoder: Decoder::new(Way::ToTerminal, MAX_PAYLOAD), route, binding, member, nonce: None, welcome: None, first: 0 }
+        Link {
+            stream,
+            decoder: Decoder::new(Way::ToTerminal, MAX_PAYLOAD),
+            route,
+            binding,
+            conf: self.conf.clone(),
+            member,
+            nonce: None,
+            welcome: None,
+            first: 0,
+        }
     }
 
     async fn event(&mut self) -> PlaneEvent {
@@ -233,6 +252,7 @@ struct Link {
     decoder: Decoder,
     route: Route,
     binding: Binding,
+    conf: ConfId,
     member: MemberId,
     nonce: Option<[u8; 32]>,
     welcome: Option<payload::Welcome>,
@@ -280,14 +300,14 @@ impl Link {
         let challenge = payload::Challenge::read(&self.expect(Kind::Challenge).await.data).expect("a challenge");
         self.nonce = Some(challenge.nonce);
         let proof = self.proof(role, key);
-        let proof = payload::Proof { role, nonce: [5; 32], proof, conf: conf() };
+        let proof = payload::Proof { role, nonce: [5; 32], proof, conf: self.conf.clone() };
         self.send(Kind::Proof, 0, start, proof.to_bytes()).await;
     }
 
     fn proof(&self, role: Role, key: &TransferKey) -> Mac {
         let admission = Admission {
             role,
-            conf: &conf(),
+            conf: &self.conf,
             batch: self.route.batch,
             terminal: self.route.terminal,
             server_nonce: &self.nonce.expect("a challenge"),
@@ -312,7 +332,16 @@ impl Link {
     }
 
     async fn manifest(&mut self, bytes: usize) {
-        let whole = payload::Manifest { payload_size: PAYLOAD as u32, bytes: Some(bytes as u64), json: json("talk/slides.pdf", bytes) };
+        self.send_manifest(Some(bytes as u64), json("talk/slides.pdf", bytes)).await;
+    }
+
+    /// Of a batch whose size nobody knows yet.
+    async fn manifest_of_a_stream(&mut self) {
+        self.send_manifest(None, r#"{"version":1,"entries":[{"path":"stdin","type":"file"}]}"#.into()).await;
+    }
+
+    async fn send_manifest(&mut self, bytes: Option<u64>, json: Bytes) {
+        let whole = payload::Manifest { payload_size: PAYLOAD as u32, bytes, json };
         for packet in parts::cut(self.route, Kind::Manifest, whole.to_bytes()) {
             self.raw(&packet.to_bytes()).await;
         }
