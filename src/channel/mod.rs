@@ -2,6 +2,7 @@
 //! and can read nothing. `docs/protocols/channel.md` is what is spoken.
 
 mod id;
+pub mod session;
 pub mod wire;
 
 pub use id::{ChannelNumber, IdError, MAX_NAMEPLATE, Nameplate, PLACE_LEN, Peer, Place};

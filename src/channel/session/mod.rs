@@ -1,0 +1,22 @@
+//! The sealed session of a sender and a receiver: what is offered, from where it goes on, how far it is, and how it ends. Neither socket, clock
+//! nor disk: the shells of `client` bring letters and chunks and carry out what is said here.
+//!
+//! | file | what |
+//! |---|---|
+//! | `sender.rs` | the sender's side of one receiver |
+//! | `receiver.rs` | the receiver's side |
+//! | `order.rs` | chunks of several connections, put in order |
+
+mod order;
+mod receiver;
+mod sender;
+
+pub use order::{Order, OrderError};
+pub use receiver::{Receiver, ReceiverAction};
+pub use sender::{Sender, SenderAction};
+
+/// How far a sender is ahead of what the receiver has said it received, in bytes of the batch's stream. At the bound it waits.
+pub const WINDOW: u64 = 64 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,330 @@
+//! The receiver's side.
+
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut};
+
+use super::{
+    WINDOW,
+    order::{Order, OrderError},
+    sender::{Failure, name},
+};
+use crate::{
+    channel::wire::{
+        chunk::Header,
+        letter::{End, Failed, FailedCode, Letter, MAX_NAMES, Offer},
+    },
+    transfer::{CHUNK, Digest, Manifest, Trailer, manifest::MAX_MANIFEST, seal::MAX_CHUNK},
+};
+
+/// Received bytes after which the sender is told at once.
+const TELL_BYTES: u64 = 4 * 1024 * 1024;
+/// How long it is not told of fewer.
+const TELL_AFTER: Duration = Duration::from_millis(200);
+/// Fewest bytes of a chunk that may be agreed upon.
+const MIN_CHUNK: u32 = 4 * 1024;
+/// Most data connections.
+pub const MAX_STREAMS: u8 = 16;
+
+/// What the shell is to do.
+#[derive(Debug)]
+pub enum ReceiverAction {
+    /// Seal and send this letter.
+    Tell(Letter),
+    /// Ask whether this is wanted, and answer by [`Receiver::handle_answer`].
+    Ask {
+        /// How it is sent, and what a person wants to know.
+        offer: Offer,
+        /// What is in it.
+        manifest: Manifest,
+    },
+    /// Put these bytes down: the next of the batch's stream.
+    Write(Bytes),
+    /// All bytes were given: verify, and answer by [`Receiver::handle_verified`].
+    Verify(Trailer),
+    /// It is over: verified and in place, or why not.
+    Over(Result<(), Failure>),
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Receiver {
+    state: State,
+    /// Before anything else.
+    tell: Option<Letter>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The offer is to come.
+    Waiting,
+    /// And the manifest behind it.
+    Describing { offer: Offer, json: BytesMut },
+    /// The shell is to be asked.
+    Described { offer: Offer, manifest: Manifest },
+    /// It was asked.
+    Deciding { offer: Offer, total: Option<u64>, files: usize },
+    /// Chunks come.
+    Receiving(Box<Receiving>),
+    /// The shell verifies.
+    Verifying,
+    /// Something went wrong here: the sender is to be told, then the shell.
+    Failing(Failed),
+    /// The shell is to be told.
+    Settled(Result<(), Failure>),
+    /// It knows.
+    Over,
+}
+
+#[derive(Debug)]
+struct Receiving {
+    order: Order<Bytes>,
+    total: Option<u64>,
+    files: usize,
+    /// Bytes of the batch's stream that were given to be put down, and those on the disk.
+    received: u64,
+    durable: u64,
+    told: (u64, u64),
+    told_at: Option<Instant>,
+    digests: BytesMut,
+    end: Option<End>,
+}
+
+impl Default for Receiver {
+    fn default() -> Self {
+        Self { state: State::Waiting, tell: None }
+    }
+}
+
+impl Receiver {
+    /// A letter of the sender's.
+    pub fn handle_letter(&mut self, letter: Letter) {
+        let state = mem::replace(&mut self.state, State::Over);
+        self.state = match (state, letter) {
+            (over @ (State::Settled(_) | State::Over | State::Failing(_)), _) => over,
+            (_, Letter::Failed(failed)) => State::Settled(Err(Failure::Theirs(failed))),
+            (State::Waiting, Letter::Offer(offer)) => describe(offer, BytesMut::new()),
+            (State::Describing { offer, mut json }, Letter::Manifest(part)) if json.len() + part.len() <= offer.manifest as usize => {
+                json.extend_from_slice(&part);
+                describe(offer, json)
+            }
+            (State::Receiving(mut receiving), Letter::Digests(part)) if receiving.end.is_none() && receiving.may_digest(part.len()) => {
+                receiving.digests.extend_from_slice(&part);
+                State::Receiving(receiving)
+            }
+            (State::Receiving(mut receiving), Letter::End(end)) if receiving.end.is_none() => {
+                receiving.end = Some(end);
+                State::Receiving(receiving)
+            }
+            (_, letter) => protocol(format!("the sender said {} at the wrong moment, or too much of it", name(&letter))),
+        };
+    }
+
+    /// The answer to [`ReceiverAction::Ask`]: from which byte of the batch's stream on it is wanted, or why it is not.
+    pub fn handle_answer(&mut self, answer: Result<u64, String>) {
+        let state = mem::replace(&mut self.state, State::Over);
+        self.state = match (state, answer) {
+            (State::Deciding { offer, total, files }, Ok(from)) => {
+                self.tell = Some(Letter::Accept { from });
+                State::Receiving(Box::new(Receiving {
+                    order: Order::new((WINDOW / u64::from(offer.chunk.max(1))).max(u64::from(offer.streams) + 1)),
+                    total,
+                    files,
+                    received: from,
+                    durable: from,
+                    told: (from, from),
+                    told_at: None,
+                    digests: BytesMut::new(),
+                    end: None,
+                }))
+            }
+            (State::Deciding { .. }, Err(why)) => {
+                self.tell = Some(Letter::Decline { why: why.clone() });
+                State::Settled(Err(Failure::Declined(why)))
+            }
+            (other, _) => other,
+        };
+    }
+
+    /// Whether a chunk may come, before it is read and opened.
+    ///
+    /// # Errors
+    /// It may not; the session fails by that.
+    pub fn check(&mut self, header: &Header) -> Result<(), Failed> {
+        let State::Receiving(receiving) = &self.state else {
+            return Err(self.fail(Failed::new(FailedCode::Protocol, "a chunk came at the wrong moment")));
+        };
+        receiving.order.check(header.index, header.is_last()).map_err(|why| self.fail(disordered(why)))
+    }
+
+    /// A chunk that was opened.
+    ///
+    /// # Errors
+    /// It does not fit with those that came; the session fails by that.
+    pub fn handle_chunk(&mut self, header: &Header, plain: Bytes) -> Result<(), Failed> {
+        let State::Receiving(receiving) = &mut self.state else { return Ok(()) };
+        receiving.order.put(header.index, header.is_last(), plain).map_err(|why| self.fail(disordered(why)))
+    }
+
+    /// So many bytes of the batch's stream are on the disk.
+    pub fn handle_durable(&mut self, durable: u64) {
+        if let State::Receiving(receiving) = &mut self.state {
+            receiving.durable = receiving.durable.max(durable.min(receiving.received));
+        }
+    }
+
+    /// The answer to [`ReceiverAction::Verify`].
+    pub fn handle_verified(&mut self) {
+        if let State::Verifying = self.state {
+            self.tell = Some(Letter::Done);
+            self.state = State::Settled(Ok(()));
+        }
+    }
+
+    /// It cannot go on here: a chunk does not open, the disk is full, a person said stop.
+    pub fn handle_failure(&mut self, failed: Failed) {
+        self.fail(failed);
+    }
+
+    /// What to do next.
+    pub fn poll_action(&mut self, now: Instant) -> Option<ReceiverAction> {
+        if let Some(letter) = self.tell.take() {
+            return Some(ReceiverAction::Tell(letter));
+        }
+        let (state, action) = match mem::replace(&mut self.state, State::Over) {
+            State::Described { offer, manifest } => {
+                let deciding = State::Deciding { offer: offer.clone(), total: manifest.total(), files: manifest.files().len() };
+                (deciding, Some(ReceiverAction::Ask { offer, manifest }))
+            }
+            State::Receiving(receiving) => receiving.next(now),
+            State::Failing(failed) => {
+                let told = Letter::Failed(failed.clone());
+                (State::Settled(Err(Failure::Ours(failed))), Some(ReceiverAction::Tell(told)))
+            }
+            State::Settled(how) => (State::Over, Some(ReceiverAction::Over(how))),
+            quiet @ (State::Waiting | State::Describing { .. } | State::Deciding { .. } | State::Verifying | State::Over) => (quiet, None),
+        };
+        self.state = state;
+        action.or_else(|| matches!(self.state, State::Failing(_) | State::Settled(_)).then(|| self.poll_action(now)).flatten())
+    }
+
+    /// When to be asked again though nothing came.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Receiving(receiving) if receiving.told != (receiving.received, receiving.durable) => {
+                receiving.told_at.map(|told| told + TELL_AFTER)
+            }
+            _ => None,
+        }
+    }
+
+    /// Bytes of the batch's stream that were given to be put down.
+    pub fn received(&self) -> u64 {
+        if let State::Receiving(receiving) = &self.state { receiving.received } else { 0 }
+    }
+
+    /// Chunks that came after one of a higher number.
+    pub fn inversions(&self) -> u64 {
+        if let State::Receiving(receiving) = &self.state { receiving.order.inversions() } else { 0 }
+    }
+
+    fn fail(&mut self, failed: Failed) -> Failed {
+        if !matches!(self.state, State::Settled(_) | State::Over | State::Failing(_)) {
+            self.state = State::Failing(failed.clone());
+        }
+        failed
+    }
+}
+
+impl Receiving {
+    /// What chunks and the end allow.
+    fn next(mut self: Box<Self>, now: Instant) -> (State, Option<ReceiverAction>) {
+        while let Some(bytes) = self.order.poll() {
+            if bytes.is_empty() {
+                continue;
+            }
+            self.received = self.received.saturating_add(bytes.len() as u64);
+            return match self.total.filter(|total| self.received > *total) {
+                Some(total) => (protocol(format!("more bytes came than the {total} of the manifest")), None),
+                None => (State::Receiving(self), Some(ReceiverAction::Write(bytes))),
+            };
+        }
+        if let Some(end) = self.end.filter(|_| self.order.is_complete()) {
+            return match self.trailer(end) {
+                Ok(trailer) => (State::Verifying, Some(ReceiverAction::Verify(trailer))),
+                Err(failed) => (State::Failing(failed), None),
+            };
+        }
+        let due = self.told_at.is_none_or(|told| now >= told + TELL_AFTER);
+        let grown = self.received - self.told.0;
+        if grown >= TELL_BYTES || (due && self.told != (self.received, self.durable)) {
+            (self.told, self.told_at) = ((self.received, self.durable), Some(now));
+            let progress = Letter::Progress { received: self.received, durable: self.durable };
+            return (State::Receiving(self), Some(ReceiverAction::Tell(progress)));
+        }
+        (State::Receiving(self), None)
+    }
+
+    fn may_digest(&self, more: usize) -> bool {
+        self.digests.len() + more <= self.files * 32
+    }
+
+    /// The digests, if what came is what the end says.
+    fn trailer(&self, end: End) -> Result<Trailer, Failed> {
+        let integrity = |text: String| Err(Failed::new(FailedCode::Integrity, text));
+        if end.bytes != self.received || end.chunks != self.order.count() {
+            let (bytes, chunks) = (self.received, self.order.count());
+            return integrity(format!("the sender sent {} bytes in {} chunks, and {bytes} in {chunks} came", end.bytes, end.chunks));
+        }
+        if let Some(total) = self.total.filter(|total| *total != self.received) {
+            return integrity(format!("the batch has {total} bytes by its manifest, and {} came", self.received));
+        }
+        let (digests, rest) = self.digests.as_chunks::<32>();
+        if digests.len() != self.files || end.files as usize != self.files || !rest.is_empty() {
+            return integrity(format!("there are {} digests for {} files", digests.len(), self.files));
+        }
+        Ok(Trailer { algorithm: end.algorithm, files: digests.iter().map(|digest| Digest(*digest)).collect() })
+    }
+}
+
+/// The manifest, as soon as it is whole.
+fn describe(offer: Offer, json: BytesMut) -> State {
+    let (length, streams) = (offer.manifest as usize, offer.streams);
+    let chunk = usize::try_from(offer.chunk).unwrap_or(usize::MAX);
+    if length > MAX_MANIFEST || !(MIN_CHUNK as usize..=MAX_CHUNK).contains(&chunk) || offer.names.len() > MAX_NAMES {
+        return protocol(format!(
+            "an offer out of bounds: {length} bytes of manifest, chunks of {chunk} bytes, {} names",
+            offer.names.len()
+        ));
+    }
+    if streams == 0 || streams > MAX_STREAMS {
+        return protocol(format!("an offer of {streams} data connections"));
+    }
+    if json.len() < length {
+        return State::Describing { offer, json };
+    }
+    let digest = Digest::blake3(&json);
+    if digest != offer.digest {
+        return State::Failing(Failed::new(FailedCode::Integrity, "the manifest is not the one that was offered"));
+    }
+    match Manifest::from_json(&json) {
+        Ok(manifest) if manifest.total() == offer.bytes && manifest.files().len() == offer.files as usize => {
+            State::Described { offer, manifest }
+        }
+        Ok(_) => protocol("the offer and its manifest disagree".into()),
+        Err(error) => protocol(error.to_string()),
+    }
+}
+
+fn protocol(text: String) -> State {
+    State::Failing(Failed::new(FailedCode::Protocol, text))
+}
+
+fn disordered(why: OrderError) -> Failed {
+    Failed::new(FailedCode::Integrity, why.to_string())
+}
+
+const _: () = assert!(CHUNK <= MAX_CHUNK, "what is sent where nobody says otherwise may be sent");

@@ -1,0 +1,303 @@
+//! Sender and receiver against each other.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::*;
+use crate::{
+    channel::{
+        session::sender::Failure,
+        wire::{
+            chunk::{Header, LAST},
+            letter::{Content, Failed, FailedCode, Letter, Offer},
+        },
+    },
+    transfer::{Algorithm, Digest, Entry, Kind, Manifest, SafePath, Trailer},
+};
+
+const CHUNK: u32 = 4096;
+
+/// A batch of one file.
+fn batch(bytes: &[u8]) -> (Offer, Bytes, Trailer) {
+    let path = SafePath::new("notes.txt").expect("a safe name");
+    let entry = Entry::new(path, Kind::File { size: Some(bytes.len() as u64) });
+    let manifest = Manifest::new(vec![entry]).expect("a manifest");
+    let json = Bytes::from(manifest.to_json());
+    let offer = Offer {
+        content: Content::Files,
+        files: 1,
+        bytes: manifest.total(),
+        names: vec!["notes.txt".into()],
+        manifest: u32::try_from(json.len()).expect("small"),
+        digest: Digest::blake3(&json),
+        chunk: CHUNK,
+        streams: 1,
+    };
+    (offer, json, Trailer { algorithm: Algorithm::Blake3, files: vec![Digest::blake3(bytes)] })
+}
+
+/// The two, and everything that was said, on virtual time.
+struct Talk {
+    sender: Sender,
+    receiver: Receiver,
+    now: Instant,
+    said: Vec<String>,
+    /// What the receiver put down.
+    put: Vec<u8>,
+    answer: Result<u64, String>,
+    began: Option<u64>,
+    trailer: Trailer,
+    ends: (Option<Result<(), Failure>>, Option<Result<(), Failure>>),
+}
+
+impl Talk {
+    fn new(bytes: &[u8]) -> Self {
+        let (offer, json, trailer) = batch(bytes);
+        Self {
+            sender: Sender::new(offer, json),
+            receiver: Receiver::default(),
+            now: crate::clock::now(),
+            said: Vec::new(),
+            put: Vec::new(),
+            answer: Ok(0),
+            began: None,
+            trailer,
+            ends: (None, None),
+        }
+    }
+
+    /// Lets both speak until neither has anything to say.
+    fn settle(&mut self) {
+        loop {
+            let mut quiet = true;
+            while let Some(action) = self.sender.poll_action() {
+                quiet = false;
+                match action {
+                    SenderAction::Tell(letter) => {
+                        self.said.push(format!("> {}", sender::name(&letter)));
+                        let read = Letter::read(&letter.write().into()).expect("what is written is read");
+                        self.receiver.handle_letter(read);
+                    }
+                    SenderAction::Begin { from } => self.began = Some(from),
+                    SenderAction::Over(how) => self.ends.0 = Some(how),
+                }
+            }
+            while let Some(action) = self.receiver.poll_action(self.now) {
+                quiet = false;
+                match action {
+                    ReceiverAction::Tell(letter) => {
+                        self.said.push(format!("< {}", sender::name(&letter)));
+                        let read = Letter::read(&letter.write().into()).expect("what is written is read");
+                        self.sender.handle_letter(read);
+                    }
+                    ReceiverAction::Ask { offer, manifest } => {
+                        assert_eq!((offer.files as usize, manifest.files().len()), (1, 1));
+                        self.receiver.handle_answer(self.answer.clone());
+                    }
+                    ReceiverAction::Write(bytes) => self.put.extend_from_slice(&bytes),
+                    ReceiverAction::Verify(trailer) => {
+                        if trailer == self.trailer {
+                            self.receiver.handle_verified();
+                        } else {
+                            self.receiver.handle_failure(Failed::new(FailedCode::Integrity, "another digest"));
+                        }
+                    }
+                    ReceiverAction::Over(how) => self.ends.1 = Some(how),
+                }
+            }
+            if quiet {
+                return;
+            }
+        }
+    }
+
+    fn chunk(&mut self, index: u64, flags: u8, bytes: &[u8]) {
+        let length = u32::try_from(bytes.len() + 16).expect("small");
+        let header = Header { length, index, flags };
+        if self.receiver.check(&header).is_ok() {
+            // Its failure is the session's.
+            let _ = self.receiver.handle_chunk(&header, Bytes::copy_from_slice(bytes));
+        }
+        self.settle();
+    }
+
+    fn failed(&self, of: &Option<Result<(), Failure>>) -> FailedCode {
+        match of {
+            Some(Err(Failure::Ours(failed) | Failure::Theirs(failed))) => failed.code,
+            other => panic!("{other:?} after {:?}", self.said),
+        }
+    }
+}
+
+#[test]
+fn a_batch_is_offered_accepted_sent_ended_and_done() {
+    let mut talk = Talk::new(b"see you at ten");
+    talk.settle();
+    assert_eq!((talk.began, &talk.said[..]), (Some(0), &["> offer", "> manifest", "< accept"].map(str::to_owned)[..]));
+    talk.chunk(0, 0, b"see you ");
+    talk.chunk(1, 0, b"at ten");
+    talk.chunk(2, LAST, b"");
+    assert_eq!(talk.ends.1, None, "the end is to come");
+    let trailer = talk.trailer.clone();
+    talk.sender.handle_sent(14, 3, &trailer);
+    talk.settle();
+    assert_eq!(talk.put, b"see you at ten");
+    assert_eq!(talk.ends, (Some(Ok(())), Some(Ok(()))));
+    assert_eq!(&talk.said[3..], ["< progress", "> digests", "> end", "< done"]);
+}
+
+#[test]
+fn the_end_may_come_before_the_chunks_and_chunks_in_any_order() {
+    let mut talk = Talk::new(b"abcdef");
+    talk.settle();
+    let trailer = talk.trailer.clone();
+    talk.sender.handle_sent(6, 4, &trailer);
+    talk.settle();
+    for (index, flags, bytes) in [(3, LAST, &b""[..]), (1, 0, b"cd"), (0, 0, b"ab"), (2, 0, b"ef")] {
+        talk.chunk(index, flags, bytes);
+    }
+    assert_eq!((talk.put.as_slice(), &talk.ends.0), (&b"abcdef"[..], &Some(Ok(()))));
+}
+
+#[test]
+fn a_receiver_goes_on_where_it_was_and_one_that_does_not_want_says_why() {
+    let mut talk = Talk::new(b"abcdef");
+    talk.answer = Ok(4);
+    talk.settle();
+    assert_eq!((talk.began, talk.sender.received()), (Some(4), 4));
+    talk.chunk(0, LAST, b"ef");
+    let trailer = talk.trailer.clone();
+    talk.sender.handle_sent(6, 1, &trailer);
+    talk.settle();
+    assert_eq!((talk.put.as_slice(), &talk.ends.0), (&b"ef"[..], &Some(Ok(()))));
+
+    let mut talk = Talk::new(b"abcdef");
+    talk.answer = Err("not today".into());
+    talk.settle();
+    let declined = Some(Err(Failure::Declined("not today".into())));
+    assert_eq!(talk.ends, (declined.clone(), declined));
+}
+
+#[test]
+fn what_is_not_what_was_sent_ends_both_sides_by_integrity() {
+    type Wrong = fn(&mut Talk);
+    let cases: [(&str, Wrong); 6] = [
+        ("a chunk twice", |talk| {
+            talk.chunk(0, 0, b"ab");
+            talk.chunk(0, 0, b"ab");
+        }),
+        ("a chunk from beyond the window", |talk| talk.chunk(1 << 20, 0, b"ab")),
+        ("a chunk behind the last", |talk| {
+            talk.chunk(0, LAST, b"abcdef");
+            talk.chunk(1, 0, b"g");
+        }),
+        ("fewer bytes than the end says", |talk| {
+            talk.chunk(0, LAST, b"abc");
+            let trailer = talk.trailer.clone();
+            talk.sender.handle_sent(6, 1, &trailer);
+        }),
+        ("fewer chunks than the end says", |talk| {
+            talk.chunk(0, LAST, b"abcdef");
+            let trailer = talk.trailer.clone();
+            talk.sender.handle_sent(6, 2, &trailer);
+        }),
+        ("another digest", |talk| {
+            talk.chunk(0, LAST, b"abcdef");
+            talk.sender.handle_sent(6, 1, &Trailer { algorithm: Algorithm::Blake3, files: vec![Digest([0; 32])] });
+        }),
+    ];
+    for (what, wrong) in cases {
+        let mut talk = Talk::new(b"abcdef");
+        talk.settle();
+        wrong(&mut talk);
+        talk.settle();
+        assert_eq!((talk.failed(&talk.ends.0), talk.failed(&talk.ends.1)), (FailedCode::Integrity, FailedCode::Integrity), "{what}");
+    }
+}
+
+#[test]
+fn what_a_peer_must_not_say_ends_the_session_and_is_told_to_it() {
+    type Wrong = fn(&mut Talk);
+    let cases: [(&str, Wrong); 7] = [
+        ("accept before the manifest", |talk| talk.sender.handle_letter(Letter::Accept { from: 0 })),
+        ("from behind the end", |talk| {
+            talk.answer = Ok(7);
+        }),
+        ("progress beyond the end", |talk| {
+            talk.settle();
+            talk.sender.handle_letter(Letter::Progress { received: 9, durable: 0 });
+        }),
+        ("progress that shrinks", |talk| {
+            talk.settle();
+            talk.sender.handle_letter(Letter::Progress { received: 5, durable: 5 });
+            talk.sender.handle_letter(Letter::Progress { received: 5, durable: 4 });
+        }),
+        ("done before the end", |talk| {
+            talk.settle();
+            talk.sender.handle_letter(Letter::Done);
+        }),
+        ("a second offer", |talk| {
+            talk.settle();
+            talk.receiver.handle_letter(Letter::Offer(batch(b"x").0));
+        }),
+        ("more digests than files", |talk| {
+            talk.settle();
+            talk.receiver.handle_letter(Letter::Digests(Bytes::from(vec![0; 33])));
+        }),
+    ];
+    for (what, wrong) in cases {
+        let mut talk = Talk::new(b"abcdef");
+        wrong(&mut talk);
+        talk.settle();
+        assert_eq!((talk.failed(&talk.ends.0), talk.failed(&talk.ends.1)), (FailedCode::Protocol, FailedCode::Protocol), "{what}");
+    }
+}
+
+#[test]
+fn an_offer_out_of_bounds_is_refused_before_anybody_is_asked() {
+    type Odd = fn(&mut Offer);
+    let cases: [(&str, Odd); 6] = [
+        ("a manifest over the bound", |offer| offer.manifest = u32::MAX),
+        ("chunks too large", |offer| offer.chunk = u32::MAX),
+        ("chunks of nothing", |offer| offer.chunk = 0),
+        ("no connection", |offer| offer.streams = 0),
+        ("too many names", |offer| offer.names = vec![String::new(); 21]),
+        ("another number of files", |offer| offer.files = 7),
+    ];
+    for (what, odd) in cases {
+        let mut talk = Talk::new(b"abcdef");
+        let (mut offer, json, _) = batch(b"abcdef");
+        odd(&mut offer);
+        talk.sender = Sender::new(offer, json);
+        talk.settle();
+        assert_eq!(talk.failed(&talk.ends.1), FailedCode::Protocol, "{what}");
+    }
+    let mut talk = Talk::new(b"abcdef");
+    let (offer, json, _) = batch(b"abcdef");
+    talk.sender = Sender::new(Offer { digest: Digest([9; 32]), ..offer }, json);
+    talk.settle();
+    assert_eq!(talk.failed(&talk.ends.0), FailedCode::Integrity);
+}
+
+#[test]
+fn the_sender_is_told_how_far_the_receiver_is_at_once_or_a_little_later_and_waits_at_the_window() {
+    let bytes = vec![7; 8 << 20];
+    let mut talk = Talk::new(&bytes);
+    talk.settle();
+    assert_eq!(talk.sender.limit(), WINDOW);
+    talk.chunk(0, 0, &bytes[..4096]);
+    talk.chunk(1, 0, &bytes[..4096]);
+    assert_eq!(talk.sender.received(), 4096, "the second waits");
+    talk.now = talk.receiver.next_timeout().expect("it is to be told");
+    talk.settle();
+    assert_eq!((talk.sender.received(), talk.receiver.next_timeout()), (8192, None));
+    talk.receiver.handle_durable(8192);
+    talk.now += Duration::from_millis(250);
+    talk.settle();
+    assert_eq!((talk.sender.durable(), talk.sender.limit()), (8192, WINDOW + 8192));
+    for index in 2..1026 {
+        talk.chunk(index, 0, &bytes[..4096]);
+    }
+    assert_eq!(talk.sender.received(), 8192 + (4 << 20), "four mebibytes are told at once");
+}

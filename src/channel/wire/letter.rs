@@ -1,0 +1,317 @@
+//! What sender and receiver say to each other under seal, once they have a key of their own: a byte of kind, then JSON or bytes.
+//!
+//! | kind | letter | from | behind it |
+//! |---|---|---|---|
+//! | 1 | [`Offer`] | sender | JSON |
+//! | 2 | a part of the manifest | sender | bytes, the parts in order |
+//! | 3 | [`Letter::Accept`] | receiver | JSON |
+//! | 4 | [`Letter::Decline`] | receiver | JSON |
+//! | 5 | [`Letter::Progress`] | receiver | JSON |
+//! | 6 | a part of the files' digests | sender | bytes, 32 for each file, the parts in order |
+//! | 7 | [`End`] | sender | JSON |
+//! | 8 | [`Letter::Done`] | receiver | JSON |
+//! | 9 | [`Failed`] | either | JSON |
+//!
+//! Unknown members of a JSON object are skipped, so that later versions may say more; unknown kinds are not.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::transfer::{Algorithm, Digest};
+
+/// Most bytes of a letter.
+pub const MAX_LETTER: usize = 64 * 1024 - 64;
+/// Most bytes of a part of the manifest or of the digests.
+pub const MAX_PART: usize = 48 * 1024;
+/// Most bytes of a text for people; longer ones are cut when they are written.
+pub const MAX_TEXT: usize = 1024;
+/// Most names of an offer.
+pub const MAX_NAMES: usize = 20;
+
+/// Why bytes are no letter. The peer's fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LetterError {
+    /// Nothing at all, or more than [`MAX_LETTER`].
+    #[error("a letter has {0} bytes")]
+    Length(usize),
+    /// A kind that is not in the table.
+    #[error("there is no letter of kind {0}")]
+    Kind(u8),
+    /// Not the JSON of its kind.
+    #[error("the letter of kind {kind} cannot be read: {why}")]
+    Form {
+        /// Which.
+        kind: u8,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// What is sent, for a person to decide on, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// Files, or a text that is shown and not kept.
+    #[serde(default)]
+    pub content: Content,
+    /// Regular files in it.
+    pub files: u32,
+    /// Its bytes; unknown for what is read from a pipe.
+    pub bytes: Option<u64>,
+    /// Names of what was given, at most [`MAX_NAMES`] of them.
+    pub names: Vec<String>,
+    /// Bytes of the manifest that follows.
+    pub manifest: u32,
+    /// Its BLAKE3 digest.
+    pub digest: Digest,
+    /// Bytes of a chunk.
+    pub chunk: u32,
+    /// Data connections.
+    pub streams: u8,
+}
+
+/// What the bytes of a batch are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// To be kept.
+    #[default]
+    Files,
+    /// A text: to be shown.
+    Text,
+}
+
+/// The end of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// Bytes of the batch.
+    pub bytes: u64,
+    /// Chunks of this attempt.
+    pub chunks: u64,
+    /// What digested the files.
+    pub algorithm: Algorithm,
+    /// How many digests the parts before this letter have.
+    pub files: u32,
+}
+
+/// Why a transfer failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FailedCode {
+    /// What came is not what was sent.
+    Integrity,
+    /// The receiver's disk is full.
+    NoSpace,
+    /// The receiver has something of that name already.
+    Exists,
+    /// A file changed while it was sent, or cannot be read.
+    Source,
+    /// The peer said what it must not say.
+    Protocol,
+    /// A person ended it.
+    Cancelled,
+    /// Broken off to be gone on with: the same code would not help, `fshare resume` does.
+    Suspended,
+    /// Anything else.
+    #[serde(other)]
+    Other,
+}
+
+/// A failure as it is told to the other side.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{text}")]
+pub struct Failed {
+    /// For programs.
+    pub code: FailedCode,
+    /// For people.
+    pub text: String,
+}
+
+/// See the [module](self).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Letter {
+    /// What is sent.
+    Offer(Offer),
+    /// The next part of its manifest.
+    Manifest(Bytes),
+    /// Yes.
+    Accept {
+        /// From this byte of the batch's stream on: what is before it is there already.
+        from: u64,
+    },
+    /// No.
+    Decline {
+        /// In words.
+        why: String,
+    },
+    /// How far the receiver is.
+    Progress {
+        /// Bytes of the batch's stream received.
+        received: u64,
+        /// And on its disk.
+        durable: u64,
+    },
+    /// The next part of the files' digests.
+    Digests(Bytes),
+    /// There are no more chunks.
+    End(End),
+    /// Verified and in place.
+    Done,
+    /// It failed at the side that says so.
+    Failed(Failed),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Accept {
+    from: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Decline {
+    why: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Progress {
+    received: u64,
+    durable: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Done {}
+
+impl Failed {
+    /// With a text that fits into a letter.
+    pub fn new(code: FailedCode, text: impl Into<String>) -> Self {
+        Self { code, text: cut(text.into()) }
+    }
+}
+
+impl Letter {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn read(bytes: &Bytes) -> Result<Self, LetterError> {
+        let kind = bytes.first().copied().filter(|_| bytes.len() <= MAX_LETTER).ok_or(LetterError::Length(bytes.len()))?;
+        let rest = bytes.slice(1..);
+        fn json<'a, T: Deserialize<'a>>(kind: u8, rest: &'a Bytes) -> Result<T, LetterError> {
+            serde_json::from_slice(rest).map_err(|error| LetterError::Form { kind, why: error.to_string() })
+        }
+        Ok(match kind {
+            1 => Self::Offer(json(kind, &rest)?),
+            2 => Self::Manifest(rest),
+            3 => Self::Accept { from: json::<Accept>(kind, &rest)?.from },
+            4 => Self::Decline { why: cut(json::<Decline>(kind, &rest)?.why) },
+            5 => {
+                let Progress { received, durable } = json(kind, &rest)?;
+                Self::Progress { received, durable }
+            }
+            6 => Self::Digests(rest),
+            7 => Self::End(json(kind, &rest)?),
+            8 => {
+                let Done {} = json(kind, &rest)?;
+                Self::Done
+            }
+            9 => {
+                let Failed { code, text } = json(kind, &rest)?;
+                Self::Failed(Failed::new(code, text))
+            }
+            other => return Err(LetterError::Kind(other)),
+        })
+    }
+
+    /// As bytes. Parts and texts that are too long are the caller's fault; texts are cut.
+    pub fn write(&self) -> Vec<u8> {
+        // Numbers, texts and lists of them: all of it can be said in JSON.
+        fn json(kind: u8, what: &impl Serialize) -> Vec<u8> {
+            let mut bytes = vec![kind];
+            bytes.extend(serde_json::to_vec(what).unwrap_or_default());
+            bytes
+        }
+        let part = |kind: u8, bytes: &Bytes| [&[kind], &bytes[..]].concat();
+        match self {
+            Self::Offer(offer) => json(1, offer),
+            Self::Manifest(bytes) => part(2, bytes),
+            Self::Accept { from } => json(3, &Accept { from: *from }),
+            Self::Decline { why } => json(4, &Decline { why: cut(why.clone()) }),
+            Self::Progress { received, durable } => json(5, &Progress { received: *received, durable: *durable }),
+            Self::Digests(bytes) => part(6, bytes),
+            Self::End(end) => json(7, end),
+            Self::Done => json(8, &Done {}),
+            Self::Failed(Failed { code, text }) => json(9, &Failed { code: *code, text: cut(text.clone()) }),
+        }
+    }
+}
+
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(MAX_TEXT));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn letters() -> Vec<(Letter, &'static str)> {
+        let offer = Offer {
+            content: Content::Files,
+            files: 2,
+            bytes: Some(5),
+            names: vec!["a \"b\"".into()],
+            manifest: 120,
+            digest: Digest([1; 32]),
+            chunk: 262_144,
+            streams: 1,
+        };
+        let digest = "01".repeat(32);
+        let told = format!(
+            "\u{1}{{\"content\":\"files\",\"files\":2,\"bytes\":5,\"names\":[\"a \\\"b\\\"\"],\"manifest\":120,\"digest\":\"{digest}\",\"chunk\":262144,\"streams\":1}}"
+        );
+        vec![
+            (Letter::Offer(offer), told.leak()),
+            (Letter::Manifest(Bytes::from_static(b"{}")), "\u{2}{}"),
+            (Letter::Accept { from: 7 }, "\u{3}{\"from\":7}"),
+            (Letter::Decline { why: "no".into() }, "\u{4}{\"why\":\"no\"}"),
+            (Letter::Progress { received: 9, durable: 8 }, "\u{5}{\"received\":9,\"durable\":8}"),
+            (Letter::Digests(Bytes::from_static(b"xy")), "\u{6}xy"),
+            (
+                Letter::End(End { bytes: 9, chunks: 1, algorithm: Algorithm::Blake3, files: 1 }),
+                "\u{7}{\"bytes\":9,\"chunks\":1,\"algorithm\":\"blake3\",\"files\":1}",
+            ),
+            (Letter::Done, "\u{8}{}"),
+            (Letter::Failed(Failed::new(FailedCode::NoSpace, "full")), "\u{9}{\"code\":\"no-space\",\"text\":\"full\"}"),
+        ]
+    }
+
+    #[test]
+    fn each_letter_has_the_form_that_the_page_gives_and_is_read_again() {
+        for (letter, form) in letters() {
+            assert_eq!(String::from_utf8_lossy(&letter.write()), form);
+            assert_eq!(Letter::read(&Bytes::from_static(form.as_bytes())), Ok(letter));
+        }
+    }
+
+    #[test]
+    fn what_is_no_letter_is_told_for_what_it_is() {
+        let read = |bytes: &[u8]| Letter::read(&Bytes::copy_from_slice(bytes));
+        assert_eq!(read(b""), Err(LetterError::Length(0)));
+        assert_eq!(read(&vec![2; MAX_LETTER + 1]), Err(LetterError::Length(MAX_LETTER + 1)));
+        assert_eq!(read(b"\x0a{}"), Err(LetterError::Kind(10)));
+        for bytes in
+            [b"\x03{}".as_slice(), b"\x03", b"\x03{\"from\":-1}", b"\x01{}", b"\x08x", b"\x05{\"received\":1}", b"\x09{\"code\":\"x\"}"]
+        {
+            assert!(matches!(read(bytes), Err(LetterError::Form { .. })), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn later_versions_may_say_more_and_no_text_is_longer_than_its_bound() {
+        let read = |text: &str| Letter::read(&Bytes::copy_from_slice(text.as_bytes()));
+        assert_eq!(read("\u{3}{\"from\":1,\"later\":[]}"), Ok(Letter::Accept { from: 1 }));
+        assert_eq!(read("\u{9}{\"code\":\"later\",\"text\":\"\"}"), Ok(Letter::Failed(Failed::new(FailedCode::Other, ""))));
+        let long = "ä".repeat(MAX_TEXT);
+        let Ok(Letter::Decline { why }) = Letter::read(&Letter::Decline { why: long }.write().into()) else { panic!("a letter") };
+        assert_eq!(why.len(), MAX_TEXT);
+    }
+}
