@@ -5,6 +5,7 @@
 //! small files `fuzz/corpus/NAME/`, and the two-line file `fuzz/fuzz_targets/NAME.rs` with its `[[bin]]` in
 //! `fuzz/Cargo.toml`. The tests say what was forgotten.
 
+mod channel;
 mod conference;
 mod fileshare;
 mod media;
@@ -17,6 +18,8 @@ pub type Target = fn(&[u8]);
 
 /// Every target by the name of its corpus folder.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("channel_body", channel::body),
+    ("channel_stream", channel::stream),
     ("conference_control", conference::control),
     ("conference_info", conference::info),
     ("conference_mscml", conference::mscml),

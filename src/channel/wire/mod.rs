@@ -2,12 +2,28 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | [`frame`] | preface, types, the frame |
+//! | `decoder` | frames out of a stream of bytes |
+//! | `message` | every frame as a value: [`Message`] |
+//! | [`request`] | what terminals ask |
+//! | [`answer`] | what the relay tells |
+//! | [`refusal`] | why it refuses, and why somebody is gone |
 //! | [`proof`] | the channel key, and the proof of it |
 //! | [`letter`] | what sender and receiver say under seal |
 //! | [`chunk`] | what stands before a chunk on a data connection |
 
+pub mod answer;
 pub mod chunk;
+mod decoder;
+pub mod frame;
 pub mod letter;
+mod message;
 pub mod proof;
+pub mod refusal;
+pub mod request;
 
+pub use decoder::{Decoder, FrameError, MAX_BUFFERED};
+pub use frame::{Frame, Kind};
+pub use message::{Echo, Message};
 pub use proof::{ChannelKey, Proof, Role};
+pub use refusal::{Reason, RefusalCode, Refused};
