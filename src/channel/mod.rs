@@ -1,8 +1,16 @@
 //! Relay channels (CN101150595A): a batch of files from one terminal to another while it is being read, through a relay that stores nothing
 //! and can read nothing. `docs/protocols/channel.md` is what is spoken.
+//!
+//! | file | what | pure |
+//! |---|---|---|
+//! | `id.rs` | channel numbers, nameplates, places, seats | yes |
+//! | [`code`] | what a sender reads out and a receiver types | yes |
+//! | [`wire`] | what terminals and the relay say to each other | yes |
 
+pub mod code;
 mod id;
 pub mod session;
 pub mod wire;
 
+pub use code::{Code, CodeError};
 pub use id::{ChannelNumber, IdError, MAX_NAMEPLATE, Nameplate, PLACE_LEN, Peer, Place};
