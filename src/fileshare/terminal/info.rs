@@ -129,6 +129,8 @@ impl SharingTerminal {
                     self.events.push_back(said(share, Message::Refusal(why)));
                 }
             },
+            // Our own line asks for it, and is answered.
+            (Message::DownloadOffer(_), Some(share)) if self.is_joining(share) => {}
             (Message::DownloadOffer(offer), Some(share)) => {
                 if self.info.offered.len() >= MAX_OFFERS {
                     return self.decline_by_info(now, share, body.id);

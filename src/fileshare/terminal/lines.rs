@@ -122,6 +122,7 @@ impl SharingTerminal {
     /// S406, S410, or port 0.
     pub(super) fn on_offered(&mut self, now: Instant, lines: &Lines) {
         let mut answering = Answering::default();
+        let mut crossed = Vec::new();
         for (place, media) in lines {
             let known = self.slots.get(place).and_then(|slot| slot.share);
             let line = Line::read(media).ok().flatten().filter(|line| !line.is_refused());
@@ -142,14 +143,37 @@ impl SharingTerminal {
                 (_, None) => {}
                 (_, Some(line)) => {
                     if let Some((share, offer)) = offered(&line) {
+                        if self.is_joining(share) {
+                            crossed.push(share);
+                        } else {
+                            self.events.push_back(SharingEvent::Offered { share, offer: Box::new(offer) });
+                        }
                         answering.open.insert(share, (*place, line.spelling));
-                        self.events.push_back(SharingEvent::Offered { share, offer: Box::new(offer) });
                     }
                 }
             }
         }
         self.answering = Some(answering);
+        for share in crossed {
+            self.answer_by_joining(now, share);
+        }
         self.answer_if_ready(now);
+    }
+
+    /// The conference offers what a line of ours asks for, and was quicker: that line becomes the answer. Whoever wants the share has said so
+    /// already, and to decline would be told to its sharer.
+    fn answer_by_joining(&mut self, now: Instant, share: ShareId) {
+        let Some(at) = self.joining.iter().position(|(joined, _)| *joined == share) else { return };
+        let (_, line) = self.joining.remove(at);
+        self.part(now, PartCommand::Withdraw(line.to_media()));
+        if let Ok(source) = line.source() {
+            self.receive_by_line(now, share, source, line.transport);
+        }
+    }
+
+    /// Whether a line of ours asks for a share, and has no answer.
+    pub(super) fn is_joining(&self, share: ShareId) -> bool {
+        self.joining.iter().any(|(joined, _)| *joined == share)
     }
 
     pub(super) fn on_taken_back(&mut self) {

@@ -37,6 +37,8 @@ pub enum PartCommand {
     /// Offer these lines as soon as the call is up and no exchange is open: each in its place, or in a free one.
     /// [`PartEvent::Answered`] or [`PartEvent::Refused`] follows.
     Offer(Vec<(Option<usize>, Media)>),
+    /// Do not offer this line, which was to have a free place, any more. Where it is offered already, this does nothing.
+    Withdraw(Media),
     /// Answer what [`PartEvent::Offered`] showed; lines that are missing are refused.
     Answer(Lines),
     /// Send an INFO with this body. [`PartEvent::InfoFailed`] follows where it is not answered 2xx.
@@ -105,7 +107,7 @@ impl Terminal {
                 PartCommand::Offer(_) => self.tell_part(PartEvent::Refused(Refusal::here(481, "there is no call"))),
                 PartCommand::Info { id, .. } => self.tell_part(PartEvent::InfoFailed { id, status: 481 }),
                 // What was offered is gone with the call.
-                PartCommand::Answer(_) => {}
+                PartCommand::Answer(_) | PartCommand::Withdraw(_) => {}
             };
         };
         match command {
@@ -113,6 +115,7 @@ impl Terminal {
                 state.part.wanted.extend(lines);
                 self.change(now);
             }
+            PartCommand::Withdraw(line) => state.part.wanted.retain(|(place, wanted)| place.is_some() || *wanted != line),
             PartCommand::Answer(lines) => {
                 if std::mem::take(&mut state.part.asked) {
                     self.answer_reinvite(now, &lines);
