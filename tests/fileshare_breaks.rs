@@ -201,7 +201,7 @@ fn a_file_server_that_is_killed_goes_on_with_what_it_had() {
             sharer.wait_for("uploaded");
         }
         let trap = trap.unwrap_or_else(|| house.gateway.hold(Way::Down, offset));
-        let mut receiver = get(&mut house, &share, at);
+        let receiver = get(&mut house, &share, at);
         let held = trap.wait();
         house.file_server().freeze();
         let unread = held.unread();
@@ -209,11 +209,8 @@ fn a_file_server_that_is_killed_goes_on_with_what_it_had() {
         held.then(Verdict::Close);
         let (mark, down) = (house.gateway.mark(), house.gateway.carried(first, Way::Down));
         house.start_file_server();
-        match receiver.end() {
-            // It came just when the file server was gone, and had nothing yet.
-            7 if uploading => drop(get(&mut house, &share, at).ends_with(0)),
-            code => assert_eq!(code, 0, "{}", receiver.told()),
-        }
+        // It may have come just when the file server was gone: then it has waited for the next one.
+        receiver.ends_with(0);
         sharer.ends_with(0);
         if uploading {
             plan.judge(offset, unread, house.gateway.carried(mark, Way::Up));

@@ -218,6 +218,7 @@ impl Files {
     pub async fn hear(&mut self, event: SharingEvent) -> Vec<Filed> {
         self.transfers.hear(&event);
         match event {
+            SharingEvent::Offered { share, .. } if self.transfers.asks_for(share) => Vec::new(),
             SharingEvent::Offered { share, offer } => {
                 let offered = Filed::Offered {
                     share,

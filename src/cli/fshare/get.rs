@@ -256,6 +256,9 @@ impl<'a> Getting<'a> {
             return Ok(());
         }
         for share in std::mem::take(&mut self.offered) {
+            if transfers.asks_for(share) {
+                continue;
+            }
             let next = self.args.names.is_empty() && self.begun == 0;
             if self.wanted.remove(&share) || next {
                 self.begin(transfers, share).await?;

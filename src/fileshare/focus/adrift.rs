@@ -1,6 +1,8 @@
 //! Shares whose file server is away or was stopped. They wait for it, or for its next process, which has what the one before had on disk: it
 //! is called anew for the sharer, then for everybody who has still to receive. Terminals ask to connect again (`reconnect`) until it is there.
 
+use std::net::SocketAddr;
+
 use super::{
     Due, FileSharing,
     file_server::{For, Relay},
@@ -72,13 +74,50 @@ impl FileSharing {
         }
     }
 
-    /// Forgets the calls of a share: the process that they went to is gone.
+    /// Forgets the calls of a share: the process that they went to is gone. What they were to bring is asked of the next one.
     pub(super) fn drop_calls(&mut self, cx: &mut CompanionCx<'_>, conference: &ConferenceName, id: ShareId) {
         let members = self.share_mut(conference, id).map(|share| &share.members);
         let calls: Vec<Call> = members.into_iter().flat_map(|members| members.values().filter_map(|member| member.call)).collect();
         for call in calls {
+            if let Some(leg) = self.legs.get(&call).filter(|leg| !leg.up) {
+                let (seat, wanted) = (leg.seat.clone(), leg.wanted.clone());
+                self.hold(cx, &seat, id, &wanted);
+            }
             self.hang_up(cx, call);
         }
+    }
+
+    /// S408 was not answered, and its share waits for the file server: so does the member, or it asks again. False where nobody waits: nobody
+    /// would hear that the server is back, or it is the sharer's own call.
+    pub(super) fn hold(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat, id: ShareId, wanted: &For) -> bool {
+        let waits = self.config.ping.is_some();
+        let share = self.share_mut(&seat.conference, id).filter(|share| waits && share.sharer != seat.participant);
+        let Some(share) = share else { return false };
+        let source = share.members.get(&seat.participant).and_then(|member| member.source);
+        let Some(line) = source.map(|source| receiving(&share.line, source)) else { return false };
+        self.cast_adrift(cx, &seat.conference, id, "the file server does not answer");
+        match wanted {
+            For::Going { .. } | For::Info { .. } => {
+                if let Some(member) = self.member(seat, id) {
+                    member.held = Some((line, wanted.clone()));
+                }
+            }
+            For::Answer { place } => {
+                // An offer of the terminal's own cannot wait for so long; it has no part in the share until it offers again.
+                self.explain(cx, seat, None, &Failure::new(FailureCode::Busy, AWAY));
+                self.answer_line(seat, *place, None);
+                let call = self.member(seat, id).and_then(|member| member.call);
+                if let Some(share) = self.share_mut(&seat.conference, id) {
+                    share.members.remove(&seat.participant);
+                }
+                if let Some(call) = call {
+                    self.hang_up(cx, call);
+                }
+                self.check_complete(cx, &seat.conference, id);
+            }
+            For::Nothing => {}
+        }
+        true
     }
 
     /// A file server answers: shares that waited for it go on there.
@@ -94,7 +133,7 @@ impl FileSharing {
                 }
                 continue;
             }
-            let at = |source: std::net::SocketAddr| Line {
+            let at = |source: SocketAddr| Line {
                 ip: Some(source.ip()),
                 port: source.port(),
                 source: Some(source),
@@ -118,14 +157,7 @@ impl FileSharing {
             if *participant == sharer.participant || member.call.is_some() || member.is_over() {
                 continue;
             }
-            let again = member.source.map(|source| {
-                let line = Line {
-                    spelling: line.spelling,
-                    batch: line.batch.clone(),
-                    ..Line::terminal(line.transport, source, Direction::RecvOnly)
-                };
-                (line, For::Nothing)
-            });
+            let again = member.source.map(|source| (receiving(&line, source), For::Nothing));
             // Whoever was only asked has still to answer.
             wanting.extend(member.held.take().or(again).map(|(line, wanted)| (*participant, line, wanted)));
         }
@@ -144,5 +176,14 @@ impl FileSharing {
         if self.share_mut(conference, id).is_some_and(|share| share.adrift) {
             self.end_share(cx, conference, id, &Failure::new(FailureCode::Unreachable, "the file server was lost"), None);
         }
+    }
+}
+
+/// The line of a member that connects from there, in a share whose sharer's line is this one.
+fn receiving(sharers: &Line, source: SocketAddr) -> Line {
+    Line {
+        spelling: sharers.spelling,
+        batch: sharers.batch.clone(),
+        ..Line::terminal(sharers.transport, source, Direction::RecvOnly)
     }
 }

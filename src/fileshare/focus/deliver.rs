@@ -158,6 +158,12 @@ impl FileSharing {
         if !allowed {
             return Err(Failure::new(FailureCode::Forbidden, "the share is not for you"));
         }
+        if room.shares.get(&id).is_some_and(|share| share.adrift) {
+            // An offer of the terminal's own cannot wait for so long.
+            return Err(Failure::new(FailureCode::Busy, AWAY));
+        }
+        // Its line says it, whatever it was asked by INFO.
+        self.deadlines.set(&Due::Answer(seat.conference.clone(), id, seat.participant), None);
         if let Some(share) = room.shares.get_mut(&id) {
             share.members.insert(seat.participant, Member::new(&person, MemberState::Offered));
         }
@@ -187,10 +193,6 @@ impl FileSharing {
         share.completed = false;
         let line = Line { batch: share.line.batch.clone(), direction: Direction::RecvOnly, ..line.clone() };
         if share.adrift {
-            // An offer of the terminal's own cannot wait for so long.
-            if matches!(wanted, For::Answer { .. }) {
-                return Err(Failure::new(FailureCode::Busy, AWAY));
-            }
             if let Some(member) = share.members.get_mut(&seat.participant) {
                 member.held = Some((line, wanted));
             }

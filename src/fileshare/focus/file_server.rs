@@ -259,6 +259,12 @@ impl FileSharing {
         } else if response.status == 503 {
             self.servers.full(cx.now, server, NO_ROOM);
         }
+        // A process that does not know the share may be another one than before, which nobody has noticed yet; but not twice.
+        let unknown = matches!(response.status, 404 | 481);
+        let another = unknown && self.member(&seat, id).is_some_and(|member| !std::mem::replace(&mut member.unknown, true));
+        if (silent || another) && self.hold(cx, &seat, id, &wanted) {
+            return true;
+        }
         let said = if silent { "does not answer".to_owned() } else { format!("refused ({})", response.status) };
         let text = warned(&response.headers).unwrap_or_else(|| format!("the file server {said}"));
         let code = match response.status {

@@ -137,6 +137,8 @@ pub(super) struct Member {
     pub(super) failure: Option<Failure>,
     /// What it wants of a file server that is away: its line, and what the answer is for.
     pub(super) held: Option<(Line, For)>,
+    /// The file server said once that it does not know the share.
+    pub(super) unknown: bool,
 }
 
 impl Attendee {
@@ -196,6 +198,7 @@ impl Member {
             bytes: 0,
             failure: None,
             held: None,
+            unknown: false,
         }
     }
 

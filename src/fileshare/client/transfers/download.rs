@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     fileshare::{
+        ShareId,
         client::{Downloaded, Downloader, LocalPort, Ticket, TransferError},
         wire::control::Message,
     },
@@ -22,7 +23,7 @@ const IN_ORDER: Duration = Duration::from_millis(1500);
 /// Leads it from the first word to the end.
 pub(super) async fn run(mut lead: Lead, mut downloader: Downloader, port: LocalPort) {
     let Some(share) = lead.share else { return };
-    let outcome = download(&mut lead, &mut downloader, port).await;
+    let outcome = download(&mut lead, share, &mut downloader, port).await;
     let event = match outcome {
         Ok(downloaded) => {
             lead.say(Message::DownloadComplete { bytes: downloaded.bytes }).await;
@@ -44,8 +45,8 @@ pub(super) async fn run(mut lead: Lead, mut downloader: Downloader, port: LocalP
     lead.report(event).await;
 }
 
-async fn download(lead: &mut Lead, downloader: &mut Downloader, port: LocalPort) -> Result<Downloaded, Stop> {
-    let ticket = lead.first_ticket().await?;
+async fn download(lead: &mut Lead, share: ShareId, downloader: &mut Downloader, port: LocalPort) -> Result<Downloaded, Stop> {
+    let (port, ticket) = lead.first_way(share, port).await?;
     let connect =
         async |downloader: &mut Downloader, port: LocalPort, ticket: &Ticket, settings: &_| downloader.run(port, ticket, settings).await;
     lead.run(downloader, port, ticket, connect).await

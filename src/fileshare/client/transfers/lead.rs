@@ -48,6 +48,8 @@ pub(super) enum Word {
     NotReady(Duration, Option<String>),
     /// What was asked is refused.
     Refused(Failure),
+    /// The conference offers by itself what was asked for.
+    Offered,
     /// The share is over.
     Ended(Option<Failure>),
 }
@@ -105,7 +107,74 @@ impl Lead {
                 Word::Go(ticket) => return Ok(Ok(*ticket)),
                 Word::Refused(why) => return Ok(Err(why)),
                 Word::Named(share) => self.share = Some(share),
-                Word::Ready | Word::NotReady(..) | Word::Ended(_) | Word::Complete(_) => {}
+                Word::Ready | Word::NotReady(..) | Word::Ended(_) | Word::Complete(_) | Word::Offered => {}
+            }
+        }
+    }
+
+    /// The first ticket of a download. A conference that has no time for it now, as its file server is away or starts again, is asked again as
+    /// long as a transfer may stand still; one that has taken it says by itself when it can go on.
+    pub(super) async fn first_way(&mut self, share: ShareId, mut port: LocalPort) -> Result<(LocalPort, Ticket), Stop> {
+        if let Some(before) = self.before.take() {
+            match timeout(AGREED, before.cancelled()).await {
+                Ok(()) => {}
+                Err(_) => return Err(Stop::Error(Fault::Admission(AGREED).into())),
+            }
+        }
+        let (began, mut asked) = (clock::now(), 0);
+        loop {
+            let left = self.options.window.saturating_sub(clock::now().saturating_duration_since(began));
+            let why = match timeout(left, self.way()).await {
+                Ok(way) => match way? {
+                    Ok(ticket) => return Ok((port, ticket)),
+                    Err(why) => why,
+                },
+                Err(_) => return Err(Stop::Error(Fault::Admission(self.options.window).into())),
+            };
+            asked += 1;
+            let again_in = wait(asked);
+            let stood = clock::now().saturating_duration_since(began);
+            let error: TransferError = Fault::Refused(why).into();
+            if stood + again_in > self.options.window {
+                return Err(Stop::Error(error));
+            }
+            self.report(TransferEvent::Broken { share, error, again_in }).await;
+            self.pause_unasked(again_in).await?;
+            let (other, source) = another_port(self.local).map_err(Stop::Error)?;
+            port = other;
+            // A terminal that is over needs no telling.
+            let _ = self.commands.send(SharingCommand::Receive { share, source, plain: false }).await;
+        }
+    }
+
+    /// The first ticket, or why there is none for now. That something is refused for now is said beside the line, whose end follows.
+    async fn way(&mut self) -> Result<Result<Ticket, Failure>, Stop> {
+        let mut said = None;
+        loop {
+            match self.heard().await? {
+                Word::Go(ticket) => return Ok(Ok(*ticket)),
+                Word::Refused(why) if is_for_now(&why) => said = Some(why),
+                Word::Refused(why) => return Err(Stop::Ended(Some(why))),
+                Word::Ended(why) => match why.or(said.take()) {
+                    Some(why) if is_for_now(&why) => return Ok(Err(why)),
+                    why => return Err(Stop::Ended(self.reason(why).await)),
+                },
+                Word::Named(_) | Word::Ready | Word::NotReady(..) | Word::Complete(_) | Word::Offered => {}
+            }
+        }
+    }
+
+    /// Waits for a while in which nothing is asked for, or until it is offered; beside that only an end for good is heard.
+    async fn pause_unasked(&mut self, time: Duration) -> Result<(), Stop> {
+        let mut waited = std::pin::pin!(sleep(time));
+        loop {
+            tokio::select! {
+                () = &mut waited => return Ok(()),
+                word = self.heard() => match word? {
+                    Word::Ended(Some(why)) | Word::Refused(why) if !is_for_now(&why) => return Err(Stop::Ended(Some(why))),
+                    Word::Offered => return Ok(()),
+                    _ => {}
+                },
             }
         }
     }
@@ -125,16 +194,20 @@ impl Lead {
 
     /// The next word; the end is told as what it is.
     pub(super) async fn word(&mut self) -> Result<Word, Stop> {
+        match self.heard().await? {
+            Word::Ended(why) => Err(Stop::Ended(self.reason(why).await)),
+            Word::Complete(bytes) => Err(Stop::Complete(bytes)),
+            word => Ok(word),
+        }
+    }
+
+    /// The next word as it was said.
+    async fn heard(&mut self) -> Result<Word, Stop> {
         tokio::select! {
             biased;
             () = self.settings.stop.cancelled() => Err(Stop::Error(TransferError::Stopped)),
             () = self.settings.cancel.cancelled() => Err(Stop::Error(Fault::CancelledHere.into())),
-            word = self.words.recv() => match word {
-                Some(Word::Ended(why)) => Err(Stop::Ended(self.reason(why).await)),
-                Some(Word::Complete(bytes)) => Err(Stop::Complete(bytes)),
-                Some(word) => Ok(word),
-                None => Err(Stop::Ended(None)),
-            },
+            word = self.words.recv() => word.ok_or(Stop::Ended(None)),
         }
     }
 
@@ -190,7 +263,7 @@ impl Lead {
         broken: u32,
         still: Instant,
     ) -> Result<Result<(LocalPort, Ticket), TransferError>, Stop> {
-        let again_in = FIRST_WAIT.saturating_mul(1 << broken.saturating_sub(1).min(8)).min(LONGEST_WAIT);
+        let again_in = wait(broken);
         let stood = clock::now().saturating_duration_since(still);
         if !error.is_transient() || stood + again_in > self.options.window {
             return Err(Stop::Error(error));
@@ -293,6 +366,16 @@ impl Lead {
             progress.bytes
         })
     }
+}
+
+/// How long is waited before something is tried for the so-manieth time.
+fn wait(tries: u32) -> Duration {
+    FIRST_WAIT.saturating_mul(1 << tries.saturating_sub(1).min(8)).min(LONGEST_WAIT)
+}
+
+/// What is refused so may be granted a little later.
+pub(super) fn is_for_now(why: &Failure) -> bool {
+    why.code == FailureCode::Busy
 }
 
 /// What the conference is told of a failure: the kind, and nothing of our disks.

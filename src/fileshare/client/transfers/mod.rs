@@ -169,6 +169,8 @@ struct Running {
     words: mpsc::Sender<Word>,
     conf: Option<ConfId>,
     batch: BatchId,
+    /// It receives.
+    receives: bool,
     stop: CancellationToken,
     cancel: CancellationToken,
     /// Another transfer has taken its place: what becomes of it need not be told.
@@ -251,7 +253,8 @@ impl Transfers {
         downloader: Downloader,
     ) -> Result<watch::Receiver<Snapshot>, TransferError> {
         let port = LocalPort::bind(self.local)?;
-        let (mut lead, running, progress) = self.prepare(batch);
+        let (mut lead, mut running, progress) = self.prepare(batch);
+        running.receives = true;
         lead.share = Some(share);
         lead.before = self.live.remove(&share).map(Running::replaced);
         self.say(SharingCommand::Receive { share, source: port.address(), plain: false }).await;
@@ -262,6 +265,11 @@ impl Transfers {
         });
         self.enter(share, running);
         Ok(progress)
+    }
+
+    /// Whether a transfer waits for this share to be offered, or granted: then it answers the offer itself, and nobody else is to.
+    pub fn asks_for(&self, share: ShareId) -> bool {
+        self.live.get(&share).is_some_and(|running| running.asks() && !running.over.is_cancelled())
     }
 
     /// Declines what was offered.
@@ -316,8 +324,9 @@ impl Transfers {
                 }
             }
             SharingEvent::Ended { share, why } => {
-                // Its reason may still come.
-                let running = if why.is_some() { self.live.remove(share) } else { None };
+                // Its reason may still come; and what is refused for now is asked for again.
+                let asks_again = why.as_ref().is_some_and(lead::is_for_now) && self.live.get(share).is_some_and(Running::asks);
+                let running = if why.is_some() && !asks_again { self.live.remove(share) } else { None };
                 if let Some(running) = running.as_ref().or_else(|| self.live.get(share)) {
                     running.tell(Word::Ended(why.clone()));
                 }
@@ -334,6 +343,11 @@ impl Transfers {
                     Message::Refusal(why) => running.tell(Word::Refused(why.clone())),
                     Message::ShareEnded(why) => running.tell(Word::Ended(Some(why.clone()))),
                     _ => {}
+                }
+            }
+            SharingEvent::Offered { share, .. } if self.asks_for(*share) => {
+                if let Some(running) = self.live.get(share) {
+                    running.tell(Word::Offered);
                 }
             }
             SharingEvent::Said { share: None, .. } | SharingEvent::Offered { .. } | SharingEvent::Terminal(_) => {}
@@ -399,7 +413,8 @@ impl Transfers {
             before: None,
             replaced: replaced.clone(),
         };
-        (lead, Running { words, conf: None, batch, stop, cancel, replaced, over: CancellationToken::new() }, shown)
+        let over = CancellationToken::new();
+        (lead, Running { words, conf: None, batch, receives: false, stop, cancel, replaced, over }, shown)
     }
 
     /// A transfer of a share runs; those that have ended are forgotten.
@@ -426,6 +441,11 @@ impl Running {
         self.replaced.cancel();
         self.stop.cancel();
         self.over
+    }
+
+    /// It asks to receive, and was not told where to connect yet.
+    fn asks(&self) -> bool {
+        self.receives && self.conf.is_none()
     }
 
     fn tell(&self, word: Word) {

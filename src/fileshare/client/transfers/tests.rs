@@ -140,7 +140,7 @@ async fn a_file_server_that_wants_more_time_than_a_share_may_stand_still_is_busy
 
 #[tokio::test(start_paused = true)]
 async fn a_conference_that_never_says_where_to_connect_is_left() {
-    let mut rig = Rig::new(TransferOptions::default());
+    let mut rig = Rig::new(TransferOptions { window: Duration::from_secs(100), ..TransferOptions::default() });
     rig.receive().await;
     let event = timeout(Duration::from_secs(200), rig.transfers.next()).await.expect("it ends");
     assert!(matches!(event, TransferEvent::Failed { error: TransferError::Fault(Fault::Admission(_)), record: None, .. }), "{event:?}");
@@ -230,4 +230,52 @@ async fn a_share_that_is_over_ends_a_connection_that_says_nothing() {
     assert!(matches!(rig.event().await, TransferEvent::Ended { why: None, record: None, .. }));
     assert!(gone(&mut silent).await);
     assert_eq!(soon(rig.transfers.stop()).await.len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_comes_while_the_file_server_is_away_asks_again_until_it_is_there() {
+    let mut rig = Rig::new(TransferOptions::default());
+    rig.receive().await;
+    assert!(matches!(soon(rig.orders.recv()).await, Some(SharingCommand::Receive { .. })));
+    for _ in 0..2 {
+        rig.said(refused(FailureCode::Busy));
+        rig.transfers.hear(&SharingEvent::Ended { share: share(), why: Some(Failure::new(FailureCode::Busy, "it is away")) });
+        assert!(matches!(rig.event().await, TransferEvent::Broken { .. }));
+        assert!(matches!(soon(rig.orders.recv()).await, Some(SharingCommand::Receive { .. })), "asked again");
+    }
+    rig.go(nobody().await);
+    assert!(matches!(rig.event().await, TransferEvent::Broken { .. }));
+    assert!(matches!(rig.saying().await, Message::Reconnect { .. }), "it is as if it had been there at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_refused_for_good_does_not_ask_again() {
+    let mut rig = Rig::new(TransferOptions::default());
+    rig.receive().await;
+    rig.transfers.hear(&SharingEvent::Ended { share: share(), why: Some(Failure::new(FailureCode::Busy, "it is away")) });
+    assert!(matches!(rig.event().await, TransferEvent::Broken { .. }));
+    rig.transfers.hear(&SharingEvent::Ended { share: share(), why: Some(Failure::new(FailureCode::NotFound, "it is over")) });
+    let event = rig.event().await;
+    assert!(matches!(&event, TransferEvent::Ended { why: Some(why), .. } if why.code == FailureCode::NotFound), "{event:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_to_ask_again_and_is_offered_it_takes_the_offer() {
+    use crate::fileshare::wire::control::DownloadOffer;
+    let mut rig = Rig::new(TransferOptions::default());
+    assert!(!rig.transfers.asks_for(share()));
+    rig.receive().await;
+    assert!(rig.transfers.asks_for(share()) && matches!(soon(rig.orders.recv()).await, Some(SharingCommand::Receive { .. })));
+    for _ in 0..8 {
+        rig.transfers.hear(&SharingEvent::Ended { share: share(), why: Some(Failure::new(FailureCode::Busy, "it is away")) });
+        assert!(matches!(rig.event().await, TransferEvent::Broken { .. }));
+        let refused = clock::now();
+        let batch = Batch { id: BatchId(7), entries: 1, bytes: Some(5), manifest: None, files: Vec::new() };
+        let offer = DownloadOffer { from: String::new(), batch, address: (HERE, 9).into(), fingerprint: None };
+        rig.transfers.hear(&SharingEvent::Offered { share: share(), offer: Box::new(offer) });
+        assert!(matches!(soon(rig.orders.recv()).await, Some(SharingCommand::Receive { .. })));
+        assert_eq!(clock::now(), refused, "it waits no longer");
+    }
+    rig.go(nobody().await);
+    assert!(!rig.transfers.asks_for(share()), "it is told where to connect");
 }

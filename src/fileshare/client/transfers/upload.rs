@@ -78,7 +78,7 @@ async fn may_begin(lead: &mut Lead, files: &[FileFacts]) -> Result<(), Stop> {
                     Word::Ready => return Ok(None),
                     Word::NotReady(wait, why) => return Ok(Some((wait.max(LEAST_WAIT), why))),
                     Word::Refused(why) => return Err(Stop::Ended(Some(why))),
-                    Word::Named(_) | Word::Go(_) | Word::Ended(_) | Word::Complete(_) => {}
+                    Word::Named(_) | Word::Go(_) | Word::Ended(_) | Word::Complete(_) | Word::Offered => {}
                 }
             }
         };
