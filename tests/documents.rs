@@ -191,7 +191,7 @@ fn samples() -> Vec<(&'static str, Value, &'static [&'static str])> {
         own: true,
         entries: 1,
         bytes: Some(1),
-        uploaded: 1,
+        uploaded: Some(1),
         complete: true,
         finished: 1,
         members: 1,
@@ -204,6 +204,8 @@ fn samples() -> Vec<(&'static str, Value, &'static [&'static str])> {
         conference: Some("sip:x".into()),
         share: Some("share-1".into()),
         bytes: 1,
+        changed: when(),
+        age: std::time::Duration::ZERO,
         folder: Some("x".into()),
         paths: vec!["x".into()],
     };
@@ -303,6 +305,7 @@ fn events() -> Vec<(&'static str, Value)> {
         Moved::Offered { at, share: share(), from: "sip:x".into(), entries: 1, bytes: Some(1), names: vec!["x".into()], wanted: true },
         Moved::Received { at, share: share(), bytes: 1, files: vec![Received { name: "x".into(), path: some(), blake3: some() }] },
         Moved::Progress { at, share: share(), bytes: 1, total: Some(1), rate: 1, eta: Some(1), source: "conference", retries: 1 },
+        Moved::Waiting { at, share: share(), who: "sip:x".into(), bytes: 1, until: when() },
         Moved::Broken { at, share: share(), reason: "x".into(), again_in: 1.0 },
         Moved::Failed { at, share: share(), reason: "x".into(), transfer: some() },
     ];

@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Stdio,
     time::Duration,
 };
 
@@ -253,21 +254,30 @@ fn who_joins_again_goes_on_with_what_was_under_way() {
 }
 
 #[test]
-fn a_sharer_that_leaves_too_early_says_so() {
+fn a_sharer_that_leaves_too_early_says_how_to_go_on() {
     let relayd = server();
     let place = folder("join-early");
     let file = place.join("long.bin");
     fs::write(&file, bytes(8_000_000, 5)).expect("written");
     let began = confkit::clock::now();
     let alice = ["--json", "join", "room", "--as", "alice", "--share", text(&file), "--limit", "1MiB/s", "--for", "1s"];
-    let alice = relayd.run(&alice).ends_with(7);
-    assert!(alice.err.contains("was uploaded") && alice.err.contains("share it again"), "{}", alice.err);
+    let alice = relayd.run(&alice).ends_with(9);
+    assert!(alice.err.contains("was uploaded"), "{}", alice.err);
     assert!(confkit::clock::now().duration_since(began) < Duration::from_secs(8), "it did not wait for it");
-    let shares = program(env!("CARGO_BIN_EXE_fshare"))
-        .args(["--json", "--as", "bob", "shares", "room"])
-        .envs(relayd.environment.iter().cloned())
-        .output()
-        .expect("fshare starts");
-    let shares: Value = serde_json::from_str(&ran(shares).ends_with(0).out).expect("JSON");
-    assert_eq!(shares["shares"].as_array().map(Vec::len), Some(0), "what is not whole goes with its sharer: {shares}");
+    let fshare = |args: &[&str]| {
+        let mut fshare = program(env!("CARGO_BIN_EXE_fshare"));
+        fshare.arg("--json").args(args).envs(relayd.environment.iter().cloned());
+        fshare
+    };
+    let shares = ran(fshare(&["--as", "bob", "shares", "room"]).output().expect("fshare starts")).ends_with(0);
+    let shares: Value = serde_json::from_str(&shares.out).expect("JSON");
+    assert_eq!((shares["shares"].as_array().map(Vec::len), shares["shares"][0]["complete"].as_bool()), (Some(1), Some(false)), "{shares}");
+    let hint = alice.err.split("fshare resume ").nth(1).expect("it says how to go on");
+    let name: String = hint.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    let mut resume = fshare(&["--as", "alice", "resume", &name, "--limit", "none"]);
+    let resume = resume.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare starts");
+    let to = place.join("received");
+    ran(fshare(&["--as", "bob", "get", "room", "--output", text(&to)]).output().expect("fshare starts")).ends_with(0);
+    assert!(fs::read(to.join("long.bin")).expect("it came") == bytes(8_000_000, 5));
+    ran(resume.wait_with_output().expect("it ends")).ends_with(0);
 }

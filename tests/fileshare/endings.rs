@@ -3,11 +3,12 @@
 use std::{
     fs::{self, OpenOptions},
     os::unix::fs::FileExt as _,
+    process::Stdio,
 };
 
 use nix::sys::signal::Signal;
 
-use super::place::{CONFCTL, Place, Running, bytes, code, contents, document, said};
+use super::place::{CONFCTL, FSHARE, Place, Running, bytes, code, contents, document, said};
 
 /// A share of this name that nobody has got yet.
 fn shared(place: &Place, name: &str) -> Running {
@@ -222,6 +223,53 @@ fn ctrl_c_after_the_upload_ends_the_share() {
     sharing.signal(Signal::SIGINT);
     assert_eq!(sharing.end().code, Some(130));
     assert!(place.shares("bob").is_empty() && place.transfers("").is_empty());
+}
+
+#[test]
+fn who_waits_for_a_receiver_that_broke_off_is_told_so_and_can_end_it() {
+    let place = Place::new();
+    place.write("large.bin", bytes(12_000_000));
+    let mut sharing = place.sharing(&["large.bin"], None);
+    sharing.until("uploaded");
+    let mut bob = place.start("bob", &["get", "standup", "--output", "bob", "--limit", "3MiB/s"]);
+    bob.until_moved(1_000_000);
+    bob.signal(Signal::SIGKILL);
+    let waiting = sharing.until("waiting");
+    assert!(waiting["who"].as_str().is_some_and(|who| who.starts_with("sip:bob@")), "{waiting}");
+    assert!(waiting["bytes"].as_u64() > Some(0) && waiting["until"].is_string(), "{waiting}");
+    sharing.signal(Signal::SIGINT);
+    let ended = sharing.end();
+    let told = ended.error()["message"].as_str().unwrap_or_default().to_owned();
+    assert!(ended.code == Some(130) && told.contains("sip:bob@") && told.contains("broke off"), "{ended:?}");
+    assert!(place.shares("carol").is_empty(), "the share is ended");
+}
+
+#[test]
+fn how_far_an_upload_is_stands_in_the_list_of_shares() {
+    let place = Place::new();
+    place.write("large.bin", bytes(12_000_000));
+    let mut sharing = place.sharing(&["large.bin", "--limit", "2MiB/s"], None);
+    let moved = sharing.until_moved(2_000_000);
+    let shares = place.shares("bob");
+    let (uploaded, complete) = (shares[0]["uploaded"].as_u64(), shares[0]["complete"].as_bool());
+    assert!(uploaded >= Some(moved / 2) && complete == Some(false), "{shares:?}");
+}
+
+#[test]
+fn who_wants_it_quiet_hears_results_and_errors() {
+    let place = Place::new();
+    place.write("large.bin", bytes(2_000_000));
+    let quiet = ["--as", "alice", "--quiet", "share", "standup", "large.bin"];
+    let mut sharing = place.program(FSHARE, &quiet);
+    let sharing = sharing.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare starts");
+    let got = place.told("bob", &["--quiet", "get", "standup", "--output", "bob"]);
+    let (lines, errors) = (String::from_utf8_lossy(&got.stdout), String::from_utf8_lossy(&got.stderr));
+    assert!(lines.lines().count() == 2 && lines.contains("received and verified"), "{lines}");
+    assert_eq!(errors, "");
+    let shared = sharing.wait_with_output().expect("it ends");
+    let (lines, errors) = (String::from_utf8_lossy(&shared.stdout), String::from_utf8_lossy(&shared.stderr));
+    assert!(lines.lines().count() == 1 && lines.contains("1 of 1 have it"), "{lines}");
+    assert_eq!(errors, "");
 }
 
 #[test]

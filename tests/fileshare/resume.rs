@@ -272,3 +272,63 @@ fn standard_input_that_is_broken_off_ends_its_share() {
     assert_eq!(ended.code, Some(130), "{ended:?}");
     assert!(place.transfers("").is_empty() && place.shares("bob").is_empty(), "it cannot be read again, and so is not waited for");
 }
+
+#[test]
+fn what_is_gone_on_with_is_as_slow_and_as_short_as_it_was_begun() {
+    let place = Place::new();
+    place.write("large.bin", bytes(SIZE));
+    broken_off(place.sharing(&["large.bin", "--limit", "1MiB/s", "--for", "6s", "--to", "bob"], None), Signal::SIGINT);
+    let known = place.transfers("upload");
+    let over = place.fshare("alice", &["resume", known[0]["transfer"].as_str().expect("a name")]);
+    // Without the limit all would be uploaded, without the length nothing would end it.
+    assert_eq!(code(&over), 7, "{}", said(&over));
+    assert!(said(&over).contains("the time was up before all was uploaded"), "{}", said(&over));
+    assert!(place.transfers("").is_empty() && place.shares("bob").is_empty(), "it is over");
+
+    let sharing = place.sharing(&["large.bin"], None);
+    broken_off(place.start("bob", &["get", "standup", &sharing.share, "--output", "bob", "--limit", "1MiB/s"]), Signal::SIGINT);
+    let known = place.transfers("download");
+    let transfer = known[0]["transfer"].as_str().expect("a name");
+    let mut slow = place.start("bob", &["resume", transfer]);
+    let first = slow.until("progress")["bytes"].as_u64().expect("a number");
+    let then = slow.until("progress")["bytes"].as_u64().expect("a number");
+    assert!(then - first <= 2 * MIB, "in a second at 1 MiB/s: {first}, {then}");
+    slow.signal(Signal::SIGINT);
+    assert_eq!(slow.end().code, Some(130));
+    let fast = place.start("bob", &["resume", transfer, "--limit", "none"]).end();
+    assert_eq!(fast.code, Some(0), "a flag wins: {fast:?}");
+    assert_eq!(sharing.end().code, Some(0));
+}
+
+#[test]
+fn what_nobody_went_on_with_for_a_month_is_cleared_away() {
+    let place = Place::new();
+    place.write("large.bin", bytes(SIZE));
+    let sharing = place.sharing(&["large.bin"], None);
+    for folder in ["old", "asked", "new"] {
+        broken_off(place.start("bob", &["get", "standup", &sharing.share, "--output", folder, "--limit", LIMIT]), Signal::SIGINT);
+    }
+    let of = |folder: &str| {
+        let known = place.transfers("download");
+        let found = known.iter().find(|known| known["folder"].as_str().is_some_and(|path| path.ends_with(folder)));
+        found.map(|found| found["transfer"].as_str().expect("a name").to_owned())
+    };
+    let age = |name: &str| {
+        let path = place.path(&format!("home/.local/state/confkit/transfers/{name}.json"));
+        let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("a record")).expect("JSON");
+        record["changed"] = (record["changed"].as_u64().expect("seconds") - 31 * 86_400).into();
+        fs::write(&path, record.to_string()).expect("written");
+    };
+    let asked = of("asked").expect("a record");
+    age(&asked);
+    let told = place.told("bob", &["status", &asked]);
+    assert!(code(&told) == 0 && said(&told).contains("31d"), "what is asked about is not removed: {}", said(&told));
+    // The upload runs, however old its record says that it is.
+    age(place.transfers("upload")[0]["transfer"].as_str().expect("a name"));
+    age(&of("old").expect("a record"));
+    assert_eq!((of("old"), of("asked")), (None, None));
+    assert!(of("new").is_some() && place.transfers("upload").len() == 1);
+    for (folder, left) in [("old", 0), ("asked", 0), ("new", 1)] {
+        assert_eq!(contents(&place.path(folder)).len(), left, "partial files in {folder}");
+    }
+}

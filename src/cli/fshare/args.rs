@@ -82,6 +82,8 @@ macro_rules! verbs {
                 $verb(Unbuilt),
             )*
             /// Show uploads and downloads that can be gone on with
+            ///
+            /// What nobody went on with for 30 days (keep_transfers in client.yaml) is removed, with its partial files.
             #[command(after_help = records::STATUS_EXAMPLES)]
             Status(records::StatusArgs),
             /// Go on with an upload or a download that was broken off

@@ -12,10 +12,10 @@ use tokio::time::{Instant, interval, sleep_until};
 use super::{
     call::{self, Call, over},
     failure,
-    receive::{self, Commands},
+    receive::{self, Commands, Target},
     share::{REDRAW, rate},
     shares,
-    show::{Bar, Moved, at},
+    show::{Bar, Moved, at, tell},
 };
 use crate::{
     cli::{
@@ -273,7 +273,7 @@ impl<'a> Getting<'a> {
         let Some((from, batch)) = self.known.get(&share) else { return Ok(()) };
         let output = &self.context.output;
         if !self.args.to_stdout() {
-            output.event(&Moved::offered(share, from, batch, true))?;
+            tell(output, &Moved::offered(share, from, batch, true))?;
         }
         let downloader = self.downloader(share, batch).await?;
         let progress = transfers.receive(share, batch.id, downloader).await;
@@ -287,7 +287,9 @@ impl<'a> Getting<'a> {
         if self.args.to_stdout() {
             return Ok(receive::to_stdout());
         }
-        receive::into_folder(&self.args.output, self.args.policy, &self.uri, share, batch, self.context).await
+        let limit = self.args.limit.and_then(Bandwidth::get);
+        let target = Target { folder: &self.args.output, policy: self.args.policy, conference: &self.uri, limit };
+        receive::into_folder(&target, share, batch, self.context).await
     }
 
     async fn on_transfer(&mut self, event: TransferEvent) -> Result<(), Failure> {
@@ -296,7 +298,7 @@ impl<'a> Getting<'a> {
             TransferEvent::Downloaded { share, downloaded } => {
                 self.bars.remove(&share);
                 if !self.args.to_stdout() {
-                    output.event(&Moved::received(share, &downloaded))?;
+                    tell(output, &Moved::received(share, &downloaded))?;
                 }
                 receive::warn(output, &downloaded);
                 if let Some(command) = &self.args.on_file {
@@ -311,7 +313,7 @@ impl<'a> Getting<'a> {
                 }
                 let (share, reason) = (share.to_string(), error.to_string());
                 if !self.args.to_stdout() {
-                    output.event(&Moved::Broken { at: at(), share, reason, again_in: again_in.as_secs_f64() })?;
+                    tell(output, &Moved::Broken { at: at(), share, reason, again_in: again_in.as_secs_f64() })?;
                 }
                 return Ok(());
             }
@@ -326,7 +328,7 @@ impl<'a> Getting<'a> {
         self.bars.remove(&share);
         if output.is_json() && !self.args.to_stdout() {
             let (share, reason) = (share.to_string(), failed.message.clone());
-            output.event(&Moved::Failed { at: at(), share, reason, transfer: record.map(|name| name.to_string()) })?;
+            tell(output, &Moved::Failed { at: at(), share, reason, transfer: record.map(|name| name.to_string()) })?;
         }
         // The others go on; the first failure is the command's.
         if let Some(first) = self.failure.get_or_insert_with(|| failed.clone()).message.ne(&failed.message).then_some(failed) {

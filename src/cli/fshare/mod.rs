@@ -6,11 +6,13 @@
 //! | `share.rs`, `get.rs`, `shares.rs`, `unshare.rs`, `records.rs`, `resume.rs` | a verb each, or a few |
 //! | `sharing.rs` | a share of ours, from its opening to its end |
 //! | `kept.rs` | what is kept of an upload |
+//! | `aged.rs` | what is left of transfers that nobody went on with |
 //! | `call.rs` | a dialog with a conference, without audio |
 //! | `receive.rs` | how what comes is put down |
 //! | `show.rs` | bars, and the events of `--json` |
 //! | `failure.rs` | exit codes |
 
+mod aged;
 pub mod args;
 mod call;
 pub mod failure;
@@ -53,7 +55,16 @@ pub fn command() -> clap::Command {
 /// What its man page says beside the arguments.
 pub const NOTES: manual::Notes = manual::Notes {
     environment: &manual::COMMON_ENVIRONMENT,
-    files: &[("~/.config/confkit/client.yaml", "Where the server is and who we are: the keys server, user, credentials, ca, timeout.")],
+    files: &[
+        (
+            "~/.config/confkit/client.yaml",
+            "Where the server is and who we are: the keys server, user, credentials, ca, timeout, keep_transfers.",
+        ),
+        (
+            "~/.local/state/confkit/transfers",
+            "What is kept of uploads and downloads, so that fshare resume can go on with them. What nobody went on with for keep_transfers (30 days) is removed by the next fshare share, get, status or resume, with its partial files: at most 16 of them at once, and none that is running.",
+        ),
+    ],
     see_also: &["confctl(1)", "relayd(1)"],
 };
 
@@ -81,10 +92,17 @@ impl Program for Args {
         let settings = Settings::resolve(&self.global, &self.server)?;
         let context = &Context { output, leaving, settings };
         match &self.command {
+            Command::Share(_) | Command::Get(_) => aged::clear(None, context).await,
+            Command::Status(records::StatusArgs { transfer }) | Command::Resume(resume::Args { transfer, .. }) => {
+                aged::clear(transfer.as_deref(), context).await;
+            }
+            _ => {}
+        }
+        match &self.command {
             Command::Share(args) => share::run(args, context).await,
             Command::Get(args) => get::run(args, context).await,
             Command::Shares(args) => shares::run(args, context).await,
-            Command::Status(args) => records::status(args.transfer.as_deref(), context),
+            Command::Status(args) => records::status(args.transfer.as_deref(), context).await,
             Command::Unshare(args) => unshare::run(args, context).await,
             Command::Resume(args) => resume::run(args, context).await,
             Command::Cancel(args) => records::cancel(args, context).await,

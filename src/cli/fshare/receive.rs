@@ -2,12 +2,17 @@
 
 use std::{
     collections::BTreeMap,
+    num::NonZeroU64,
     path::{Path, PathBuf},
     process::Stdio,
     sync::Arc,
 };
 
-use tokio::{process::Command, sync::Semaphore, task::JoinSet};
+use tokio::{
+    process::Command,
+    sync::Semaphore,
+    task::{JoinSet, spawn_blocking},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{get, kept, resume};
@@ -60,20 +65,35 @@ pub fn warn(output: &Output, downloaded: &Downloaded) {
     }
 }
 
-/// Where records of downloads are kept; none where there is no home.
-pub fn records() -> Result<Option<RecordStore>, Failure> {
+/// Does on another thread what may have to wait for a disk.
+///
+/// # Errors
+/// It panicked.
+pub async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    spawn_blocking(work).await.or_fail(ExitCode::Failed, "read or write the records of transfers")
+}
+
+/// Where records of transfers are kept; none where there is no home.
+///
+/// # Errors
+/// The folder cannot be made.
+pub async fn records() -> Result<Option<RecordStore>, Failure> {
+    let Some(folder) = folder() else { return Ok(None) };
+    on_disk(move || RecordStore::open(&folder)).await?.map(Some).or_fail(ExitCode::Failed, "keep a record of the transfer")
+}
+
+fn folder() -> Option<PathBuf> {
     let environment = environment();
     let variable = |name: &str| environment.iter().find(|(n, v)| n == name && !v.is_empty()).map(|(_, value)| PathBuf::from(value));
     let state = variable("XDG_STATE_HOME").or_else(|| variable("HOME").map(|home| home.join(".local/state")));
-    let Some(folder) = state.map(|state| state.join("confkit/transfers")) else { return Ok(None) };
-    RecordStore::open(&folder).map(Some).or_fail(ExitCode::Failed, "keep a record of the download")
+    state.map(|state| state.join("confkit/transfers"))
 }
 
 /// The record of an earlier download of the same files in the same conference, by the same account, into the same folder.
-fn begun(folder: &Path, details: &BTreeMap<String, String>) -> Result<Option<(RecordStore, Record)>, Failure> {
-    let Some(records) = records()? else { return Ok(None) };
-    let known = records.list().or_fail(ExitCode::Failed, "read the records of transfers")?;
-    Ok(same_files(known, folder, details).map(|record| (records, record)))
+async fn begun(records: &RecordStore, folder: &Path, details: &BTreeMap<String, String>) -> Result<Option<Record>, Failure> {
+    let (records, folder, details) = (records.clone(), folder.to_owned(), details.clone());
+    let found = on_disk(move || records.list().map(|known| same_files(known, &folder, &details))).await?;
+    found.or_fail(ExitCode::Failed, "read the records of transfers")
 }
 
 /// The record of these files among all: of this share sooner than of another one with the same files.
@@ -104,25 +124,38 @@ fn name(folder: &Path, share: ShareId, batch: &Batch, user: &str) -> Option<Tran
     TransferName::new(&format!("{share}-{}", digest.get(..16)?)).ok()
 }
 
+/// Where downloads of a conference go.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// Below it.
+    pub folder: &'a Path,
+    /// Over what.
+    pub policy: Policy,
+    /// The conference's address.
+    pub conference: &'a str,
+    /// Most bytes a second, as whoever goes on with it is to know.
+    pub limit: Option<NonZeroU64>,
+}
+
 /// A download into a folder, with a record to go on from: that of an earlier one where there is one.
 ///
 /// # Errors
 /// It is running (5), or damaged; the records cannot be read.
-pub async fn into_folder(
-    folder: &Path,
-    policy: Policy,
-    conference: &str,
-    share: ShareId,
-    batch: &Batch,
-    context: &Context,
-) -> Result<Downloader, Failure> {
+pub async fn into_folder(target: &Target<'_>, share: ShareId, batch: &Batch, context: &Context) -> Result<Downloader, Failure> {
+    let Target { folder, policy, conference, limit } = *target;
     let user = context.settings.config.user.as_ref().map(|user| ("user", user.to_string()));
     let place = [("conference", conference.to_owned()), ("share", share.to_string()), ("batch", batch.id.to_string())];
     let manifest = get::manifest(batch).map(|digest| ("manifest", digest));
-    let details = place.into_iter().chain(user).chain(manifest).map(|(key, value)| (key.to_owned(), value)).collect();
-    if let Some((records, record)) = begun(folder, &details)? {
+    let limit = limit.map(|limit| (kept::LIMIT, limit.to_string()));
+    let details = place.into_iter().chain(user).chain(manifest).chain(limit).map(|(key, value)| (key.to_owned(), value)).collect();
+    let records = records().await?;
+    let known = match &records {
+        Some(records) => begun(records, folder, &details).await?.map(|record| (records, record)),
+        None => None,
+    };
+    if let Some((records, record)) = known {
         let name = &record.transfer;
-        match resume::download(&records, name).await {
+        match resume::download(records, name).await {
             // The same files of another share are just coming: these are put beside them, by the policy.
             Err(failure) if failure.code == ExitCode::Conflict && record.details.get("batch") != details.get("batch") => {}
             Err(failure) => return Err(failure),
@@ -132,24 +165,9 @@ pub async fn into_folder(
             }
         }
     }
-    to_folder(folder, policy.overwrite(), share, batch, details)
-}
-
-fn to_folder(
-    folder: &Path,
-    overwrite: Overwrite,
-    share: ShareId,
-    batch: &Batch,
-    details: BTreeMap<String, String>,
-) -> Result<Downloader, Failure> {
-    let record = match records()? {
-        Some(records) => {
-            let user = details.get("user").map_or("", String::as_str);
-            name(folder, share, batch, user).map(|name| (records, name))
-        }
-        None => None,
-    };
-    let options = SinkOptions { overwrite, record, details, ..SinkOptions::default() };
+    let user = details.get("user").map_or("", String::as_str);
+    let record = records.and_then(|records| Some((records, name(folder, share, batch, user)?)));
+    let options = SinkOptions { overwrite: policy.overwrite(), record, details, ..SinkOptions::default() };
     Ok(Downloader::to_folder(folder.to_owned(), options))
 }
 

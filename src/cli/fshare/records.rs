@@ -1,8 +1,18 @@
 //! `fshare status` and `cancel`: uploads and downloads that can be gone on with, from the records that they left.
 
+use std::time::{Duration, SystemTime};
+
 use serde::Serialize;
 
-use super::{call::Call, get, kept, receive, resume, show::human, unshare};
+use super::{
+    call::Call,
+    get,
+    kept::{self, Kept},
+    receive::{self, on_disk},
+    resume,
+    show::human,
+    unshare,
+};
 use crate::{
     cli::{
         ExitCode, Failure, OrFail as _,
@@ -10,6 +20,8 @@ use crate::{
         secret::PinFile,
         settings::Context,
     },
+    clock,
+    conference::wire::Timestamp,
     transfer::{Record, RecordStore, Sink, SinkError, TransferName, name::PART_SUFFIX, resume::ResumeError},
 };
 
@@ -60,6 +72,11 @@ pub struct Row {
     pub share: Option<String>,
     /// Bytes that are over, as last noted.
     pub bytes: u64,
+    /// When that was noted.
+    pub changed: Timestamp,
+    /// How long ago that is.
+    #[serde(skip)]
+    pub age: Duration,
     /// Where a download goes.
     pub folder: Option<String>,
     /// What is uploaded.
@@ -67,7 +84,8 @@ pub struct Row {
 }
 
 impl Row {
-    fn new(record: &Record, running: bool) -> Self {
+    fn new(record: &Record, running: bool, now: SystemTime) -> Self {
+        let changed = Timestamp::from_unix(record.changed);
         let detail = |key: &str| record.details.get(key).cloned();
         let upload = kept::is_upload(record);
         Self {
@@ -77,6 +95,8 @@ impl Row {
             conference: detail("conference"),
             share: detail("share"),
             bytes: record.durable,
+            changed,
+            age: now.duration_since(changed.into()).unwrap_or_default(),
             folder: (!upload).then(|| record.target.clone()),
             paths: kept::paths(record).iter().map(|path| path.display().to_string()).collect(),
         }
@@ -85,15 +105,26 @@ impl Row {
 
 impl Report for Known {
     fn page(&self, page: &mut Page) {
-        let mut table = Table::new(["transfer", "state", "conference", "over", "files"]);
+        let mut table = Table::new(["transfer", "state", "age", "conference", "over", "files"]);
         for row in &self.transfers {
             let conference = row.conference.clone().unwrap_or_default();
             let state = if row.running { "running" } else { "broken off" };
             let more = if row.paths.len() > 1 { format!(" and {} more", row.paths.len() - 1) } else { String::new() };
             let files = row.folder.clone().unwrap_or_else(|| format!("{}{more}", row.paths.first().map_or("", String::as_str)));
-            table.row([row.transfer.clone(), state.to_owned(), conference, human(row.bytes), files]);
+            table.row([row.transfer.clone(), state.to_owned(), ago(row.age), conference, human(row.bytes), files]);
         }
         page.table(table);
+    }
+}
+
+/// A time that has passed, as people say it: in its largest unit.
+fn ago(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m", seconds / 60),
+        3600..86_400 => format!("{}h", seconds / 3600),
+        _ => format!("{}d", seconds / 86_400),
     }
 }
 
@@ -101,19 +132,24 @@ impl Report for Known {
 ///
 /// # Errors
 /// There is no place for them.
-pub fn store() -> Result<RecordStore, Failure> {
-    receive::records()?.ok_or_else(|| Failure::usage("there is no place for records: neither XDG_STATE_HOME nor HOME is set"))
+pub async fn store() -> Result<RecordStore, Failure> {
+    receive::records().await?.ok_or_else(|| Failure::usage("there is no place for records: neither XDG_STATE_HOME nor HOME is set"))
+}
+
+async fn list(records: &RecordStore) -> Result<Vec<Record>, Failure> {
+    let records = records.clone();
+    on_disk(move || records.list()).await?.or_fail(ExitCode::Failed, "read the records of transfers")
 }
 
 /// A record by the name that a person typed.
 ///
 /// # Errors
 /// There is none (4).
-pub fn found(records: &RecordStore, text: &str) -> Result<(TransferName, Record), Failure> {
+pub async fn found(records: &RecordStore, text: &str) -> Result<(TransferName, Record), Failure> {
     let none =
         || Failure::new(ExitCode::NotFound, format!("no transfer is named \"{}\"", safe_line(text))).hint("fshare status lists them");
     let name = TransferName::new(text).map_err(|_| none())?;
-    let known = records.list().or_fail(ExitCode::Failed, "read the records of transfers")?;
+    let known = list(records).await?;
     known.into_iter().find(|record| record.transfer == name).map(|record| (name, record)).ok_or_else(none)
 }
 
@@ -130,14 +166,16 @@ pub fn untaken(name: &TransferName, error: ResumeError) -> Failure {
 ///
 /// # Errors
 /// No such transfer (4).
-pub fn status(wanted: Option<&str>, context: &Context) -> Result<(), Failure> {
-    let store = store()?;
+pub async fn status(wanted: Option<&str>, context: &Context) -> Result<(), Failure> {
+    let store = store().await?;
     let records = match wanted {
-        Some(wanted) => vec![found(&store, wanted)?.1],
-        None => store.list().or_fail(ExitCode::Failed, "read the records of transfers")?,
+        Some(wanted) => vec![found(&store, wanted).await?.1],
+        None => list(&store).await?,
     };
-    let row = |record: &Record| Row::new(record, store.is_held(&record.transfer));
-    context.output.result(&Known { transfers: records.iter().map(row).collect() })
+    let now = clock::wall();
+    let row = move |record: &Record| Row::new(record, store.is_held(&record.transfer), now);
+    let transfers = on_disk(move || records.iter().map(row).collect()).await?;
+    context.output.result(&Known { transfers })
 }
 
 /// `fshare cancel`.
@@ -145,8 +183,8 @@ pub fn status(wanted: Option<&str>, context: &Context) -> Result<(), Failure> {
 /// # Errors
 /// No such transfer (4), it is running (5).
 pub async fn cancel(args: &CancelArgs, context: &Context) -> Result<(), Failure> {
-    let store = store()?;
-    let (name, record) = found(&store, &args.transfer)?;
+    let store = store().await?;
+    let (name, record) = found(&store, &args.transfer).await?;
     if kept::is_upload(&record) {
         return give_up_share(&store, &name, args, context).await;
     }
@@ -155,7 +193,7 @@ pub async fn cancel(args: &CancelArgs, context: &Context) -> Result<(), Failure>
         Err(SinkError::Resume(error @ ResumeError::Busy(_))) => Err(untaken(&name, error)),
         // What does not say what belongs to it goes alone.
         Err(SinkError::Resume(error @ ResumeError::Damaged { .. })) => {
-            store.remove(&name).map_err(|error| untaken(&name, error))?;
+            remove(&store, &name).await?;
             let (why, folder) = (safe_line(&error.to_string()), safe_line(&record.target));
             context.output.warn(format!("{why}: it is removed; partial files (*{PART_SUFFIX}) may be left in {folder}"));
             Ok(())
@@ -166,10 +204,10 @@ pub async fn cancel(args: &CancelArgs, context: &Context) -> Result<(), Failure>
 
 /// An upload is given up: its share ends. A server that cannot be told gives it up by itself, in its time.
 async fn give_up_share(store: &RecordStore, name: &TransferName, args: &CancelArgs, context: &Context) -> Result<(), Failure> {
-    let kept = match kept::Kept::take_up(store, name) {
+    let kept = match Kept::take_up(store, name, |error| untaken(name, error)).await {
         Ok((kept, _)) => kept,
-        Err(error @ ResumeError::Busy(_)) => return Err(untaken(name, error)),
-        Err(_) => return store.remove(name).map_err(|error| untaken(name, error)),
+        Err(failure) if failure.code == ExitCode::Conflict => return Err(failure),
+        Err(_) => return remove(store, name).await,
     };
     let ended = match resume::place(kept.record()) {
         Some((room, share, _)) => match Call::open(&room, &args.pin, get::options(None), context).await {
@@ -190,6 +228,12 @@ async fn give_up_share(store: &RecordStore, name: &TransferName, args: &CancelAr
         }
         Ok(()) | Err(_) => {}
     }
-    kept.forget();
+    kept.forget().await;
     Ok(())
+}
+
+/// Removes a record, and nothing that belongs to it.
+async fn remove(store: &RecordStore, name: &TransferName) -> Result<(), Failure> {
+    let (records, removed) = (store.clone(), name.clone());
+    on_disk(move || records.remove(&removed)).await?.map_err(|error| untaken(name, error))
 }

@@ -13,7 +13,7 @@ use super::{
     share::{self, REDRAW, rate},
     shares,
     sharing::Sharing,
-    show::{Bar, Moved, at},
+    show::{Bar, Moved, at, tell},
 };
 use crate::{
     cli::{ExitCode, Failure, secret::PinFile, settings::Context, values::Room},
@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(value_name = "TRANSFER")]
     pub transfer: Option<String>,
 
-    /// Most bytes a second, such as 2MiB/s
+    /// Most bytes a second, such as 2MiB/s; otherwise as it was begun
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub limit: Option<Bandwidth>,
 
@@ -55,9 +55,9 @@ pub struct Args {
 /// # Errors
 /// No such transfer, or its share is over (4); it is running (5); as `fshare share` and `fshare get`.
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let Some(wanted) = &args.transfer else { return records::status(None, context) };
-    let store = store()?;
-    let (name, record) = found(&store, wanted)?;
+    let Some(wanted) = &args.transfer else { return records::status(None, context).await };
+    let store = store().await?;
+    let (name, record) = found(&store, wanted).await?;
     if kept::is_upload(&record) { upload(&store, &name, args, context).await } else { go_on(&store, &name, args, context).await }
 }
 
@@ -84,10 +84,12 @@ fn same_account(record: &Record, context: &Context) -> Result<(), Failure> {
 }
 
 async fn upload(store: &RecordStore, name: &TransferName, args: &Args, context: &Context) -> Result<(), Failure> {
-    let (kept, manifest) = Kept::take_up(store, name).map_err(|error| untaken(name, error))?;
+    let (kept, manifest) = Kept::take_up(store, name, |error| untaken(name, error)).await?;
     same_account(kept.record(), context)?;
     let (room, id, batch) = place(kept.record()).ok_or_else(|| unusable(name))?;
     let named = Named::of(kept.record()).ok_or_else(|| unusable(name))?;
+    let (for_some, left) = (!named.to.is_empty(), named.left());
+    let limit = args.limit.map_or(named.limit, Bandwidth::get);
     let options = SourceOptions { follow_links: named.follow_links, ..SourceOptions::default() };
     let give_up = format!("share it again; give this up with: fshare cancel {name}");
     let source = Source::from_paths(named.paths, options).await.map_err(|error| failure::of_source(&error).hint(give_up.clone()))?;
@@ -97,8 +99,9 @@ async fn upload(store: &RecordStore, name: &TransferName, args: &Args, context: 
     }
     let shown = share::shown(&source);
     let uploader = Uploader::new(source).map_err(|error| failure::of_transfer("failed to go on", &error, None))?;
-    let mut call = Call::open(&room, &args.pin, share::options(args.limit, true), context).await?;
-    let shared = Sharing::new(context, shown, manifest).go_on(&mut call, uploader, kept, id, batch).await;
+    let mut call = Call::open(&room, &args.pin, share::options(limit, true), context).await?;
+    let shared =
+        Sharing::new(context, shown, manifest).lasting(left).only_for_some(for_some).go_on(&mut call, uploader, kept, id, batch).await;
     call.leave().await;
     shared
 }
@@ -119,7 +122,8 @@ async fn go_on(store: &RecordStore, name: &TransferName, args: &Args, context: &
     let record = downloader.record().cloned().ok_or_else(|| unusable(name))?;
     let (room, share, batch) = place(&record).ok_or_else(|| unusable(name))?;
     let wanted = Wanted { name: name.clone(), share, batch, manifest: record.details.get("manifest").cloned() };
-    let mut call = Call::open(&room, &args.pin, get::options(args.limit.and_then(Bandwidth::get)), context).await?;
+    let limit = args.limit.map_or(kept::limit(&record), Bandwidth::get);
+    let mut call = Call::open(&room, &args.pin, get::options(limit), context).await?;
     let ended = Receiving { context, wanted, waiting: Some(downloader), bar: None }.run(&mut call).await;
     let mut kept = false;
     for event in call.transfers.stop().await {
@@ -179,6 +183,7 @@ impl Receiving<'_> {
                 for other in std::mem::take(&mut offered) {
                     if other != *share {
                         transfers.decline(other).await;
+                    // One that is under way answers an offer that comes later itself.
                     } else if let Some(downloader) = self.waiting.take() {
                         let progress = transfers.receive(*share, batch.id, downloader).await;
                         let progress = progress.map_err(|error| failure::of_transfer("failed to receive", &error, None))?;
@@ -242,7 +247,7 @@ impl Receiving<'_> {
         let output = &self.context.output;
         match event {
             TransferEvent::Downloaded { share, downloaded } => {
-                let told = output.event(&Moved::received(share, &downloaded));
+                let told = tell(output, &Moved::received(share, &downloaded));
                 receive::warn(output, &downloaded);
                 return Ok(Some(told));
             }
@@ -251,7 +256,7 @@ impl Receiving<'_> {
                     bar.retried();
                 }
                 let (share, reason) = (share.to_string(), error.to_string());
-                output.event(&Moved::Broken { at: at(), share, reason, again_in: again_in.as_secs_f64() })?;
+                tell(output, &Moved::Broken { at: at(), share, reason, again_in: again_in.as_secs_f64() })?;
             }
             TransferEvent::Failed { share, error, record } => {
                 return Err(failure::of_transfer(&format!("{share} was not received"), &error, record.as_ref()));

@@ -1,6 +1,6 @@
 //! `fshare share`: hands files to everybody in a conference who may receive them.
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use super::{call::Call, failure, kept::Named, sharing::Sharing};
 use crate::{
@@ -134,9 +134,10 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let (batch, manifest) = (shown(&source), source.manifest().clone());
     let uploader = Uploader::new(source).map_err(|error| failure::of_transfer("failed to share", &error, None))?;
     let user = context.settings.config.user.as_ref().map(ToString::to_string);
+    let limit = args.limit.and_then(Bandwidth::get);
     let named = Named::new(user, &args.paths, args.follow_links);
-    let mut call = Call::open(&args.room, &args.pin, options(args.limit, named.is_some()), context).await?;
-    let named = named.map(|named| Named { conference: call.uri.clone(), ..named });
+    let mut call = Call::open(&args.room, &args.pin, options(limit, named.is_some()), context).await?;
+    let named = named.map(|named| Named { conference: call.uri.clone(), to: args.to.clone(), limit, ..named });
     let opening = if args.via == Via::Info { Opening::Info } else { Opening::Reinvite };
     let how = ShareOptions { opening, recipients: args.to.clone() };
     let sharing = Sharing::new(context, batch, manifest).lasting(args.length).named(named);
@@ -146,6 +147,6 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 }
 
 /// The usual, with a limit; `come_again`: an upload that is broken off can be gone on with.
-pub fn options(limit: Option<Bandwidth>, come_again: bool) -> TransferOptions {
-    TransferOptions { limit: limit.and_then(Bandwidth::get), come_again, ..TransferOptions::default() }
+pub fn options(limit: Option<NonZeroU64>, come_again: bool) -> TransferOptions {
+    TransferOptions { limit, come_again, ..TransferOptions::default() }
 }

@@ -1,5 +1,10 @@
 //! `fshare shares`: what is shared in a conference.
 
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -13,6 +18,7 @@ use crate::{
         values::Room,
     },
     fileshare::{
+        ShareId,
         terminal::{SharingCommand, SharingEvent},
         wire::{
             self,
@@ -28,6 +34,10 @@ pub const EXAMPLES: &str = "Examples:\n  \
 
 /// Most shares of a conference, and members of a share, that are listened to: the server says them a few at a time. One that says more is given up.
 const MAX_TOLD: usize = 65_536;
+/// Most uploads that are asked how far they are.
+const MAX_ASKED: usize = 16;
+/// How long the file servers may take to say it.
+const STATUS: Duration = Duration::from_secs(2);
 
 /// Where to look.
 #[derive(Debug, Clone, clap::Args)]
@@ -61,8 +71,8 @@ pub struct Row {
     pub entries: u32,
     /// Bytes, where known.
     pub bytes: Option<u64>,
-    /// Bytes that are at the server.
-    pub uploaded: u64,
+    /// Bytes that are at the server, where it says so.
+    pub uploaded: Option<u64>,
     /// All are.
     pub complete: bool,
     /// Members who have it.
@@ -81,7 +91,7 @@ impl From<ShareSummary> for Row {
             own: share.own,
             entries: share.batch.entries,
             bytes: share.batch.bytes,
-            uploaded: share.uploaded,
+            uploaded: share.complete.then_some(share.uploaded),
             complete: share.complete,
             finished: share.finished,
             members: share.members,
@@ -95,7 +105,7 @@ impl Report for Shares {
         let mut table = Table::new(["share", "from", "size", "here", "received", "files"]);
         for row in &self.shares {
             let size = row.bytes.map_or_else(|| "?".to_owned(), human);
-            let here = if row.complete { "all".to_owned() } else { human(row.uploaded) };
+            let here = if row.complete { "all".to_owned() } else { row.uploaded.map_or_else(|| "?".to_owned(), human) };
             if row.names.is_empty() {
                 let count = format!("{} files", row.entries);
                 table.row([row.share.clone(), row.from.clone(), size, here, format!("{}/{}", row.finished, row.members), count]);
@@ -140,9 +150,47 @@ pub fn bounded(told: usize) -> Result<(), Failure> {
 /// With the exit code that says why.
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let mut call = Call::open(&args.room, &args.pin, get::options(None), context).await?;
-    let listed = list(&mut call, context).await;
+    let rows = rows(&mut call, context).await;
     call.leave().await;
-    context.output.result(&Shares { shares: listed?.into_iter().map(Row::from).collect() })
+    context.output.result(&Shares { shares: rows? })
+}
+
+/// What is shared, and of uploads that run how far they are.
+async fn rows(call: &mut Call, context: &Context) -> Result<Vec<Row>, Failure> {
+    let shares = list(call, context).await?;
+    let mut asked: BTreeSet<ShareId> = shares.iter().filter(|share| !share.complete).map(|share| share.share).take(MAX_ASKED).collect();
+    for share in &asked {
+        call.tell(SharingCommand::Say { share: *share, message: Box::new(Message::StatusRequest) }).await;
+    }
+    let (session, _) = call.parts();
+    let mut known = BTreeMap::new();
+    let told = async {
+        while !asked.is_empty() {
+            let Some(event) = session.next().await else { return };
+            let SharingEvent::Said { share: Some(share), message } = event else { continue };
+            match *message {
+                Message::Status(status) => {
+                    asked.remove(&share);
+                    known.insert(share, status.uploaded);
+                }
+                Message::Refusal(_) | Message::ShareEnded(_) => {
+                    asked.remove(&share);
+                }
+                _ => {}
+            }
+        }
+    };
+    tokio::select! {
+        // What is not known by then stays unknown.
+        _ = timeout(STATUS, told) => {}
+        () = context.leaving.cancelled() => return Err(Failure::silent(ExitCode::Interrupted)),
+    }
+    let row = |share: ShareSummary| {
+        let uploaded = known.get(&share.share).copied();
+        let row = Row::from(share);
+        Row { uploaded: row.uploaded.or(uploaded), ..row }
+    };
+    Ok(shares.into_iter().map(row).collect())
 }
 
 /// What is shared in the conference that is called.

@@ -1,6 +1,9 @@
 //! A share of ours, from its opening, or from where an earlier process left it, to its end.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use tokio::{
     sync::watch,
@@ -13,17 +16,17 @@ use super::{
     kept::{Kept, Named},
     share::REDRAW,
     shares,
-    show::{Bar, Moved, at},
+    show::{Bar, Moved, at, human, tell},
 };
 use crate::{
     cli::{ExitCode, Failure, output::safe_line, settings::Context},
     clock,
-    conference::client::TerminalEvent,
+    conference::{client::TerminalEvent, wire::Timestamp},
     fileshare::{
         BatchId, ShareId,
         client::{
             Snapshot, Uploader,
-            transfers::{ShareOptions, TransferEvent, Transfers},
+            transfers::{RESUME_WINDOW, ShareOptions, TransferEvent, Transfers},
         },
         terminal::SharingEvent,
         wire::{
@@ -61,6 +64,10 @@ pub struct Sharing<'a> {
     members: Vec<Member>,
     /// Parts of a status that is not whole yet.
     standing: Vec<Member>,
+    /// Members that broke off: bytes that they have, and until when they are waited for.
+    broken: BTreeMap<String, (u64, Timestamp)>,
+    /// It was said that nobody is there.
+    alone: bool,
     /// The time is up, and it was asked how members stand.
     closing: Option<Instant>,
     /// It was ended without a word, and so long its reason may still come.
@@ -84,6 +91,8 @@ impl<'a> Sharing<'a> {
             uploaded: false,
             members: Vec::new(),
             standing: Vec::new(),
+            broken: BTreeMap::new(),
+            alone: false,
             closing: None,
             ended: None,
         }
@@ -93,6 +102,12 @@ impl<'a> Sharing<'a> {
     #[must_use]
     pub fn lasting(self, length: Option<Duration>) -> Self {
         Self { length, ..self }
+    }
+
+    /// It is for somebody in particular.
+    #[must_use]
+    pub fn only_for_some(self, for_some: bool) -> Self {
+        Self { for_some, ..self }
     }
 
     /// What a record is to say, so that another process can go on with it.
@@ -119,6 +134,7 @@ impl<'a> Sharing<'a> {
     /// With the exit code that says why.
     pub async fn go_on(mut self, call: &mut Call, uploader: Uploader, kept: Kept, share: ShareId, batch: BatchId) -> Result<(), Failure> {
         self.kept = Some(kept);
+        self.until = self.length.map(|length| clock::now() + length);
         let begun = call.transfers.go_on(share, batch, uploader).await;
         let progress = begun.map_err(|error| failure::of_transfer("failed to go on", &error, None))?;
         self.ours = Some((share, Some(Bar::new(&self.context.output, share, &self.batch, progress))));
@@ -136,9 +152,9 @@ impl<'a> Sharing<'a> {
             self.end(&mut call.transfers).await;
         }
         match (waits, self.kept.take()) {
-            (true, Some(mut kept)) if self.is_waited_for(call).await => {
-                kept.note(bytes, true);
-                let name = kept.name();
+            (true, Some(kept)) if self.is_waited_for(call).await => {
+                let name = kept.name().clone();
+                kept.leave(bytes).await;
                 ended.map_err(|failure| {
                     let message = if failure.message.is_empty() { "the upload was broken off".to_owned() } else { failure.message };
                     Failure { message, ..failure }
@@ -147,7 +163,7 @@ impl<'a> Sharing<'a> {
             }
             (waits, kept) => {
                 if let Some(kept) = kept {
-                    kept.forget();
+                    kept.forget().await;
                 }
                 // Nobody waits: what was to be gone on with has failed.
                 ended.map_err(|failure| match (waits, failure.code) {
@@ -197,18 +213,23 @@ impl<'a> Sharing<'a> {
                 () = at_moment(over), if over.is_some() => if let Some(ended) = self.on_over(transfers).await {
                     return ended;
                 },
-                _ = ask.tick() => call::ask(session).await,
+                _ = ask.tick() => {
+                    call::ask(session).await;
+                    if let (Some((share, _)), true, None) = (&self.ours, self.uploaded, self.closing) {
+                        transfers.ask(*share).await;
+                    }
+                }
                 _ = redraw.tick() => if let Some((_, Some(bar))) = &mut self.ours {
                     bar.show(&self.context.output)?;
                     if let Some(kept) = &mut self.kept {
-                        kept.note(bar.bytes(), false);
+                        kept.note(bar.bytes());
                     }
                 },
                 () = self.context.leaving.cancelled() => {
                     if self.uploaded || self.kept.is_none() {
                         self.end(transfers).await;
                     }
-                    return Err(Failure::silent(ExitCode::Interrupted));
+                    return Err(self.interrupted());
                 }
             }
         }
@@ -256,7 +277,7 @@ impl<'a> Sharing<'a> {
         }
         let told = std::mem::take(&mut self.members);
         if let Some((share, _)) = &self.ours
-            && let Err(failure) = self.context.output.event(&Moved::finished(*share, &told))
+            && let Err(failure) = tell(&self.context.output, &Moved::finished(*share, &told))
         {
             return Some(Err(failure));
         }
@@ -307,10 +328,48 @@ impl<'a> Sharing<'a> {
             let nobody = || Failure::new(ExitCode::Unreachable, "the time was up before anybody had received it");
             return Some(if anybody { Ok(()) } else { Err(nobody()) });
         }
-        if members.is_empty() {
+        if let Err(failure) = self.on_broken(&members) {
+            return Some(Err(failure));
+        }
+        if members.is_empty() && !std::mem::replace(&mut self.alone, true) {
             self.context.output.note("nobody is there who receives it; waiting for somebody who comes (Ctrl-C ends the share)");
         }
         None
+    }
+
+    /// Says who broke off and is waited for, once each time.
+    fn on_broken(&mut self, members: &[Member]) -> Result<(), Failure> {
+        let Some((share, bar)) = &mut self.ours else { return Ok(()) };
+        // Whoever has it, or is at it, by another of its dialogs is not missed.
+        let is_broken = |member: &&Member| {
+            let others = |other: &Member| other.who == member.who && !matches!(other.state, MemberState::Broken | MemberState::Left);
+            member.state == MemberState::Broken && !members.iter().any(others)
+        };
+        let now: BTreeMap<&str, u64> = members.iter().filter(is_broken).map(|member| (member.who.as_str(), member.bytes)).collect();
+        self.broken.retain(|who, _| now.contains_key(who.as_str()));
+        for (who, bytes) in now {
+            if self.broken.contains_key(who) {
+                continue;
+            }
+            let until = Timestamp::from(clock::wall() + RESUME_WINDOW);
+            self.broken.insert(who.to_owned(), (bytes, until));
+            let event = Moved::Waiting { at: at(), share: share.to_string(), who: who.to_owned(), bytes, until };
+            tell(&self.context.output, &event)?;
+        }
+        if let Some(bar) = bar {
+            let first = self.broken.iter().next();
+            let more = if self.broken.len() > 1 { format!(" and {} more", self.broken.len() - 1) } else { String::new() };
+            bar.waits(first.map_or_else(String::new, |(who, (_, until))| format!(", waiting for {}{more} until {until}", safe_line(who))));
+        }
+        Ok(())
+    }
+
+    /// Ctrl-C: who was waited for has not got it.
+    fn interrupted(&self) -> Failure {
+        let Some((who, (bytes, _))) = self.broken.iter().next() else { return Failure::silent(ExitCode::Interrupted) };
+        let more = if self.broken.len() > 1 { format!(", and {} more are without it", self.broken.len() - 1) } else { String::new() };
+        let text = format!("the share was ended: {} broke off at {} and had not come back{more}", safe_line(who), human(*bytes));
+        Failure::new(ExitCode::Interrupted, text)
     }
 
     /// The time is up. Asked once who has it by now; without an answer nobody does.
@@ -343,14 +402,15 @@ impl<'a> Sharing<'a> {
         match event {
             TransferEvent::Shared { share, batch, .. } => {
                 let (entries, bytes) = (self.batch.entries.into(), self.batch.bytes);
-                output.event(&Moved::Shared { at: at(), share: share.to_string(), entries, bytes })?;
+                tell(output, &Moved::Shared { at: at(), share: share.to_string(), entries, bytes })?;
                 self.until = self.length.map(|length| clock::now() + length);
                 let bar = self.progress.take().map(|progress| Bar::new(output, share, &self.batch, progress));
                 self.ours = Some((share, bar));
-                match self.named.as_ref().map(|named| Kept::begin(named, share, batch, &self.manifest)) {
-                    Some(Ok(kept)) => self.kept = kept,
-                    Some(Err(failure)) => output.note(format!("broken off, it cannot be gone on with: {}", failure.message)),
-                    None => {}
+                if let Some(named) = self.named.take() {
+                    match Kept::begin(&named.lasting(self.length), share, batch, &self.manifest).await {
+                        Ok(kept) => self.kept = kept,
+                        Err(failure) => output.note(format!("broken off, it cannot be gone on with: {}", failure.message)),
+                    }
                 }
                 Ok(())
             }
@@ -359,14 +419,14 @@ impl<'a> Sharing<'a> {
                 self.uploaded = true;
                 // Who is there is worth a word where nobody is.
                 transfers.ask(share).await;
-                output.event(&Moved::Uploaded { at: at(), share: share.to_string(), bytes })
+                tell(output, &Moved::Uploaded { at: at(), share: share.to_string(), bytes })
             }
             TransferEvent::Broken { share, error, again_in } => {
                 if let Some((_, Some(bar))) = &mut self.ours {
                     bar.retried();
                 }
                 let (share, reason) = (share.to_string(), error.to_string());
-                output.event(&Moved::Broken { at: at(), share, reason, again_in: again_in.as_secs_f64() })
+                tell(output, &Moved::Broken { at: at(), share, reason, again_in: again_in.as_secs_f64() })
             }
             TransferEvent::Failed { error, .. } => {
                 let failed = failure::of_transfer("the upload failed", &error, None);

@@ -99,6 +99,19 @@ pub enum Moved {
         /// Connections that broke and were made again.
         retries: u32,
     },
+    /// Somebody who was receiving what we share broke off, and is waited for.
+    Waiting {
+        /// When.
+        at: Timestamp,
+        /// Its name in the conference.
+        share: String,
+        /// Who: its address.
+        who: String,
+        /// Bytes that it has.
+        bytes: u64,
+        /// Until when it is waited for at most, where the server waits as long as it usually does.
+        until: Timestamp,
+    },
     /// A connection broke, and is made again.
     Broken {
         /// When.
@@ -145,6 +158,12 @@ pub struct Received {
     pub path: Option<String>,
     /// Its BLAKE3, in hexadecimal digits; none when it was skipped.
     pub blake3: Option<String>,
+}
+
+/// Tells what happens. With `-q` people want to hear results and nothing else: what was received, and who has what was shared.
+pub fn tell(output: &Output, event: &Moved) -> Result<(), Failure> {
+    let wanted = output.is_json() || !output.is_quiet() || matches!(event, Moved::Received { .. } | Moved::Finished { .. });
+    if wanted { output.event(event) } else { Ok(()) }
 }
 
 /// Now, for an event.
@@ -216,6 +235,11 @@ impl Report for Moved {
                 page
             }
             Self::Progress { .. } => page,
+            Self::Waiting { share, who, bytes, until, .. } => {
+                let broke_off =
+                    format!(": {who} broke off at {}; waiting until {until}, Ctrl-C ends the wait and the share", human(*bytes));
+                page.line([name(share), Text::odd(broke_off)])
+            }
             Self::Broken { share, reason, again_in, .. } => {
                 page.line([name(share), Text::odd(format!(": {reason}; again in {again_in:.1} s"))])
             }
@@ -249,6 +273,8 @@ pub struct Bar {
     file: Option<(u64, Progress)>,
     /// Connections that broke and were made again.
     retries: u32,
+    /// Who is waited for, where somebody is.
+    waiting: String,
     told: Option<std::time::Instant>,
 }
 
@@ -274,7 +300,7 @@ impl Bar {
             Span { start, end, name: file.name.clone() }
         });
         let files = files.collect();
-        Self { bar, share, progress, files, file: None, retries: 0, told: None }
+        Self { bar, share, progress, files, file: None, retries: 0, waiting: String::new(), told: None }
     }
 
     /// Bytes moved.
@@ -285,6 +311,11 @@ impl Bar {
     /// A connection broke, and another one is made.
     pub fn retried(&mut self) {
         self.retries = self.retries.saturating_add(1);
+    }
+
+    /// Says on the line who is waited for; empty for nobody.
+    pub fn waits(&mut self, text: String) {
+        self.waiting = text;
     }
 
     /// Redraws, and tells programs.
@@ -306,7 +337,7 @@ impl Bar {
             1 => ", connected again once".to_owned(),
             times => format!(", connected again {times} times"),
         };
-        self.bar.says(&format!("{} ({SOURCE}{counted}{again})", self.share));
+        self.bar.says(&format!("{} ({SOURCE}{counted}{again}{})", self.share, self.waiting));
         self.bar.at(bytes, total);
         self.show_file(output, bytes);
     }
@@ -320,7 +351,7 @@ impl Bar {
             self.told = Some(clock::now());
             let (share, eta) = (self.share.clone(), now.eta.map(|eta| eta.as_secs()));
             let retries = self.retries;
-            output.event(&Moved::Progress { at: at(), share, bytes, total, rate: now.rate, eta, source: SOURCE, retries })?;
+            tell(output, &Moved::Progress { at: at(), share, bytes, total, rate: now.rate, eta, source: SOURCE, retries })?;
         }
         Ok(())
     }

@@ -133,12 +133,7 @@ impl FileSharing {
                 }
                 continue;
             }
-            let at = |source: SocketAddr| Line {
-                ip: Some(source.ip()),
-                port: source.port(),
-                source: Some(source),
-                ..share.line.clone()
-            };
+            let at = |source: SocketAddr| Line { ip: Some(source.ip()), port: source.port(), source: Some(source), ..share.line.clone() };
             let line = source.map_or_else(|| share.line.clone(), at);
             tracing::info!(%conference, share = %id, "the share goes on at its file server");
             if let Err(why) = self.call_file_server(cx, &seat, id, line, For::Nothing) {
@@ -181,9 +176,5 @@ impl FileSharing {
 
 /// The line of a member that connects from there, in a share whose sharer's line is this one.
 fn receiving(sharers: &Line, source: SocketAddr) -> Line {
-    Line {
-        spelling: sharers.spelling,
-        batch: sharers.batch.clone(),
-        ..Line::terminal(sharers.transport, source, Direction::RecvOnly)
-    }
+    Line { spelling: sharers.spelling, batch: sharers.batch.clone(), ..Line::terminal(sharers.transport, source, Direction::RecvOnly) }
 }

@@ -156,21 +156,17 @@ impl RecordStore {
         }
     }
 
-    /// Removes the records not running and not changed for longer than `age`, and gives them.
+    /// The records not running and not changed for longer than `age`, the oldest first. What belongs to one besides, its partial files, is
+    /// `Sink::discard`'s matter, which looks once more whether it is running.
     ///
     /// # Errors
     /// The folder cannot be read.
-    pub fn remove_older(&self, now: SystemTime, age: Duration) -> Result<Vec<Record>, ResumeError> {
+    pub fn older(&self, now: SystemTime, age: Duration) -> Result<Vec<Record>, ResumeError> {
         let limit = seconds(now).saturating_sub(age.as_secs());
-        let mut removed = Vec::new();
-        for record in self.list()?.into_iter().filter(|record| record.changed < limit) {
-            match self.remove(&record.transfer) {
-                Ok(()) => removed.push(record),
-                Err(ResumeError::Busy(_)) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(removed)
+        let mut old = self.list()?;
+        old.retain(|record| record.changed < limit && !self.is_held(&record.transfer));
+        old.sort_by_key(|record| record.changed);
+        Ok(old)
     }
 
     fn path(&self, name: &TransferName, extension: &str) -> PathBuf {

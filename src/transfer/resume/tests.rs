@@ -127,23 +127,25 @@ fn one_has_a_record_and_only_one() {
 }
 
 #[test]
-fn records_are_listed_and_old_ones_removed() {
+fn records_are_listed_and_old_ones_told() {
     let (folder, store) = store();
-    for text in ["old", "new", "running"] {
+    for text in ["old", "older", "new", "running"] {
         drop(store.create(record(text), &manifest()).expect("creates"));
     }
     let running = store.take_up(&name("running")).expect("takes up");
-    for (text, changed) in [("old", 1_000), ("new", 5_000), ("running", 1_000)] {
+    for (text, changed) in [("old", 1_000), ("older", 900), ("new", 5_000), ("running", 1_000)] {
         let path = folder.path().join(format!("state/{text}.json"));
         fs::write(path, Record { changed, ..record(text) }.to_json()).expect("record");
     }
     fs::write(folder.path().join("state/strange.json"), "{").expect("strange");
     let listed = |records: Vec<Record>| records.iter().map(|record| record.transfer.to_string()).collect::<Vec<_>>();
-    assert_eq!(listed(store.list().expect("lists")), ["new", "old", "running"]);
+    assert_eq!(listed(store.list().expect("lists")), ["new", "old", "older", "running"]);
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(6_000);
-    assert_eq!(listed(store.remove_older(now, Duration::from_secs(2_000)).expect("removes")), ["old"]);
+    let old = || listed(store.older(now, Duration::from_secs(2_000)).expect("lists"));
+    assert_eq!(old(), ["older", "old"]);
     drop(running);
-    assert_eq!(listed(store.list().expect("lists")), ["new", "running"]);
+    store.remove(&name("older")).expect("removes");
+    assert_eq!(old(), ["old", "running"]);
     store.remove(&name("none")).expect("there is none: no error");
 }
 

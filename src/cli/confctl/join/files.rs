@@ -1,8 +1,11 @@
 //! Files in the dialog of a call: what is shared once we are in, and what of others' is received, while the audio goes on.
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
 
-use tokio::sync::{mpsc::Sender, watch};
+use tokio::{
+    sync::{mpsc::Sender, watch},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -10,9 +13,10 @@ use crate::{
         ExitCode, Failure, Output,
         fshare::{
             failure,
-            receive::{self, Commands},
+            kept::{Kept, Named},
+            receive::{self, Commands, Target},
             share::{self, Via},
-            show::{Bar, Moved, at},
+            show::{Bar, Moved, at, tell},
         },
         output::safe_line,
         settings::Context,
@@ -22,13 +26,18 @@ use crate::{
         ShareId,
         client::{
             Downloaded, Downloader, Snapshot, TransferError, Uploader,
-            transfers::{ShareOptions, TransferEvent, TransferOptions, Transfers},
+            transfers::{ShareOptions, TransferEvent, Transfers},
         },
         terminal::{Opening, SharingCommand, SharingEvent},
         wire::control::{Batch, DownloadOffer, Member, Message},
     },
-    transfer::TransferName,
+    transfer::{Manifest, TransferName},
 };
+
+use super::Happenings;
+
+/// How long the conference may take to say that it waits for us.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// What to share, and where to put what others share.
 #[derive(Debug, Clone, clap::Args)]
@@ -62,6 +71,8 @@ pub struct FileArgs {
 pub(super) struct Shared {
     uploader: Uploader,
     batch: Batch,
+    /// What a record is to say, where one is kept.
+    named: Option<Named>,
 }
 
 impl FileArgs {
@@ -69,14 +80,16 @@ impl FileArgs {
     ///
     /// # Errors
     /// A file is not there (4), cannot be read, or has a name that cannot travel (2).
-    pub(super) async fn shared(&self) -> Result<Option<Shared>, Failure> {
+    pub(super) async fn shared(&self, context: &Context) -> Result<Option<Shared>, Failure> {
         if self.share.is_empty() {
             return Ok(None);
         }
         let source = share::source(&self.share, "stdin", false).await?;
         let batch = share::shown(&source);
         let uploader = Uploader::new(source).map_err(|error| failure::of_transfer("failed to share", &error, None))?;
-        Ok(Some(Shared { uploader, batch }))
+        let user = context.settings.config.user.as_ref().map(ToString::to_string);
+        let named = Named::new(user, &self.share, false).map(|named| Named { limit: self.limit.and_then(Bandwidth::get), ..named });
+        Ok(Some(Shared { uploader, batch, named }))
     }
 }
 
@@ -90,6 +103,10 @@ struct Ours {
     uploaded: bool,
     /// How members fared, as far as it was told.
     members: Vec<Member>,
+    manifest: Manifest,
+    named: Option<Named>,
+    /// What is kept of it, so that fshare resume can go on with it.
+    kept: Option<Kept>,
 }
 
 /// The files of a call. Whatever becomes of them, the call goes on; what failed first is how the program ends.
@@ -116,7 +133,8 @@ impl Files {
         uri: &str,
         context: &Context,
     ) -> Self {
-        let options = TransferOptions { limit: args.limit.and_then(Bandwidth::get), ..TransferOptions::default() };
+        let come_again = shared.as_ref().is_some_and(|shared| shared.named.is_some());
+        let options = share::options(args.limit.and_then(Bandwidth::get), come_again);
         Self {
             args: args.clone(),
             output: context.output.clone(),
@@ -138,11 +156,14 @@ impl Files {
 
     /// We are in: what is to be shared is shared, once.
     pub(super) async fn begin(&mut self) {
-        let Some(Shared { uploader, batch }) = self.waiting.take() else { return };
+        let Some(Shared { uploader, batch, named }) = self.waiting.take() else { return };
+        let manifest = uploader.source().manifest().clone();
+        let named = named.map(|named| Named { conference: self.uri.clone(), ..named });
         let opening = if self.args.via == Via::Info { Opening::Info } else { Opening::Reinvite };
         match self.transfers.share(uploader, ShareOptions { opening, ..ShareOptions::default() }).await {
             Ok((_, progress)) => {
-                self.ours = Some(Ours { batch, progress: Some(progress), share: None, uploaded: false, members: Vec::new() });
+                let (share, uploaded, members, kept) = Default::default();
+                self.ours = Some(Ours { batch, progress: Some(progress), share, uploaded, members, manifest, named, kept });
             }
             Err(error) => self.fail(failure::of_transfer("failed to share", &error, None)),
         }
@@ -159,7 +180,7 @@ impl Files {
                     match share {
                         Some(share) if !more => {
                             let members = std::mem::take(&mut ours.members);
-                            self.tell(&Moved::finished(share, &members))
+                            tell(&self.output, &Moved::finished(share, &members))
                         }
                         _ => Ok(()),
                     }
@@ -172,21 +193,28 @@ impl Files {
 
     /// Somebody shares: the answer must come at once, since the call's session waits for it.
     async fn offered(&mut self, share: ShareId, offer: DownloadOffer) -> Result<(), Failure> {
+        if self.transfers.asks_for(share) {
+            return Ok(());
+        }
         let DownloadOffer { from, batch, .. } = offer;
         let wanted = match &self.args.download {
-            Some(folder) => match receive::into_folder(folder, self.args.policy, &self.uri, share, &batch, &self.context).await {
-                Ok(downloader) => self.receive(share, &batch, downloader).await,
-                Err(failure) => {
-                    self.fail(failure);
-                    false
+            Some(folder) => {
+                let limit = self.args.limit.and_then(Bandwidth::get);
+                let target = Target { folder, policy: self.args.policy, conference: &self.uri, limit };
+                match receive::into_folder(&target, share, &batch, &self.context).await {
+                    Ok(downloader) => self.receive(share, &batch, downloader).await,
+                    Err(failure) => {
+                        self.fail(failure);
+                        false
+                    }
                 }
-            },
+            }
             None => false,
         };
         if !wanted {
             self.transfers.decline(share).await;
         }
-        self.tell(&Moved::offered(share, &from, &batch, wanted))
+        tell(&self.output, &Moved::offered(share, &from, &batch, wanted))
     }
 
     async fn receive(&mut self, share: ShareId, batch: &Batch, downloader: Downloader) -> bool {
@@ -208,16 +236,22 @@ impl Files {
     }
 
     /// Something became of a transfer.
-    pub(super) fn became(&mut self, event: TransferEvent) -> Result<(), Failure> {
+    pub(super) async fn became(&mut self, event: TransferEvent) -> Result<(), Failure> {
         let (share, failed, record) = match event {
-            TransferEvent::Shared { share, .. } => {
+            TransferEvent::Shared { share, batch, .. } => {
                 let Some(ours) = &mut self.ours else { return Ok(()) };
                 ours.share = Some(share);
+                if let Some(named) = ours.named.take() {
+                    match Kept::begin(&named, share, batch, &ours.manifest).await {
+                        Ok(kept) => ours.kept = kept,
+                        Err(failure) => self.output.note(format!("broken off, it cannot be gone on with: {}", failure.message)),
+                    }
+                }
                 if let Some(progress) = ours.progress.take() {
                     self.bars.insert(share, Bar::new(&self.output, share, &ours.batch, progress));
                 }
                 let (entries, bytes) = (ours.batch.entries.into(), ours.batch.bytes);
-                return self.tell(&Moved::Shared { at: at(), share: share.to_string(), entries, bytes });
+                return tell(&self.output, &Moved::Shared { at: at(), share: share.to_string(), entries, bytes });
             }
             TransferEvent::NotShared { why, .. } => {
                 self.ours = None;
@@ -227,26 +261,55 @@ impl Files {
                 self.bars.remove(&share);
                 if let Some(ours) = &mut self.ours {
                     ours.uploaded = true;
+                    if let Some(kept) = ours.kept.take() {
+                        kept.forget().await;
+                    }
                 }
-                return self.tell(&Moved::Uploaded { at: at(), share: share.to_string(), bytes });
+                return tell(&self.output, &Moved::Uploaded { at: at(), share: share.to_string(), bytes });
             }
             TransferEvent::Downloaded { share, downloaded } => return self.received(share, downloaded),
             TransferEvent::Broken { share, error, again_in } => {
                 let (share, reason, again_in) = (share.to_string(), error.to_string(), again_in.as_secs_f64());
-                return self.tell(&Moved::Broken { at: at(), share, reason, again_in });
+                return tell(&self.output, &Moved::Broken { at: at(), share, reason, again_in });
+            }
+            TransferEvent::Failed { share, error, .. } if self.is_ours(share) => {
+                let failed = failure::of_transfer(&format!("{share} was not shared"), &error, None);
+                return self.not_uploaded(share, failed, error.is_resumable()).await;
+            }
+            TransferEvent::Ended { share, why, .. } if self.is_ours(share) => {
+                let failed = failure::said(&format!("{share} was ended"), why.as_ref(), None);
+                // Nobody ended it: the conference waits, if it lives.
+                let lost = failed.code == ExitCode::Unreachable;
+                return self.not_uploaded(share, failed, lost).await;
             }
             TransferEvent::Failed { share, error, record } => {
-                let what = if self.is_ours(share) { "shared" } else { "received" };
-                (share, failure::of_transfer(&format!("{share} was not {what}"), &error, record.as_ref()), record)
+                (share, failure::of_transfer(&format!("{share} was not received"), &error, record.as_ref()), record)
             }
             TransferEvent::Ended { share, why, record } => {
                 (share, failure::said(&format!("{share} was ended"), why.as_ref(), record.as_ref()), record)
             }
         };
         self.bars.remove(&share);
-        if self.is_ours(share) {
-            self.ours = None;
-        }
+        self.failed(Some(share), failed, record)
+    }
+
+    /// The upload ended before all of it was at the server; `again`: fshare resume can go on with it, where it is kept.
+    async fn not_uploaded(&mut self, share: ShareId, failed: Failure, again: bool) -> Result<(), Failure> {
+        let bytes = self.bars.remove(&share).map_or(0, |bar| bar.bytes());
+        let kept = self.ours.take().and_then(|ours| ours.kept);
+        let (failed, record) = match kept {
+            Some(kept) if again => {
+                let name = kept.name().clone();
+                kept.leave(bytes).await;
+                let hint = format!("go on with: fshare resume {name}; or end the share with: fshare cancel {name}");
+                (Failure { code: ExitCode::Resumable, ..failed }.hint(hint), Some(name))
+            }
+            Some(kept) => {
+                kept.forget().await;
+                (failed, None)
+            }
+            None => (failed, None),
+        };
         self.failed(Some(share), failed, record)
     }
 
@@ -256,7 +319,7 @@ impl Files {
 
     fn received(&mut self, share: ShareId, downloaded: Box<Downloaded>) -> Result<(), Failure> {
         self.bars.remove(&share);
-        self.output.event(&Moved::received(share, &downloaded))?;
+        tell(&self.output, &Moved::received(share, &downloaded))?;
         for warning in &downloaded.files.warnings {
             self.output.warn(safe_line(warning));
         }
@@ -272,7 +335,7 @@ impl Files {
     fn failed(&mut self, share: Option<ShareId>, failed: Failure, record: Option<TransferName>) -> Result<(), Failure> {
         if self.output.is_json() {
             let (share, reason) = (share.map_or_else(String::new, |share| share.to_string()), failed.message.clone());
-            self.output.event(&Moved::Failed { at: at(), share, reason, transfer: record.map(|name| name.to_string()) })?;
+            tell(&self.output, &Moved::Failed { at: at(), share, reason, transfer: record.map(|name| name.to_string()) })?;
         }
         self.fail(failed);
         Ok(())
@@ -280,12 +343,20 @@ impl Files {
 
     /// The first failure is how the program ends; the call goes on, so that each is said when it happens.
     fn fail(&mut self, failure: Failure) {
-        self.output.warn(&failure.message);
+        match &failure.hint {
+            Some(hint) => self.output.warn(format_args!("{}; {hint}", failure.message)),
+            None => self.output.warn(&failure.message),
+        }
         self.failure.get_or_insert(failure);
     }
 
     /// Redraws the bars, and tells programs how far it is.
     pub(super) fn draw(&mut self) -> Result<(), Failure> {
+        if let Some(ours) = &mut self.ours
+            && let (Some(kept), Some(bar)) = (&mut ours.kept, ours.share.and_then(|share| self.bars.get(&share)))
+        {
+            kept.note(bar.bytes());
+        }
         self.bars.values_mut().try_for_each(|bar| bar.show(&self.output))
     }
 
@@ -294,12 +365,17 @@ impl Files {
         !self.bars.is_empty()
     }
 
-    /// Breaks off what still runs: what came can be gone on with, what went has to be shared again.
+    /// Breaks off what still runs: what came can be gone on with, and what went, where it is kept and the conference waits for it. It is asked
+    /// by `happenings`, as long as there is a call.
     ///
     /// # Errors
     /// Standard output cannot be written to.
-    pub(super) async fn stop(&mut self) -> Result<(), Failure> {
-        for event in self.transfers.stop().await {
+    pub(super) async fn stop(&mut self, happenings: Option<&mut Happenings>) -> Result<(), Failure> {
+        let last = self.transfers.stop().await;
+        let breaks_off = |event: &TransferEvent| matches!(event, TransferEvent::Failed { share, .. } if self.is_ours(*share));
+        let suspended = last.iter().any(breaks_off) && self.ours.as_ref().is_some_and(|ours| ours.kept.is_some());
+        let waited_for = suspended && self.is_waited_for(happenings).await;
+        for event in last {
             match event {
                 TransferEvent::Failed { share, error: TransferError::Stopped, record } if !self.is_ours(share) => {
                     self.fail(match record {
@@ -308,8 +384,12 @@ impl Files {
                         None => Failure::new(ExitCode::Unreachable, format!("left before {share} was received")),
                     });
                 }
-                TransferEvent::Failed { error: TransferError::Stopped, .. } => {}
-                event => self.became(event)?,
+                TransferEvent::Failed { share, error: TransferError::Stopped, .. } => {
+                    let failed = Failure::new(ExitCode::Unreachable, format!("left before all of {share} was uploaded"));
+                    let failed = if waited_for { failed } else { failed.hint("share it again") };
+                    self.not_uploaded(share, failed, waited_for).await?;
+                }
+                event => self.became(event).await?,
             }
         }
         if let Some(ours) = self.ours.as_ref().filter(|ours| !ours.uploaded) {
@@ -319,15 +399,30 @@ impl Files {
         Ok(())
     }
 
+    /// The upload said that it comes again: whether that is agreed on. Without an answer, or a call to ask in, it may be.
+    async fn is_waited_for(&self, happenings: Option<&mut Happenings>) -> bool {
+        let (Some(happenings), Some(ours)) = (happenings, self.ours.as_ref().and_then(|ours| ours.share)) else { return true };
+        let answer = async {
+            while let Some(event) = happenings.next().await {
+                match event {
+                    SharingEvent::Said { share: Some(share), message } if share == ours => match *message {
+                        Message::Done => return true,
+                        Message::Refusal(_) => return false,
+                        _ => {}
+                    },
+                    SharingEvent::Ended { share, .. } if share == ours => return false,
+                    _ => {}
+                }
+            }
+            true
+        };
+        timeout(ANSWER, answer).await.unwrap_or(true)
+    }
+
     /// Waits for the commands of `--on-file`, but for nobody who wants to be gone. Why not all was shared and received, where it was not.
     pub(super) async fn close(self, leaving: &CancellationToken) -> Option<Failure> {
         // Whoever wants to be gone knows that he broke them off.
         let _ = self.commands.end(leaving).await;
         self.failure
-    }
-
-    /// With `-q` only what was asked for is told: what was received.
-    fn tell(&self, event: &Moved) -> Result<(), Failure> {
-        if self.output.is_json() || !self.output.is_quiet() { self.output.event(event) } else { Ok(()) }
     }
 }

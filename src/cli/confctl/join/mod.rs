@@ -134,7 +134,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     };
     let pin = args.pin.given()?;
     let microphone = audio::microphone(&args.mic)?;
-    let shared = args.files.shared().await?;
+    let shared = args.files.shared(home).await?;
     let host = TerminalHost::start().or_fail(ExitCode::Failed, "start the audio")?;
     let transports = dialog::transports(context).await?;
     let identity = identity(args, home, &transports).await?;
@@ -167,7 +167,9 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         }
     };
     let seconds = clock::now().saturating_duration_since(began).as_secs_f64();
-    let stopped = files.stop().await;
+    // Where the other side has ended the call, there is nobody to ask.
+    let is_up = ended.as_ref().is_ok_and(|end| matches!(end.by, Side::Us));
+    let stopped = files.stop(is_up.then_some(&mut happenings)).await;
     let Parting { report, answered } = participant.leave(happenings, PARTING, |_| {}).await.or_fail(ExitCode::Failed, "end the audio")?;
     let End { by, reason, failure } = ended?;
     stopped?;
@@ -176,7 +178,10 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let of_files = files.close(&context.leaving).await;
     match (failure, of_files) {
         // That the call has ended has just been said; what can be gone on with has a code of its own.
-        (Some(failure), of_files) => Err(of_files.filter(|_| failure.message.is_empty()).unwrap_or(failure)),
+        (Some(failure), of_files) => {
+            let says = |of_files: &Failure| failure.message.is_empty() || of_files.code == ExitCode::Resumable;
+            Err(of_files.filter(says).unwrap_or(failure))
+        }
         (None, Some(of_files)) => Err(of_files),
         (None, None) if answered => Ok(()),
         (None, None) => Err(Failure::new(ExitCode::Unreachable, format!("{uri} did not answer when we left: it may be gone")).hint(SILENT)),
@@ -401,7 +406,7 @@ async fn stay(
                 Some(event) => files.hear(event).await?,
                 None => break Ok(End::by_them(&entered, false, None)),
             },
-            event = files.next() => files.became(event)?,
+            event = files.next() => files.became(event).await?,
             keys = &mut pressing, if !pressed => {
                 keys.or_fail(ExitCode::Failed, "press the keys")?;
                 pressed = true;

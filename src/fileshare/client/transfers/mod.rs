@@ -34,11 +34,12 @@ use self::lead::{Lead, Word};
 use super::{Downloaded, Downloader, LocalPort, Settings, Snapshot, Ticket, TransferError, Uploader};
 use crate::{
     clock,
+    conference::client::TerminalEvent,
     fileshare::{
         BatchId, ConfId, ShareId,
         terminal::{Opening, Order, SharingCommand, SharingEvent},
         wire::{
-            Failure,
+            Failure, FailureCode,
             control::{Batch, FileFacts, MAX_FILES, Message},
         },
     },
@@ -52,7 +53,7 @@ const WORDS: usize = 16;
 /// How long transfers get to break off.
 const PARTING: Duration = Duration::from_secs(3);
 /// How long a file server keeps what it has of a share that stands still, where nobody configured it otherwise.
-const RESUME_WINDOW: Duration = Duration::from_secs(600);
+pub const RESUME_WINDOW: Duration = Duration::from_secs(600);
 
 /// What is the same for all transfers.
 #[derive(Debug, Clone)]
@@ -350,7 +351,16 @@ impl Transfers {
                     running.tell(Word::Offered);
                 }
             }
+            SharingEvent::Terminal(TerminalEvent::Ended { .. }) => self.call_ended(),
             SharingEvent::Said { share: None, .. } | SharingEvent::Offered { .. } | SharingEvent::Terminal(_) => {}
+        }
+    }
+
+    /// The call is over: who asks for a share asks nobody any more, and one of the same name in the next call is another one. What has a line or
+    /// a part by INFO is ended by that.
+    pub fn call_ended(&mut self) {
+        for (_, running) in self.live.extract_if(.., |_, running| running.asks()) {
+            running.tell(Word::Ended(Some(Failure::new(FailureCode::Unreachable, "the call is over"))));
         }
     }
 
