@@ -163,7 +163,7 @@ fn terminal() -> Standing {
         packets_sent: 50,
         packets_lost: 0,
         level_dbfs: Some(-20.0),
-        shares: vec![ShareStanding { share: "share-1".into(), state: "shared".into() }],
+        shares: vec![ShareStanding { share: "share-1".into(), state: "shared".into(), bytes: Some(1), total: Some(2) }],
         happened: vec![Happened { at: when().to_string(), what: "joined".into(), text: "PCMU".into() }],
     }
 }

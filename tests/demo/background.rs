@@ -4,12 +4,17 @@ use std::{
     fs,
     io::{Read as _, Write as _},
     os::unix::net::UnixStream,
+    process::Stdio,
     time::Duration,
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::Value;
 
-use crate::programs::{Ran, Relayd, folder, ran};
+use crate::programs::{Ran, Relayd, folder, program, ran};
 
 /// Whatever is awaited comes within this, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -172,7 +177,7 @@ fn whoever_waits_for_a_download_keeps_nobody_else_from_being_heard() {
         assert!(confkit::clock::now() < end, "nobody is refused");
         std::thread::park_timeout(Duration::from_millis(50));
     };
-    assert!(refused.contains("64 downloads are waited for already"), "{refused}");
+    assert!(refused.contains("64 transfers are waited for already"), "{refused}");
     desk.ua(&["desk", "get", "nowhere.txt"]).ends_with(5);
     desk.told(&["desk", "status"]);
     // Who has gone is not waited for.
@@ -182,6 +187,69 @@ fn whoever_waits_for_a_download_keeps_nobody_else_from_being_heard() {
         assert!(confkit::clock::now() < end, "those who have gone are waited for");
     }
     desk.ua(&["stop", "desk"]).ends_with(0);
+}
+
+#[test]
+fn an_upload_is_waited_for_shown_and_left_to_others_when_it_breaks_off() {
+    let desk = Desk::new();
+    let place = folder("background-upload");
+    let file = place.join("long.bin");
+    fs::write(&file, vec![7; 8_000_000]).expect("written");
+    let path = file.to_str().expect("UTF-8").to_owned();
+    desk.told(&["start", "desk", "--as", "alice", "--call", "room"]);
+    let whole = desk.told(&["desk", "share", &path, "--wait"])["share"].clone();
+    let status = desk.told(&["desk", "status"]);
+    let shared = status["shares"].as_array().expect("shares")[0].clone();
+    assert_eq!((shared["bytes"].as_u64(), shared["total"].as_u64()), (Some(8_000_000), Some(8_000_000)), "{shared}");
+    assert!(shared["share"] == whole && shared["state"] != "shared", "all of it was there when it ended: {shared}");
+    // The next call has nothing of it.
+    desk.ua(&["desk", "hangup"]).ends_with(0);
+    assert_eq!(desk.told(&["desk", "status"])["shares"], serde_json::json!([]));
+    desk.ua(&["stop", "desk"]).ends_with(0);
+
+    desk.told(&["start", "desk", "--as", "alice", "--call", "room", "--limit", "1MiB/s"]);
+    let share = desk.told(&["desk", "share", &path])["share"].clone();
+    let moved = |status: &Value| {
+        let shares = status["shares"].as_array().cloned().unwrap_or_default();
+        shares.iter().find(|told| told["share"] == share).and_then(|told| told["bytes"].as_u64())
+    };
+    desk.waits("desk", |status| moved(status) > Some(1_000_000));
+    desk.ua(&["stop", "desk"]).ends_with(0);
+    let fshare = |args: &[&str]| {
+        let mut fshare = program(env!("CARGO_BIN_EXE_fshare"));
+        fshare.args(["--json", "--as", "alice"]).args(args).envs(desk.relayd.environment.iter().cloned());
+        fshare
+    };
+    let known = ran(fshare(&["status"]).output().expect("fshare starts")).ends_with(0);
+    let known: Value = serde_json::from_str(&known.out).expect("JSON");
+    // The newest: an earlier run of this test may have left one.
+    let ours = known["transfers"].as_array().expect("transfers").iter().filter(|known| known["paths"][0] == path.as_str());
+    let known = ours.max_by_key(|known| known["changed"].to_string()).expect("it is kept").clone();
+    assert!(known["bytes"].as_u64() > Some(0) && known["running"] == false, "{known}");
+    let name = known["transfer"].as_str().expect("a name").to_owned();
+    let mut again = fshare(&["resume", &name, "--limit", "none"]).stdout(Stdio::piped()).spawn().expect("fshare starts");
+    desk.told(&["start", "couch", "--as", "bob", "--call", "room"]);
+    let to = place.join("received");
+    desk.ua(&["couch", "get", "long.bin", "--output", to.to_str().expect("UTF-8")]).ends_with(0);
+    assert!(fs::read(to.join("long.bin")).expect("it came") == vec![7; 8_000_000]);
+    assert!(again.wait().expect("it ends").success());
+}
+
+#[test]
+fn of_two_that_are_started_at_once_over_a_dead_one_s_socket_one_runs() {
+    let desk = Desk::new();
+    let started = desk.told(&["start", "desk", "--as", "alice"]);
+    let pid = Pid::from_raw(started["pid"].as_i64().and_then(|pid| pid.try_into().ok()).expect("a pid"));
+    kill(pid, Signal::SIGKILL).expect("it runs");
+    let start = || {
+        let mut confctl = desk.relayd.confctl(&["--json", "ua", "start", "desk", "--as", "alice"]);
+        confctl.env("XDG_RUNTIME_DIR", desk.session.path()).spawn().expect("confctl starts")
+    };
+    let both = [start(), start()].map(|child| ran(child.wait_with_output().expect("it ends")));
+    let mut codes = both.each_ref().map(|ran| ran.code);
+    codes.sort_unstable();
+    assert_eq!(codes, [0, 5], "{both:?}");
+    assert_eq!(desk.told(&["list"])["terminals"].as_array().map(Vec::len), Some(1));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `mod.rs` | the terminal: its call, its files, its end |
-//! | `files.rs` | what it shares and receives in its call |
+//! | `files/` | what it shares and receives in its call |
 //! | `log.rs` | what has happened |
 
 mod files;
@@ -24,7 +24,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use files::{Filed, Manner, Order, is_named};
+pub use files::{Filed, Manner, Order, Stands, ToShare, is_named};
 pub use log::Log;
 
 use files::{Files, ORDERS};
@@ -104,7 +104,7 @@ impl Actor {
                         Some(event) => files.hear(event).await.into_iter().for_each(note),
                         None => break,
                     },
-                    event = files.next() => note(files.became(event)),
+                    event = files.next() => note(files.became(event).await),
                     () = silence, if unlisted.is_some() => files.unsaid(&shares::unsaid()),
                     Some(order) = inbox.recv() => files.take(order).await,
                     () = token.cancelled() => break,
@@ -204,7 +204,9 @@ impl Actor {
         self.stop.cancel();
         let listening = self.listening.await;
         let (happenings, mut files) = listening.or_fail(ExitCode::Failed, format_args!("end the terminal {}", self.name))?;
-        files.stop().await;
+        for happened in files.stop().await {
+            tracing::info!(terminal = self.name, what = happened.told().0, more = happened.told().1, "left");
+        }
         let log = self.log;
         let note = |event| {
             if let SharingEvent::Terminal(event) = event {

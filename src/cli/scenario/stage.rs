@@ -244,7 +244,7 @@ impl Stage {
         let (participant, happenings) = opened.or_fail(ExitCode::Failed, format_args!("open the terminal {}", terminal.name))?;
         let folder = self.folder.path().join(RECEIVED).join(terminal.name.as_str());
         let (limit, patience) = (terminal.limit.get(), self.context.settings.config.timeout.get());
-        let manner = Manner { receive: terminal.receive, limit, folder, overwrite: Overwrite::Replace, patience };
+        let manner = Manner { receive: terminal.receive, limit, folder, overwrite: Overwrite::Replace, patience, come_again: false };
         let (journal, name) = (Arc::clone(&self.journal), terminal.name.to_string());
         let mark = move |what, text| journal.mark(&name, what, text);
         let actor = Actor::new(terminal.name.as_str(), participant, happenings, manner, mark, &self.tasks);

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     cli::{
         ExitCode, Failure, OrFail as _,
-        actor::Order,
+        actor::{Order, ToShare},
         confctl::{dialog, message},
         fshare::failure,
         settings::Context,
@@ -177,7 +177,8 @@ async fn share(stage: &Stage, wanted: &Share) -> Result<(), Failure> {
     let uploader = Uploader::new(source).map_err(|error| failure::of_transfer("failed to share", &error, None))?;
     let recipients = to.iter().map(|who| address(stage, &who.0)).collect();
     let options = ShareOptions { opening: via.0, recipients };
-    actor.ask(stage.patience(), |reply| Order::Share(Box::new(uploader), options, reply)).await.map(drop)
+    let wanted = ToShare { uploader, options, named: None, wait: false };
+    actor.ask(stage.patience(), |reply| Order::Share(Box::new(wanted), reply)).await.map(drop)
 }
 
 /// The conference that is meant; checked when the file was read.

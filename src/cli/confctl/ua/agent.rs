@@ -1,7 +1,8 @@
 //! The terminal itself: a process that has a call, or waits for one, and does what is asked over its socket.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
+    num::NonZeroU64,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -13,7 +14,7 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{UnixListener, UnixStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit},
     task::JoinSet,
     time::timeout,
 };
@@ -26,10 +27,10 @@ use super::{
 use crate::{
     cli::{
         ExitCode, Failure, OrFail as _,
-        actor::{Actor, Manner, Order, Participant},
+        actor::{Actor, Manner, Order, Participant, ToShare},
         audio,
         confctl::{dialog, message},
-        fshare::failure,
+        fshare::{failure, kept::Named},
         settings::Context,
         values::{Callee, Digits, Room},
     },
@@ -40,7 +41,6 @@ use crate::{
     },
     config::Bandwidth,
     fileshare::{
-        ShareId,
         client::{Uploader, transfers::ShareOptions},
         terminal::{Opening, SharingTerminal},
     },
@@ -49,14 +49,14 @@ use crate::{
     transfer::{Overwrite, Source, SourceOptions},
 };
 
-/// Requests that are done at the same time; others wait to be accepted. Downloads that are waited for do not count.
+/// Requests that are done at the same time; others wait to be accepted. Transfers that are waited for do not count.
 const REQUESTS: usize = 32;
-/// Downloads that are waited for at the same time; another wait is refused.
+/// Transfers that are waited for at the same time; another wait is refused.
 const WAITS: usize = 64;
 /// How long a request may take to be said.
 const SAID: Duration = Duration::from_secs(5);
-/// How long the rest of a download may take. Whoever asked may go away before: it goes on all the same.
-const DOWNLOAD: Duration = Duration::from_secs(24 * 3600);
+/// How long the rest of a transfer may take. Whoever asked may go away before: it goes on all the same.
+const TRANSFER: Duration = Duration::from_secs(24 * 3600);
 /// How long an answer takes at most to be acknowledged by whoever calls.
 const ANSWERED: Duration = Duration::from_secs(5);
 /// How many happenings `status` tells.
@@ -75,8 +75,10 @@ struct Agent {
     /// Whom it has called last.
     peer: Mutex<Option<String>>,
     happened: Arc<Mutex<VecDeque<Happened>>>,
-    /// Who may wait for a download.
+    /// Who may wait for a transfer.
     waits: Semaphore,
+    /// Most bytes a second of each transfer.
+    limit: Option<NonZeroU64>,
     stop: CancellationToken,
 }
 
@@ -85,17 +87,10 @@ struct Agent {
 /// # Errors
 /// With the exit code that says why it cannot begin.
 pub async fn run(args: &StartArgs, folder: &Path, context: &Context) -> Result<(), Failure> {
-    let listener = place::listen(folder, &args.name).await?;
-    let socket = place::socket(folder, &args.name);
+    let place = place::listen(folder, &args.name)?;
     let tasks = TaskTracker::new();
-    let begun = begin(args, context, &tasks).await;
-    let ended = match begun {
-        Ok(agent) => serve(agent, args, &listener).await,
-        Err(failure) => Err(failure),
-    };
-    // A socket without a terminal is taken over by the next one all the same.
-    let _ = std::fs::remove_file(&socket);
-    ended
+    let agent = begin(args, context, &tasks).await?;
+    serve(agent, args, &place.listener).await
 }
 
 async fn begin(args: &StartArgs, context: &Context, tasks: &TaskTracker) -> Result<Agent, Failure> {
@@ -127,6 +122,8 @@ async fn begin(args: &StartArgs, context: &Context, tasks: &TaskTracker) -> Resu
         folder: args.download.clone().unwrap_or_else(|| PathBuf::from(".")),
         overwrite: Overwrite::Rename,
         patience: context.settings.config.timeout.get(),
+        // Who has no account cannot be known again.
+        come_again: context.settings.config.user.is_some(),
     };
     let happened = Arc::new(Mutex::new(VecDeque::new()));
     let kept = Arc::clone(&happened);
@@ -141,7 +138,8 @@ async fn begin(args: &StartArgs, context: &Context, tasks: &TaskTracker) -> Resu
     let actor = Actor::new(&name, participant, happenings, manner, mark, tasks);
     let (context, stop) = (context.clone(), context.leaving.child_token());
     let (muted, peer, waits) = (AtomicBool::new(false), Mutex::default(), Semaphore::new(WAITS));
-    let agent = Agent { name, address: shown, actor, context, muted, peer, happened, waits, stop };
+    let limit = args.limit.and_then(Bandwidth::get);
+    let agent = Agent { name, address: shown, actor, context, muted, peer, happened, waits, limit, stop };
     let ready = async {
         if registers {
             agent.register().await?;
@@ -212,8 +210,8 @@ impl Agent {
                 return Some(stream);
             }
             Ok(request) => {
-                // A download may take a day: others have their turn meanwhile, and nobody is waited for who has gone.
-                let waits = matches!(request, Request::Get { .. });
+                // A transfer may take a day: others have their turn meanwhile, and nobody is waited for who has gone.
+                let waits = request.waits();
                 let _turn = if waits {
                     drop(turn);
                     None
@@ -254,22 +252,23 @@ impl Agent {
                 }
             }
             Request::Hangup => self.actor.hang_up(patience).await?,
-            Request::Share { paths, info, to } => {
+            Request::Share { paths, info, to, wait } => {
                 self.actor.is_in_call()?;
+                let _wait = if wait { Some(self.waits()?) } else { None };
+                let named = self.named(&paths, &to);
                 let source = Source::from_paths(paths, SourceOptions::default()).await.map_err(|error| failure::of_source(&error))?;
                 let uploader = Uploader::new(source).map_err(|error| failure::of_transfer("failed to share", &error, None))?;
                 let opening = if info { Opening::Info } else { Opening::Reinvite };
                 let options = ShareOptions { opening, recipients: to };
-                let share = self.actor.ask(patience, |reply| Order::Share(Box::new(uploader), options, reply)).await?;
+                let wanted = ToShare { uploader, options, named, wait };
+                let patience = if wait { TRANSFER } else { patience };
+                let share = self.actor.ask(patience, |reply| Order::Share(Box::new(wanted), reply)).await?;
                 return Ok(Reply::Shared(share.to_string()));
             }
             Request::Get { file, folder } => {
                 self.actor.is_in_call()?;
-                let Ok(_wait) = self.waits.try_acquire() else {
-                    return Err(Failure::new(ExitCode::Conflict, format!("{WAITS} downloads are waited for already"))
-                        .hint(format!("confctl ua {} status tells what has come", self.name)));
-                };
-                self.actor.ask(DOWNLOAD, |reply| Order::Download(file, folder, reply)).await?;
+                let _wait = self.waits()?;
+                self.actor.ask(TRANSFER, |reply| Order::Download(file, folder, reply)).await?;
             }
             Request::Unshare { file } => {
                 self.actor.is_in_call()?;
@@ -292,6 +291,35 @@ impl Agent {
             Request::Stop => self.stop.cancel(),
         }
         Ok(Reply::Done)
+    }
+
+    /// Whoever waits for a transfer keeps one of the places for that.
+    fn waits(&self) -> Result<SemaphorePermit<'_>, Failure> {
+        self.waits.try_acquire().map_err(|_| {
+            Failure::new(ExitCode::Conflict, format!("{WAITS} transfers are waited for already"))
+                .hint(format!("confctl ua {} status tells how far they are", self.name))
+        })
+    }
+
+    /// What a record is to say of an upload, so that `fshare resume` can go on with it.
+    fn named(&self, paths: &[PathBuf], to: &[String]) -> Option<Named> {
+        let user = self.context.settings.config.user.as_ref().map(ToString::to_string);
+        let conference = self.peer()?;
+        let named = Named::new(user, paths, false)?;
+        Some(Named { conference, to: to.to_vec(), limit: self.limit, ..named })
+    }
+
+    /// Whom it has called, or who has called it.
+    fn peer(&self) -> Option<String> {
+        let called = || {
+            self.actor.log.look(0, |all| {
+                all.iter().rev().find_map(|event| match event {
+                    TerminalEvent::Called { from } => Some(from.uri.to_string()),
+                    _ => None,
+                })
+            })
+        };
+        self.peer.lock().unwrap_or_else(PoisonError::into_inner).clone().or_else(called)
     }
 
     async fn call(&self, room: &Room, pin: Option<Pin>) -> Result<(), Failure> {
@@ -318,28 +346,20 @@ impl Agent {
         let report = self.actor.participant.report().await.ok();
         let stats = report.as_ref().map(|report| &report.stats);
         let level = report.as_ref().and_then(|report| report.recent.level_dbfs);
-        let shares: BTreeMap<ShareId, &'static str> =
-            self.actor.filed.look(0, |all| all.iter().filter_map(|filed| Some((filed.share()?, filed.told().0))).collect());
-        let called = self.actor.log.look(0, |all| {
-            all.iter().rev().find_map(|event| match event {
-                TerminalEvent::Called { from } => Some(from.uri.to_string()),
-                _ => None,
-            })
-        });
-        let dialled = self.peer.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let shares = self.actor.ask(self.context.settings.config.timeout.get(), Order::Stand).await.unwrap_or_default();
         let happened = self.happened.lock().unwrap_or_else(PoisonError::into_inner);
         Standing {
             name: self.name.clone(),
             address: self.address.clone(),
             pid: std::process::id(),
             in_call: self.actor.in_call(),
-            peer: dialled.or(called),
+            peer: self.peer(),
             muted: self.muted.load(Ordering::Relaxed),
             packets_received: stats.map_or(0, |stats| stats.packets_in),
             packets_sent: stats.map_or(0, |stats| stats.packets_out),
             packets_lost: stats.map_or(0, |stats| stats.lost),
             level_dbfs: level.map(|level| (f64::from(level) * 10.0).round() / 10.0),
-            shares: shares.into_iter().map(|(share, state)| ShareStanding { share: share.to_string(), state: state.to_owned() }).collect(),
+            shares: shares.into_iter().map(ShareStanding::from).collect(),
             happened: happened.iter().cloned().collect(),
         }
     }

@@ -84,8 +84,13 @@ pub enum Verb {
     /// Hang up
     #[command(after_help = "Examples:\n  confctl ua desk hangup")]
     Hangup,
-    /// Share files in the call; it ends when the conference has taken them, and they go while other commands come
-    #[command(after_help = "Examples:\n  confctl ua desk share slides.pdf notes\n  confctl ua desk share minutes.txt --via info --to bob")]
+    /// Share files in the call
+    ///
+    /// It ends when the conference has taken them: they go while other commands come, and status says how far they are. With --wait it ends when
+    /// all is at the server. An upload that breaks off is kept, as that of fshare share is: fshare status lists it, fshare resume goes on with it.
+    #[command(
+        after_help = "Examples:\n  confctl ua desk share slides.pdf notes\n  confctl ua desk share minutes.txt --via info --to bob --wait"
+    )]
     Share(ShareArgs),
     /// Get what is shared in the call; it ends when all is here and verified
     #[command(after_help = "Examples:\n  confctl ua desk get notes.txt --output notes")]
@@ -192,6 +197,10 @@ pub struct ShareArgs {
     /// Only for these: a user, a participant's id or a URI (repeatable); everybody with the right otherwise
     #[arg(long = "to", value_name = "WHO")]
     pub to: Vec<String>,
+
+    /// Wait until all is at the server
+    #[arg(long)]
+    pub wait: bool,
 }
 
 /// What to get.
@@ -257,8 +266,8 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         (_, None) => Err(Failure::usage("no terminal is named").hint("confctl ua NAME call ROOM")),
         (verb, Some(name)) => {
             let request = request(verb)?;
-            // A share that comes may take as long as it takes; whoever waits can go away.
-            let patience = if matches!(request, Request::Get { .. }) { Duration::from_secs(u64::from(u32::MAX)) } else { patience * 2 };
+            // A transfer may take as long as it takes; whoever waits can go away.
+            let patience = if request.waits() { Duration::from_secs(u64::from(u32::MAX)) } else { patience * 2 };
             let reply = tokio::select! {
                 reply = place::ask(&folder, name, &request, patience) => reply?,
                 () = context.leaving.cancelled() => return Err(Failure::silent(ExitCode::Interrupted)),
@@ -279,9 +288,9 @@ fn request(verb: &Verb) -> Result<Request, Failure> {
         Verb::Call(CallArgs { room, pin }) => Request::Call { to: room.to_string(), pin: pin.given()?.map(|pin| pin.reveal().to_owned()) },
         Verb::Answer => Request::Answer,
         Verb::Hangup => Request::Hangup,
-        Verb::Share(ShareArgs { paths, via, to }) => {
+        Verb::Share(ShareArgs { paths, via, to, wait }) => {
             let paths = paths.iter().map(here).collect::<Result<_, _>>()?;
-            Request::Share { paths, info: *via == Via::Info, to: to.clone() }
+            Request::Share { paths, info: *via == Via::Info, to: to.clone(), wait: *wait }
         }
         Verb::Get(GetArgs { file, output }) => Request::Get { file: file.clone(), folder: output.as_ref().map(here).transpose()? },
         Verb::Unshare(NamedShare { file }) => Request::Unshare { file: file.clone() },
@@ -329,7 +338,8 @@ async fn begin(args: &StartArgs, folder: &Path, context: &Context) -> Result<(),
             return Err(failure);
         }
         match place::ask(folder, &args.name, &Request::Status, LOOK * 10).await {
-            Ok(Reply::Stands(standing)) => return context.output.result(&*standing),
+            // Not another one of this name, which was quicker.
+            Ok(Reply::Stands(standing)) if standing.pid == child.id() => return context.output.result(&*standing),
             _ if clock::now() >= until || context.leaving.is_cancelled() => {
                 // It may have ended at this very moment.
                 let _ = child.kill().and_then(|()| child.wait());

@@ -2,7 +2,7 @@
 
 use std::{
     fmt, fs, io,
-    os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _},
+    os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     str::FromStr,
     time::Duration,
@@ -22,6 +22,8 @@ use crate::{
 
 /// How a terminal's socket is named in its folder.
 const ENDING: &str = ".sock";
+/// How the file is named that a terminal holds locked as long as it runs. It stays: who removed it could not know who has just opened it.
+const LOCK: &str = ".lock";
 /// The verbs that stand in a terminal's place on the command line.
 const VERBS: [&str; 4] = ["start", "stop", "list", "help"];
 
@@ -102,22 +104,45 @@ pub fn names(folder: &Path) -> Result<Vec<UaName>, Failure> {
     Ok(names)
 }
 
-/// Listens on a terminal's socket; one that a dead terminal has left is taken over.
+/// A terminal's place: its socket, and the lock without which nobody else of its name comes to be. Dropped, both are free.
+#[derive(Debug)]
+pub struct Place {
+    /// Where it listens.
+    pub listener: UnixListener,
+    socket: PathBuf,
+    _lock: fs::File,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // The lock is still ours, and so is the socket; one without a terminal is taken over by the next one all the same.
+        let _ = fs::remove_file(&self.socket);
+    }
+}
+
+/// Listens on a terminal's socket; one that a dead terminal has left is taken over. Of several who want it at the same time, one gets it.
 ///
 /// # Errors
 /// A terminal of this name runs (5).
-pub async fn listen(folder: &Path, name: &UaName) -> Result<UnixListener, Failure> {
-    let path = socket(folder, name);
-    match UnixStream::connect(&path).await {
-        Ok(_) => return Err(taken(name)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        // Nobody listens there any more.
-        Err(_) => fs::remove_file(&path).or_fail(ExitCode::Failed, format_args!("remove {}", path.display()))?,
+pub fn listen(folder: &Path, name: &UaName) -> Result<Place, Failure> {
+    let path = folder.join(format!("{name}{LOCK}"));
+    let lock = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let lock = lock.or_fail(ExitCode::Failed, format_args!("open {}", path.display()))?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => return Err(taken(name)),
+        Err(fs::TryLockError::Error(error)) => return Err(error).or_fail(ExitCode::Failed, format_args!("lock {}", path.display())),
     }
-    match UnixListener::bind(&path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(taken(name)),
-        bound => bound.or_fail(ExitCode::Failed, format_args!("listen on {}", path.display())),
+    let socket = socket(folder, name);
+    // Whoever listened there is dead: it had the lock.
+    match fs::remove_file(&socket) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).or_fail(ExitCode::Failed, format_args!("remove {}", socket.display()));
+        }
+        _ => {}
     }
+    let listener = UnixListener::bind(&socket).or_fail(ExitCode::Failed, format_args!("listen on {}", socket.display()))?;
+    Ok(Place { listener, socket, _lock: lock })
 }
 
 /// A terminal of this name runs.
@@ -165,16 +190,49 @@ mod tests {
         }
     }
 
+    /// A socket that nobody listens on any more, as a killed terminal leaves it.
+    fn stale(folder: &Path, name: &UaName) {
+        drop(std::os::unix::net::UnixListener::bind(socket(folder, name)).unwrap());
+    }
+
     #[tokio::test]
     async fn a_socket_that_nobody_listens_on_is_taken_over_and_another_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let name: UaName = "bob".parse().unwrap();
-        drop(listen(folder.path(), &name).await.unwrap());
+        stale(folder.path(), &name);
         assert_eq!(names(folder.path()).unwrap(), std::slice::from_ref(&name));
         let request = Request::Status;
         let dead = ask(folder.path(), &name, &request, Duration::from_secs(1)).await.unwrap_err();
         assert_eq!(dead.code, ExitCode::NotFound);
-        let _listener = listen(folder.path(), &name).await.unwrap();
-        assert_eq!(listen(folder.path(), &name).await.unwrap_err().code, ExitCode::Conflict);
+        let place = listen(folder.path(), &name).unwrap();
+        assert_eq!(listen(folder.path(), &name).unwrap_err().code, ExitCode::Conflict);
+        drop(place);
+        assert_eq!(names(folder.path()).unwrap(), [], "it leaves nothing to be taken over");
+        listen(folder.path(), &name).unwrap();
+    }
+
+    #[tokio::test]
+    async fn of_many_who_want_a_stale_socket_at_once_one_gets_it_and_is_heard_there() {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().unwrap();
+            let name: UaName = "bob".parse().unwrap();
+            stale(folder.path(), &name);
+            let start = std::sync::Barrier::new(8);
+            let runtime = tokio::runtime::Handle::current();
+            let places: Vec<_> = std::thread::scope(|scope| {
+                let one = || {
+                    let _inside = runtime.enter();
+                    start.wait();
+                    listen(folder.path(), &name)
+                };
+                let all: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
+                all.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            let (got, refused): (Vec<_>, Vec<_>) = places.into_iter().partition(Result::is_ok);
+            assert!(refused.iter().all(|refused| refused.as_ref().is_err_and(|failure| failure.code == ExitCode::Conflict)));
+            let [Ok(place)] = &got[..] else { panic!("{} got it", got.len()) };
+            let (connected, accepted) = tokio::join!(UnixStream::connect(socket(folder.path(), &name)), place.listener.accept());
+            assert!(connected.is_ok() && accepted.is_ok());
+        }
     }
 }

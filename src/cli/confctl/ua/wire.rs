@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::{
     ExitCode, Failure,
+    actor::Stands,
+    fshare::show::human,
     output::{Page, Report, Table, Text},
 };
 
@@ -35,6 +37,9 @@ pub enum Request {
         info: bool,
         /// Who may receive; empty: everybody with the right.
         to: Vec<String>,
+        /// The reply comes when all is at the server, not when the conference has taken it.
+        #[serde(default)]
+        wait: bool,
     },
     /// Have all of a share.
     Get {
@@ -69,6 +74,13 @@ pub enum Request {
     Status,
     /// End everything. The connection is closed when it has.
     Stop,
+}
+
+impl Request {
+    /// Whoever asks waits for a transfer, however long it takes.
+    pub fn waits(&self) -> bool {
+        matches!(self, Self::Get { .. } | Self::Share { wait: true, .. })
+    }
 }
 
 /// What became of it.
@@ -115,7 +127,7 @@ pub struct Standing {
     pub packets_lost: i64,
     /// How loud it is what it hears; null for silence.
     pub level_dbfs: Option<f64>,
-    /// Shares that it has heard of.
+    /// Shares of its call.
     pub shares: Vec<ShareStanding>,
     /// What happened to it last.
     pub happened: Vec<Happened>,
@@ -128,6 +140,30 @@ pub struct ShareStanding {
     pub share: String,
     /// The last that happened to it: `offered`, `declined`, `shared`, `uploaded`, `finished`, `received`, `broken`, `failed`.
     pub state: String,
+    /// Bytes that were moved, where it is shared or received.
+    #[serde(default)]
+    pub bytes: Option<u64>,
+    /// Of how many, where that is known.
+    #[serde(default)]
+    pub total: Option<u64>,
+}
+
+impl From<Stands> for ShareStanding {
+    fn from(Stands { share, state, moved }: Stands) -> Self {
+        let (bytes, total) = moved.map_or((None, None), |(bytes, total)| (Some(bytes), total));
+        Self { share: share.to_string(), state: state.to_owned(), bytes, total }
+    }
+}
+
+impl ShareStanding {
+    /// The state, and how far it is.
+    fn told(&self) -> String {
+        match (self.bytes, self.total) {
+            (Some(bytes), Some(total)) => format!("{}, {} of {}", self.state, human(bytes), human(total)),
+            (Some(bytes), None) => format!("{}, {}", self.state, human(bytes)),
+            (None, _) => self.state.clone(),
+        }
+    }
 }
 
 /// Something that happened.
@@ -195,7 +231,7 @@ impl Report for Standing {
         page.field("packets", [format!("{} received, {} sent, {} lost", self.packets_received, self.packets_sent, self.packets_lost)]);
         page.field("hears", [self.level_dbfs.map_or_else(|| "silence".to_owned(), |level| format!("{level:.1} dBFS"))]);
         for share in &self.shares {
-            page.field(&share.share, [&share.state]);
+            page.field(&share.share, [share.told()]);
         }
         if let Some(last) = self.happened.last() {
             page.field("last", [format!("{} {} {}", last.at, last.what, last.text).trim_end().to_owned()]);
@@ -227,7 +263,7 @@ mod tests {
     fn requests_and_replies_are_read_as_they_were_written() {
         let requests = [
             Request::Call { to: "standup".into(), pin: None },
-            Request::Share { paths: vec!["/tmp/x".into()], info: true, to: vec!["bob".into()] },
+            Request::Share { paths: vec!["/tmp/x".into()], info: true, to: vec!["bob".into()], wait: true },
             Request::Stop,
         ];
         for request in requests {
