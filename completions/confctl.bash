@@ -3821,7 +3821,7 @@ _confctl() {
             return 0
             ;;
         confctl__subcmd__ua__subcmd__share)
-            opts="-q -v -h --via --to --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
+            opts="-q -v -h --via --to --wait --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

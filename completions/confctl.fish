@@ -376,7 +376,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand ua; and not __fish_seen_
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and not __fish_seen_subcommand_from start stop list call answer hangup share get unshare dtmf mute unmute message status help" -a "call" -d 'Call a conference, or anybody'
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and not __fish_seen_subcommand_from start stop list call answer hangup share get unshare dtmf mute unmute message status help" -a "answer" -d 'Answer the call that rings'
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and not __fish_seen_subcommand_from start stop list call answer hangup share get unshare dtmf mute unmute message status help" -a "hangup" -d 'Hang up'
-complete -c confctl -n "__fish_confctl_using_subcommand ua; and not __fish_seen_subcommand_from start stop list call answer hangup share get unshare dtmf mute unmute message status help" -a "share" -d 'Share files in the call; it ends when the conference has taken them, and they go while other commands come'
+complete -c confctl -n "__fish_confctl_using_subcommand ua; and not __fish_seen_subcommand_from start stop list call answer hangup share get unshare dtmf mute unmute message status help" -a "share" -d 'Share files in the call'
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and not __fish_seen_subcommand_from start stop list call answer hangup share get unshare dtmf mute unmute message status help" -a "get" -d 'Get what is shared in the call; it ends when all is here and verified'
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and not __fish_seen_subcommand_from start stop list call answer hangup share get unshare dtmf mute unmute message status help" -a "unshare" -d 'Stop sharing, or leave a share'
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and not __fish_seen_subcommand_from start stop list call answer hangup share get unshare dtmf mute unmute message status help" -a "dtmf" -d 'Press keys'
@@ -493,6 +493,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subc
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from share" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from share" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from share" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from share" -l wait -d 'Wait until all is at the server'
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from share" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from share" -s q -l quiet -d 'Print only results and errors'
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from share" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
@@ -602,7 +603,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subc
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from help" -f -a "call" -d 'Call a conference, or anybody'
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from help" -f -a "answer" -d 'Answer the call that rings'
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from help" -f -a "hangup" -d 'Hang up'
-complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from help" -f -a "share" -d 'Share files in the call; it ends when the conference has taken them, and they go while other commands come'
+complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from help" -f -a "share" -d 'Share files in the call'
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from help" -f -a "get" -d 'Get what is shared in the call; it ends when all is here and verified'
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from help" -f -a "unshare" -d 'Stop sharing, or leave a share'
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from help" -f -a "dtmf" -d 'Press keys'
@@ -719,7 +720,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand help; and __fish_seen_su
 complete -c confctl -n "__fish_confctl_using_subcommand help; and __fish_seen_subcommand_from ua" -f -a "call" -d 'Call a conference, or anybody'
 complete -c confctl -n "__fish_confctl_using_subcommand help; and __fish_seen_subcommand_from ua" -f -a "answer" -d 'Answer the call that rings'
 complete -c confctl -n "__fish_confctl_using_subcommand help; and __fish_seen_subcommand_from ua" -f -a "hangup" -d 'Hang up'
-complete -c confctl -n "__fish_confctl_using_subcommand help; and __fish_seen_subcommand_from ua" -f -a "share" -d 'Share files in the call; it ends when the conference has taken them, and they go while other commands come'
+complete -c confctl -n "__fish_confctl_using_subcommand help; and __fish_seen_subcommand_from ua" -f -a "share" -d 'Share files in the call'
 complete -c confctl -n "__fish_confctl_using_subcommand help; and __fish_seen_subcommand_from ua" -f -a "get" -d 'Get what is shared in the call; it ends when all is here and verified'
 complete -c confctl -n "__fish_confctl_using_subcommand help; and __fish_seen_subcommand_from ua" -f -a "unshare" -d 'Stop sharing, or leave a share'
 complete -c confctl -n "__fish_confctl_using_subcommand help; and __fish_seen_subcommand_from ua" -f -a "dtmf" -d 'Press keys'

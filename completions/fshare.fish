@@ -390,8 +390,8 @@ complete -c fshare -n "__fish_fshare_using_subcommand status" -l ca -d 'Certific
 complete -c fshare -n "__fish_fshare_using_subcommand status" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
 complete -c fshare -n "__fish_fshare_using_subcommand status" -s q -l quiet -d 'Print only results and errors'
 complete -c fshare -n "__fish_fshare_using_subcommand status" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
-complete -c fshare -n "__fish_fshare_using_subcommand status" -s h -l help -d 'Print help'
-complete -c fshare -n "__fish_fshare_using_subcommand resume" -l limit -d 'Most bytes a second, such as 2MiB/s' -r
+complete -c fshare -n "__fish_fshare_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fshare -n "__fish_fshare_using_subcommand resume" -l limit -d 'Most bytes a second, such as 2MiB/s; otherwise as it was begun' -r
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -l pin-file -d 'Read the PIN from the first line of this file (or set CONFKIT_PIN)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'
