@@ -20,7 +20,7 @@ section! {
         /// How long an answer is waited for, unless `--timeout` says otherwise.
         timeout: Span<100, 86_400_000> = Span::of_millis(10_000),
         /// How long what is left of an upload or a download that was broken off is kept, from the last time that it moved: its record, and its partial files.
-        keep_transfers: Span<3_600_000, 315_360_000_000> = Span::of_millis(30 * 86_400_000),
+        keep_transfers: Span<3_600_000, 31_557_600_000> = Span::of_millis(30 * 86_400_000),
     }
 }
 
