@@ -8,8 +8,10 @@
 //! | `take_up` | opens the store, and goes on with what an earlier process left |
 //! | `take` | the batch header and the data |
 //! | `note` | how far the disk is |
+//! | `hashing` | what an earlier process wrote is hashed beside everything else |
 //! | `verify` | the hashes, and the end |
 
+mod hashing;
 mod note;
 mod take;
 mod take_up;
@@ -25,7 +27,6 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    contents::Contents,
     orders::{Begun, Order, gather, next},
     record::{Files, Leftover, Record},
     room::{Common, Stored},
@@ -38,7 +39,9 @@ use crate::{
     },
     transfer::{Spool, spool::SpoolError},
 };
+use hashing::Hashes;
 use note::noted;
+use verify::Closing;
 
 /// See the [module](self).
 pub(super) struct Keeper {
@@ -47,7 +50,9 @@ pub(super) struct Keeper {
     files: Files,
     spool: Spool,
     /// The hashes of what was written.
-    contents: Contents,
+    hashes: Hashes,
+    /// The trailer that waits for the hashes.
+    closing: Option<Closing>,
     record: Option<Record>,
     /// Connection whose orders count.
     current: u64,
@@ -162,6 +167,7 @@ impl Keeper {
                 biased;
                 () = over.cancelled() => return,
                 noted = noted(&mut self.noting) => self.noted(noted),
+                hashed = self.hashes.caught_up() => self.on_caught_up(hashed).await,
                 Ok(()) = marks.changed(), if self.noting.is_none() => {
                     let durable = marks.borrow_and_update().durable;
                     self.note(durable);
@@ -177,6 +183,7 @@ impl Keeper {
                 },
             };
             if let Err(why) = done {
+                (self.hashes, self.closing) = (Hashes::default(), None);
                 self.spool.fail(&why.text);
                 fail(&self.conf, &self.common, &self.stored, why).await;
             }
@@ -203,7 +210,7 @@ impl Keeper {
             }
             Order::Data { connection, total, data } => self.take_data(connection, total, vec![data]).await?,
             Order::Trailer { connection, whole } if connection == self.current && !failed => {
-                if self.stored.borrow().trailer.is_none() {
+                if self.stored.borrow().trailer.is_none() && self.closing.is_none() {
                     self.verify(whole).await?;
                 }
             }

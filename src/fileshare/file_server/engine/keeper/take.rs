@@ -5,7 +5,9 @@ use tokio::task::spawn_blocking;
 
 use super::{
     super::{contents::Contents, room::Manifest, stats::add},
-    Keeper, of_spool,
+    Keeper,
+    hashing::Hashes,
+    of_spool,
 };
 use crate::{
     fileshare::wire::{Failure, FailureCode, payload},
@@ -24,7 +26,7 @@ impl Keeper {
                 self.check_limits(&manifest)?;
                 self.common.announce(&self.conf, manifest.whole.len(), manifest.bytes)?;
                 self.keep_manifest(&manifest).await?;
-                self.contents = contents;
+                self.hashes = Hashes::Made(contents);
                 self.publish(manifest);
                 Ok(())
             }
@@ -46,6 +48,9 @@ impl Keeper {
             let Some(manifest) = &stored.manifest else { return Err(protocol("data came before the manifest".into())) };
             (manifest.bytes, stored.written(), stored.total)
         };
+        if self.closing.is_some() {
+            return Err(protocol("data came behind the hashes".into()));
+        }
         let payload = u64::from(self.common.config.payload);
         let mut end = written;
         for piece in &pieces {
@@ -63,9 +68,9 @@ impl Keeper {
         // One of known size claimed it all when it was let in.
         self.common.grow(&self.conf, end)?;
         add(&self.common.stats.received, end.saturating_sub(written));
-        let (spool, contents) = (&mut self.spool, &mut self.contents);
+        let (spool, hashes) = (&mut self.spool, &mut self.hashes);
         // The disk's work is begun first; the hash is made beside it.
-        let hash = async { pieces.iter().for_each(|piece| contents.update(piece)) };
+        let hash = async { hashes.update(&pieces) };
         let (appended, ()) = tokio::join!(spool.append_all(pieces.clone()), hash);
         let written = appended.map_err(|error| of_spool(&error))?;
         self.common.space().wrote(&self.conf, written);

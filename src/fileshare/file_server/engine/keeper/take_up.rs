@@ -1,6 +1,6 @@
 //! The store is opened; what an earlier process left is gone on with.
 
-use std::{io, sync::Arc};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::{sync::watch, task::spawn_blocking};
@@ -8,11 +8,13 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     super::{
-        contents::Contents,
         record::{Files, Leftover, List, Record},
         room::{Common, Stored},
     },
-    Keeper, of_spool,
+    Keeper,
+    hashing::Hashes,
+    of_spool,
+    verify::Closing,
 };
 use crate::{
     fileshare::{
@@ -21,9 +23,6 @@ use crate::{
     },
     transfer::{Spool, spool::SpoolOptions},
 };
-
-/// What is read at once to hash what an earlier process wrote, in bytes.
-const REREAD: usize = 1024 * 1024;
 
 impl Keeper {
     pub(super) async fn open(
@@ -48,7 +47,8 @@ impl Keeper {
             common,
             files,
             spool,
-            contents: Contents::default(),
+            hashes: Hashes::default(),
+            closing: None,
             record: None,
             current: 0,
             stored,
@@ -81,21 +81,14 @@ impl Keeper {
             let (files, noted) = (self.files.clone(), record.clone());
             self.on_disk(move || files.write(&noted)).await?;
         }
-        self.contents = contents;
-        let mut reader = self.spool.reader(0).map_err(|error| of_spool(&error))?;
-        while reader.position() < left.durable {
-            let left = usize::try_from(left.durable.saturating_sub(reader.position())).unwrap_or(REREAD);
-            let Some(bytes) = reader.next(REREAD.min(left)).await.map_err(|error| of_spool(&error))? else { break };
-            self.contents.update(&bytes);
-        }
         self.record = Some(record);
         self.stored.send_modify(|stored| stored.noted = left.durable);
         self.publish(manifest);
         tracing::info!(conf = %self.conf, bytes = left.durable, "went on with the upload of an earlier process");
-        match trailer {
-            Some(trailer) => self.complete(trailer).await,
-            None => Ok(()),
-        }
+        // Members and the sharer are served from here on: only the end waits for the hashes.
+        self.closing = trailer.map(Closing::of_earlier).transpose()?;
+        self.hash_from(contents, 0, Duration::ZERO)?;
+        self.close().await
     }
 
     /// A list from the disk, when memory has room for it.

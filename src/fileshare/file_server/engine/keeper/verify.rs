@@ -2,14 +2,31 @@
 
 use bytes::Bytes;
 
-use super::{Keeper, of_spool};
+use super::{Keeper, hashing::Hashes, of_spool};
 use crate::fileshare::{
     file_server::plane::PlaneEvent,
     wire::{Failure, FailureCode, payload},
 };
 
+/// The end of an upload that is to be verified.
+pub(super) struct Closing {
+    /// The trailer as it came.
+    whole: Bytes,
+    trailer: payload::Trailer,
+    /// An earlier process had verified it.
+    earlier: bool,
+}
+
+impl Closing {
+    /// That of an upload that an earlier process had whole.
+    pub(super) fn of_earlier(whole: Bytes) -> Result<Self, Failure> {
+        let trailer = payload::Trailer::read(&whole).map_err(|error| Failure::new(error.code(), error.to_string()))?;
+        Ok(Self { whole, trailer, earlier: true })
+    }
+}
+
 impl Keeper {
-    /// The hashes came behind the last packet.
+    /// The hashes came behind the last packet. What can be told without those of what is stored is told at once.
     pub(super) async fn verify(&mut self, whole: Bytes) -> Result<(), Failure> {
         let integrity = |text: String| Failure::new(FailureCode::Integrity, text);
         let trailer = payload::Trailer::read(&whole).map_err(|error| Failure::new(error.code(), error.to_string()))?;
@@ -25,9 +42,34 @@ impl Keeper {
         if known.is_some_and(|bytes| bytes != written) {
             return Err(integrity(format!("the batch has {} bytes by its manifest, and {written} came", known.unwrap_or(0))));
         }
-        self.check_hashes(&trailer, written, "what came is not what was sent")?;
+        self.closing = Some(Closing { whole, trailer, earlier: false });
+        self.close().await
+    }
+
+    /// Ends the upload, where its trailer is here and the hashes are made.
+    pub(super) async fn close(&mut self) -> Result<(), Failure> {
+        let Some(Closing { whole, trailer, earlier }) = self.closing.take() else { return Ok(()) };
+        let contents = match std::mem::take(&mut self.hashes) {
+            Hashes::Made(contents) => contents,
+            behind @ Hashes::Behind(_) => {
+                (self.hashes, self.closing) = (behind, Some(Closing { whole, trailer, earlier }));
+                return Ok(());
+            }
+        };
+        let written = self.stored.borrow().written();
+        let what = if earlier { "what an earlier process stored has changed on disk" } else { "what came is not what was sent" };
+        let checked = contents.check(&trailer, written);
+        checked.map_err(|why| Failure::new(FailureCode::Integrity, format!("{what}: {why}")))?;
         self.spool.finish().await.map_err(|error| of_spool(&error))?;
         self.settle().await?;
+        if !earlier {
+            self.keep_trailer(&whole, written).await?;
+        }
+        self.tell_complete(whole, written).await;
+        Ok(())
+    }
+
+    async fn keep_trailer(&mut self, whole: &Bytes, written: u64) -> Result<(), Failure> {
         if let Some(record) = &mut self.record {
             (record.durable, record.complete) = (written, true);
         }
@@ -36,27 +78,10 @@ impl Keeper {
             files.write_trailer(&bytes)?;
             record.map_or(Ok(()), |record| files.write(&record))
         })
-        .await?;
-        self.tell_complete(whole, written).await;
-        Ok(())
+        .await
     }
 
-    /// An earlier process had it all.
-    pub(super) async fn complete(&mut self, whole: Bytes) -> Result<(), Failure> {
-        let trailer = payload::Trailer::read(&whole).map_err(|error| Failure::new(error.code(), error.to_string()))?;
-        let written = self.stored.borrow().written();
-        self.check_hashes(&trailer, written, "what an earlier process stored has changed on disk")?;
-        let bytes = self.spool.finish().await.map_err(|error| of_spool(&error))?;
-        self.tell_complete(whole, bytes).await;
-        Ok(())
-    }
-
-    pub(super) fn check_hashes(&mut self, trailer: &payload::Trailer, written: u64, what: &str) -> Result<(), Failure> {
-        let contents = std::mem::take(&mut self.contents);
-        contents.check(trailer, written).map_err(|why| Failure::new(FailureCode::Integrity, format!("{what}: {why}")))
-    }
-
-    pub(super) async fn tell_complete(&self, trailer: Bytes, bytes: u64) {
+    async fn tell_complete(&self, trailer: Bytes, bytes: u64) {
         self.common.space().settle(&self.conf, bytes);
         // The machine knows first: a connection that is told ends soon after.
         self.common.tell(PlaneEvent::Uploaded { conf: self.conf.clone(), bytes }).await;

@@ -6,6 +6,7 @@ mod bounded;
 mod downloading;
 mod ending;
 mod keeping;
+mod restarting;
 mod terminals;
 mod uploading;
 

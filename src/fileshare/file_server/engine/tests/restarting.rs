@@ -1,0 +1,105 @@
+//! A process that has much to hash of what the one before it wrote: nobody waits for that but the end of the upload.
+
+use super::*;
+
+/// Packets whose bytes are told apart; all behind them that the earlier process wrote are zeros.
+const TOLD: usize = 4;
+
+/// A process that is killed in the upload of a stream of which it has so many bytes.
+async fn killed_with(bytes: u64) -> (Arc<tempfile::TempDir>, Bytes) {
+    let content = content(TOLD * PAYLOAD);
+    let mut rig = Rig::new(|_| {});
+    let mut alice = rig.join(Role::Upload, 0).await;
+    alice.manifest_of_a_stream().await;
+    for sequence in 0..TOLD {
+        alice.send(Kind::Data, 0, sequence as u64, content.slice(sequence * PAYLOAD..(sequence + 1) * PAYLOAD)).await;
+    }
+    let mut bob = rig.join(Role::Download, 0).await;
+    bob.expect(Kind::Manifest).await;
+    for _ in 0..TOLD {
+        bob.expect(Kind::Data).await;
+    }
+    let folder = rig.folder.clone();
+    drop(rig);
+    let spool = OpenOptions::new().write(true).open(folder.path().join("fileshare/c-c1.spool")).expect("the spool");
+    // A hole: it takes no room, and as long to hash as any other bytes.
+    spool.set_len(bytes).expect("longer");
+    (folder, content)
+}
+
+#[tokio::test]
+async fn who_comes_after_a_restart_is_served_while_what_was_written_is_hashed_and_the_next_stop_is_prompt() {
+    /// More than can be hashed in the time of this test.
+    const HUGE: u64 = 1 << 39;
+    let (folder, content) = killed_with(HUGE).await;
+    let mut rig = Rig::again(folder.clone(), |_| {});
+    let mut alice = rig.join(Role::Upload, 0).await;
+    assert_eq!((alice.first, alice.welcome.as_ref().map(|welcome| welcome.durable)), (HUGE / PAYLOAD as u64, Some(HUGE)));
+    let mut bob = rig.join(Role::Download, 0).await;
+    bob.expect(Kind::Manifest).await;
+    for sequence in 0..TOLD {
+        assert_eq!(bob.expect(Kind::Data).await.data, content.slice(sequence * PAYLOAD..(sequence + 1) * PAYLOAD));
+    }
+    drop(bob);
+    // The upload goes on, too, and what comes is on disk.
+    alice.send(Kind::Data, 0, alice.first, content.slice(..PAYLOAD)).await;
+    let durable = HUGE + PAYLOAD as u64;
+    while payload::Acknowledgement::read(&alice.expect(Kind::Acknowledgement).await.data).expect("one").durable < durable {}
+    let mut carol = rig.join(Role::Download, alice.first).await;
+    carol.expect(Kind::Manifest).await;
+    assert_eq!(carol.expect(Kind::Data).await.data, content.slice(..PAYLOAD));
+    // The end waits.
+    let end = payload::Trailer { bytes: durable, packets: durable / PAYLOAD as u64, ..trailer(&content) };
+    alice.send(Kind::Trailer, 1, 0, end.to_bytes()).await;
+    drop((alice, carol));
+    let mut dave = rig.join(Role::Upload, 0).await;
+    assert_eq!(dave.first, durable / PAYLOAD as u64, "who comes now is answered as well");
+    assert!(!rig.engine.progress(&conf()).complete);
+
+    let away = async {
+        let why = dave.error().await;
+        drop(dave);
+        why
+    };
+    let ((), why) = timeout(LAST / 2, async { tokio::join!(rig.engine.shut_down(), away) }).await.expect("a prompt stop");
+    assert_eq!(why, FailureCode::Busy);
+
+    let mut rig = Rig::again(folder, |_| {});
+    assert_eq!(rig.join(Role::Upload, 0).await.first, durable / PAYLOAD as u64);
+    let files = rig.folder.path().join("fileshare");
+    rig.engine.close(&conf(), &Failure::new(FailureCode::Ended, "over"));
+    soon("the files being deleted", async {
+        while stored(&files) > 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_upload_that_ends_before_all_is_hashed_is_verified_as_any_other() {
+    const MUCH: usize = 32 << 20;
+    for right in [true, false] {
+        let (folder, content) = killed_with(MUCH as u64).await;
+        let mut whole = vec![0; MUCH];
+        whole[..content.len()].copy_from_slice(&content);
+        whole.extend_from_slice(&content[..7]);
+        let whole = Bytes::from(whole);
+        let mut end = trailer(&whole);
+        if !right {
+            end.files[0].blake3[0] ^= 1;
+            end.blake3 = end.files[0].blake3;
+        }
+        let mut rig = Rig::again(folder, |_| {});
+        let mut alice = rig.join(Role::Upload, 0).await;
+        assert_eq!(alice.first, (MUCH / PAYLOAD) as u64);
+        alice.send(Kind::Data, alice.first + 1, alice.first, whole.slice(MUCH..)).await;
+        alice.send(Kind::Trailer, 1, 0, end.to_bytes()).await;
+        if right {
+            alice.acknowledged().await;
+            assert_eq!(rig.news().await, PlaneEvent::Uploaded { conf: conf(), bytes: whole.len() as u64 });
+        } else {
+            assert_eq!(alice.error().await, FailureCode::Integrity);
+        }
+    }
+}
