@@ -1,7 +1,7 @@
 //! A limit of bytes per second, as a token bucket on the caller's clock.
 //!
-//! One bucket may serve several transfers. Who asks with [`TokenBucket::reserve`] is served in the order of asking, whatever the
-//! sizes, so that equal chunks make equal shares.
+//! One bucket may serve several transfers. Who asks is served in the order of asking, whatever the sizes, so that equal chunks make equal
+//! shares.
 
 use std::{
     num::NonZeroU64,
@@ -49,18 +49,6 @@ impl TokenBucket {
         self.level = self.level.min(i128::from(self.burst) * NANO);
     }
 
-    /// Takes bytes if they are there. Otherwise takes nothing and says how long until they will be, if nobody else asks meanwhile.
-    /// More than the burst is granted when the bucket is full; the rest is owed.
-    pub fn take(&mut self, now: Instant, bytes: u64) -> Option<Duration> {
-        self.fill(now);
-        let missing = i128::from(bytes.min(self.burst)) * NANO - self.level;
-        if missing > 0 {
-            return Some(self.time_for(missing));
-        }
-        self.level -= i128::from(bytes) * NANO;
-        None
-    }
-
     /// Takes bytes in any case, and says how long to wait before they may be sent: nothing when they were there. Later callers wait
     /// behind this one.
     pub fn reserve(&mut self, now: Instant, bytes: u64) -> Duration {
@@ -97,10 +85,11 @@ mod tests {
     fn a_burst_passes_and_then_the_rate() {
         let start = clock::now();
         let mut bucket = TokenBucket::new(start, MEGA, 500);
-        assert_eq!(bucket.take(start, 500), None);
-        assert_eq!(bucket.take(start, 100), Some(Duration::from_micros(100)));
-        assert_eq!(bucket.take(start + Duration::from_micros(100), 100), None);
-        assert_eq!(bucket.take(start, 1), Some(Duration::from_micros(1)), "a clock that goes back fills nothing");
+        let micros = |wait: Duration| wait.as_micros();
+        assert_eq!(micros(bucket.reserve(start, 500)), 0);
+        assert_eq!(micros(bucket.reserve(start, 100)), 100);
+        assert_eq!(micros(bucket.reserve(start + Duration::from_micros(200), 100)), 0);
+        assert_eq!(micros(bucket.reserve(start, 1)), 1, "a clock that goes back fills nothing");
     }
 
     #[test]
@@ -112,10 +101,8 @@ mod tests {
             let mut bucket = TokenBucket::new(start, MEGA, 10_000);
             for _ in 0..2_000 {
                 let bytes = random.random_range(1..=10_000);
-                if let Some(wait) = bucket.take(now, bytes) {
-                    now += wait;
-                    assert_eq!(bucket.take(now, bytes), None, "seed {seed}");
-                }
+                now += bucket.reserve(now, bytes);
+                assert_eq!(bucket.reserve(now, 0), Duration::ZERO, "seed {seed}");
                 passed += bytes;
                 assert!(u128::from(passed) <= (now - start).as_micros() + 1 + 10_000, "seed {seed}");
                 now += Duration::from_nanos(random.random_range(0..5_000_000));
@@ -124,11 +111,11 @@ mod tests {
     }
 
     #[test]
-    fn more_than_the_burst_passes_at_once_and_is_owed() {
+    fn more_than_the_burst_is_owed() {
         let start = clock::now();
         let mut bucket = TokenBucket::new(start, MEGA, 1_000);
-        assert_eq!(bucket.take(start, 11_000), None);
-        assert_eq!(bucket.take(start, 1), Some(Duration::from_micros(10_001)));
+        assert_eq!(bucket.reserve(start, 11_000), Duration::from_micros(10_000));
+        assert_eq!(bucket.reserve(start, 1), Duration::from_micros(10_001));
     }
 
     #[test]

@@ -32,7 +32,7 @@ impl Wire {
     fn carry(&mut self, packet: &Packet) -> bool {
         let bytes = packet.to_bytes();
         let part = bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        self.decoder.push(&bytes[..part]).expect("taken out between");
+        self.decoder.room().extend_from_slice(&bytes[..part]);
         (self.left, self.carried) = (self.left - part as u64, self.carried + part as u64);
         part == bytes.len()
     }

@@ -3,19 +3,17 @@
 use bytes::{Buf as _, BytesMut};
 
 use super::{
-    packet::{HEADER_LENGTH, MAX_PAYLOAD, Packet, PacketError, Start, Way, start},
+    packet::{HEADER_LENGTH, Packet, PacketError, Start, Way, start},
     spare::{LEAST, Spare},
 };
 
-/// Most bytes that a decoder keeps: the longest packet, and as much again that was read with it. See [`Decoder::push`].
-pub const MAX_BUFFERED: usize = 2 * MAX_PAYLOAD as usize;
 /// What is asked of the socket while nothing is known of the next packet, in bytes.
 const FIRST_READ: usize = 4096;
 
 /// Cuts a stream of bytes into packets. Payloads are split off the buffer that they were read into, not copied.
 ///
-/// Either read into [`Decoder::room`], which asks for the rest of one packet and the next header, or [`Decoder::push`] bytes; then take
-/// packets until [`Decoder::next_packet`] has none. After an error every further call gives the same error.
+/// Read into [`Decoder::room`], which asks for the rest of one packet and the next header; then take packets until
+/// [`Decoder::next_packet`] has none. After an error every further call gives the same error.
 #[derive(Debug)]
 pub struct Decoder {
     buffer: BytesMut,
@@ -35,11 +33,6 @@ impl Decoder {
     /// Sets the longest payload taken from now on, in bytes.
     pub fn set_limit(&mut self, limit: u32) {
         self.limit = limit;
-    }
-
-    /// Bytes that wait for the rest of their packet.
-    pub fn buffered(&self) -> usize {
-        self.buffer.len()
     }
 
     /// Room to read into (`read_buf`): what the packet at hand still needs and the header behind it, or a first read of 4 KiB. Never asks
@@ -76,18 +69,6 @@ impl Decoder {
             Ok(Start::Partial { .. }) => false,
             Err(_) => true,
         }
-    }
-
-    /// Adds bytes that were read elsewhere, by copying them.
-    ///
-    /// # Errors
-    /// [`PacketError::Overflow`] when more than [`MAX_BUFFERED`] would be kept: the caller takes packets out between pushes.
-    pub fn push(&mut self, bytes: &[u8]) -> Result<(), PacketError> {
-        if self.buffer.len().saturating_add(bytes.len()) > MAX_BUFFERED {
-            return Err(PacketError::Overflow);
-        }
-        self.buffer.extend_from_slice(bytes);
-        Ok(())
     }
 
     /// The next whole packet; `None` where more bytes are needed.

@@ -27,7 +27,7 @@ pub mod payload;
 pub mod proof;
 mod spare;
 
-pub use decoder::{Decoder, MAX_BUFFERED};
+pub use decoder::Decoder;
 pub use failure::{Failure, FailureCode};
 pub use fingerprint::Fingerprint;
 pub use packet::{Header, Kind, Packet, PacketError, Route, Way};

@@ -162,7 +162,7 @@ pub struct Route {
     pub batch: BatchId,
 }
 
-/// Why bytes are no packet that we take. The peer's fault but for [`PacketError::Overflow`]; the stream cannot be read on.
+/// Why bytes are no packet that we take. The peer's fault; the stream cannot be read on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PacketError {
@@ -212,9 +212,6 @@ pub enum PacketError {
     /// The stream ended inside a packet.
     #[error("the connection ended in the middle of a packet")]
     Truncated,
-    /// More was pushed than a decoder keeps: the caller did not take the packets out. Our fault.
-    #[error("more bytes were pushed into a decoder than it keeps")]
-    Overflow,
 }
 
 impl PacketError {
@@ -223,7 +220,6 @@ impl PacketError {
         match self {
             Self::Operation(_) | Self::Version(_) | Self::Kind(_) => FailureCode::Unsupported,
             Self::TooLong { .. } => FailureCode::Limit,
-            Self::Overflow => FailureCode::Failed,
             Self::HeaderLength(_)
             | Self::Checksum
             | Self::Way
