@@ -6,7 +6,7 @@ use super::{
     Due, FileSharing,
     adrift::AWAY,
     file_server::For,
-    roster::{MAX_LIVE, Member, Slot, Stage},
+    roster::{MAX_LIVE, Member, Room, Slot, Stage},
 };
 use crate::{
     conference::companion::{CompanionCx, Person, Seat},
@@ -75,8 +75,9 @@ impl FileSharing {
             attendee.waiting.push_back(id);
         }
         let offer = share.offer_by_info();
-        if let Some(share) = room.shares.get_mut(&id) {
-            share.members.insert(seat.participant, member);
+        let Room { attendees, shares, .. } = room;
+        if let Some(share) = shares.get_mut(&id) {
+            share.enrol(seat.participant, member, |id| attendees.contains_key(&id));
             // The sharer is told once more when this one has finished, too.
             share.completed &= state != MemberState::Offered;
         }
@@ -164,8 +165,9 @@ impl FileSharing {
         }
         // Its line says it, whatever it was asked by INFO.
         self.deadlines.set(&Due::Answer(seat.conference.clone(), id, seat.participant), None);
-        if let Some(share) = room.shares.get_mut(&id) {
-            share.members.insert(seat.participant, Member::new(&person, MemberState::Offered));
+        let Room { attendees, shares, .. } = room;
+        if let Some(share) = shares.get_mut(&id) {
+            share.enrol(seat.participant, Member::new(&person, MemberState::Offered), |id| attendees.contains_key(&id));
         }
         self.deliver(cx, seat, id, &line, source, For::Answer { place })?;
         if let Some(attendee) = self.attendee(seat) {

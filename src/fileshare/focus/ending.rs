@@ -218,7 +218,7 @@ impl FileSharing {
     /// again, is waited for.
     pub(super) fn on_left(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat, lost: bool) {
         let Some(room) = self.rooms.get_mut(&seat.conference) else { return };
-        if room.attendees.remove(&seat.participant).is_none() {
+        if !room.leave(seat.participant) {
             return;
         }
         let shares: Vec<ShareId> =

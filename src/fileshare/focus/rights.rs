@@ -30,8 +30,17 @@ pub enum Right {
 pub(super) struct RoomRights {
     /// What the conference says itself: presets, and what accounts were given.
     defined: Rights,
-    /// What was decided for somebody without an account; bounded by those who took part.
-    guests: BTreeMap<(Right, ParticipantId), bool>,
+    /// What was decided for somebody without an account who is here.
+    pub(super) guests: BTreeMap<(Right, ParticipantId), bool>,
+}
+
+impl RoomRights {
+    /// A participant has left.
+    pub(super) fn forget(&mut self, id: ParticipantId) {
+        for right in [Right::Share, Right::Receive] {
+            self.guests.remove(&(right, id));
+        }
+    }
 }
 
 impl Right {

@@ -26,6 +26,9 @@ use crate::{
 pub(super) const MAX_SHARES: usize = 64;
 /// Most live shares in one dialog. Another one of its own is refused; one that is to be offered waits for a place.
 pub(super) const MAX_LIVE: usize = 4;
+/// Most receivers of a share that are kept for its report after they have left; those who were there first are forgotten first, those who have it
+/// all last.
+const MAX_GONE: usize = 1000;
 
 /// The files of one conference.
 #[derive(Debug, Default)]
@@ -159,6 +162,14 @@ impl Attendee {
     }
 }
 
+impl Room {
+    /// A dialog is over, and what was decided about a guest with it: nobody without an account is known again. False where it was not here.
+    pub(super) fn leave(&mut self, id: ParticipantId) -> bool {
+        self.rights.forget(id);
+        self.attendees.remove(&id).is_some()
+    }
+}
+
 impl Slot {
     /// A place that nobody uses.
     pub(super) fn free(line: &Line) -> Self {
@@ -179,6 +190,32 @@ impl Share {
     /// Those who receive, or were asked to.
     pub(super) fn receivers(&self) -> impl Iterator<Item = (&ParticipantId, &Member)> {
         self.members.iter().filter(|(id, _)| **id != self.sharer)
+    }
+
+    /// Somebody receives, or is asked to. Of its parts in dialogs that are over, only the last in which it got all is kept; of all who have left,
+    /// no more than [`MAX_GONE`].
+    pub(super) fn enrol(&mut self, id: ParticipantId, member: Member, is_here: impl Fn(ParticipantId) -> bool) {
+        let gone = |share: &Self| -> Vec<(bool, ParticipantId)> {
+            let gone =
+                share.receivers().filter(|(other, part)| **other != id && part.is_over() && part.call.is_none() && !is_here(**other));
+            gone.map(|(other, part)| (part.state == MemberState::Complete, *other)).collect()
+        };
+        let all = gone(self);
+        let mut same: Vec<_> =
+            all.iter().copied().filter(|(_, other)| self.members.get(other).is_some_and(|m| m.is_same(&member))).collect();
+        same.sort_unstable();
+        if same.last().is_some_and(|(complete, _)| *complete) {
+            same.pop();
+        }
+        for (_, other) in same {
+            self.members.remove(&other);
+        }
+        let mut rest = gone(self);
+        rest.sort_unstable();
+        for (_, other) in rest.iter().take(rest.len().saturating_sub(MAX_GONE)) {
+            self.members.remove(other);
+        }
+        self.members.insert(id, member);
     }
 
     /// True when nobody of those who were asked will transfer any more.
@@ -202,6 +239,11 @@ impl Member {
         }
     }
 
+    /// Whether both are parts of the same account; without one, of callers from the same address.
+    fn is_same(&self, other: &Self) -> bool {
+        self.user == other.user && (self.user.is_some() || self.who == other.who)
+    }
+
     /// True when it will not transfer any more.
     pub(super) fn is_over(&self) -> bool {
         match self.state {
@@ -215,3 +257,6 @@ impl Member {
         control::Member { who: self.who.clone(), state: self.state, bytes: self.bytes, failure: self.failure.clone() }
     }
 }
+
+#[cfg(test)]
+mod tests;
