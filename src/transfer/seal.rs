@@ -4,17 +4,18 @@
 //! |---|---|
 //! | subkey | HKDF-SHA256 of the transfer's key over protocol, cipher, direction, transfer, file and epoch: no two streams share one |
 //! | nonce | epoch (32 bits) ‖ index of the chunk (64 bits): never random, never twice under a subkey |
-//! | associated data | all of the above with index, length of the plaintext and whether it is the last: chunks can be neither moved, nor cut, nor swapped between files |
+//! | associated data | SHA-256 of all that the subkey is made for (transfer, file, direction, …) ‖ index ‖ length of the plaintext ‖ flags: chunks can be neither moved, nor cut, nor swapped between files, nor taken for the last |
 //! | commitment | 32 bytes from the same HKDF, sent ahead and compared in constant time: a stream opens under one key only |
 //! | resume | raises the epoch, so that an index sent again with other bytes does not repeat a nonce |
 //!
-//! The order is in the index: a [`Sealer`] counts, an [`Opener`] takes chunks in order and knows whether the last has come.
+//! The order is in the index: a [`Sealer`] counts, an [`Opener`] takes chunks in order and knows whether the last has come. Where chunks go over
+//! several connections, [`ChunkSealer`] and [`ChunkOpener`] do the same by index, and remember nothing: see there for what the caller owes.
 
 use std::fmt;
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey},
-    constant_time, hkdf,
+    constant_time, digest, hkdf,
 };
 use zeroize::Zeroizing;
 
@@ -42,6 +43,9 @@ pub enum SealError {
     /// There was a last chunk already.
     #[error("there is a sealed chunk behind the last")]
     BehindLast,
+    /// No [`TAG_LEN`] bytes behind the plaintext. The caller's fault.
+    #[error("a chunk was given no room for its tag")]
+    NoRoom,
     /// Over [`MAX_CHUNK`] or [`MAX_CHUNKS`].
     #[error("a chunk is too large to be sealed, or there are too many")]
     TooLarge,
@@ -152,38 +156,128 @@ impl Stream {
     }
 }
 
-/// Counts and places chunks for both ends.
-struct Place {
+/// The flag of a stream's last chunk. The others of the byte mean what the carrier says; all are sealed, though sent in the clear.
+pub const LAST: u8 = 1;
+
+/// Length of what is authenticated beside the chunk, in bytes.
+const ASSOCIATED: usize = 32 + 8 + 4 + 1;
+
+/// A stream's key, and where its chunks are in it: what all sealers and openers share. Nothing is allocated for a chunk.
+struct Chunks {
     key: LessSafeKey,
-    head: Vec<u8>,
+    head: [u8; 32],
     epoch: u32,
+}
+
+impl Chunks {
+    fn new(key: &TransferKey, stream: &Stream) -> Self {
+        let mut head = [0; 32];
+        head.copy_from_slice(digest::digest(&digest::SHA256, &stream.head()).as_ref());
+        Self { key: key.subkey(stream), head, epoch: stream.epoch }
+    }
+
+    /// Nonce and associated data of a chunk.
+    fn place(&self, index: u64, plain: usize, flags: u8) -> Result<(Nonce, Aad<[u8; ASSOCIATED]>), SealError> {
+        let len = u32::try_from(plain).ok().filter(|_| plain <= MAX_CHUNK && index < MAX_CHUNKS).ok_or(SealError::TooLarge)?;
+        let mut nonce = [0; 12];
+        let (epoch, at) = nonce.split_at_mut(4);
+        epoch.copy_from_slice(&self.epoch.to_be_bytes());
+        at.copy_from_slice(&index.to_be_bytes());
+        let mut associated = [0; ASSOCIATED];
+        let (head, rest) = associated.split_at_mut(32);
+        let (at, rest) = rest.split_at_mut(8);
+        let (length, flag) = rest.split_at_mut(4);
+        head.copy_from_slice(&self.head);
+        at.copy_from_slice(&index.to_be_bytes());
+        length.copy_from_slice(&len.to_be_bytes());
+        flag.fill(flags);
+        Ok((Nonce::assume_unique_for_key(nonce), Aad::from(associated)))
+    }
+
+    fn seal(&self, index: u64, flags: u8, chunk: &mut [u8]) -> Result<(), SealError> {
+        let plain = chunk.len().checked_sub(TAG_LEN).ok_or(SealError::NoRoom)?;
+        let (nonce, associated) = self.place(index, plain, flags)?;
+        let (plain, room) = chunk.split_at_mut(plain);
+        let tag = self.key.seal_in_place_separate_tag(nonce, associated, plain).map_err(|_| SealError::TooLarge)?;
+        room.copy_from_slice(tag.as_ref());
+        Ok(())
+    }
+
+    fn open<'a>(&self, index: u64, flags: u8, chunk: &'a mut [u8]) -> Result<&'a mut [u8], SealError> {
+        let plain = chunk.len().checked_sub(TAG_LEN).ok_or(SealError::Forged)?;
+        let (nonce, associated) = self.place(index, plain, flags)?;
+        self.key.open_in_place(nonce, associated, chunk).map_err(|_| SealError::Forged)
+    }
+}
+
+/// Seals the chunks of a stream by index, whatever their order: for several connections, which may share it.
+///
+/// **The caller seals each index once**, with one plaintext: it is the nonce, and a second plaintext under it would give both away, and the
+/// means to forge. A stream that is gone on with has another key or a higher epoch.
+pub struct ChunkSealer(Chunks);
+
+impl ChunkSealer {
+    /// For a stream.
+    pub fn new(key: &TransferKey, stream: &Stream) -> Self {
+        Self(Chunks::new(key, stream))
+    }
+
+    /// Seals a chunk where it stands: `chunk` is the plaintext and [`TAG_LEN`] bytes of room behind it, which take the tag.
+    ///
+    /// # Errors
+    /// It is too large, the index too high, or there is no room for the tag: the caller's fault, and nothing has changed.
+    pub fn seal_at(&self, index: u64, flags: u8, chunk: &mut [u8]) -> Result<(), SealError> {
+        self.0.seal(index, flags, chunk)
+    }
+}
+
+impl fmt::Debug for ChunkSealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ChunkSealer(epoch {})", self.0.epoch)
+    }
+}
+
+/// Opens the chunks of a stream by index, whatever their order.
+///
+/// **The caller takes each index once, and knows when all are there**: a chunk that is sent again opens again, here as at any time, and a stream
+/// whose last chunk was held back looks like one that goes on.
+pub struct ChunkOpener(Chunks);
+
+impl ChunkOpener {
+    /// For a stream.
+    pub fn new(key: &TransferKey, stream: &Stream) -> Self {
+        Self(Chunks::new(key, stream))
+    }
+
+    /// Opens a chunk where it stands and gives the plaintext.
+    ///
+    /// # Errors
+    /// It is not the chunk of this index and these flags of this stream under this key. What stands in `chunk` then is worth nothing.
+    pub fn open_at<'a>(&self, index: u64, flags: u8, chunk: &'a mut [u8]) -> Result<&'a mut [u8], SealError> {
+        self.0.open(index, flags, chunk)
+    }
+}
+
+impl fmt::Debug for ChunkOpener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ChunkOpener(epoch {})", self.0.epoch)
+    }
+}
+
+/// Counts chunks for both ends.
+struct Order {
+    chunks: Chunks,
     index: u64,
     ended: bool,
 }
 
-impl Place {
+impl Order {
     fn new(key: &TransferKey, stream: &Stream) -> Self {
-        Self { key: key.subkey(stream), head: stream.head(), epoch: stream.epoch, index: 0, ended: false }
+        Self { chunks: Chunks::new(key, stream), index: 0, ended: false }
     }
 
-    /// Nonce and associated data of the next chunk.
-    fn next(&self, plain: usize, last: bool) -> Result<(Nonce, Aad<Vec<u8>>), SealError> {
-        if self.ended {
-            return Err(SealError::BehindLast);
-        }
-        if plain > MAX_CHUNK || self.index >= MAX_CHUNKS {
-            return Err(SealError::TooLarge);
-        }
-        let mut nonce = [0; 12];
-        let (epoch, index) = nonce.split_at_mut(4);
-        epoch.copy_from_slice(&self.epoch.to_be_bytes());
-        index.copy_from_slice(&self.index.to_be_bytes());
-        let mut associated = Vec::with_capacity(self.head.len() + 13);
-        associated.extend_from_slice(&self.head);
-        associated.extend_from_slice(&self.index.to_be_bytes());
-        associated.extend_from_slice(&u32::try_from(plain).unwrap_or(u32::MAX).to_be_bytes());
-        associated.push(u8::from(last));
-        Ok((Nonce::assume_unique_for_key(nonce), Aad::from(associated)))
+    fn next(&self, last: bool) -> Result<u8, SealError> {
+        if self.ended { Err(SealError::BehindLast) } else { Ok(if last { LAST } else { 0 }) }
     }
 
     fn passed(&mut self, last: bool) {
@@ -192,21 +286,22 @@ impl Place {
 }
 
 /// Seals the chunks of a stream in order.
-pub struct Sealer(Place);
+pub struct Sealer(Order);
 
 impl Sealer {
     /// For a stream.
     pub fn new(key: &TransferKey, stream: &Stream) -> Self {
-        Self(Place::new(key, stream))
+        Self(Order::new(key, stream))
     }
 
     /// Seals a chunk where it stands; the tag is appended.
     ///
     /// # Errors
-    /// It is too large, there are too many, or the last has been sealed.
+    /// It is too large, there are too many, or the last has been sealed; the chunk is as it was.
     pub fn seal(&mut self, chunk: &mut Vec<u8>, last: bool) -> Result<(), SealError> {
-        let (nonce, associated) = self.0.next(chunk.len(), last)?;
-        self.0.key.seal_in_place_append_tag(nonce, associated, chunk).map_err(|_| SealError::TooLarge)?;
+        let (flags, plain) = (self.0.next(last)?, chunk.len());
+        chunk.resize(plain + TAG_LEN, 0);
+        self.0.chunks.seal(self.0.index, flags, chunk).inspect_err(|_| chunk.truncate(plain))?;
         self.0.passed(last);
         Ok(())
     }
@@ -219,17 +314,17 @@ impl Sealer {
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sealer(epoch {}, chunk {})", self.0.epoch, self.0.index)
+        write!(f, "Sealer(epoch {}, chunk {})", self.0.chunks.epoch, self.0.index)
     }
 }
 
 /// Opens the chunks of a stream in order.
-pub struct Opener(Place);
+pub struct Opener(Order);
 
 impl Opener {
     /// For a stream.
     pub fn new(key: &TransferKey, stream: &Stream) -> Self {
-        Self(Place::new(key, stream))
+        Self(Order::new(key, stream))
     }
 
     /// Opens the next chunk where it stands and gives the plaintext.
@@ -237,9 +332,8 @@ impl Opener {
     /// # Errors
     /// It is not the next chunk of this stream under this key; nothing has moved then.
     pub fn open<'a>(&mut self, chunk: &'a mut [u8], last: bool) -> Result<&'a [u8], SealError> {
-        let plain = chunk.len().checked_sub(TAG_LEN).ok_or(SealError::Forged)?;
-        let (nonce, associated) = self.0.next(plain, last)?;
-        let opened = self.0.key.open_in_place(nonce, associated, chunk).map_err(|_| SealError::Forged)?;
+        let flags = self.0.next(last)?;
+        let opened = self.0.chunks.open(self.0.index, flags, chunk)?;
         self.0.passed(last);
         Ok(opened)
     }
@@ -252,90 +346,10 @@ impl Opener {
 
 impl fmt::Debug for Opener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Opener(epoch {}, chunk {})", self.0.epoch, self.0.index)
+        write!(f, "Opener(epoch {}, chunk {})", self.0.chunks.epoch, self.0.index)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn stream() -> Stream {
-        Stream { cipher: Cipher::Aes256Gcm, direction: Direction::FromOfferer, transfer: b"t1".to_vec(), file: 0, epoch: 0 }
-    }
-
-    fn key() -> TransferKey {
-        TransferKey::new([7; KEY_LEN])
-    }
-
-    fn sealed(stream: &Stream, chunks: &[&[u8]]) -> Vec<Vec<u8>> {
-        let mut sealer = Sealer::new(&key(), stream);
-        let seal = |(at, chunk): (usize, &&[u8])| {
-            let mut bytes = chunk.to_vec();
-            sealer.seal(&mut bytes, at + 1 == chunks.len()).expect("seals");
-            bytes
-        };
-        chunks.iter().enumerate().map(seal).collect()
-    }
-
-    #[test]
-    fn a_stream_opens_in_order_and_knows_its_end() {
-        for cipher in [Cipher::Aes256Gcm, Cipher::ChaCha20Poly1305] {
-            let stream = Stream { cipher, ..stream() };
-            let chunks: [&[u8]; 3] = [b"one", b"", b"three"];
-            let mut opener = Opener::new(&key(), &stream);
-            for (at, mut chunk) in sealed(&stream, &chunks).into_iter().enumerate() {
-                assert!(!opener.is_complete());
-                assert_eq!(opener.open(&mut chunk, at == 2).expect("opens"), chunks[at]);
-            }
-            assert!(opener.is_complete());
-            assert_eq!(opener.open(&mut [0; 20], false), Err(SealError::BehindLast));
-        }
-    }
-
-    #[test]
-    fn chunks_are_neither_moved_nor_cut_nor_repeated_nor_taken_for_the_last() {
-        let all = sealed(&stream(), &[b"same", b"same", b"same"]);
-        let opens = |at: usize, last: bool| Opener::new(&key(), &stream()).open(&mut all[at].clone(), last).is_ok();
-        assert_eq!([opens(0, false), opens(1, false), opens(2, true), opens(0, true)], [true, false, false, false]);
-        let mut opener = Opener::new(&key(), &stream());
-        opener.open(&mut all[0].clone(), false).expect("the first");
-        assert_eq!(opener.open(&mut all[0].clone(), false), Err(SealError::Forged), "repeated");
-        assert_eq!(opener.open(&mut all[1].clone()[..10], false), Err(SealError::Forged), "cut");
-        assert_eq!(opener.open(&mut [0; 3], false), Err(SealError::Forged), "shorter than a tag");
-        for bit in 0..all[1].len() * 8 {
-            let mut changed = all[1].clone();
-            changed[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(opener.open(&mut changed, false), Err(SealError::Forged), "bit {bit}");
-        }
-        opener.open(&mut all[1].clone(), false).expect("nothing has moved by what did not open");
-    }
-
-    #[test]
-    fn a_stream_opens_neither_as_another_nor_under_another_key() {
-        let chunk = &sealed(&stream(), &[b"secret"])[0];
-        let others = [
-            Stream { direction: Direction::ToOfferer, ..stream() },
-            Stream { transfer: b"t2".to_vec(), ..stream() },
-            Stream { file: 1, ..stream() },
-            Stream { epoch: 1, ..stream() },
-            Stream { cipher: Cipher::ChaCha20Poly1305, ..stream() },
-        ];
-        for other in &others {
-            assert_eq!(Opener::new(&key(), other).open(&mut chunk.clone(), true), Err(SealError::Forged), "{other:?}");
-            assert_ne!(sealed(other, &[b"secret"])[0], *chunk, "{other:?}");
-            assert_eq!(key().check_commitment(other, &key().commitment(&stream())), Err(SealError::Key), "{other:?}");
-        }
-        let foreign = TransferKey::new([8; KEY_LEN]);
-        assert!(Opener::new(&foreign, &stream()).open(&mut chunk.clone(), true).is_err());
-        assert_eq!(foreign.check_commitment(&stream(), &key().commitment(&stream())), Err(SealError::Key));
-        assert_eq!(key().check_commitment(&stream(), &key().commitment(&stream())), Ok(()));
-    }
-
-    #[test]
-    fn a_chunk_over_the_bound_is_not_sealed_and_no_secret_is_shown() {
-        let mut sealer = Sealer::new(&key(), &stream());
-        assert_eq!(sealer.seal(&mut vec![0; MAX_CHUNK + 1], false), Err(SealError::TooLarge));
-        assert_eq!((sealer.count(), format!("{:?} {sealer:?}", key())), (0, "TransferKey(…) Sealer(epoch 0, chunk 0)".to_owned()));
-    }
-}
+#[path = "seal/tests.rs"]
+mod tests;
