@@ -40,6 +40,7 @@ const SHELLS: &[(&str, &str)] = &[
     ("src/transfer/spool/", "the file between a writer and its readers"),
     ("src/transfer/sink/", "writes what is received"),
     ("src/conference/media_server/engine/", "the media threads"),
+    ("src/conference/called/run.rs", "runs media servers and file servers"),
     ("src/conference/media_server/server.rs", "runs the media server"),
     ("src/conference/server/run.rs", "runs the application server"),
     ("src/conference/client/session.rs", "runs a client's machine over real transports"),

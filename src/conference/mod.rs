@@ -2,6 +2,7 @@
 //! (CN101272266A, steps S301–S313).
 
 pub mod audio;
+pub mod called;
 pub mod client;
 pub mod companion;
 pub mod focus;

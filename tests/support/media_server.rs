@@ -27,8 +27,9 @@ use std::{
 use bytes::Bytes;
 use confkit::{
     conference::{
+        called::Access,
         media_server::{
-            Access, Command, MediaServer, MediaServerConfig,
+            Command, MediaServer, MediaServerConfig,
             ports::PortRange,
             simulated::{Datagram, SimulatedPlane},
         },

@@ -8,9 +8,12 @@ use std::{
     },
 };
 
-use super::{access::Access, plane::Codec, prompts::PromptLibrary};
+use super::{plane::Codec, prompts::PromptLibrary};
 use crate::{
-    conference::wire::{mscml, services},
+    conference::{
+        called::{Access, address_near},
+        wire::{mscml, services},
+    },
     sip::{endpoint::EndpointConfig, message::Method},
 };
 
@@ -76,17 +79,6 @@ impl MediaServerConfig {
     pub(super) fn media_address(&self, remote: Option<IpAddr>) -> Option<IpAddr> {
         address_near(&self.addresses, remote)
     }
-}
-
-/// Of our addresses, in order of preference, the one for a peer whose own is `remote`: one on loopback for a peer there where there is one,
-/// one elsewhere for others, always of the peer's family.
-pub fn address_near(addresses: &[IpAddr], remote: Option<IpAddr>) -> Option<IpAddr> {
-    let remote = remote.map(|ip| ip.to_canonical());
-    let family = |ip: &IpAddr| remote.is_none_or(|r| r.is_ipv6() == ip.is_ipv6());
-    let near = |ip: &IpAddr| remote.is_none_or(|r| r.is_unspecified() || r.is_loopback() == ip.is_loopback());
-    let mut of_family = addresses.iter().copied().filter(family);
-    let first = of_family.clone().next();
-    of_family.find(near).or(first)
 }
 
 impl Gauges {

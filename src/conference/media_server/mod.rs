@@ -4,25 +4,22 @@
 //! | file | what |
 //! |---|---|
 //! | [`node`] | the whole as a machine: user agent, dialogs, plane |
-//! | `access` | who is let in |
 //! | `invite` | what an INVITE asks for, and which are refused |
 //! | `control` | the control leg: a conference's making and end, reports of talkers |
 //! | `leg` | a participant's leg: offer and answer |
 //! | `info` | MSCML requests in a dialog, keys |
 //! | `session` | what is kept of a dialog and of a conference |
 //! | `ivr`, `collect`, `prompts` | playing and collecting digits |
-//! | `keypress`, `talkers`, `outbox`, [`deadlines`] | small machines under these |
-//! | [`server`] | the shell: the loop over transports, the bell of the media threads |
+//! | `keypress`, `talkers`, `outbox` | small machines under these |
+//! | [`server`] | runs it |
 //! | [`plane`] | the trait between signalling and media |
 //! | [`engine`] | the real plane: threads and sockets |
 //! | [`simulated`] | the same rooms on virtual time |
 //! | [`ports`] | the RTP port pairs of a range |
 
-mod access;
 mod collect;
 mod config;
 mod control;
-pub mod deadlines;
 pub mod engine;
 mod info;
 mod invite;
@@ -39,7 +36,6 @@ mod session;
 pub mod simulated;
 mod talkers;
 
-pub use access::{Access, refuse};
-pub use config::{Gauges, MediaServerConfig, RETRY_AFTER, address_near};
+pub use config::{Gauges, MediaServerConfig, RETRY_AFTER};
 pub use node::{Command, MediaServer};
 pub use prompts::PromptLibrary;

@@ -13,16 +13,17 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
 
 use super::{
-    access,
     config::{self, Gauges, MediaServerConfig},
-    deadlines::Deadlines,
     plane::{LegId, MediaPlane, PlaneEvent, PlayId, RoomId},
     session::{Conference, Kind, Session},
 };
 use crate::{
-    conference::wire::{
-        mscml::{self, Body},
-        services,
+    conference::{
+        called::{deadlines::Deadlines, refuse},
+        wire::{
+            mscml::{self, Body},
+            services,
+        },
     },
     id::ConferenceId,
     sip::{
@@ -264,7 +265,7 @@ impl<P: MediaPlane> Node for MediaServer<P> {
                     self.endpoint.handle_bytes(now, bytes, from);
                 } else if self.strays.len() < MAX_STRAYS {
                     tracing::debug!(%from, "not the application server: refused");
-                    self.strays.extend(access::refuse(&bytes, from));
+                    self.strays.extend(refuse(&bytes, from));
                 }
             }
             Arrival::Failed { hop, why } => self.endpoint.handle_transport_error(now, &hop, &why),

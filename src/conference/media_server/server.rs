@@ -1,32 +1,18 @@
-//! The shell of the media server: the one loop over its transports, and the bell that its media threads ring.
+//! Runs the media server over its transports, and rings it when its media threads have events.
 
-use std::sync::Arc;
-
-use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::mpsc::Receiver;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Command, Gauges, MediaServer, engine::Engine};
-use crate::sip::{
-    node::{Arrival, drive},
-    transport::Transports,
+use crate::{
+    conference::called::run::{self, Server},
+    sip::{node::Arrival, transport::Transports},
 };
 
-/// Commands that wait for the server. Their senders wait when it is full.
-const COMMANDS: usize = 64;
-
 /// A media server that runs.
-#[derive(Debug, Clone)]
-pub struct Running {
-    /// What it can be told.
-    pub commands: Sender<Command>,
-    /// What it carries.
-    pub gauges: Arc<Gauges>,
-    /// Cancelled when it has ended: after [`Command::End`], when the calls are over.
-    pub ended: CancellationToken,
-}
+pub type Running = run::Running<Command, Gauges>;
 
-/// Runs `server` until it has finished or `token` is cancelled. What it still had to send is then handed to the transports;
-/// the caller shuts those down.
+/// Runs `server` until it has finished or `token` is cancelled; see [`run::run`].
 pub fn run(
     server: MediaServer<Engine>,
     transports: Transports,
@@ -34,29 +20,9 @@ pub fn run(
     tasks: &TaskTracker,
     token: CancellationToken,
 ) -> Running {
-    let (commands, orders) = mpsc::channel(COMMANDS);
-    let running = Running { commands: commands.clone(), gauges: server.gauges(), ended: token.child_token() };
-    let (doorbell, ended) = (server.plane().doorbell(), running.ended.clone());
-    // A weak sender does not keep the server's inbox open.
-    let bell = commands.downgrade();
-    tasks.spawn(async move {
-        loop {
-            tokio::select! {
-                () = ended.cancelled() => return,
-                () = doorbell.notified() => {}
-            }
-            let Some(bell) = bell.upgrade() else { return };
-            if bell.send(Command::Media).await.is_err() {
-                return;
-            }
-        }
-    });
-    let ended = running.ended.clone();
-    tasks.spawn(async move {
-        drive(server, transports, arrivals, orders, token).await;
-        ended.cancel();
-    });
-    running
+    let (gauges, doorbell) = (server.gauges(), server.plane().doorbell());
+    let server = Server { node: server, gauges, doorbell, rung: Command::Media };
+    run::run(server, transports, arrivals, tasks, token, |_| std::future::ready(()))
 }
 
 #[cfg(test)]
@@ -69,7 +35,8 @@ mod tests {
     use crate::{
         clock,
         conference::{
-            media_server::{Access, MediaServerConfig, engine::EngineConfig},
+            called::Access,
+            media_server::{MediaServerConfig, engine::EngineConfig},
             wire::services::Services,
         },
         sdp::Description,

@@ -12,11 +12,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Ground, endpoint, listening, open, transport_metrics};
 use crate::{
     clock,
-    conference::media_server::{
-        Access, Command, Gauges, MediaServer, MediaServerConfig,
-        engine::{Engine, EngineConfig},
-        ports,
-        server::{self, Running},
+    conference::{
+        called::Access,
+        media_server::{
+            Command, Gauges, MediaServer, MediaServerConfig,
+            engine::{Engine, EngineConfig},
+            ports,
+            server::{self, Running},
+        },
     },
     config::{Config, Controller, PortRange, Role},
     daemon::{

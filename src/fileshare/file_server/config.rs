@@ -10,7 +10,7 @@ use std::{
 };
 
 use crate::{
-    conference::{media_server::Access, wire::services},
+    conference::{called::Access, wire::services},
     fileshare::wire::control,
     sip::{endpoint::EndpointConfig, message::Method},
 };

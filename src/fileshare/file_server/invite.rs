@@ -13,7 +13,7 @@ use super::{
     share::{Share, within},
 };
 use crate::{
-    conference::{media_server::address_near, wire::multipart},
+    conference::{called::address_near, wire::multipart},
     fileshare::{
         ConfId,
         outbox::Outbox,

@@ -13,7 +13,7 @@
 //! | [`plane`] | the trait between signalling and bytes |
 //! | [`simulated`] | a plane without sockets, for ladders and simulations |
 //! | [`engine`] | the real plane: listening sockets, TLS, packets, the store |
-//! | [`server`] | the shell: the loop over transports, the bell of the data plane |
+//! | [`server`] | runs it |
 
 pub mod admission;
 mod config;

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     conference::{
-        media_server::{deadlines::Deadlines, refuse},
+        called::{deadlines::Deadlines, refuse},
         wire::services,
     },
     fileshare::{

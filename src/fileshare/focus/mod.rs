@@ -47,8 +47,8 @@ use super::{ShareId, wire::control};
 use crate::{
     account::{Preset, Rights},
     conference::{
+        called::deadlines::Deadlines,
         companion::{Companion, CompanionCx, Lines, Person, Seat, Wish},
-        media_server::deadlines::Deadlines,
         servers::{ServerState, Servers},
     },
     id::{ConferenceName, ParticipantId},

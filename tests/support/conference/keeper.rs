@@ -11,7 +11,7 @@ use std::{
 };
 
 use confkit::{
-    conference::media_server::Access,
+    conference::called::Access,
     fileshare::{
         ConfId,
         file_server::{

@@ -10,10 +10,13 @@ use std::{
 };
 
 use confkit::{
-    conference::media_server::{
-        Access, Command, MediaServer, MediaServerConfig,
-        ports::PortRange,
-        simulated::{Datagram, SimulatedPlane},
+    conference::{
+        called::Access,
+        media_server::{
+            Command, MediaServer, MediaServerConfig,
+            ports::PortRange,
+            simulated::{Datagram, SimulatedPlane},
+        },
     },
     media::{dtmf, g711, mixer::MixerConfig, rtp},
     sip::{

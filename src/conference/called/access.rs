@@ -1,4 +1,4 @@
-//! Who may use the media server: its application server, and nobody else (RFC 4240 §5; everybody else is answered 403).
+//! Who may use a server that is called: its application server, and nobody else (RFC 4240 §5; everybody else is answered 403).
 //!
 //! The transport vouches for the role in this process and for the certificate of a connection. Peers without either are
 //! admitted by address, on loopback only: there no router lets anybody pretend.
