@@ -219,3 +219,21 @@ fn a_file_server_that_is_killed_goes_on_with_what_it_had() {
         plan.verify(&house.path(&format!("got-{at}")));
     }
 }
+
+#[test]
+fn who_comes_while_the_file_server_is_dead_waits_for_the_next_one() {
+    let plan = Plan::draw("file server dead");
+    let mut house = House::apart("dead");
+    for at in 0..3 {
+        let (mut sharer, share) = share(&mut house, &plan);
+        sharer.wait_for("uploaded");
+        house.file_server().kill();
+        let mut receiver = get(&mut house, &share, at);
+        // It has begun, and asks a file server that is not there; or the next one, which nobody has noticed yet.
+        receiver.wait_for("offered");
+        house.start_file_server();
+        receiver.ends_with(0);
+        plan.verify(&house.path(&format!("got-{at}")));
+        sharer.ends_with(0);
+    }
+}
