@@ -176,7 +176,7 @@ fn make_room<K: Ord + Clone, V>(entries: &mut BTreeMap<K, V>, bound: usize, age:
 }
 
 /// What an address is counted under: itself, or the /64 of an IPv6 address (an IPv4 address mapped into IPv6 is the IPv4 address).
-fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),

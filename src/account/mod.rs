@@ -26,7 +26,7 @@ mod rights;
 mod seal;
 mod secret;
 
-pub use backoff::{Backoff, BackoffLimits, Verdict};
+pub use backoff::{Backoff, BackoffLimits, Verdict, network};
 pub use credentials::{Credentials, CredentialsError, MAX_CREDENTIALS_FILE};
 pub use directory::{Account, Directory, Role, RoleError, SealedA1, SealedAccount};
 pub use guest::{GuestPolicy, GuestPolicyError};

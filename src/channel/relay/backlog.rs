@@ -1,0 +1,86 @@
+//! What waits to be written to a connection, and who is read no further because of it.
+//!
+//! Everything that is sent counts, not only letters: a terminal that asks for a thousand pongs and reads none is read no further either.
+
+use std::{collections::BTreeSet, time::Instant};
+
+use super::{Action, ConnectionId, Relay};
+use crate::channel::wire::Message;
+
+/// What waits to be written to a connection.
+#[derive(Debug, Default)]
+pub(super) struct Backlog {
+    frames: usize,
+    bytes: usize,
+    /// Who is read no further until this is written.
+    holds_up: BTreeSet<ConnectionId>,
+}
+
+impl Relay {
+    /// Whether the shell may hand over a further frame of a connection; between [`Action::Pause`] and [`Action::Resume`] not.
+    pub fn is_read(&self, id: ConnectionId) -> bool {
+        self.connections.get(&id).is_some_and(|connection| connection.paused_by.is_none())
+    }
+
+    /// Frames have been written, so many bytes of them in all, headers included.
+    pub fn handle_written(&mut self, now: Instant, id: ConnectionId, frames: usize, bytes: usize) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let backlog = &mut connection.backlog;
+        backlog.frames = backlog.frames.saturating_sub(frames);
+        backlog.bytes = backlog.bytes.saturating_sub(bytes);
+        if backlog.frames <= self.settings.limits.letters / 2 && backlog.bytes <= self.settings.limits.letter_bytes / 2 {
+            for held in std::mem::take(&mut backlog.holds_up) {
+                self.resume(now, held);
+            }
+        }
+    }
+
+    pub(super) fn send(&mut self, to: ConnectionId, message: &Message) {
+        let Some(connection) = self.connections.get_mut(&to) else { return };
+        let frame = message.to_frame();
+        connection.backlog.frames = connection.backlog.frames.saturating_add(1);
+        connection.backlog.bytes = connection.backlog.bytes.saturating_add(frame.length());
+        self.actions.push_back(Action::Send { to, frame });
+    }
+
+    /// True where no more should be sent to a connection that can be spared.
+    pub(super) fn is_full(&self, id: ConnectionId) -> bool {
+        let limits = &self.settings.limits;
+        self.connections.get(&id).is_some_and(|connection| {
+            connection.backlog.frames >= limits.letters.max(1) || connection.backlog.bytes >= limits.letter_bytes.max(1)
+        })
+    }
+
+    /// Reads `sender` no further when what it has sent made the backlog of `to` full.
+    pub(super) fn hold_up(&mut self, sender: ConnectionId, to: ConnectionId) {
+        if !self.is_full(to) || !self.is_read(sender) {
+            return;
+        }
+        if let Some(connection) = self.connections.get_mut(&to) {
+            connection.backlog.holds_up.insert(sender);
+        }
+        if let Some(connection) = self.connections.get_mut(&sender) {
+            connection.paused_by = Some(to);
+            self.actions.push_back(Action::Pause { connection: sender });
+        }
+    }
+
+    /// A connection is no more: whoever it held up is read again.
+    pub(super) fn forget_backlog(&mut self, now: Instant, id: ConnectionId, backlog: &mut Backlog, paused_by: Option<ConnectionId>) {
+        if let Some(by) = paused_by.and_then(|by| self.connections.get_mut(&by)) {
+            by.backlog.holds_up.remove(&id);
+        }
+        for held in std::mem::take(&mut backlog.holds_up) {
+            self.resume(now, held);
+        }
+    }
+
+    fn resume(&mut self, now: Instant, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(&id)
+            && connection.paused_by.take().is_some()
+        {
+            connection.heard = now;
+            self.actions.push_back(Action::Resume { connection: id });
+        }
+    }
+}
