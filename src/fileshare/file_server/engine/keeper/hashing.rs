@@ -22,7 +22,7 @@ const REREAD: usize = 1024 * 1024;
 /// How far the hashes are.
 pub(super) enum Hashes {
     /// They are those of everything that is written.
-    Made(Contents),
+    Made(Box<Contents>),
     /// They are behind: a task reads what is written. It ends when nobody waits for it any more.
     Behind(AbortOnDropHandle<Hashed>),
 }
@@ -32,7 +32,7 @@ pub(super) type Hashed = Result<(Contents, u64), SpoolError>;
 
 impl Default for Hashes {
     fn default() -> Self {
-        Self::Made(Contents::default())
+        Self::Made(Box::default())
     }
 }
 
@@ -60,9 +60,9 @@ impl Keeper {
         let reader = self.spool.reader(offset).map_err(|error| of_spool(&error))?;
         let to = self.spool.state().written;
         self.hashes = if offset == to {
-            Hashes::Made(contents)
+            Hashes::Made(Box::new(contents))
         } else {
-            Hashes::Behind(AbortOnDropHandle::new(tokio::spawn(read_again(contents, reader, to, delay))))
+            Hashes::Behind(AbortOnDropHandle::new(self.tasks.spawn(read_again(contents, reader, to, delay))))
         };
         Ok(())
     }

@@ -59,7 +59,7 @@ pub(super) struct Keeper {
     stored: watch::Sender<Stored>,
     /// The record on its way to the disk, and bytes that it says are durable.
     noting: Option<(JoinHandle<io::Result<()>>, u64)>,
-    /// Of that: it holds a turn at the disk only as long as it needs it, whatever the keeper waits for.
+    /// Of that, and of what hashes: the record holds a turn at the disk only as long as it needs it, whatever the keeper waits for.
     tasks: TaskTracker,
 }
 

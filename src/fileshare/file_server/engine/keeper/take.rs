@@ -26,7 +26,7 @@ impl Keeper {
                 self.check_limits(&manifest)?;
                 self.common.announce(&self.conf, manifest.whole.len(), manifest.bytes)?;
                 self.keep_manifest(&manifest).await?;
-                self.hashes = Hashes::Made(contents);
+                self.hashes = Hashes::Made(Box::new(contents));
                 self.publish(manifest);
                 Ok(())
             }
@@ -106,12 +106,12 @@ impl Keeper {
         if usize::try_from(entries).is_ok_and(|entries| entries > config.entries) {
             return Err(Failure::new(FailureCode::Limit, format!("the batch has {entries} entries, more than {}", config.entries)));
         }
-        if let Some(bytes) = manifest.bytes {
-            if bytes > config.batch_bytes {
-                return Err(Failure::new(FailureCode::Limit, format!("the batch has {bytes} bytes, more than {}", config.batch_bytes)));
+        match manifest.bytes {
+            Some(bytes) if bytes > config.batch_bytes => {
+                Err(Failure::new(FailureCode::Limit, format!("the batch has {bytes} bytes, more than {}", config.batch_bytes)))
             }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     pub(super) async fn keep_manifest(&self, manifest: &Manifest) -> Result<(), Failure> {
