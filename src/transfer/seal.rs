@@ -61,6 +61,21 @@ pub enum Cipher {
     ChaCha20Poly1305,
 }
 
+impl Cipher {
+    /// The byte that stands for it where keys are made, and in what is handed over: 1 and 2.
+    pub fn byte(self) -> u8 {
+        match self {
+            Self::Aes256Gcm => 1,
+            Self::ChaCha20Poly1305 => 2,
+        }
+    }
+
+    /// That of a byte.
+    pub fn from_byte(byte: u8) -> Option<Self> {
+        [Self::Aes256Gcm, Self::ChaCha20Poly1305].into_iter().find(|cipher| cipher.byte() == byte)
+    }
+}
+
 /// Which way a stream goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
@@ -139,15 +154,11 @@ impl fmt::Debug for TransferKey {
 impl Stream {
     /// What names the stream, each part of fixed length or behind its length.
     fn head(&self) -> Vec<u8> {
-        let cipher = match self.cipher {
-            Cipher::Aes256Gcm => 1,
-            Cipher::ChaCha20Poly1305 => 2,
-        };
         let direction = match self.direction {
             Direction::FromOfferer => 1,
             Direction::ToOfferer => 2,
         };
-        let mut head = vec![VERSION, cipher, direction];
+        let mut head = vec![VERSION, self.cipher.byte(), direction];
         head.extend_from_slice(&(self.transfer.len() as u64).to_be_bytes());
         head.extend_from_slice(&self.transfer);
         head.extend_from_slice(&self.file.to_be_bytes());

@@ -9,6 +9,7 @@
 //! | [`answer`] | what the relay tells |
 //! | [`refusal`] | why it refuses, and why somebody is gone |
 //! | [`proof`] | the channel key, and the proof of it |
+//! | [`pass`] | what the sender hands over with its last letter of the exchange |
 //! | [`letter`] | what sender and receiver say under seal |
 //! | [`chunk`] | what stands before a chunk on a data connection |
 
@@ -18,6 +19,7 @@ mod decoder;
 pub mod frame;
 pub mod letter;
 mod message;
+pub mod pass;
 pub mod proof;
 pub mod refusal;
 pub mod request;
