@@ -6,12 +6,14 @@
 //! | `id.rs` | channel numbers, nameplates, places, seats | yes |
 //! | [`code`] | what a sender reads out and a receiver types | yes |
 //! | [`keys`] | the keys of the two ends, and what each is made from | yes |
+//! | [`pake`] | from a code or a resume secret to a key of the two | yes |
 //! | [`relay`] | the relay's machine: who gets a channel, who may enter it, who hears what | yes |
 //! | [`wire`] | what terminals and the relay say to each other | yes |
 
 pub mod code;
 mod id;
 pub mod keys;
+pub mod pake;
 pub mod relay;
 pub mod session;
 pub mod wire;
