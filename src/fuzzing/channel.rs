@@ -1,8 +1,12 @@
 //! What terminals and the relay say to each other.
 
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha12Rng;
+
 use crate::channel::{
     Peer,
-    wire::{Decoder, Frame, FrameError, Kind, Message, frame::MAX_BODY},
+    pake::{self, Password, Step},
+    wire::{Decoder, Frame, FrameError, Kind, Message, frame::MAX_BODY, pass::Pass},
 };
 
 /// A connection's bytes, taken whole and byte by byte.
@@ -43,4 +47,38 @@ fn settles(frame: &Frame) {
     let written = message.to_frame();
     assert_eq!(written.kind, frame.kind);
     assert_eq!(Message::read(written), Ok(message));
+}
+
+/// A letter of the exchange of codes, at a side and in a state that the first byte picks: it is an error, or the letter that an honest peer
+/// sent, or another share, and whoever sent that does not come to an agreement.
+pub fn exchange(data: &[u8]) {
+    let Some((which, letter)) = data.split_first() else { return };
+    let rng = |seed| ChaCha12Rng::from_seed([seed; 32]);
+    let password = Password::of_code(&"7-crystal-window".parse().expect("a code"));
+    let (mut receiver, first) = pake::Receiver::new(&password, &mut rng(1));
+    let mut sender = pake::Sender::new(&password);
+    if which & 1 == 0 {
+        if which & 2 == 0 {
+            let answered = sender.handle_letter(letter, &mut rng(2)).is_ok();
+            assert!(!answered || letter.len() == first.len());
+            return;
+        }
+        let Ok(Step::Send(_)) = sender.handle_letter(&first, &mut rng(2)) else { panic!("an honest share is answered") };
+        assert!(sender.handle_letter(letter, &mut rng(2)).is_err(), "a confirmation is not guessed");
+        assert!(sender.handle_letter(letter, &mut rng(2)).is_err(), "and not twice");
+        return;
+    }
+    if which & 2 == 0 {
+        assert!(receiver.handle_letter(letter).is_err() || letter.len() == first.len());
+        return;
+    }
+    let Ok(Step::Send(second)) = sender.handle_letter(&first, &mut rng(2)) else { panic!("an honest share is answered") };
+    let Ok(Step::Send(_)) = receiver.handle_letter(&second) else { panic!("an honest share is confirmed") };
+    assert!(receiver.handle_letter(letter).is_err(), "a confirmation is not guessed");
+}
+
+/// A pass: what is read has one form only.
+pub fn pass(data: &[u8]) {
+    let Ok(pass) = Pass::parse(data) else { return };
+    assert_eq!(pass.to_bytes().expect("what was read is written").as_slice(), data);
 }

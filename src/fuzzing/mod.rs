@@ -19,6 +19,8 @@ pub type Target = fn(&[u8]);
 /// Every target by the name of its corpus folder.
 pub const TARGETS: &[(&str, Target)] = &[
     ("channel_body", channel::body),
+    ("channel_exchange", channel::exchange),
+    ("channel_pass", channel::pass),
     ("channel_stream", channel::stream),
     ("conference_control", conference::control),
     ("conference_info", conference::info),
