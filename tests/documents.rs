@@ -301,6 +301,7 @@ fn events() -> Vec<(&'static str, Value)> {
             at,
             share: share(),
             members: vec![Fared { who: "bob".into(), state: "failed".into(), bytes: 1, reason: some() }],
+            last: true,
         },
         Moved::Offered { at, share: share(), from: "sip:x".into(), entries: 1, bytes: Some(1), names: vec!["x".into()], wanted: true },
         Moved::Received { at, share: share(), bytes: 1, files: vec![Received { name: "x".into(), path: some(), blake3: some() }] },
@@ -371,7 +372,7 @@ fn json_errors_are_those_of_the_document() {
     let failure = Failure::ambiguous("bob", vec!["p1".into()]);
     let told: BTreeSet<&str> =
         document.iter().filter(|(h, cells)| h == "Errors" && cells.len() == 2).map(|(_, cells)| cells[0].trim_matches('`')).collect();
-    assert_eq!(told, BTreeSet::from(["error.code", "error.kind", "error.message", "error.hint", "error.details[]"]));
+    assert_eq!(told, BTreeSet::from(["error.code", "error.kind", "error.message", "error.hint", "error.details[]", "error.transfer"]));
     assert!(failure.hint.is_some() && !failure.details.is_empty());
 }
 

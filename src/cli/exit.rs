@@ -33,7 +33,7 @@ pub enum ExitCode {
     Resumable = 9,
     /// An expectation of a scenario did not hold.
     Expectation = 10,
-    /// Interrupted.
+    /// Interrupted. What of it can be gone on with is kept; the message says how.
     Interrupted = 130,
 }
 
@@ -91,7 +91,7 @@ impl ExitCode {
             Self::Unverified => "content did not verify",
             Self::Resumable => "broken off, can be resumed (the message says how)",
             Self::Expectation => "an expectation of a scenario did not hold",
-            Self::Interrupted => "interrupted",
+            Self::Interrupted => "interrupted; what can be gone on with is kept (the message says how)",
         }
     }
 }
@@ -115,12 +115,14 @@ pub struct Failure {
     pub hint: Option<String>,
     /// What belongs to it, a line each: every problem of a configuration, everybody that an ambiguous name fits.
     pub details: Vec<String>,
+    /// What `fshare resume` takes to go on, where that is kept.
+    pub transfer: Option<String>,
 }
 
 impl Failure {
     /// With a code and a message.
     pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, details: Vec::new() }
+        Self { code, message: message.into(), hint: None, details: Vec::new(), transfer: None }
     }
 
     /// Ends with this code and prints nothing more: all has been said.
@@ -162,6 +164,13 @@ impl Failure {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same, of a transfer that `fshare resume` can go on with.
+    #[must_use]
+    pub fn of_transfer(mut self, name: &impl fmt::Display) -> Self {
+        self.transfer = Some(name.to_string());
         self
     }
 }

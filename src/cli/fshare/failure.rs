@@ -43,6 +43,7 @@ pub fn of_transfer(what: &str, error: &TransferError, record: Option<&TransferNa
         TransferError::Sink(SinkError::Digest { .. } | SinkError::TooLong | SinkError::TooShort { .. }) => ExitCode::Unverified,
         // Our own disk, not the server's.
         TransferError::Sink(SinkError::NoSpace { .. }) => ExitCode::Failed,
+        TransferError::Sink(SinkError::Io { source, .. }) if source.kind() == std::io::ErrorKind::PermissionDenied => ExitCode::Denied,
         // Standard output was asked for, and has one file.
         TransferError::Sink(SinkError::NotOneFile) => ExitCode::Usage,
         TransferError::Stopped => ExitCode::Interrupted,
@@ -71,7 +72,7 @@ pub fn of_transfer(what: &str, error: &TransferError, record: Option<&TransferNa
 fn resumable(failure: Failure, record: Option<&TransferName>) -> Failure {
     let Some(name) = record else { return failure };
     let code = if matches!(failure.code, ExitCode::Interrupted | ExitCode::Unverified) { failure.code } else { ExitCode::Resumable };
-    Failure { code, ..failure }.hint(format!("go on with: fshare resume {name}"))
+    Failure { code, ..failure }.hint(format!("go on with: fshare resume {name}")).of_transfer(name)
 }
 
 /// Files that cannot be read.

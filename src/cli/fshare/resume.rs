@@ -134,9 +134,9 @@ async fn go_on(store: &RecordStore, name: &TransferName, args: &Args, context: &
         (false, _) => failure,
         (true, ExitCode::Interrupted) => {
             let message = if failure.message.is_empty() { "broken off".to_owned() } else { failure.message };
-            Failure { message, ..failure }.hint(format!("go on with: fshare resume {name}"))
+            Failure { message, ..failure }.hint(format!("go on with: fshare resume {name}")).of_transfer(name)
         }
-        (true, _) => Failure { code: ExitCode::Resumable, ..failure }.hint(format!("go on with: fshare resume {name}")),
+        (true, _) => Failure { code: ExitCode::Resumable, ..failure }.hint(format!("go on with: fshare resume {name}")).of_transfer(name),
     })
 }
 

@@ -18,7 +18,7 @@ pub fn line(value: &impl Serialize) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// `{"error": {"code", "kind", "message", "hint"?, "details"?}}`
+/// `{"error": {"code", "kind", "message", "hint"?, "details"?, "transfer"?}}`
 pub fn failure(failure: &Failure) -> String {
     #[derive(Serialize)]
     struct Document<'a> {
@@ -33,9 +33,11 @@ pub fn failure(failure: &Failure) -> String {
         hint: Option<&'a str>,
         #[serde(skip_serializing_if = "<[String]>::is_empty")]
         details: &'a [String],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        transfer: Option<&'a str>,
     }
-    let Failure { code, message, hint, details } = failure;
-    let body = Body { code: code.number(), kind: code.name(), message, hint: hint.as_deref(), details };
+    let Failure { code, message, hint, details, transfer } = failure;
+    let body = Body { code: code.number(), kind: code.name(), message, hint: hint.as_deref(), details, transfer: transfer.as_deref() };
     line(&Document { error: body }).unwrap_or_default()
 }
 

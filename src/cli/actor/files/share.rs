@@ -116,8 +116,9 @@ impl Files {
         let failed = match kept {
             Some(kept) if again => {
                 let hint = format!("go on with: fshare resume {0}; or end the share with: fshare cancel {0}", kept.name());
+                let name = kept.name().clone();
                 kept.leave(bytes).await;
-                Failure { code: ExitCode::Resumable, ..failed }.hint(hint)
+                Failure { code: ExitCode::Resumable, ..failed }.hint(hint).of_transfer(&name)
             }
             Some(kept) => {
                 kept.forget().await;
