@@ -202,11 +202,11 @@ fn what_cannot_be_shared_or_received_is_said_and_is_how_the_program_ends() {
     let guest = ran(guest.env_remove("CONFKIT_USER").env_remove("CONFKIT_CREDENTIALS").output().expect("confctl starts")).ends_with(3);
     assert!(guest.events("left")[0]["stats"]["packets_received"].as_u64().is_some_and(|count| count > 50), "{}", guest.out);
 
-    // What lies there already is not overwritten, and the sharer is told.
+    // What lies there already is not overwritten, nor asked for.
     let mut bob = relayd.joins(&["room", "--as", "bob", "--download", text(&place)]);
     let mut alice = relayd.joins(&["room", "--as", "alice", "--share", text(&notes)]);
     let finished = alice.waits_for("finished");
-    assert_eq!(finished["members"][0]["state"].as_str(), Some("failed"), "{finished}");
+    assert_eq!(finished["members"][0]["state"].as_str(), Some("declined"), "{finished}");
     assert!(bob.waits_for("failed")["reason"].as_str().is_some_and(|why| why.contains("exists")));
     leaves(alice);
     relayd.run(&["end", "room"]).ends_with(0);

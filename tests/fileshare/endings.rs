@@ -127,9 +127,9 @@ fn a_file_that_is_there_already_is_treated_as_was_asked() {
 fn a_share_that_somebody_could_not_receive_is_no_success_though_others_have_it() {
     // Slow enough for each to be seen at it, however late it comes.
     let place = Place::with(&[("RELAYD_FILES_MEMBER_BANDWIDTH", "1MiB")]);
-    place.write("large.bin", bytes(2_000_000));
-    place.write("carol/large.bin", b"in the way");
-    let sharing = place.sharing(&["large.bin"], None);
+    let taken = many(&place);
+    place.write(&format!("carol/{taken}"), b"in the way");
+    let sharing = place.sharing(&["many"], None);
     // Held, so that the share is not over before carol is through.
     let held = |mut bob: Running| {
         bob.until_moved(1);
@@ -149,7 +149,7 @@ fn a_share_that_somebody_could_not_receive_is_no_success_though_others_have_it()
     );
 
     // Who gets it at the second try has it.
-    let sharing = place.sharing(&["large.bin"], None);
+    let sharing = place.sharing(&["many"], None);
     let bob = held(place.start("bob", &["get", "standup", "--output", "bob", "--overwrite"]));
     assert_eq!(code(&place.fshare("carol", &["get", "standup", "--output", "carol"])), 5);
     assert_eq!(code(&place.fshare("carol", &["get", "standup", "--output", "carol", "--overwrite"])), 0);
@@ -157,6 +157,70 @@ fn a_share_that_somebody_could_not_receive_is_no_success_though_others_have_it()
     assert_eq!(bob.end().code, Some(0));
     let ended = sharing.end();
     assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
+/// A folder with more files than an offer names, slow enough to be seen at: the name of the last.
+fn many(place: &Place) -> String {
+    for at in 0..70 {
+        place.write(&format!("many/{at:02}.txt"), b"small");
+    }
+    place.write("many/large.bin", bytes(2_000_000));
+    "many/large.bin".to_owned()
+}
+
+#[test]
+fn what_cannot_be_put_down_is_not_accepted_and_the_share_goes_on() {
+    let place = Place::new();
+    place.write("notes.txt", b"notes");
+    place.write("bob/notes.txt", b"in the way");
+    place.write("both/one.txt", b"one");
+    place.write("both/two.txt", b"two");
+    let notes = place.sharing(&["notes.txt"], None);
+    let both = place.sharing(&["both"], None);
+    let get = |share: &str, output: &str| place.fshare("bob", &["get", "standup", share, "--output", output]);
+    let taken = get(&notes.share, "bob");
+    assert_eq!(code(&taken), 5, "{}", said(&taken));
+    assert!(said(&taken).contains("--rename"), "{}", said(&taken));
+    let several = get(&both.share, "-");
+    assert_eq!(code(&several), 2, "{}", said(&several));
+    let nowhere = get(&notes.share, "/proc/nowhere");
+    assert_eq!(code(&nowhere), 1, "{}", said(&nowhere));
+    // Of several, those that can be put down are.
+    place.write("carol/notes.txt", b"in the way");
+    let some = place.fshare("carol", &["get", "standup", "--output", "carol"]);
+    assert_eq!((code(&some), place.read("carol/both/two.txt")), (5, b"two".to_vec()), "{}", said(&some));
+    assert_eq!(both.end().code, Some(0));
+    let again = place.fshare("bob", &["get", "standup", &notes.share, "--output", "bob", "--rename"]);
+    assert_eq!(code(&again), 0, "nobody ended it: {}", said(&again));
+}
+
+#[test]
+fn whoever_could_not_put_it_down_asks_again_and_gets_it() {
+    let place = Place::new();
+    let taken = many(&place);
+    place.write(&format!("bob/{taken}"), b"in the way");
+    let mut sharing = place.sharing(&["many", "--for", "60s"], None);
+    let got = place.fshare("bob", &["get", "standup", "--output", "bob"]);
+    assert_eq!(code(&got), 5, "the name was not known before: {}", said(&got));
+    let told = sharing.until("finished");
+    assert_eq!((told["members"][0]["state"].as_str(), told["last"].as_bool()), (Some("failed"), Some(false)), "{told}");
+    let got = place.fshare("bob", &["get", "standup", "--output", "bob", "--overwrite"]);
+    assert_eq!(code(&got), 0, "{}", said(&got));
+    let ended = sharing.end();
+    let told = ended.last("finished");
+    assert_eq!((ended.code, told["members"].as_array().map(Vec::len), told["last"].as_bool()), (Some(0), Some(1), Some(true)), "{ended:?}");
+}
+
+#[test]
+fn a_time_that_is_up_says_who_could_not_put_it_down() {
+    let place = Place::new();
+    let taken = many(&place);
+    place.write(&format!("bob/{taken}"), b"in the way");
+    let sharing = place.sharing(&["many", "--for", "5s"], None);
+    assert_eq!(code(&place.fshare("bob", &["get", "standup", "--output", "bob"])), 5);
+    let ended = sharing.end();
+    assert_eq!(ended.code, Some(7), "{ended:?}");
+    assert!(ended.error()["message"].as_str().is_some_and(|text| text.contains("sip:bob@") && text.contains("exists")), "{ended:?}");
 }
 
 #[test]
@@ -301,7 +365,11 @@ fn a_command_is_run_for_every_file_that_came() {
     assert_eq!(lines, [format!("{share} one one file.txt"), format!("{share} two two.txt")]);
 
     let sharing = place.sharing(&["sent"], None);
-    let got = place.fshare("bob", &["get", "standup", &sharing.share, "--output", "again", "--on-file", "exit 3"]);
-    assert_eq!(code(&got), 0, "the files are there all the same: {}", said(&got));
-    assert!(said(&got).contains("--on-file ended with exit status: 3"), "{}", said(&got));
+    let got = place.fshare("bob", &["get", "standup", &sharing.share, "--output", "again", "--on-file", "echo found; exit 3"]);
+    assert_eq!(code(&got), 1, "{}", said(&got));
+    let (results, errors) = (String::from_utf8_lossy(&got.stdout), String::from_utf8_lossy(&got.stderr));
+    assert!(errors.contains("--on-file ended with exit status: 3 for ") && errors.contains("stays where it is"), "{errors}");
+    assert!(errors.contains("\nfound\n") || errors.starts_with("found\n"), "what it says is seen: {errors}");
+    assert!(!results.contains("found") && results.contains("\"received\""), "and is no result: {results}");
+    assert_eq!(place.read("again/sent/two.txt"), b"two", "the files are there all the same");
 }

@@ -37,7 +37,7 @@ use crate::{
         terminal::{SharingCommand, SharingEvent},
         wire::control::{Batch, Message},
     },
-    transfer::Digest,
+    transfer::{Digest, TransferName},
 };
 
 /// Shown under the help.
@@ -71,6 +71,8 @@ pub struct Args {
     pub limit: Option<Bandwidth>,
 
     /// Run this command of the shell for every file that came; its path is $1
+    ///
+    /// What it prints goes to standard error. Where it fails for a file, that is said, and fshare ends with 1; the file is verified, and stays where it is.
     #[arg(long, value_name = "CMD", value_hint = clap::ValueHint::CommandString)]
     pub on_file: Option<String>,
 
@@ -109,8 +111,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let got = getting.run(&mut call).await;
     let got = getting.stop(&mut call, got).await;
     call.leave().await;
-    let ended = getting.commands.end(&context.leaving).await;
-    if ended { got } else { got.and(Err(Failure::silent(ExitCode::Interrupted))) }
+    got.and(getting.commands.end(&context.leaving).await)
 }
 
 /// The usual, with a limit.
@@ -275,7 +276,18 @@ impl<'a> Getting<'a> {
         if !self.args.to_stdout() {
             tell(output, &Moved::offered(share, from, batch, true))?;
         }
-        let downloader = self.downloader(share, batch).await?;
+        let downloader = match self.downloader(share, batch).await {
+            Ok(downloader) => downloader,
+            Err(failure) => {
+                self.begun += 1;
+                // Whoever leaves without an answer is asked again when it comes again, and its sharer waits for it. The others wait for the answer.
+                if !self.bars.is_empty() || !self.wanted.is_empty() {
+                    transfers.decline(share).await;
+                }
+                let failure = Failure { message: format!("{share}: {}", failure.message), ..failure };
+                return self.on_failed(share, failure, None);
+            }
+        };
         let progress = transfers.receive(share, batch.id, downloader).await;
         let progress = progress.map_err(|error| failure::of_transfer("failed to receive", &error, None))?;
         self.bars.insert(share, Bar::new(output, share, batch, progress));
@@ -285,7 +297,7 @@ impl<'a> Getting<'a> {
 
     async fn downloader(&self, share: ShareId, batch: &Batch) -> Result<Downloader, Failure> {
         if self.args.to_stdout() {
-            return Ok(receive::to_stdout());
+            return receive::to_stdout(batch);
         }
         let limit = self.args.limit.and_then(Bandwidth::get);
         let target = Target { folder: &self.args.output, policy: self.args.policy, conference: &self.uri, limit };
@@ -326,6 +338,11 @@ impl<'a> Getting<'a> {
             TransferEvent::Shared { .. } | TransferEvent::NotShared { .. } | TransferEvent::Uploaded { .. } => return Ok(()),
         };
         self.bars.remove(&share);
+        self.on_failed(share, failed, record)
+    }
+
+    fn on_failed(&mut self, share: ShareId, failed: Failure, record: Option<TransferName>) -> Result<(), Failure> {
+        let output = &self.context.output;
         if output.is_json() && !self.args.to_stdout() {
             let (share, reason) = (share.to_string(), failed.message.clone());
             tell(output, &Moved::Failed { at: at(), share, reason, transfer: record.map(|name| name.to_string()) })?;
@@ -351,9 +368,12 @@ impl<'a> Getting<'a> {
             (Ok(()), Some(failure)) => Err(failure),
             (Err(failure), _) => Err(match resumable {
                 Some(name) if failure.message.is_empty() => {
-                    Failure::new(failure.code, "broken off").hint(format!("go on with: fshare resume {name}"))
+                    Failure::new(failure.code, "broken off").hint(format!("go on with: fshare resume {name}")).of_transfer(&name)
                 }
-                Some(name) => Failure { code: ExitCode::Resumable, ..failure }.hint(format!("go on with: fshare resume {name}")),
+                Some(name) => {
+                    let failure = Failure { code: ExitCode::Resumable, ..failure };
+                    failure.hint(format!("go on with: fshare resume {name}")).of_transfer(&name)
+                }
                 None => failure,
             }),
         }

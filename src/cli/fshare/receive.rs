@@ -11,11 +11,11 @@ use std::{
 use tokio::{
     process::Command,
     sync::Semaphore,
-    task::{JoinSet, spawn_blocking},
+    task::{JoinError, JoinSet, spawn_blocking},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{get, kept, resume};
+use super::{failure, get, kept, resume};
 use crate::{
     cli::{
         ExitCode, Failure, OrFail as _,
@@ -24,10 +24,10 @@ use crate::{
     },
     fileshare::{
         ShareId,
-        client::{Downloaded, Downloader},
+        client::{Downloaded, Downloader, TransferError},
         wire::control::Batch,
     },
-    transfer::{Overwrite, Record, RecordStore, SinkOptions, TransferName},
+    transfer::{Entry, Kind, Manifest, Overwrite, Record, RecordStore, Sink, SinkError, SinkOptions, TransferName},
 };
 
 /// What happens with files that are there already.
@@ -165,15 +165,32 @@ pub async fn into_folder(target: &Target<'_>, share: ShareId, batch: &Batch, con
             }
         }
     }
+    look(folder, policy, batch).await?;
     let user = details.get("user").map_or("", String::as_str);
     let record = records.and_then(|records| Some((records, name(folder, share, batch, user)?)));
     let options = SinkOptions { overwrite: policy.overwrite(), record, details, ..SinkOptions::default() };
     Ok(Downloader::to_folder(folder.to_owned(), options))
 }
 
+/// Looks at the folder before anything is accepted: what cannot be put down is better not asked for.
+async fn look(folder: &Path, policy: Policy, batch: &Batch) -> Result<(), Failure> {
+    let named = batch.files.iter().filter_map(|file| Some(Entry::new(file.name.parse().ok()?, Kind::File { size: file.size })));
+    // Names that do not fit together are told by whoever gets the manifest.
+    let known = Manifest::new(named.collect()).or_else(|_| Manifest::new(Vec::new()));
+    let Ok(known) = known else { return Ok(()) };
+    let looked = Sink::look(folder, known, batch.bytes.unwrap_or(0), policy.overwrite()).await;
+    looked.map_err(|error| failure::of_transfer("it cannot be received", &TransferError::Sink(error), None))
+}
+
 /// A download to standard output.
-pub fn to_stdout() -> Downloader {
-    Downloader::to_stream(Box::new(std::io::stdout()), SinkOptions::default())
+///
+/// # Errors
+/// It is not one file (2).
+pub fn to_stdout(batch: &Batch) -> Result<Downloader, Failure> {
+    if batch.entries != 1 {
+        return Err(failure::of_transfer("it cannot be received", &TransferError::Sink(SinkError::NotOneFile), None));
+    }
+    Ok(Downloader::to_stream(Box::new(std::io::stdout()), SinkOptions::default()))
 }
 
 /// Commands of `--on-file` that run at the same time; others wait.
@@ -184,26 +201,39 @@ const MAX_COMMANDS: usize = 256;
 /// The commands of `--on-file`: they run beside everything else.
 #[derive(Debug)]
 pub struct Commands {
-    running: JoinSet<()>,
+    running: JoinSet<Option<Failure>>,
     turns: Arc<Semaphore>,
+    /// The first that failed.
+    failure: Option<Failure>,
 }
 
 impl Default for Commands {
     fn default() -> Self {
-        Self { running: JoinSet::new(), turns: Arc::new(Semaphore::new(COMMANDS)) }
+        Self { running: JoinSet::new(), turns: Arc::new(Semaphore::new(COMMANDS)), failure: None }
     }
 }
 
 impl Commands {
     /// There is no room for those of another share.
     pub fn is_full(&mut self) -> bool {
-        while self.running.try_join_next().is_some() {}
+        while let Some(ended) = self.running.try_join_next() {
+            self.ended(ended);
+        }
         self.running.len() >= MAX_COMMANDS
+    }
+
+    /// The commands of a share have ended. One that panicked has told so.
+    fn ended(&mut self, ended: Result<Option<Failure>, JoinError>) {
+        self.failure = self.failure.take().or(ended.ok().flatten());
     }
 
     /// Waits until there is room for those of another share.
     pub async fn room(&mut self) {
-        while self.is_full() && self.running.join_next().await.is_some() {}
+        while self.is_full()
+            && let Some(ended) = self.running.join_next().await
+        {
+            self.ended(ended);
+        }
     }
 
     /// Hands every file that came to a command.
@@ -212,40 +242,55 @@ impl Commands {
         self.running.spawn(async move {
             // The semaphore is never closed.
             let _turn = turns.acquire().await;
-            hand_over(&command, share, &downloaded, &context).await;
+            hand_over(&command, share, &downloaded, &context).await
         });
     }
 
-    /// Waits for all, but for nobody who wants to be gone: whether all have come to their end by themselves.
-    pub async fn end(mut self, leaving: &CancellationToken) -> bool {
-        while self.running.try_join_next().is_some() {}
-        if self.running.is_empty() {
-            return true;
+    /// Waits for all, but for nobody who wants to be gone.
+    ///
+    /// # Errors
+    /// One has failed (1), or not all have come to their end by themselves (130).
+    pub async fn end(mut self, leaving: &CancellationToken) -> Result<(), Failure> {
+        self.is_full();
+        let waited = !self.running.is_empty();
+        while let Some(Some(ended)) = leaving.run_until_cancelled(self.running.join_next()).await {
+            self.ended(ended);
         }
-        while let Some(Some(_)) = leaving.run_until_cancelled(self.running.join_next()).await {}
-        !leaving.is_cancelled()
+        match self.failure {
+            _ if waited && leaving.is_cancelled() => Err(Failure::silent(ExitCode::Interrupted)),
+            Some(failure) => Err(failure),
+            None => Ok(()),
+        }
     }
 }
 
-/// Hands every file that came to a command of the shell: its path is `$1`.
-/// Ctrl-C ends the command, too.
-async fn hand_over(command: &str, share: ShareId, downloaded: &Downloaded, context: &Context) {
+/// Hands every file that came to a command of the shell: its path is `$1`. What it prints goes to our standard error: standard output has our
+/// results. Ctrl-C ends the command, too. Gives the first failure, with how many there were; each is told when it happens.
+async fn hand_over(command: &str, share: ShareId, downloaded: &Downloaded, context: &Context) -> Option<Failure> {
     let output = &context.output;
+    let mut failed: Option<String> = None;
+    let mut more = 0_usize;
     for path in downloaded.files.files.iter().filter_map(|placed| placed.path.as_ref()) {
         let mut shell = Command::new("sh");
         shell.args(["-c", command, "confkit"]).arg(path).env("CONFKIT_FILE", path).env("CONFKIT_SHARE", share.to_string());
-        // What it prints is not ours: standard output has our results.
-        shell.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
+        shell.stdin(Stdio::null()).stdout(std::io::stderr()).kill_on_drop(true);
         let status = tokio::select! {
             status = shell.status() => status,
-            () = context.leaving.cancelled() => return,
+            () = context.leaving.cancelled() => break,
         };
-        match status {
-            Ok(status) if status.success() => {}
-            Ok(status) => {
-                output.warn(format!("the command of --on-file ended with {status} for {}", safe_line(&path.display().to_string())));
-            }
-            Err(error) => output.warn(format!("the command of --on-file did not start: {error}")),
+        let path = path.display().to_string();
+        let why = match status {
+            Ok(status) if status.success() => continue,
+            Ok(status) => format!("the command of --on-file ended with {status} for {}", safe_line(&path)),
+            Err(error) => format!("the command of --on-file did not start for {}: {error}", safe_line(&path)),
+        };
+        output.warn(&why);
+        match failed {
+            Some(_) => more += 1,
+            None => failed = Some(why),
         }
     }
+    let more = if more == 0 { String::new() } else { format!(", and failed for {more} more of {share}") };
+    let failure = failed.map(|why| Failure::new(ExitCode::Failed, format!("{why}{more}")))?;
+    Some(failure.hint("all that was received is verified, and stays where it is"))
 }

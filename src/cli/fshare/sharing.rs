@@ -159,6 +159,7 @@ impl<'a> Sharing<'a> {
                     let message = if failure.message.is_empty() { "the upload was broken off".to_owned() } else { failure.message };
                     Failure { message, ..failure }
                         .hint(format!("go on with: fshare resume {name}; or end the share with: fshare cancel {name}"))
+                        .of_transfer(&name)
                 })
             }
             (waits, kept) => {
@@ -276,14 +277,14 @@ impl<'a> Sharing<'a> {
             return None;
         }
         let told = std::mem::take(&mut self.members);
+        let ended = self.fared(&told);
         if let Some((share, _)) = &self.ours
-            && let Err(failure) = tell(&self.context.output, &Moved::finished(*share, &told))
+            && let Err(failure) = tell(&self.context.output, &Moved::finished(*share, &told, ended.is_some()))
         {
             return Some(Err(failure));
         }
-        let ended = self.fared(&told);
         if ended.is_none() {
-            self.context.output.note("nobody has it yet; waiting for somebody who comes");
+            self.context.output.note("nobody has it yet; waiting for somebody who comes (Ctrl-C ends the share)");
         }
         ended
     }
@@ -295,7 +296,9 @@ impl<'a> Sharing<'a> {
         // Whoever has it by another of its dialogs has it.
         let without = |member: &&Member| member.state == MemberState::Failed && !complete(&member.who);
         let some = members.iter().any(|member| member.state == MemberState::Complete);
-        if let Some(member) = members.iter().find(without) {
+        // Whoever can mend it may ask again, as long as nobody else has ended the wait.
+        let waits = !some && members.iter().filter(without).all(is_by_itself);
+        if let Some(member) = members.iter().find(without).filter(|_| !waits) {
             let others = members.iter().filter(without).count().saturating_sub(1);
             let others = if others == 0 { String::new() } else { format!(", nor did {others} more") };
             let who = member.failure.as_ref().map_or_else(String::new, |why| format!(": {}", safe_line(&why.text)));
@@ -325,7 +328,11 @@ impl<'a> Sharing<'a> {
         if self.closing.is_some() {
             self.end(transfers).await;
             let anybody = members.iter().any(|member| member.state == MemberState::Complete);
-            let nobody = || Failure::new(ExitCode::Unreachable, "the time was up before anybody had received it");
+            let failed = members.iter().find_map(|member| Some((&member.who, member.failure.as_ref()?)));
+            let nobody = || {
+                let why = failed.map_or_else(String::new, |(who, why)| format!(": {}: {}", safe_line(who), safe_line(&why.text)));
+                Failure::new(ExitCode::Unreachable, format!("the time was up before anybody had received it{why}"))
+            };
             return Some(if anybody { Ok(()) } else { Err(nobody()) });
         }
         if let Err(failure) = self.on_broken(&members) {
@@ -441,6 +448,12 @@ impl<'a> Sharing<'a> {
             TransferEvent::Downloaded { .. } => Ok(()),
         }
     }
+}
+
+/// Whether a member failed by what is its own to mend: a name that is taken, its disk, its permissions.
+fn is_by_itself(member: &Member) -> bool {
+    use FailureCode::{Cancelled, Conflict, Declined, Failed, NoSpace, Usage};
+    member.failure.as_ref().is_some_and(|why| matches!(why.code, Cancelled | Conflict | Declined | Failed | NoSpace | Usage))
 }
 
 async fn at_moment(moment: Option<Instant>) {

@@ -51,6 +51,8 @@ pub enum Moved {
         share: String,
         /// How each fared.
         members: Vec<Fared>,
+        /// Nobody else is waited for: it is not told again.
+        last: bool,
     },
     /// Somebody shares.
     Offered {
@@ -190,14 +192,14 @@ impl Moved {
     }
 
     /// How all fared.
-    pub fn finished(share: ShareId, members: &[Member]) -> Self {
+    pub fn finished(share: ShareId, members: &[Member], last: bool) -> Self {
         let members = members.iter().map(|member| Fared {
             who: member.who.clone(),
             state: member.state.to_string(),
             bytes: member.bytes,
             reason: member.failure.as_ref().map(|why| why.text.clone()),
         });
-        Self::Finished { at: at(), share: share.to_string(), members: members.collect() }
+        Self::Finished { at: at(), share: share.to_string(), members: members.collect(), last }
     }
 }
 

@@ -426,6 +426,14 @@ pub(super) fn record_tag(name: &str, created: u64) -> String {
 }
 
 /// Looks at what is there already, before the first byte, and gives the entries to be skipped.
+/// Whether a batch could begin.
+pub(super) fn look(target: &Path, files: &Manifest, bytes: u64, overwrite: Overwrite) -> Result<(), SinkError> {
+    let folder = Folder::open(target, String::new())?;
+    folder.may_write()?;
+    conflicts(&folder, files, overwrite)?;
+    enough_room(&folder, bytes, 0)
+}
+
 fn conflicts(folder: &Folder, manifest: &Manifest, overwrite: Overwrite) -> Result<BTreeSet<usize>, SinkError> {
     let (mut skipped, mut tops) = (BTreeSet::new(), BTreeMap::new());
     for (at, entry) in manifest.entries().iter().enumerate() {

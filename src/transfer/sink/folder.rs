@@ -14,7 +14,10 @@ use cap_std::{
     ambient_authority,
     fs::{Dir, DirBuilder, MetadataExt as _, OpenOptions, OpenOptionsExt as _},
 };
-use nix::sys::statvfs::fstatvfs;
+use nix::{
+    sys::statvfs::fstatvfs,
+    unistd::{AccessFlags, access},
+};
 
 use super::SinkError;
 use crate::transfer::{
@@ -95,6 +98,12 @@ impl Folder {
         Ok(Self { dir, path, tag, unsynced: BTreeSet::new(), whole, mounted: false })
     }
 
+    /// Whether files can be made in it.
+    pub(super) fn may_write(&self) -> Result<(), SinkError> {
+        let allowed = access(&self.path, AccessFlags::W_OK | AccessFlags::X_OK);
+        allowed.map_err(|error| unusable(&self.path, error.into()))
+    }
+
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
         &self.path
@@ -171,7 +180,8 @@ impl Folder {
             }
             opened => opened,
         };
-        let file = file.map_err(|error| self.fault(path, error))?;
+        // It is named as whoever wants it knows it.
+        let file = file.map_err(|error| self.fault(entry.path.as_str(), error))?;
         self.touched(path);
         Ok(file.into_std())
     }

@@ -222,6 +222,16 @@ impl Sink {
         Ok(Self::start(manifest, record, state, core))
     }
 
+    /// Whether a batch could begin in a folder, as far as is known before it comes: the folder can be made and written to, none of the names is in
+    /// the way, and there is room for the bytes. Of a batch that is not known by its manifest, `files` has the names that are.
+    ///
+    /// # Errors
+    /// As [`Sink::create`]; the folder is made all the same.
+    pub async fn look(target: &Path, files: Manifest, bytes: u64, overwrite: Overwrite) -> Result<(), SinkError> {
+        let target = target.to_owned();
+        blocking(move || core::look(&target, &files, bytes, overwrite)).await
+    }
+
     /// Goes on with a broken batch, with the options that it was begun with: the sender is to send from [`SinkState::written`] on.
     ///
     /// # Errors

@@ -55,6 +55,8 @@ pub struct FileArgs {
     pub download: Option<PathBuf>,
 
     /// Run this command of the shell for every file that came; its path is $1
+    ///
+    /// What it prints goes to standard error. Where it fails for a file, that is said, and confctl ends with 1; the file is verified, and stays where it is.
     #[arg(long, value_name = "CMD", requires = "download", value_hint = clap::ValueHint::CommandString)]
     pub on_file: Option<String>,
 
@@ -180,7 +182,7 @@ impl Files {
                     match share {
                         Some(share) if !more => {
                             let members = std::mem::take(&mut ours.members);
-                            tell(&self.output, &Moved::finished(share, &members))
+                            tell(&self.output, &Moved::finished(share, &members, false))
                         }
                         _ => Ok(()),
                     }
@@ -197,6 +199,7 @@ impl Files {
             return Ok(());
         }
         let DownloadOffer { from, batch, .. } = offer;
+        let mut failed = None;
         let wanted = match &self.args.download {
             Some(folder) => {
                 let limit = self.args.limit.and_then(Bandwidth::get);
@@ -204,7 +207,7 @@ impl Files {
                 match receive::into_folder(&target, share, &batch, &self.context).await {
                     Ok(downloader) => self.receive(share, &batch, downloader).await,
                     Err(failure) => {
-                        self.fail(failure);
+                        failed = Some(Failure { message: format!("{share}: {}", failure.message), ..failure });
                         false
                     }
                 }
@@ -214,7 +217,8 @@ impl Files {
         if !wanted {
             self.transfers.decline(share).await;
         }
-        tell(&self.output, &Moved::offered(share, &from, &batch, wanted))
+        tell(&self.output, &Moved::offered(share, &from, &batch, wanted))?;
+        failed.map_or(Ok(()), |failed| self.failed(Some(share), failed, None))
     }
 
     async fn receive(&mut self, share: ShareId, batch: &Batch, downloader: Downloader) -> bool {
@@ -302,7 +306,7 @@ impl Files {
                 let name = kept.name().clone();
                 kept.leave(bytes).await;
                 let hint = format!("go on with: fshare resume {name}; or end the share with: fshare cancel {name}");
-                (Failure { code: ExitCode::Resumable, ..failed }.hint(hint), Some(name))
+                (Failure { code: ExitCode::Resumable, ..failed }.hint(hint).of_transfer(&name), Some(name))
             }
             Some(kept) => {
                 kept.forget().await;
@@ -380,7 +384,8 @@ impl Files {
                 TransferEvent::Failed { share, error: TransferError::Stopped, record } if !self.is_ours(share) => {
                     self.fail(match record {
                         Some(name) => Failure::new(ExitCode::Resumable, format!("left before all of {share} was received"))
-                            .hint(format!("go on with: fshare resume {name}")),
+                            .hint(format!("go on with: fshare resume {name}"))
+                            .of_transfer(&name),
                         None => Failure::new(ExitCode::Unreachable, format!("left before {share} was received")),
                     });
                 }
@@ -422,7 +427,7 @@ impl Files {
     /// Waits for the commands of `--on-file`, but for nobody who wants to be gone. Why not all was shared and received, where it was not.
     pub(super) async fn close(self, leaving: &CancellationToken) -> Option<Failure> {
         // Whoever wants to be gone knows that he broke them off.
-        let _ = self.commands.end(leaving).await;
-        self.failure
+        let handed = self.commands.end(leaving).await.err().filter(|failure| failure.code != ExitCode::Interrupted);
+        self.failure.or(handed)
     }
 }
