@@ -147,9 +147,8 @@ impl Relay {
 
     /// The sender says that nobody may come to its place any more. Those who are there stay.
     pub(super) fn spent(&mut self, now: Instant, id: ConnectionId, guess: Option<Peer>) {
-        let place = match self.control(id).and_then(|control| control.meeting) {
-            Some((place, Peer::SENDER)) => place,
-            Some(_) | None => return self.malformed(now, id, "only the sender at a place says that it is spent"),
+        let Some((place, Peer::SENDER)) = self.control(id).and_then(|control| control.meeting) else {
+            return self.malformed(now, id, "only the sender at a place says that it is spent");
         };
         let Some(meeting) = self.meetings.get_mut(&place) else { return };
         meeting.spent = true;
