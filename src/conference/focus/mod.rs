@@ -322,11 +322,12 @@ impl Focus {
     /// Ends every call with a reason: the server stops.
     pub fn shut_down(&mut self, cx: &mut Cx<'_>) {
         self.draining = true;
+        // First, so that it takes nobody who is sent away for one who left: what they had begun may be gone on with at the next process.
+        self.shut_companion_down(cx);
         let names: Vec<ConferenceName> = self.conferences.keys().cloned().collect();
         for name in names {
             self.empty(cx, &name, &Reason::sip(503, "server is stopping"));
         }
-        self.shut_companion_down(cx);
         self.deactivate_watches(cx);
         let shells: Vec<Call> = self.shells.keys().copied().collect();
         for shell in shells {

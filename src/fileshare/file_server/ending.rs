@@ -16,12 +16,21 @@ use crate::{
             proof::Role,
         },
     },
-    sip::endpoint::{Call, Reason},
+    sip::endpoint::{Call, Ending, Reason},
 };
 
 /// The share is over, for this reason.
 pub(super) fn ended(why: &str) -> Failure {
     Failure::new(FailureCode::Ended, why)
+}
+
+/// Whether a dialog ended because the application server stops, or is gone.
+fn is_away(why: &Ending) -> bool {
+    match why {
+        Ending::ByeReceived { reason } => reason.as_ref().is_some_and(Reason::is_of_stopping),
+        Ending::ByeUnanswered | Ending::Gone { .. } | Ending::Expired => true,
+        Ending::ByeSent | Ending::Rejected { .. } | Ending::Refused { .. } | Ending::Cancelled | Ending::AckMissing => false,
+    }
 }
 
 impl<P: DataPlane> FileServer<P> {
@@ -134,14 +143,18 @@ impl<P: DataPlane> FileServer<P> {
         }
     }
 
-    /// A dialog is over: the sharer's takes the data conference with it, another one leaves it.
-    pub(super) fn on_ended(&mut self, now: Instant, call: Call) {
+    /// A dialog is over: the sharer's takes the data conference with it, another one leaves it. Where it is the application server that stops, or
+    /// is gone, nobody ended the share: what was uploaded is kept for whoever shares it again.
+    pub(super) fn on_ended(&mut self, now: Instant, call: Call, why: &Ending) {
         let Some(session) = self.sessions.get(&call) else { return };
         let (role, conf, member) = (session.role, session.conf.clone(), session.member);
         if self.ending {
             return self.let_go(call);
         }
         match role {
+            Role::Upload if is_away(why) => {
+                self.take_down(now, &conf, &Failure::new(FailureCode::Unreachable, "the application server is gone"), true);
+            }
             Role::Upload => self.end_share(now, &conf, &ended("the sharer has left")),
             Role::Download => self.finish_member(now, call, MemberState::Left, Some(ended("this member has left the share"))),
         }
@@ -188,9 +201,17 @@ impl<P: DataPlane> FileServer<P> {
 
     /// The data conference ends (claim 7): its port is closed, its bytes are deleted, and the dialogs of its other members end.
     pub(super) fn end_share(&mut self, now: Instant, conf: &ConfId, why: &Failure) {
+        self.take_down(now, conf, why, false);
+    }
+
+    fn take_down(&mut self, now: Instant, conf: &ConfId, why: &Failure, keeps: bool) {
         let Some(share) = self.shares.remove(conf) else { return };
-        tracing::info!(%conf, why = why.text, lasted = ?now.duration_since(share.since), "share ended");
-        self.plane.close(conf, why);
+        tracing::info!(%conf, why = why.text, keeps, lasted = ?now.duration_since(share.since), "share ended");
+        if keeps {
+            self.plane.set_aside(conf, why);
+        } else {
+            self.plane.close(conf, why);
+        }
         self.deadlines.set(&Due::Idle(conf.clone()), None);
         for call in share.members {
             self.deadlines.set(&Due::Window(call), None);

@@ -104,7 +104,9 @@ impl<P: DataPlane> FileServer<P> {
         self.admissible(&conf, &offered)?;
         let mut negotiation = self.negotiation(offered.source)?;
         let batch = offered.line.batch.clone();
-        let port = self.listen(now, &conf, batch.as_ref().map(|batch| batch.id))?;
+        let who = invite.from().map_or_else(String::new, |from| from.uri.to_string());
+        let sharer = Some(who.as_str()).filter(|who| offered.role == Role::Upload && !who.is_empty());
+        let port = self.listen(now, &conf, batch.as_ref().map(|batch| batch.id), sharer)?;
         let key = TransferKey::random(&mut self.rng);
         let member = MemberId(self.next_member);
         self.next_member = self.next_member.wrapping_add(1);
@@ -129,7 +131,6 @@ impl<P: DataPlane> FileServer<P> {
             }
         }
         self.plane.admit(&conf, member, Pass { role, source, key: key.clone() });
-        let who = invite.from().map_or_else(String::new, |from| from.uri.to_string());
         let session = Session {
             conf: conf.clone(),
             member,
@@ -204,11 +205,17 @@ impl<P: DataPlane> FileServer<P> {
     }
 
     /// The port of a data conference, listening. One that is opened anew and to which nobody comes (the INVITE may yet be refused) is given back.
-    pub(super) fn listen(&mut self, now: Instant, conf: &ConfId, batch: Option<crate::fileshare::BatchId>) -> Result<u16, Refusal> {
+    pub(super) fn listen(
+        &mut self,
+        now: Instant,
+        conf: &ConfId,
+        batch: Option<crate::fileshare::BatchId>,
+        sharer: Option<&str>,
+    ) -> Result<u16, Refusal> {
         if let Some(port) = self.shares.get(conf).and_then(|share| share.port) {
             return Ok(port);
         }
-        let port = self.plane.open(conf, batch).map_err(|error| Refusal::new(503, error.to_string()))?;
+        let port = self.plane.open(conf, batch, sharer).map_err(|error| Refusal::new(503, error.to_string()))?;
         if let Some(share) = self.shares.get_mut(conf) {
             share.port = Some(port);
         }
@@ -314,7 +321,7 @@ impl<P: DataPlane> FileServer<P> {
         if offered.role != role {
             return Err(Refusal::new(488, "a member's direction does not change"));
         }
-        let port = self.listen(now, &conf, None)?;
+        let port = self.listen(now, &conf, None, None)?;
         let session = self.sessions.get(&call).ok_or_else(gone)?;
         let (mut negotiation, key) = (session.negotiation.clone(), session.key.clone());
         let (body, line) = self.answer(&mut negotiation, offer, &offered, port, &key)?;
@@ -353,7 +360,7 @@ impl<P: DataPlane> FileServer<P> {
         let gone = || "the share has ended".to_owned();
         let session = self.sessions.get(&call).ok_or_else(gone)?;
         let (conf, source, key) = (session.conf.clone(), session.source, session.key.clone());
-        let port = self.listen(now, &conf, None).map_err(|refusal| refusal.why)?;
+        let port = self.listen(now, &conf, None, None).map_err(|refusal| refusal.why)?;
         let address = self.address_for(source).ok_or_else(|| "no address of that family".to_owned())?;
         Ok(Endpoint { address: SocketAddr::new(address, port), fingerprint: self.plane.fingerprint(), key })
     }

@@ -168,7 +168,7 @@ impl<P: DataPlane> FileServer<P> {
                     self.flush(now, call);
                 }
             }
-            Event::Ended { call, .. } => self.on_ended(now, call),
+            Event::Ended { call, why } => self.on_ended(now, call, &why),
             // Calls that the caller takes back end by `Ended`; this server sends no INVITE, and knows no subscriptions.
             _ => {}
         }

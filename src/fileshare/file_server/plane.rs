@@ -14,17 +14,22 @@ use crate::fileshare::{
 /// Sockets and disks of a file server.
 pub trait DataPlane {
     /// The port of a data conference, which is made where it is not there: listening on all addresses of the server, its store empty or that of
-    /// an earlier process. `limits` hold until others are set; `batch` where it is known.
+    /// an earlier process, or what was [set aside](DataPlane::set_aside) of the same batch of the same sharer. `limits` hold until others are set;
+    /// `batch` and `sharer` where they are known.
     ///
     /// # Errors
     /// [`PlaneError`]; a data conference that was there stays as it was.
-    fn open(&mut self, conf: &ConfId, batch: Option<BatchId>) -> Result<u16, PlaneError>;
+    fn open(&mut self, conf: &ConfId, batch: Option<BatchId>, sharer: Option<&str>) -> Result<u16, PlaneError>;
 
     /// Stops listening; connections and bytes stay, and [`DataPlane::open`] listens again, on another port.
     fn release(&mut self, conf: &ConfId);
 
     /// Ends a data conference: tells those connected why, closes them and the port, deletes the bytes.
     fn close(&mut self, conf: &ConfId, why: &Failure);
+
+    /// Ends a data conference that nobody ended, as its application server stops or is gone: like [`DataPlane::close`], but the bytes are kept for a
+    /// while, for whoever shares them again.
+    fn set_aside(&mut self, conf: &ConfId, why: &Failure);
 
     /// Puts a member on the list in place of its former entry, and closes the connection that it had.
     fn admit(&mut self, conf: &ConfId, member: MemberId, pass: Pass);

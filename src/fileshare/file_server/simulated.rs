@@ -99,7 +99,7 @@ impl SimulatedPlane {
 }
 
 impl DataPlane for SimulatedPlane {
-    fn open(&mut self, conf: &ConfId, batch: Option<BatchId>) -> Result<u16, PlaneError> {
+    fn open(&mut self, conf: &ConfId, batch: Option<BatchId>, _sharer: Option<&str>) -> Result<u16, PlaneError> {
         if let Some(port) = self.open.get(conf).and_then(|kept| kept.port) {
             return Ok(port);
         }
@@ -120,6 +120,12 @@ impl DataPlane for SimulatedPlane {
         self.give_back(conf);
         self.open.remove(conf);
         self.note(format!("close {conf}: {why}"));
+    }
+
+    fn set_aside(&mut self, conf: &ConfId, why: &Failure) {
+        self.give_back(conf);
+        self.open.remove(conf);
+        self.note(format!("set aside {conf}: {why}"));
     }
 
     fn admit(&mut self, conf: &ConfId, member: MemberId, pass: Pass) {

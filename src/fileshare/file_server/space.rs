@@ -157,6 +157,13 @@ impl Space {
         self.set(conf, Claim { batch: bytes, written: bytes, ..old });
     }
 
+    /// What one share held is another's now.
+    pub fn pass_on(&mut self, from: &ConfId, to: &ConfId) {
+        if let Some(claim) = self.claims.remove(from) {
+            self.claims.insert(to.clone(), claim);
+        }
+    }
+
     /// The share is over, and its bytes are deleted.
     pub fn release(&mut self, conf: &ConfId) {
         self.set(conf, Claim::default());

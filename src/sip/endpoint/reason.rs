@@ -26,6 +26,11 @@ impl Reason {
         Self { protocol: "SIP".to_owned(), cause: Some(cause), text: Some(text.to_owned()) }
     }
 
+    /// Whether a server ends the call because it stops: what it did may be gone on with when it is there again.
+    pub fn is_of_stopping(&self) -> bool {
+        self.protocol.eq_ignore_ascii_case("SIP") && self.cause == Some(503)
+    }
+
     /// The first well-formed Reason of a message.
     pub fn of(headers: &Headers) -> Option<Self> {
         headers.all("Reason").flat_map(|line| scan::split_outside_quotes(line, b',')).find_map(|value| value.parse().ok())

@@ -107,7 +107,7 @@ impl Rig {
         change(&mut config);
         let mut engine = Engine::start(config).expect("an engine");
         let conf: ConfId = "5f3c".parse().expect("a ConfID");
-        let port = engine.open(&conf, Some(BatchId(7))).expect("a port");
+        let port = engine.open(&conf, Some(BatchId(7)), None).expect("a port");
         Self { engine, conf, address: SocketAddr::new(HERE, port), members: 0, _folder: folder }
     }
 

@@ -20,6 +20,7 @@
 //! | `keeper` | writes, says what is complete |
 //! | `contents` | the hashes of what was written |
 //! | `record` | what another process needs to go on |
+//! | `leftovers` | uploads that nobody goes on with at the moment |
 //! | `upload`, `download` | the connections of sharer and members |
 //! | `ending` | how a connection's two halves end |
 //! | `packets` | packets on a stream |
@@ -32,6 +33,7 @@ mod contents;
 mod download;
 mod ending;
 mod keeper;
+mod leftovers;
 mod lists;
 mod orders;
 mod pace;
@@ -52,7 +54,7 @@ use std::{
     io,
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -74,9 +76,9 @@ use crate::fileshare::{
     wire::{Failure, Fingerprint, control::Limits},
 };
 use accept::Pending;
+use leftovers::Leftovers;
 use lists::Lists;
 use ports::{NoPort, Ports};
-use record::Leftover;
 use room::{Common, Room, Stored};
 use tls::Tls;
 
@@ -134,7 +136,7 @@ pub struct Engine {
     events: mpsc::Receiver<PlaneEvent>,
     ports: Arc<Ports>,
     tls: Option<Tls>,
-    leftovers: Arc<Mutex<BTreeMap<ConfId, Leftover>>>,
+    leftovers: Leftovers,
     tasks: TaskTracker,
     /// Cancelled when the process goes, and uploads are left for the next.
     stop: CancellationToken,
@@ -151,6 +153,8 @@ struct Held {
     pending: Arc<Pending>,
     /// The port, and what closes it.
     listening: Option<(u16, CancellationToken)>,
+    /// Cancelled when what is stored is to stay.
+    aside: CancellationToken,
 }
 
 /// The counters of a data plane, for whoever tells them.
@@ -197,8 +201,7 @@ impl Engine {
         let ports = Arc::new(Ports::new(config.ports));
         let mut space = Space::new(config.space);
         for (conf, leftover) in &left {
-            let lists = leftover.manifest.saturating_add(leftover.trailer.unwrap_or(0));
-            space.take_up(conf, lists, leftover.announced, leftover.durable);
+            space.take_up(conf, leftover.lists(), leftover.announced, leftover.durable);
         }
         let engine = Self {
             ports,
@@ -215,7 +218,7 @@ impl Engine {
             rooms: BTreeMap::new(),
             events: inbox,
             tls,
-            leftovers: Arc::new(Mutex::new(left)),
+            leftovers: Leftovers::new(left),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             _lock: lock,
@@ -257,7 +260,7 @@ impl Engine {
     fn expire_leftovers(&self) {
         let (leftovers, common) = (self.leftovers.clone(), self.common.clone());
         let Some(runtime) = &self.runtime else { return };
-        if leftovers.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
+        if leftovers.is_empty() {
             return;
         }
         let stop = self.stop.clone();
@@ -267,22 +270,19 @@ impl Engine {
                     () = sleep(common.config.keep) => {}
                     () = stop.cancelled() => return,
                 }
-                let left = std::mem::take(&mut *leftovers.lock().unwrap_or_else(PoisonError::into_inner));
-                let gone = tokio::task::spawn_blocking(move || {
-                    for conf in left.keys() {
-                        record::remove(&common.config.directory, conf);
-                        common.space().release(conf);
-                    }
-                });
-                let _ = gone.await;
+                leftovers.expire(&common, None).await;
             },
             runtime.handle(),
         );
     }
 
     /// The data conference, made where it is not there: with what an earlier process stored, if it did.
-    fn make(&mut self, conf: &ConfId, runtime: &tokio::runtime::Handle) -> Held {
-        let leftover = self.leftovers.lock().unwrap_or_else(PoisonError::into_inner).remove(conf);
+    fn make(&mut self, conf: &ConfId, batch: Option<BatchId>, sharer: Option<&str>, runtime: &tokio::runtime::Handle) -> Held {
+        let leftover = self.leftovers.take(conf, batch, sharer);
+        if let Some(left) = leftover.as_ref().filter(|left| left.conf != *conf) {
+            tracing::info!(%conf, of = %left.conf, bytes = left.durable, "the batch was uploaded before, and is shared again");
+            self.common.space().pass_on(&left.conf, conf);
+        }
         let known = leftover.as_ref().map(|left| left.batch);
         let (orders, inbox) = mpsc::channel(orders::ORDERS);
         let (tell, stored) = watch::channel(Stored::default());
@@ -291,9 +291,23 @@ impl Engine {
         if let Some(batch) = known {
             room.at_door(|door| door.set_batch(batch));
         }
-        let keeper = keeper::run(conf.clone(), self.common.clone(), leftover, inbox, tell, over, self.stop.clone());
-        self.tasks.spawn_on(keeper, runtime);
-        Held { room, pending: Arc::default(), listening: None }
+        let (stop, aside) = (self.stop.clone(), self.stop.child_token());
+        let files = leftover.as_ref().map_or_else(|| conf.clone(), |left| left.conf.clone());
+        let sharer = leftover.as_ref().map_or_else(|| sharer.map(str::to_owned), |left| left.sharer.clone());
+        let origin = keeper::Origin { leftover, sharer };
+        let keeper = keeper::run(conf.clone(), self.common.clone(), origin, inbox, tell, over, aside.clone());
+        let (conf, common, leftovers, kept) = (conf.clone(), self.common.clone(), self.leftovers.clone(), aside.clone());
+        self.tasks.spawn_on(
+            async move {
+                keeper.await;
+                if kept.is_cancelled() && !stop.is_cancelled() {
+                    common.space().release(&conf);
+                    let _ = stop.run_until_cancelled(leftovers.set_aside(&common, &files)).await;
+                }
+            },
+            runtime,
+        );
+        Held { room, pending: Arc::default(), listening: None, aside }
     }
 
     /// Listens for a data conference.
@@ -355,13 +369,13 @@ impl Held {
 }
 
 impl DataPlane for Engine {
-    fn open(&mut self, conf: &ConfId, batch: Option<BatchId>) -> Result<u16, PlaneError> {
+    fn open(&mut self, conf: &ConfId, batch: Option<BatchId>, sharer: Option<&str>) -> Result<u16, PlaneError> {
         let Some(runtime) = self.runtime.as_ref().map(|runtime| runtime.handle().clone()) else {
             return Err(PlaneError::System("it is stopping".to_owned()));
         };
         let (mut held, made) = match self.rooms.remove(conf) {
             Some(held) => (held, false),
-            None => (self.make(conf, &runtime), true),
+            None => (self.make(conf, batch, sharer, &runtime), true),
         };
         if let Some(batch) = batch {
             held.room.at_door(|door| {
@@ -390,6 +404,13 @@ impl DataPlane for Engine {
 
     fn close(&mut self, conf: &ConfId, why: &Failure) {
         if let Some(held) = self.rooms.remove(conf) {
+            held.close(why);
+        }
+    }
+
+    fn set_aside(&mut self, conf: &ConfId, why: &Failure) {
+        if let Some(held) = self.rooms.remove(conf) {
+            held.aside.cancel();
             held.close(why);
         }
     }

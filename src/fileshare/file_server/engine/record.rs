@@ -11,7 +11,7 @@ use std::{
     io::{self, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use bytes::Bytes;
@@ -45,18 +45,26 @@ pub(super) struct Record {
     /// Bytes that were synced.
     pub(super) durable: u64,
     pub(super) complete: bool,
+    /// Who uploads it, where that is known: nobody else takes it up under another name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) sharer: Option<String>,
 }
 
 /// The files of one data conference.
 #[derive(Debug, Clone)]
 pub(super) struct Files {
     stem: PathBuf,
+    conf: ConfId,
 }
 
 /// An upload of an earlier process.
 #[derive(Debug, Clone)]
 pub(super) struct Leftover {
+    /// The data conference that it was uploaded in: its files are called so, whichever goes on with them.
+    pub(super) conf: ConfId,
     pub(super) batch: BatchId,
+    /// Who uploaded it.
+    pub(super) sharer: Option<String>,
     /// Bytes that its record says are there.
     pub(super) noted: u64,
     /// Bytes that are there for certain.
@@ -67,6 +75,8 @@ pub(super) struct Leftover {
     pub(super) manifest: u64,
     /// That of its trailer, which is there when the upload was complete.
     pub(super) trailer: Option<u64>,
+    /// When it was set aside; what an earlier process left was at the start.
+    pub(super) aside: Option<Instant>,
 }
 
 /// What is kept beside the bytes as it came.
@@ -86,14 +96,26 @@ impl List {
 }
 
 impl Record {
-    pub(super) fn new(batch: BatchId, payload: u32) -> Self {
-        Self { version: VERSION, boot: boot(), batch: batch.0, payload, durable: 0, complete: false }
+    /// Of an upload of this sharer, where that is known.
+    pub(super) fn of(batch: BatchId, payload: u32, sharer: Option<String>) -> Self {
+        Self { sharer, ..Self::new(batch, payload) }
+    }
+
+    fn new(batch: BatchId, payload: u32) -> Self {
+        Self { version: VERSION, boot: boot(), batch: batch.0, payload, durable: 0, complete: false, sharer: None }
+    }
+}
+
+impl Leftover {
+    /// Bytes of its lists.
+    pub(super) fn lists(&self) -> u64 {
+        self.manifest.saturating_add(self.trailer.unwrap_or(0))
     }
 }
 
 impl Files {
     pub(super) fn of(directory: &Path, conf: &ConfId) -> Self {
-        Self { stem: directory.join(format!("{PREFIX}{conf}")) }
+        Self { stem: directory.join(format!("{PREFIX}{conf}")), conf: conf.clone() }
     }
 
     pub(super) fn spool(&self) -> PathBuf {
@@ -167,7 +189,7 @@ impl Files {
     }
 
     /// What an earlier process left, if one can go on with it.
-    fn read(&self, payload: u32, keep: Duration) -> Option<Leftover> {
+    pub(super) fn read(&self, payload: u32, keep: Duration) -> Option<Leftover> {
         let path = self.with("json");
         let meta = fs::metadata(&path).ok().filter(|meta| meta.len() <= MAX_RECORD)?;
         let age = |time: SystemTime| clock::wall().duration_since(time).unwrap_or_default();
@@ -183,7 +205,8 @@ impl Files {
         // Whole packets only: what stands behind is sent again. A complete upload ends where it ends.
         let durable = if record.complete { record.durable } else { there.checked_div(payload.into())?.saturating_mul(payload.into()) };
         let announced = if record.complete { Some(durable) } else { self.announced() };
-        Some(Leftover { batch: BatchId(record.batch), noted: record.durable, durable, announced, manifest, trailer })
+        let (conf, batch, sharer, noted) = (self.conf.clone(), BatchId(record.batch), record.sharer, record.durable);
+        Some(Leftover { conf, batch, sharer, noted, durable, announced, manifest, trailer, aside: None })
     }
 }
 

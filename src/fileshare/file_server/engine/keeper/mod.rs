@@ -54,6 +54,8 @@ pub(super) struct Keeper {
     /// The trailer that waits for the hashes.
     closing: Option<Closing>,
     record: Option<Record>,
+    /// Who uploads, where that is known.
+    sharer: Option<String>,
     /// Connection whose orders count.
     current: u64,
     stored: watch::Sender<Stored>,
@@ -63,21 +65,29 @@ pub(super) struct Keeper {
     tasks: TaskTracker,
 }
 
-/// Runs the keeper of one data conference until it is over. Then its bytes are deleted, unless the process is being stopped (`stop`): then they
-/// are left for the next.
+/// What an upload begins with.
+pub(super) struct Origin {
+    /// What there is of it already.
+    pub(super) leftover: Option<Leftover>,
+    /// Who uploads, where that is known.
+    pub(super) sharer: Option<String>,
+}
+
+/// Runs the keeper of one data conference until it is over. Then its bytes are deleted, unless the process is being stopped or they
+/// are set aside (`stop`): then they are left for whoever goes on with them.
 pub(super) async fn run(
     conf: ConfId,
     common: Arc<Common>,
-    leftover: Option<Leftover>,
+    Origin { leftover, sharer }: Origin,
     mut orders: mpsc::Receiver<Order>,
     mut stored: watch::Sender<Stored>,
     over: CancellationToken,
     stop: CancellationToken,
 ) {
-    let files = Files::of(&common.config.directory, &conf);
+    let files = Files::of(&common.config.directory, leftover.as_ref().map_or(&conf, |left| &left.conf));
     let mut first = None;
     let opened = loop {
-        match Keeper::open(conf.clone(), common.clone(), files.clone(), leftover.clone(), stored).await {
+        match Keeper::open(conf.clone(), common.clone(), files.clone(), leftover.clone(), sharer.clone(), stored).await {
             Err((told, why)) if leftover.is_some() && may_pass(why.code) => {
                 stored = told;
                 tracing::warn!(%conf, %why, "what an earlier process stored is kept, and cannot be gone on with now");
@@ -195,7 +205,8 @@ impl Keeper {
         match order {
             Order::Begin { connection, batch, reply } => {
                 self.current = connection;
-                self.record.get_or_insert_with(|| Record::new(batch, self.common.config.payload));
+                let (sharer, payload) = (&self.sharer, self.common.config.payload);
+                self.record.get_or_insert_with(|| Record::of(batch, payload, sharer.clone()));
                 let stored = self.stored.borrow();
                 let begun =
                     Begun { written: stored.written(), has_manifest: stored.manifest.is_some(), complete: stored.trailer.is_some() };

@@ -30,6 +30,7 @@ impl Keeper {
         common: Arc<Common>,
         files: Files,
         leftover: Option<Leftover>,
+        sharer: Option<String>,
         stored: watch::Sender<Stored>,
     ) -> Result<Self, (watch::Sender<Stored>, Failure)> {
         let options = SpoolOptions { limit: common.config.batch_bytes, syncs: Some(common.syncs.clone()), ..SpoolOptions::default() };
@@ -50,6 +51,7 @@ impl Keeper {
             hashes: Hashes::default(),
             closing: None,
             record: None,
+            sharer,
             current: 0,
             stored,
             noting: None,
@@ -74,7 +76,7 @@ impl Keeper {
             None => None,
         };
         let (manifest, contents) = self.read_manifest(whole).await?;
-        let mut record = Record::new(left.batch, self.common.config.payload);
+        let mut record = Record::of(left.batch, self.common.config.payload, left.sharer);
         (record.durable, record.complete) = (left.durable, left.trailer.is_some());
         // Opening the spool synced it: there may be more than the record said. Otherwise it stays, as a full disk takes no other.
         if left.durable > left.noted {

@@ -84,7 +84,7 @@ async fn a_released_port_refuses_connections_and_those_there_go_on() {
     rig.engine.release(&conf());
     refused(rig.port).await;
     alice.upload(&content).await;
-    rig.port = rig.engine.open(&conf(), None).expect("another port");
+    rig.port = rig.engine.open(&conf(), None, None).expect("another port");
     assert_eq!(rig.join(Role::Download, 0).await.download().await, content);
 }
 

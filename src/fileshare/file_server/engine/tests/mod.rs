@@ -60,6 +60,9 @@ async fn soon<T>(what: &str, work: impl Future<Output = T>) -> T {
     timeout(SOON, work).await.unwrap_or_else(|_| panic!("{what}: not in time"))
 }
 
+/// Who shares.
+const SHARER: &str = "sip:alice@192.0.2.1";
+
 struct Rig {
     engine: Engine,
     port: u16,
@@ -95,14 +98,14 @@ impl Rig {
         let mut config = EngineConfig { payload: PAYLOAD as u32, ..EngineConfig::new(folder.path().join("fileshare"), HERE) };
         change(&mut config);
         let mut engine = Engine::start(config).expect("an engine");
-        let port = engine.open(&conf(), Some(BATCH)).expect("a port");
+        let port = engine.open(&conf(), Some(BATCH), Some(SHARER)).expect("a port");
         Self { engine, port, next: 1, folder, conf: conf() }
     }
 
     /// From now on another data conference is meant.
     fn turn_to(&mut self, name: &str) {
         self.conf = name.parse().expect("an id");
-        self.port = self.engine.open(&self.conf, Some(BATCH)).expect("a port");
+        self.port = self.engine.open(&self.conf, Some(BATCH), Some(SHARER)).expect("a port");
     }
 
     fn member(&mut self, role: Role) -> Member {

@@ -76,6 +76,86 @@ async fn who_comes_after_a_restart_is_served_while_what_was_written_is_hashed_an
     .await;
 }
 
+/// An engine that has some packets of alice's in the first data conference, and whether what is there is set aside, or left by a process that died.
+async fn left(aside: bool) -> (Rig, Bytes) {
+    let content = content(TOLD * PAYLOAD);
+    let mut rig = Rig::new(|_| {});
+    let mut alice = rig.join(Role::Upload, 0).await;
+    alice.manifest_of_a_stream().await;
+    for sequence in 0..TOLD {
+        alice.send(Kind::Data, 0, sequence as u64, content.slice(sequence * PAYLOAD..(sequence + 1) * PAYLOAD)).await;
+    }
+    while payload::Acknowledgement::read(&alice.expect(Kind::Acknowledgement).await.data).expect("one").durable < content.len() as u64 {}
+    if aside {
+        rig.engine.set_aside(&conf(), &Failure::new(FailureCode::Unreachable, "gone"));
+        let stats = rig.engine.stats();
+        soon("it being set aside", async {
+            while rig.engine.leftovers.is_empty() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+        assert!(stats.holdings().held >= content.len() as u64, "it counts still");
+        return (rig, content);
+    }
+    let folder = rig.folder.clone();
+    drop((rig, alice));
+    let engine = Engine::start(EngineConfig { payload: PAYLOAD as u32, ..EngineConfig::new(folder.path().join("fileshare"), HERE) });
+    let (engine, conf) = (engine.expect("an engine"), conf());
+    (Rig { engine, port: 0, next: 10, folder, conf }, content)
+}
+
+#[tokio::test]
+async fn what_a_sharer_uploaded_of_a_batch_is_taken_up_in_another_data_conference_by_nobody_else() {
+    for aside in [false, true] {
+        let (mut rig, content) = left(aside).await;
+        for (name, batch, sharer) in [("c7", BATCH, "sip:bob@192.0.2.1"), ("c8", BatchId(BATCH.0 + 1), SHARER)] {
+            let other: ConfId = name.parse().expect("an id");
+            rig.port = rig.engine.open(&other, Some(batch), Some(sharer)).expect("a port");
+            assert_eq!(rig.engine.progress(&other).durable, 0, "{name}: it is alice's, and of that batch");
+        }
+        rig.turn_to("c9");
+        let mut alice = rig.join(Role::Upload, 0).await;
+        assert_eq!(alice.first, TOLD as u64, "aside {aside}: it goes on where it was");
+        let mut bob = rig.join(Role::Download, 0).await;
+        bob.expect(Kind::Manifest).await;
+        for sequence in 0..TOLD {
+            assert_eq!(bob.expect(Kind::Data).await.data, content.slice(sequence * PAYLOAD..(sequence + 1) * PAYLOAD));
+        }
+        alice.send(Kind::Trailer, 1, 0, trailer(&content).to_bytes()).await;
+        alice.acknowledged().await;
+        let files = rig.folder.path().join("fileshare");
+        for name in ["c7", "c8", "c9"] {
+            rig.engine.close(&name.parse().expect("an id"), &Failure::new(FailureCode::Ended, "over"));
+        }
+        let stats = rig.engine.stats();
+        soon("all being deleted", async {
+            while stored(&files) > 0 || stats.holdings().held > 0 {
+                sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_set_aside_and_nobody_shares_again_is_deleted_in_its_time() {
+    let mut rig = Rig::new(|config| config.keep = Duration::from_millis(300));
+    let mut alice = rig.join(Role::Upload, 0).await;
+    alice.manifest_of_a_stream().await;
+    alice.send(Kind::Data, 0, 0, content(PAYLOAD)).await;
+    while payload::Acknowledgement::read(&alice.expect(Kind::Acknowledgement).await.data).expect("one").durable < PAYLOAD as u64 {}
+    rig.engine.set_aside(&conf(), &Failure::new(FailureCode::Unreachable, "gone"));
+    assert_eq!(alice.error().await, FailureCode::Unreachable);
+    let (files, stats) = (rig.folder.path().join("fileshare"), rig.engine.stats());
+    soon("its time being up", async {
+        while stored(&files) > 0 || stats.holdings().held > 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_upload_that_ends_before_all_is_hashed_is_verified_as_any_other() {
     const MUCH: usize = 32 << 20;
