@@ -6,6 +6,8 @@
 mod endings;
 #[path = "fileshare/place.rs"]
 mod place;
+#[path = "fileshare/restarts.rs"]
+mod restarts;
 #[path = "fileshare/resume.rs"]
 mod resume;
 #[path = "fileshare/shown.rs"]

@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::UdpSocket,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio},
     time::Duration,
@@ -27,7 +28,7 @@ pub struct Place {
     folder: tempfile::TempDir,
     env: Vec<(String, String)>,
     relayd: Child,
-    _input: ChildStdin,
+    _input: Option<ChildStdin>,
     pub data_dir: PathBuf,
 }
 
@@ -51,9 +52,50 @@ impl Place {
         let env = ready["env"].as_object().expect("an environment").iter();
         let env = env.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect();
         let data_dir = ready["data_dir"].as_str().expect("a folder").into();
-        let place = Self { folder, env, relayd, _input: input, data_dir };
+        let place = Self { folder, env, relayd, _input: Some(input), data_dir };
         assert!(place.program(CONFCTL, &["create", "standup"]).output().expect("it runs").status.success());
         place
+    }
+
+    /// On a data directory that stays, and ports that are the same for its next process.
+    pub fn lasting() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let free = || UdpSocket::bind(("127.0.0.1", 0)).and_then(|free| free.local_addr()).expect("a port");
+        let config = format!("listen: {{sip: [{{transport: udp, address: \"{}\"}}], http: []}}\n", free());
+        fs::write(folder.path().join("relayd.yaml"), config).expect("written");
+        let relayd = lasting(folder.path());
+        let data_dir = folder.path().join("data");
+        let mut place = Self { folder, env: Vec::new(), relayd, _input: None, data_dir };
+        place.await_server();
+        assert!(place.program(CONFCTL, &["create", "standup"]).output().expect("it runs").status.success());
+        place
+    }
+
+    /// The next process of a server that [lasts](Self::lasting).
+    pub fn start_server(&mut self) {
+        self.relayd = lasting(self.folder.path());
+        self.await_server();
+    }
+
+    fn await_server(&mut self) {
+        let end = clock::now() + PATIENCE;
+        loop {
+            let text = fs::read_to_string(self.path("env")).unwrap_or_default();
+            let pairs = text.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
+            self.env = pairs.map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned())).collect();
+            if !self.env.is_empty() && self.program(CONFCTL, &["--timeout", "1s", "list"]).output().expect("it runs").status.success() {
+                return;
+            }
+            assert!(clock::now() < end, "relayd does not answer");
+            std::thread::park_timeout(Duration::from_millis(50));
+        }
+    }
+
+    /// The server is asked to stop, and does.
+    pub fn stop_server(&mut self) {
+        let pid = Pid::from_raw(i32::try_from(self.relayd.id()).expect("a number of a process"));
+        kill(pid, Signal::SIGTERM).expect("it runs");
+        assert!(self.relayd.wait().expect("it ends").success());
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -260,6 +302,13 @@ impl Ended {
         let mut lines = self.said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         lines.rfind(|line| line["error"].is_object()).unwrap_or_else(|| panic!("no error: {self:?}"))["error"].clone()
     }
+}
+
+fn lasting(folder: &Path) -> Child {
+    let mut relayd = bare(RELAYD);
+    relayd.arg("--config").arg(folder.join("relayd.yaml")).arg("--data-dir").arg(folder.join("data"));
+    relayd.args(["--user", "alice", "--user", "bob", "--env-file"]).arg(folder.join("env"));
+    relayd.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("relayd starts")
 }
 
 fn bare(path: &str) -> Command {

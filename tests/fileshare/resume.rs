@@ -257,9 +257,9 @@ fn what_is_not_shared_any_more_is_not_gone_on_with() {
     let transfer = known[0]["transfer"].as_str().expect("a name");
     let ended = place.fshare("alice", &["unshare", "standup"]);
     assert_eq!(code(&ended), 0, "a share that waits for its sharer is hers to end: {}", said(&ended));
-    let again = place.fshare("alice", &["resume", transfer]);
-    assert_eq!(code(&again), 4, "{}", said(&again));
     assert!(place.transfers("").is_empty(), "nothing is left of it here either");
+    let again = place.fshare("alice", &["resume", transfer]);
+    assert_eq!(code(&again), 4, "what was ended is not shared again: {}", said(&again));
 }
 
 #[test]

@@ -57,10 +57,12 @@ pub fn over(reason: Option<Reason>, lost: bool) -> Failure {
     Failure::new(code, format!("{what}: {}", safe_line(&why)))
 }
 
-/// A URI names its own server.
+/// A URI names its own server; of one that is ours, how to reach it is ours to know.
 fn aimed(context: &Context, room: &Room) -> Context {
     let mut context = context.clone();
-    if let Room::Uri(uri) = room {
+    if let Room::Uri(uri) = room
+        && !dialog::server(&context).is_host_of(uri)
+    {
         context.settings.server = SipUri { user: None, password: None, headers: None, ..uri.clone() };
     }
     context

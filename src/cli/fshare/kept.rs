@@ -34,6 +34,8 @@ const NOTES: usize = 4;
 const KIND: (&str, &str) = ("kind", "upload");
 /// Where a record keeps the most bytes a second, of a download too.
 pub const LIMIT: &str = "limit";
+/// Where a record keeps the server that was talked to, of a download too.
+pub const SERVER: &str = "server";
 
 /// What was shared, as a person named it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub struct Named {
     pub conference: String,
     /// The account.
     pub user: String,
+    /// The server whose account that is; none in the records of earlier versions.
+    pub server: Option<String>,
     /// Files and folders, absolute.
     pub paths: Vec<PathBuf>,
     /// Whether links were followed.
@@ -98,7 +102,7 @@ impl Named {
     pub fn new(user: Option<String>, paths: &[PathBuf], follow_links: bool) -> Option<Self> {
         let user = user.filter(|_| paths.iter().all(|path| path.as_os_str() != "-"))?;
         let paths = paths.iter().map(std::path::absolute).collect::<Result<_, _>>().ok()?;
-        Some(Self { conference: String::new(), user, paths, follow_links, to: Vec::new(), limit: None, until: None })
+        Some(Self { conference: String::new(), user, server: None, paths, follow_links, to: Vec::new(), limit: None, until: None })
     }
 
     /// What a record says.
@@ -107,6 +111,7 @@ impl Named {
         Some(Self {
             conference: detail("conference")?,
             user: detail("user")?,
+            server: detail(SERVER),
             paths: paths(record),
             follow_links: detail("follow-links").is_some(),
             to: list(record, "to"),
@@ -146,7 +151,8 @@ impl Named {
         let to = (!self.to.is_empty()).then_some(("to", to));
         let limit = self.limit.map(|limit| (LIMIT, limit.to_string()));
         let until = self.until.map(|until| ("until", until.to_string()));
-        Some(details.into_iter().chain(links).chain(to).chain(limit).chain(until).collect())
+        let server = self.server.clone().map(|server| (SERVER, server));
+        Some(details.into_iter().chain(links).chain(to).chain(limit).chain(until).chain(server).collect())
     }
 }
 
@@ -234,6 +240,14 @@ impl Kept {
     /// It is left to whoever goes on with it: how far it is stands on the disk when this returns.
     pub async fn leave(self, durable: u64) {
         self.end(Order::Note(durable)).await;
+    }
+
+    /// It is left as it was found, to whoever takes it up.
+    pub async fn release(self) {
+        let Self { orders, writing, .. } = self;
+        drop(orders);
+        // A thread that is gone has let go of it, too.
+        let _ = writing.await;
     }
 
     /// The upload is over: nothing of it is kept when this returns.

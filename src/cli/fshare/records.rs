@@ -9,7 +9,7 @@ use super::{
     get,
     kept::{self, Kept},
     receive::{self, on_disk},
-    resume,
+    resume::{self, Standing},
     show::human,
     unshare,
 };
@@ -22,6 +22,7 @@ use crate::{
     },
     clock,
     conference::wire::Timestamp,
+    fileshare::BatchId,
     transfer::{Record, RecordStore, Sink, SinkError, TransferName, name::PART_SUFFIX, resume::ResumeError},
 };
 
@@ -44,6 +45,10 @@ pub struct CancelArgs {
     /// As fshare status names it
     #[arg(value_name = "TRANSFER")]
     pub transfer: String,
+
+    /// Remove what is kept of an upload here, and tell the server nothing: it gives the share up by itself, in its time
+    #[arg(long)]
+    pub here: bool,
 
     /// The PIN to enter with, where an upload's share is to be ended
     #[command(flatten)]
@@ -202,34 +207,63 @@ pub async fn cancel(args: &CancelArgs, context: &Context) -> Result<(), Failure>
     }
 }
 
-/// An upload is given up: its share ends. A server that cannot be told gives it up by itself, in its time.
+/// An upload is given up: its share ends. Only where the server has ended it, or knows nothing of it, is what is kept of it removed.
 async fn give_up_share(store: &RecordStore, name: &TransferName, args: &CancelArgs, context: &Context) -> Result<(), Failure> {
     let kept = match Kept::take_up(store, name, |error| untaken(name, error)).await {
         Ok((kept, _)) => kept,
         Err(failure) if failure.code == ExitCode::Conflict => return Err(failure),
         Err(_) => return remove(store, name).await,
     };
-    let ended = match resume::place(kept.record()) {
-        Some((room, share, _)) => match Call::open(&room, &args.pin, get::options(None), context).await {
-            Ok(mut call) => {
-                let ended = unshare::end(&mut call, share, context).await;
-                call.leave().await;
-                ended
+    let place = resume::place(kept.record()).filter(|_| !args.here);
+    let ended = match place {
+        Some((room, _, batch)) => {
+            resume::same_server(kept.record(), context)?;
+            match Call::open(&room, &args.pin, get::options(None), context).await {
+                Ok(mut call) => {
+                    let ended = end_share(&mut call, name, batch, context).await;
+                    call.leave().await;
+                    ended
+                }
+                Err(failure) => Err(failure),
             }
-            Err(failure) => Err(failure),
-        },
-        None => Ok(()),
+        }
+        None => Ok(false),
     };
     match ended {
-        // Whoever else is asked for, or taken for, must not lose what can still be gone on with.
-        Err(failure) if matches!(failure.code, ExitCode::Denied | ExitCode::Interrupted) => return Err(failure),
-        Err(failure) if failure.code != ExitCode::NotFound => {
-            context.output.warn(format!("the server could not be told, and gives the share up by itself: {}", failure.message));
+        Ok(true) => {}
+        Ok(false) => context.output.note(format!("no share was ended; what was kept of {name} is removed")),
+        Err(failure) if failure.code == ExitCode::NotFound => {
+            context.output.note(format!("it was not shared any more; what was kept of {name} is removed"));
         }
-        Ok(()) | Err(_) => {}
+        Err(failure) if failure.hint.is_none() && failure.code == ExitCode::Unreachable => {
+            return Err(failure.hint(format!("what is kept stays; to remove it all the same: fshare cancel --here {name}")));
+        }
+        Err(failure) => return Err(failure),
     }
     kept.forget().await;
     Ok(())
+}
+
+/// Ends the share of an upload: true when it was there, by whichever name.
+async fn end_share(call: &mut Call, name: &TransferName, batch: BatchId, context: &Context) -> Result<bool, Failure> {
+    match resume::standing(call, batch, context).await? {
+        Standing::Ours(share) => unshare::end(call, share, context).await.map(|()| true),
+        Standing::Others => Err(resume::not_ours(name)),
+        Standing::Gone => Err(Failure::new(ExitCode::NotFound, "it is not shared any more")),
+    }
+}
+
+/// Removes what is kept of the upload of a batch that is nobody's to go on with any more, unless a process is at it, which does so itself. What
+/// cannot be removed stays for `fshare status`.
+pub async fn forget(batch: BatchId) {
+    let Ok(Some(store)) = receive::records().await else { return };
+    let Ok(known) = list(&store).await else { return };
+    let is_it = |record: &&Record| kept::is_upload(record) && resume::place(record).is_some_and(|(_, _, of)| of == batch);
+    for record in known.iter().filter(is_it) {
+        if let Err(failure) = remove(&store, &record.transfer).await {
+            tracing::debug!(transfer = %record.transfer, why = failure.message, "what is kept of a share that was ended stays");
+        }
+    }
 }
 
 /// Removes a record, and nothing that belongs to it.

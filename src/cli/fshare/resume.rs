@@ -16,15 +16,19 @@ use super::{
     show::{Bar, Moved, at, tell},
 };
 use crate::{
-    cli::{ExitCode, Failure, secret::PinFile, settings::Context, values::Room},
+    cli::{ExitCode, Failure, confctl::dialog, secret::PinFile, settings::Context, values::Room},
     conference::client::TerminalEvent,
     config::Bandwidth,
     fileshare::{
         BatchId, ShareId,
-        client::{Downloader, TransferError, Uploader, transfers::TransferEvent},
+        client::{
+            Downloader, TransferError, Uploader,
+            transfers::{ShareOptions, TransferEvent},
+        },
         terminal::{SharingCommand, SharingEvent},
         wire::control::{Batch, Message, ShareSummary},
     },
+    sip::message::SipUri,
     transfer::{Record, RecordStore, SinkError, Source, SourceOptions, TransferName, resume::ResumeError},
 };
 
@@ -83,16 +87,66 @@ fn same_account(record: &Record, context: &Context) -> Result<(), Failure> {
     }
 }
 
+/// The server that it was begun at must be the one that is asked: another one knows nothing of it, and must not end it.
+///
+/// # Errors
+/// It is another one (2).
+pub fn same_server(record: &Record, context: &Context) -> Result<(), Failure> {
+    let conference = || record.details.get("conference").filter(|_| kept::is_upload(record));
+    let noted = record.details.get(kept::SERVER).or_else(conference).and_then(|uri| uri.parse::<SipUri>().ok());
+    let ours = dialog::server(context);
+    match noted {
+        Some(noted) if !ours.is_host_of(&noted) => {
+            let noted = SipUri { user: None, ..noted };
+            let text = format!("{} was begun at the server {noted}, and the server to talk to is {}", record.transfer, ours.uri);
+            Err(Failure::usage(text).hint(format!("use --server \"{noted}\", with the credentials of that server")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// How the conference stands to an upload of ours.
+pub enum Standing {
+    /// It is there, by this name.
+    Ours(ShareId),
+    /// It is there, and not ours.
+    Others,
+    /// Nothing of it is there.
+    Gone,
+}
+
+/// How the conference stands to an upload of ours. Names are given anew when a server starts: it is the batch that tells.
+///
+/// # Errors
+/// The conference does not say (7, or as it says).
+pub async fn standing(call: &mut Call, batch: BatchId, context: &Context) -> Result<Standing, Failure> {
+    let shares = shares::list(call, context).await?;
+    let same = || shares.iter().filter(|share| share.batch.id == batch);
+    Ok(match (same().find(|share| share.own), same().next()) {
+        (Some(share), _) => Standing::Ours(share.share),
+        (None, Some(_)) => Standing::Others,
+        (None, None) => Standing::Gone,
+    })
+}
+
+/// It is there, and the conference takes us for somebody else.
+pub fn not_ours(name: &TransferName) -> Failure {
+    Failure::new(ExitCode::Denied, format!("the conference does not take the share of {name} for ours"))
+        .hint("use --as and --credentials of the account that shared it")
+}
+
 async fn upload(store: &RecordStore, name: &TransferName, args: &Args, context: &Context) -> Result<(), Failure> {
     let (kept, manifest) = Kept::take_up(store, name, |error| untaken(name, error)).await?;
+    same_server(kept.record(), context)?;
     same_account(kept.record(), context)?;
     let (room, id, batch) = place(kept.record()).ok_or_else(|| unusable(name))?;
     let named = Named::of(kept.record()).ok_or_else(|| unusable(name))?;
-    let (for_some, left) = (!named.to.is_empty(), named.left());
+    let left = named.left();
     let limit = args.limit.map_or(named.limit, Bandwidth::get);
     let options = SourceOptions { follow_links: named.follow_links, ..SourceOptions::default() };
     let give_up = format!("share it again; give this up with: fshare cancel {name}");
-    let source = Source::from_paths(named.paths, options).await.map_err(|error| failure::of_source(&error).hint(give_up.clone()))?;
+    let source =
+        Source::from_paths(named.paths.clone(), options).await.map_err(|error| failure::of_source(&error).hint(give_up.clone()))?;
     if *source.manifest() != manifest {
         let why = "what is shared was changed since the upload was broken off";
         return Err(Failure::new(ExitCode::Failed, why).hint(give_up));
@@ -100,8 +154,21 @@ async fn upload(store: &RecordStore, name: &TransferName, args: &Args, context: 
     let shown = share::shown(&source);
     let uploader = Uploader::new(source).map_err(|error| failure::of_transfer("failed to go on", &error, None))?;
     let mut call = Call::open(&room, &args.pin, share::options(limit, true), context).await?;
-    let shared =
-        Sharing::new(context, shown, manifest).lasting(left).only_for_some(for_some).go_on(&mut call, uploader, kept, id, batch).await;
+    let sharing = Sharing::new(context, shown, manifest).lasting(left).only_for(named.to.clone());
+    let shared = match standing(&mut call, batch, context).await {
+        Ok(Standing::Ours(share)) => sharing.go_on(&mut call, uploader, kept, share, batch).await,
+        Ok(Standing::Others) => Err(not_ours(name)),
+        Ok(Standing::Gone) if left.is_some_and(|left| left.is_zero()) => {
+            kept.forget().await;
+            Err(Failure::new(ExitCode::NotFound, format!("{id} is not shared any more, and the time for it was up")))
+        }
+        Ok(Standing::Gone) => {
+            context.output.note(format!("{id} is not shared any more: the same files are shared again"));
+            let how = ShareOptions { recipients: named.to.clone(), batch: Some(batch), ..ShareOptions::default() };
+            sharing.named(Some(Named { limit, ..named })).again(&mut call, uploader, kept, how).await
+        }
+        Err(failure) => Err(failure),
+    };
     call.leave().await;
     shared
 }
@@ -120,6 +187,7 @@ pub async fn download(store: &RecordStore, name: &TransferName) -> Result<Downlo
 async fn go_on(store: &RecordStore, name: &TransferName, args: &Args, context: &Context) -> Result<(), Failure> {
     let downloader = download(store, name).await?;
     let record = downloader.record().cloned().ok_or_else(|| unusable(name))?;
+    same_server(&record, context)?;
     let (room, share, batch) = place(&record).ok_or_else(|| unusable(name))?;
     let wanted = Wanted { name: name.clone(), share, batch, manifest: record.details.get("manifest").cloned() };
     let limit = args.limit.map_or(kept::limit(&record), Bandwidth::get);
@@ -238,7 +306,7 @@ impl Receiving<'_> {
     /// Nobody shares it any more.
     fn over(&self) -> Failure {
         Failure::new(ExitCode::NotFound, format!("{} is not shared any more", self.wanted.share)).hint(format!(
-            "when the same files are shared again, fshare resume {0} goes on; give it up with: fshare cancel {0}",
+            "whoever shared it has to share it again, by fshare resume there or by fshare share: then fshare resume {0} goes on; give it up with: fshare cancel {0}",
             self.wanted.name
         ))
     }
@@ -300,6 +368,49 @@ mod tests {
 
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
+        }
+    }
+
+    #[test]
+    fn another_server_than_that_of_the_record_is_not_asked() {
+        let context = |server: &str| {
+            let look = Look { json: false, quiet: false, terminal: false, colour: false, colour_errors: false, lively: false };
+            let output = Output::on(look, Box::new(io::sink()), Box::new(io::sink()));
+            let server = server.parse().expect("a server");
+            let settings = Settings { server, config: ClientConfig::default(), password_file: None, password: None };
+            Context { output, leaving: CancellationToken::new(), settings }
+        };
+        let record = |details: &[(&str, &str)]| Record {
+            version: crate::transfer::resume::VERSION,
+            transfer: TransferName::new("t1").expect("a name"),
+            manifest: crate::transfer::Digest::blake3(b""),
+            algorithm: crate::transfer::Algorithm::Blake3,
+            durable: 0,
+            journal: 0,
+            target: String::new(),
+            overwrite: crate::transfer::Overwrite::Refuse,
+            checkpoint: 0,
+            reserve: 0,
+            placing: false,
+            epoch: 0,
+            created: 0,
+            changed: 0,
+            boot: None,
+            details: details.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
+        };
+        let home = context("sip:192.0.2.1;transport=tcp");
+        let upload = ("kind", "upload");
+        for (details, same) in [
+            (vec![upload, ("server", "sip:192.0.2.1")], true),
+            (vec![upload, ("server", "sip:192.0.2.1:5070")], false),
+            // Of an earlier version: uploads go to the own server alone, downloads come from anywhere.
+            (vec![upload, ("conference", "sip:room@192.0.2.2")], false),
+            (vec![upload, ("conference", "sip:room@192.0.2.1")], true),
+            (vec![("conference", "sip:room@192.0.2.2")], true),
+            (vec![("conference", "sip:room@192.0.2.2"), ("server", "sip:192.0.2.1")], true),
+        ] {
+            let verdict = same_server(&record(&details), &home);
+            assert_eq!(verdict.as_ref().map_err(|failure| failure.code), if same { Ok(&()) } else { Err(ExitCode::Usage) }, "{details:?}");
         }
     }
 

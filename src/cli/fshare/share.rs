@@ -57,9 +57,9 @@ pub struct Args {
     #[arg(long = "for", value_name = "DURATION", value_parser = values::duration)]
     pub length: Option<Duration>,
 
-    /// Name of what comes from standard input
-    #[arg(long, value_name = "NAME", default_value = "stdin")]
-    pub name: String,
+    /// Name of what comes from standard input [default: stdin]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
 
     /// Send what links point to, instead of the links
     #[arg(long)]
@@ -130,16 +130,26 @@ pub fn shown(source: &Source) -> Batch {
 /// # Errors
 /// With the exit code that says why.
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let source = source(&args.paths, &args.name, args.follow_links).await?;
+    let name = match &args.name {
+        Some(_) if args.paths.iter().all(|path| path.as_os_str() != "-") => {
+            return Err(
+                Failure::usage("--name is for what comes from standard input, and files have their own names").hint("give - as a path")
+            );
+        }
+        Some(name) => name.as_str(),
+        None => "stdin",
+    };
+    let source = source(&args.paths, name, args.follow_links).await?;
     let (batch, manifest) = (shown(&source), source.manifest().clone());
     let uploader = Uploader::new(source).map_err(|error| failure::of_transfer("failed to share", &error, None))?;
     let user = context.settings.config.user.as_ref().map(ToString::to_string);
     let limit = args.limit.and_then(Bandwidth::get);
     let named = Named::new(user, &args.paths, args.follow_links);
     let mut call = Call::open(&args.room, &args.pin, options(limit, named.is_some()), context).await?;
-    let named = named.map(|named| Named { conference: call.uri.clone(), to: args.to.clone(), limit, ..named });
+    let server = Some(context.settings.server.to_string());
+    let named = named.map(|named| Named { conference: call.uri.clone(), server, to: args.to.clone(), limit, ..named });
     let opening = if args.via == Via::Info { Opening::Info } else { Opening::Reinvite };
-    let how = ShareOptions { opening, recipients: args.to.clone() };
+    let how = ShareOptions { opening, recipients: args.to.clone(), batch: None };
     let sharing = Sharing::new(context, batch, manifest).lasting(args.length).named(named);
     let shared = sharing.open(&mut call, uploader, how).await;
     call.leave().await;

@@ -1,7 +1,7 @@
 //! A share of ours, from its opening, or from where an earlier process left it, to its end.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -34,6 +34,7 @@ use crate::{
             control::{Batch, Member, MemberState, Message},
         },
     },
+    sip::endpoint::Reason,
     transfer::Manifest,
 };
 
@@ -48,8 +49,10 @@ pub struct Sharing<'a> {
     /// For the bar.
     batch: Batch,
     manifest: Manifest,
-    /// It is for somebody in particular.
-    for_some: bool,
+    /// For whom it is; empty: for everybody with the right.
+    to: Vec<String>,
+    /// It was said who of them is not here.
+    missed: bool,
     /// It ends by itself after this time.
     length: Option<Duration>,
     /// When that is.
@@ -57,6 +60,8 @@ pub struct Sharing<'a> {
     /// What a record is to say.
     named: Option<Named>,
     kept: Option<Kept>,
+    /// What is kept stays as it was found: nothing was begun, or the conference does not let us go on.
+    untouched: bool,
     progress: Option<watch::Receiver<Snapshot>>,
     ours: Option<(ShareId, Option<Bar>)>,
     uploaded: bool,
@@ -81,11 +86,13 @@ impl<'a> Sharing<'a> {
             context,
             batch,
             manifest,
-            for_some: false,
+            to: Vec::new(),
+            missed: false,
             length: None,
             until: None,
             named: None,
             kept: None,
+            untouched: false,
             progress: None,
             ours: None,
             uploaded: false,
@@ -106,8 +113,8 @@ impl<'a> Sharing<'a> {
 
     /// It is for somebody in particular.
     #[must_use]
-    pub fn only_for_some(self, for_some: bool) -> Self {
-        Self { for_some, ..self }
+    pub fn only_for(self, to: Vec<String>) -> Self {
+        Self { to, ..self }
     }
 
     /// What a record is to say, so that another process can go on with it.
@@ -121,11 +128,20 @@ impl<'a> Sharing<'a> {
     /// # Errors
     /// With the exit code that says why.
     pub async fn open(mut self, call: &mut Call, uploader: Uploader, options: ShareOptions) -> Result<(), Failure> {
-        self.for_some = !options.recipients.is_empty();
+        self.to.clone_from(&options.recipients);
         let opened = call.transfers.share(uploader, options).await;
         let (_, progress) = opened.map_err(|error| failure::of_transfer("failed to share", &error, None))?;
         self.progress = Some(progress);
         self.lead(call).await
+    }
+
+    /// Shares again what a record is of, as the conference has nothing of it any more, and leads the share to its end.
+    ///
+    /// # Errors
+    /// With the exit code that says why. The record stays until the share is there.
+    pub async fn again(mut self, call: &mut Call, uploader: Uploader, kept: Kept, options: ShareOptions) -> Result<(), Failure> {
+        (self.kept, self.untouched) = (Some(kept), true);
+        self.open(call, uploader, options).await
     }
 
     /// Goes on with the upload that a record is of, and leads the share to its end.
@@ -145,8 +161,19 @@ impl<'a> Sharing<'a> {
         let ended = self.run(call).await;
         let bytes = self.ours.as_ref().and_then(|(_, bar)| bar.as_ref()).map_or(0, Bar::bytes);
         drop(self.ours.as_mut().and_then(|(_, bar)| bar.take()));
-        let broken = ended.as_ref().is_err_and(|failure| matches!(failure.code, ExitCode::Interrupted | ExitCode::Resumable));
-        let waits = broken && !self.uploaded && self.kept.is_some();
+        if self.untouched {
+            drop(call.transfers.stop().await);
+            if let Some(kept) = self.kept.take() {
+                kept.release().await;
+            }
+            return ended;
+        }
+        let broken = match &ended {
+            Err(failure) if failure.code == ExitCode::Resumable => true,
+            Err(failure) if failure.code == ExitCode::Interrupted => !self.uploaded,
+            _ => false,
+        };
+        let waits = broken && self.kept.is_some();
         drop(call.transfers.stop().await);
         if ended.is_err() && !waits {
             self.end(&mut call.transfers).await;
@@ -184,7 +211,8 @@ impl<'a> Sharing<'a> {
                 match session.next().await {
                     Some(SharingEvent::Said { share: Some(said), message }) if said == share => match *message {
                         Message::Done => return true,
-                        Message::Refusal(_) => return false,
+                        // Other questions may be on their way still.
+                        Message::Refusal(why) if matches!(why.code, FailureCode::Forbidden | FailureCode::NotFound) => return false,
                         _ => {}
                     },
                     Some(SharingEvent::Ended { share: ended, .. }) if ended == share => return false,
@@ -251,9 +279,9 @@ impl<'a> Sharing<'a> {
                 None
             }
             SharingEvent::Terminal(TerminalEvent::Ended { reason, lost, .. }) => {
+                // Nobody ended it: the conference waits for the upload, if it lives; one that stops forgets it, and it is shared again there.
+                let waits = (lost || reason.as_ref().is_some_and(Reason::is_of_stopping)) && self.kept.is_some();
                 let ended = over(reason, lost);
-                // Nobody ended it: the conference waits for the upload, if it lives.
-                let waits = lost && !self.uploaded && self.kept.is_some();
                 Some(Err(Failure { code: if waits { ExitCode::Resumable } else { ended.code }, ..ended }))
             }
             SharingEvent::Ended { share, why } if self.uploaded && ours == Some(share) => match why {
@@ -309,7 +337,7 @@ impl<'a> Sharing<'a> {
         if some {
             return Some(Ok(()));
         }
-        if self.for_some && all(MemberState::Declined) {
+        if !self.to.is_empty() && all(MemberState::Declined) {
             return Some(Err(Failure::new(ExitCode::Declined, "nobody whom it is for wants it")));
         }
         None
@@ -338,7 +366,12 @@ impl<'a> Sharing<'a> {
         if let Err(failure) = self.on_broken(&members) {
             return Some(Err(failure));
         }
-        if members.is_empty() && !std::mem::replace(&mut self.alone, true) {
+        let missing = missing(&self.to, &members);
+        if !missing.is_empty() && !std::mem::replace(&mut self.missed, true) {
+            let missing = missing.iter().map(|who| safe_line(who)).collect::<Vec<_>>().join(", ");
+            self.context.output.warn(format!("nobody here is {missing}: whoever comes by that name receives it (Ctrl-C ends the share)"));
+        }
+        if self.uploaded && members.is_empty() && self.to.is_empty() && !std::mem::replace(&mut self.alone, true) {
             self.context.output.note("nobody is there who receives it; waiting for somebody who comes (Ctrl-C ends the share)");
         }
         None
@@ -366,7 +399,13 @@ impl<'a> Sharing<'a> {
         if let Some(bar) = bar {
             let first = self.broken.iter().next();
             let more = if self.broken.len() > 1 { format!(" and {} more", self.broken.len() - 1) } else { String::new() };
-            bar.waits(first.map_or_else(String::new, |(who, (_, until))| format!(", waiting for {}{more} until {until}", safe_line(who))));
+            let running: BTreeSet<&str> = members.iter().filter(|member| is_under_way(member)).map(|member| member.who.as_str()).collect();
+            let others = || match running.len() {
+                0 => String::new(),
+                1 => format!(", waiting for {}", running.iter().map(|who| safe_line(who)).collect::<String>()),
+                several => format!(", waiting for {several}"),
+            };
+            bar.waits(first.map_or_else(others, |(who, (_, until))| format!(", waiting for {}{more} until {until}", safe_line(who))));
         }
         Ok(())
     }
@@ -413,6 +452,15 @@ impl<'a> Sharing<'a> {
                 self.until = self.length.map(|length| clock::now() + length);
                 let bar = self.progress.take().map(|progress| Bar::new(output, share, &self.batch, progress));
                 self.ours = Some((share, bar));
+                self.untouched = false;
+                if !self.to.is_empty() {
+                    // A name that is nobody's is worth a word before all is uploaded.
+                    transfers.ask(share).await;
+                }
+                if let Some(earlier) = self.kept.take() {
+                    // Of the same batch, in a share that is no more.
+                    earlier.forget().await;
+                }
                 if let Some(named) = self.named.take() {
                     match Kept::begin(&named.lasting(self.length), share, batch, &self.manifest).await {
                         Ok(kept) => self.kept = kept,
@@ -440,9 +488,15 @@ impl<'a> Sharing<'a> {
                 let again = error.is_resumable() && self.kept.is_some();
                 Err(if again { Failure { code: ExitCode::Resumable, ..failed } } else { failed.hint("share it again") })
             }
-            TransferEvent::Ended { why: Some(why), .. } if why.code == FailureCode::Unreachable && self.kept.is_some() => {
+            TransferEvent::Ended { why: Some(why), .. }
+                if matches!(why.code, FailureCode::Unreachable | FailureCode::Busy) && self.kept.is_some() =>
+            {
                 // Nobody ended it: the conference waits, if it lives.
                 Err(Failure { code: ExitCode::Resumable, ..failure::said("the upload broke off", Some(&why), None) })
+            }
+            TransferEvent::Ended { why: Some(why), .. } if why.code == FailureCode::Forbidden && self.kept.is_some() => {
+                self.untouched = true;
+                Err(failure::said("the conference does not let the upload go on", Some(&why), None))
             }
             TransferEvent::Ended { why, .. } => Err(failure::said("the share was ended", why.as_ref(), None)),
             TransferEvent::Downloaded { .. } => Ok(()),
@@ -456,9 +510,55 @@ fn is_by_itself(member: &Member) -> bool {
     member.failure.as_ref().is_some_and(|why| matches!(why.code, Cancelled | Conflict | Declined | Failed | NoSpace | Usage))
 }
 
+/// Of those whom a share is for, who is not among its members. A participant's id is not told of members: it fits whoever fits nobody else.
+fn missing<'a>(to: &'a [String], members: &[Member]) -> Vec<&'a str> {
+    let is = |member: &Member, who: &str| {
+        let user = member.who.split_once(':').and_then(|(_, rest)| rest.split_once('@')).map(|(user, _)| user);
+        member.who == who || user.is_some_and(|user| user.eq_ignore_ascii_case(who))
+    };
+    let is_number =
+        |who: &str| who.strip_prefix('p').is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()));
+    let (known, unknown): (Vec<&str>, Vec<&str>) =
+        to.iter().map(String::as_str).partition(|who| members.iter().any(|member| is(member, who)));
+    let mut others = members.iter().filter(|member| !known.iter().any(|who| is(member, who))).count();
+    let lacks = |who: &&str| {
+        let fits = is_number(who) && others > 0;
+        others -= usize::from(fits);
+        !fits
+    };
+    unknown.into_iter().filter(lacks).collect()
+}
+
+/// Whether somebody has still to receive it.
+fn is_under_way(member: &Member) -> bool {
+    matches!(member.state, MemberState::Offered | MemberState::Accepted | MemberState::Transferring)
+}
+
 async fn at_moment(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment.into()).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_of_those_whom_it_is_for_is_not_here_is_told_by_name_address_and_number() {
+        let member = |who: &str| Member { who: who.to_owned(), state: MemberState::Offered, bytes: 0, failure: None };
+        let members = [member("sip:bob@192.0.2.1"), member("sip:carol@192.0.2.1")];
+        for (to, gone) in [
+            (vec!["bob", "Carol"], vec![]),
+            (vec!["sip:bob@192.0.2.1", "dave"], vec!["dave"]),
+            (vec!["bob", "p4"], vec![]),
+            (vec!["bob", "p4", "p99"], vec!["p99"]),
+            (vec!["pat"], vec!["pat"]),
+        ] {
+            let to: Vec<String> = to.into_iter().map(str::to_owned).collect();
+            assert_eq!(missing(&to, &members), gone, "{to:?}");
+        }
+        assert_eq!(missing(&["p1".to_owned()], &[]), ["p1"]);
     }
 }

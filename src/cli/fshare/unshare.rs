@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::{call::Call, failure, get, shares};
+use super::{call::Call, failure, get, records, shares};
 use crate::{
     cli::{
         ExitCode, Failure,
@@ -71,8 +71,13 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 }
 
 async fn unshare(call: &mut Call, wanted: Option<ShareId>, context: &Context) -> Result<ShareId, Failure> {
-    let share = choose(&shares::list(call, context).await?, wanted)?;
+    let shares = shares::list(call, context).await?;
+    let share = choose(&shares, wanted)?;
     end(call, share, context).await.map_err(|why| why.hint("fshare shares CONF lists what is shared"))?;
+    if let Some(ended) = shares.iter().find(|known| known.share == share) {
+        // What was kept to go on with it would share it again.
+        records::forget(ended.batch.id).await;
+    }
     Ok(share)
 }
 

@@ -176,7 +176,7 @@ async fn share(stage: &Stage, wanted: &Share) -> Result<(), Failure> {
     stage.shares(origin::of(&source, &paths, terminal.as_str()));
     let uploader = Uploader::new(source).map_err(|error| failure::of_transfer("failed to share", &error, None))?;
     let recipients = to.iter().map(|who| address(stage, &who.0)).collect();
-    let options = ShareOptions { opening: via.0, recipients };
+    let options = ShareOptions { opening: via.0, recipients, batch: None };
     let wanted = ToShare { uploader, options, named: None, wait: false };
     actor.ask(stage.patience(), |reply| Order::Share(Box::new(wanted), reply)).await.map(drop)
 }

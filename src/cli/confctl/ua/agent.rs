@@ -259,7 +259,7 @@ impl Agent {
                 let source = Source::from_paths(paths, SourceOptions::default()).await.map_err(|error| failure::of_source(&error))?;
                 let uploader = Uploader::new(source).map_err(|error| failure::of_transfer("failed to share", &error, None))?;
                 let opening = if info { Opening::Info } else { Opening::Reinvite };
-                let options = ShareOptions { opening, recipients: to };
+                let options = ShareOptions { opening, recipients: to, batch: None };
                 let wanted = ToShare { uploader, options, named, wait };
                 let patience = if wait { TRANSFER } else { patience };
                 let share = self.actor.ask(patience, |reply| Order::Share(Box::new(wanted), reply)).await?;

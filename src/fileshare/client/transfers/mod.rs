@@ -81,6 +81,8 @@ pub struct ShareOptions {
     pub opening: Opening,
     /// Who may receive; empty: everybody with the right.
     pub recipients: Vec<String>,
+    /// The batch is shared again, by the id that it had: a file server that has something of it takes that up. A new one is drawn otherwise.
+    pub batch: Option<BatchId>,
 }
 
 /// What became of a transfer.
@@ -208,7 +210,8 @@ impl Transfers {
         let port = LocalPort::bind(self.local)?;
         self.last_key = self.last_key.wrapping_add(1);
         let key = self.last_key;
-        let batch = describe(BatchId::random(&mut self.rng), uploader.source().manifest());
+        let id = options.batch.unwrap_or_else(|| BatchId::random(&mut self.rng));
+        let batch = describe(id, uploader.source().manifest());
         let order = Order { key, batch, source: port.address(), plain: false, opening: options.opening, recipients: options.recipients };
         let (id, files) = (order.batch.id, order.batch.files.clone());
         self.say(SharingCommand::Share(Box::new(order))).await;
