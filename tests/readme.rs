@@ -21,7 +21,7 @@ const SHOWN: [&str; 10] = [
     "error: the conference is locked (403)",
     "error: no conference nowhere",
     "heard    620 Hz (-2",
-    "share-1: uploaded, 15 B\nshare-1: 1 of 1 have it\nleft\n",
+    "share-1: uploaded, 15 B\nshare-1: 1 of 1 have it: sip:bob@127.0.0.1:",
 ];
 
 /// The commands of the tour.

@@ -332,7 +332,7 @@ fn who_wants_it_quiet_hears_results_and_errors() {
     assert_eq!(errors, "");
     let shared = sharing.wait_with_output().expect("it ends");
     let (lines, errors) = (String::from_utf8_lossy(&shared.stdout), String::from_utf8_lossy(&shared.stderr));
-    assert!(lines.lines().count() == 1 && lines.contains("1 of 1 have it"), "{lines}");
+    assert!(lines.lines().count() == 1 && lines.contains("1 of 1 have it: sip:"), "{lines}");
     assert_eq!(errors, "");
 }
 
@@ -372,4 +372,51 @@ fn a_command_is_run_for_every_file_that_came() {
     assert!(errors.contains("\nfound\n") || errors.starts_with("found\n"), "what it says is seen: {errors}");
     assert!(!results.contains("found") && results.contains("\"received\""), "and is no result: {results}");
     assert_eq!(place.read("again/sent/two.txt"), b"two", "the files are there all the same");
+}
+
+#[test]
+fn a_share_for_somebody_else_is_neither_listed_nor_received_and_who_is_not_here_is_named() {
+    let place = Place::new();
+    place.write("for-carol.txt", b"secret");
+    place.write("for-all.txt", b"open");
+    let _stays = place.start("carol", &["get", "standup", "later.txt", "--output", "carol"]);
+    let mut secret = place.sharing(&["for-carol.txt", "--to", "carol", "--to", "dave"], None);
+    secret.until("uploaded");
+    assert_eq!(place.shares("bob"), Vec::<serde_json::Value>::new(), "bob is not told of it");
+    assert_eq!(place.shares("carol").len(), 1);
+    assert_eq!(place.shares("alice").len(), 1, "it is hers");
+    let refused = place.fshare("bob", &["get", "standup", "for-carol.txt", "--output", "bob"]);
+    assert_eq!(code(&refused), 4, "to bob there is none: {}", said(&refused));
+
+    let open = place.sharing(&["for-all.txt"], None);
+    let got = place.fshare("bob", &["get", "standup", "--output", "bob"]);
+    assert_eq!(code(&got), 0, "without a name it is what is for bob: {}", said(&got));
+    assert_eq!(place.read("bob/for-all.txt"), b"open");
+    drop(open);
+    let got = place.fshare("carol", &["get", "standup", &secret.share, "--output", "carol"]);
+    assert_eq!(code(&got), 0, "{}", said(&got));
+    let ended = secret.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.said.contains("nobody here is ") && ended.said.contains("dave"), "a name that is nobody's is told: {ended:?}");
+}
+
+#[test]
+fn an_account_counts_once_in_however_many_dialogs_it_received() {
+    let place = Place::new();
+    place.write("large.bin", bytes(12 * 1024 * 1024));
+    let sharing = place.sharing(&["large.bin"], None);
+    let get = ["get", "standup", &sharing.share, "--output", "bob", "--limit", "3MiB/s"];
+    let mut broken = place.start("bob", &get);
+    broken.until_moved(1024 * 1024);
+    broken.signal(Signal::SIGKILL);
+    assert_eq!(broken.end().code, None);
+    let mut again = place.start("bob", &get);
+    again.until("progress");
+    let listed = place.shares("carol");
+    assert_eq!(listed[0]["members"], 1, "carol only asks, and bob is one: {listed:?}");
+    assert_eq!(again.end().code, Some(0));
+    let ended = sharing.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let members = ended.last("finished")["members"].as_array().expect("a list").clone();
+    assert_eq!((members.len(), members[0]["state"].as_str()), (1, Some("complete")), "{members:?}");
 }

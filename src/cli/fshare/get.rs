@@ -35,7 +35,10 @@ use crate::{
             transfers::{TransferEvent, TransferOptions, Transfers},
         },
         terminal::{SharingCommand, SharingEvent},
-        wire::control::{Batch, Message},
+        wire::{
+            FailureCode,
+            control::{Batch, Message},
+        },
     },
     transfer::{Digest, TransferName},
 };
@@ -333,7 +336,9 @@ impl<'a> Getting<'a> {
                 (share, failure::of_transfer(&format!("{share} was not received"), &error, record.as_ref()), record)
             }
             TransferEvent::Ended { share, why, record } => {
-                (share, failure::said(&format!("{share} was ended"), why.as_ref(), record.as_ref()), record)
+                let refused = why.as_ref().is_some_and(|why| why.code == FailureCode::Forbidden);
+                let what = if refused { "is not received" } else { "was ended" };
+                (share, failure::said(&format!("{share} {what}"), why.as_ref(), record.as_ref()), record)
             }
             TransferEvent::Shared { .. } | TransferEvent::NotShared { .. } | TransferEvent::Uploaded { .. } => return Ok(()),
         };

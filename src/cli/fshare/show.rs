@@ -15,7 +15,7 @@ use crate::{
     fileshare::{
         ShareId,
         client::{Downloaded, Snapshot},
-        wire::control::{Batch, Member},
+        wire::control::{Batch, Member, MemberState},
     },
 };
 
@@ -191,9 +191,17 @@ impl Moved {
         Self::Received { at: at(), share: share.to_string(), bytes: downloaded.bytes, files: files.collect() }
     }
 
-    /// How all fared.
+    /// How all fared, each once: whoever has it by one of its dialogs has it, and of the others the last counts.
     pub fn finished(share: ShareId, members: &[Member], last: bool) -> Self {
-        let members = members.iter().map(|member| Fared {
+        let mut people: Vec<&Member> = Vec::new();
+        for member in members {
+            match people.iter_mut().find(|known| known.who == member.who) {
+                Some(known) if known.state == MemberState::Complete => {}
+                Some(known) => *known = member,
+                None => people.push(member),
+            }
+        }
+        let members = people.into_iter().map(|member| Fared {
             who: member.who.clone(),
             state: member.state.to_string(),
             bytes: member.bytes,
@@ -210,8 +218,11 @@ impl Report for Moved {
             Self::Shared { share, entries, bytes, .. } => page.line([name(share), Text::from(format!(": {}", amount(*entries, *bytes)))]),
             Self::Uploaded { share, bytes, .. } => page.line([name(share), Text::from(format!(": uploaded, {}", human(*bytes)))]),
             Self::Finished { share, members, .. } => {
-                let complete = members.iter().filter(|member| member.state == "complete").count();
-                page.line([name(share), Text::from(format!(": {complete} of {} have it", members.len()))]);
+                let complete: Vec<&str> = members.iter().filter(|m| m.state == "complete").map(|m| m.who.as_str()).collect();
+                let more = if complete.len() > NAMED { format!(" and {} more", complete.len() - NAMED) } else { String::new() };
+                let first = complete.get(..complete.len().min(NAMED)).unwrap_or_default().join(", ");
+                let who = if complete.is_empty() { String::new() } else { format!(": {first}{more}") };
+                page.line([name(share), Text::from(format!(": {} of {} have it{who}", complete.len(), members.len()))]);
                 for member in members.iter().filter(|member| member.state != "complete") {
                     let why = member.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
                     page.line([Text::from("  "), Text::odd(&member.who), Text::from(format!(" {}{why}", member.state))]);
@@ -249,6 +260,9 @@ impl Report for Moved {
         };
     }
 }
+
+/// Of those who have it, how many are named on the line that says so.
+const NAMED: usize = 3;
 
 /// `3 files, 1.2 MiB`.
 fn amount(entries: u64, bytes: Option<u64>) -> String {

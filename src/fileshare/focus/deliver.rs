@@ -194,6 +194,9 @@ impl FileSharing {
         // Somebody receives (again): that all have finished is to be told anew.
         share.completed = false;
         let line = Line { batch: share.line.batch.clone(), direction: Direction::RecvOnly, ..line.clone() };
+        self.ask_others(cx, seat, id);
+        let gone = || Failure::new(FailureCode::Ended, "the share has ended");
+        let share = self.rooms.get_mut(&seat.conference).and_then(|room| room.shares.get_mut(&id)).ok_or_else(gone)?;
         if share.adrift {
             if let Some(member) = share.members.get_mut(&seat.participant) {
                 member.held = Some((line, wanted));

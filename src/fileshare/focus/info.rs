@@ -62,7 +62,7 @@ impl FileSharing {
         if message == Message::SharesRequest {
             return self.tell_shares(cx, seat, id);
         }
-        let known = share.filter(|share| self.rooms.get(&seat.conference).is_some_and(|room| room.shares.contains_key(share)));
+        let known = share.filter(|share| self.may_know(seat, *share));
         let Some(share) = known else {
             if !matches!(message, Message::Refusal(_) | Message::Done | Message::GoAcknowledged) {
                 self.refuse_terminal(cx, seat, &id, share, FailureCode::NotFound, "there is no such share");
@@ -146,9 +146,10 @@ impl FileSharing {
     /// Tells a terminal what there is.
     fn tell_shares(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat, id: String) {
         let summary = |(id, share): (&ShareId, &Share)| {
-            let finished = share.receivers().filter(|(_, m)| m.state == MemberState::Complete).count();
             // Whoever only asks has no part in it.
             let counts = |(id, m): &(&ParticipantId, &Member)| **id != seat.participant || m.state != MemberState::Offered;
+            let people = share.people(counts);
+            let finished = people.iter().filter(|complete| **complete).count();
             Some(ShareSummary {
                 share: *id,
                 from: share.from.uri.to_string(),
@@ -157,11 +158,12 @@ impl FileSharing {
                 uploaded: share.uploaded.unwrap_or_default(),
                 complete: share.uploaded.is_some(),
                 finished: u32::try_from(finished).unwrap_or(u32::MAX),
-                members: u32::try_from(share.receivers().filter(counts).count()).unwrap_or(u32::MAX),
+                members: u32::try_from(people.len()).unwrap_or(u32::MAX),
             })
         };
         let known = self.rooms.get(&seat.conference).map(|room| &room.shares);
-        let shares = known.into_iter().flatten().filter(|(_, share)| share.address.is_some()).filter_map(summary).collect();
+        let shares = known.into_iter().flatten().filter(|(id, share)| share.address.is_some() && self.may_know(seat, **id));
+        let shares = shares.filter_map(summary).collect();
         let whole = Body { id, share: None, conf: None, message: Message::Shares { shares, more: false } };
         for part in whole.split(MAX_SHARES) {
             self.tell_terminal(cx, seat, part);

@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 
-use super::FileSharing;
+use super::{FileSharing, roster::Member};
 use crate::{
     conference::companion::{CompanionCx, Seat},
     fileshare::{
@@ -14,6 +14,7 @@ use crate::{
             control::{Body, MemberState, Message},
         },
     },
+    id::ParticipantId,
 };
 
 impl FileSharing {
@@ -52,6 +53,24 @@ impl FileSharing {
         for participant in broken {
             let why = Failure::new(FailureCode::Ended, "its account has it by another dialog");
             self.member_ends(cx, &Seat { conference: seat.conference.clone(), participant }, id, MemberState::Left, Some(why));
+        }
+    }
+
+    /// Somebody receives whose account has another part in the share that has not come to its end. Its terminal may be a process that is gone: what
+    /// is asked in its dialog shows that, long before the file server has waited for it. One that lives has nothing to do about it.
+    pub(super) fn ask_others(&mut self, cx: &mut CompanionCx<'_>, seat: &Seat, id: ShareId) {
+        let Some(share) = self.rooms.get(&seat.conference).and_then(|room| room.shares.get(&id)) else { return };
+        let Some(user) = share.members.get(&seat.participant).and_then(|member| member.user.clone()) else { return };
+        let other = |(participant, member): &(&ParticipantId, &Member)| {
+            // Whoever has only been offered it owes an answer, which is missed by itself.
+            let takes_part = member.source.is_some() && !member.is_over();
+            **participant != seat.participant && member.user.as_ref() == Some(&user) && takes_part
+        };
+        let others: Vec<ParticipantId> = share.receivers().filter(other).map(|(participant, _)| *participant).collect();
+        for participant in others {
+            let ours = self.fresh_id();
+            let seat = Seat { conference: seat.conference.clone(), participant };
+            self.tell_terminal(cx, &seat, Body::of_share(ours, id, Message::Done));
         }
     }
 

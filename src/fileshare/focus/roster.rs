@@ -218,6 +218,17 @@ impl Share {
         self.members.insert(id, member);
     }
 
+    /// Of each who receives, or was asked to, whether it has it all: an account counts once, in however many dialogs, and so do callers without one
+    /// from the same address.
+    pub(super) fn people(&self, counts: impl Fn(&(&ParticipantId, &Member)) -> bool) -> Vec<bool> {
+        let mut people: BTreeMap<(Option<&UserName>, &str), bool> = BTreeMap::new();
+        for (_, member) in self.receivers().filter(counts) {
+            let who = if member.user.is_some() { "" } else { member.who.as_str() };
+            *people.entry((member.user.as_ref(), who)).or_default() |= member.state == MemberState::Complete;
+        }
+        people.into_values().collect()
+    }
+
     /// True when nobody of those who were asked will transfer any more.
     pub(super) fn is_finished(&self) -> bool {
         self.receivers().all(|(_, member)| member.is_over())

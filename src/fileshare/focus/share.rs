@@ -146,6 +146,16 @@ impl Share {
     }
 }
 
+impl FileSharing {
+    /// Whether there is such a share, for all that a participant is to know: one for others is theirs alone.
+    pub(super) fn may_know(&self, seat: &Seat, id: ShareId) -> bool {
+        let Some(room) = self.rooms.get(&seat.conference) else { return false };
+        let Some(share) = room.shares.get(&id) else { return false };
+        let part = share.members.contains_key(&seat.participant);
+        part || self.is_owners_other(seat, id) || room.is_recipient(share, seat.participant)
+    }
+}
+
 impl Room {
     /// Whom the sharer named, if anybody.
     pub(super) fn is_recipient(&self, share: &Share, id: ParticipantId) -> bool {
