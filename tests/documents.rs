@@ -10,6 +10,7 @@ use confkit::{
         confctl::{
             self,
             events::{Attended, Frequency, Heard, Played, Side, Watched},
+            grant::Granted,
             message::Sent,
             ua::wire::{Happened, ShareStanding, Standing},
         },
@@ -23,7 +24,7 @@ use confkit::{
     },
     conference::wire::{
         Timestamp,
-        control::{self, CallState, Data, Details, ErrorCode, Invitee, MediaServer, Participant, Preset, Role, Status, Summary},
+        control::{self, CallState, Data, Details, ErrorCode, Given, Invitee, MediaServer, Participant, Preset, Role, Status, Summary},
     },
     daemon::Ready,
     id::UserName,
@@ -112,6 +113,10 @@ fn conference() -> Summary {
     }
 }
 
+fn given() -> Given {
+    Given { right: "share".into(), who: "bob".into(), on: true }
+}
+
 fn participant() -> Participant {
     Participant {
         id: "p1".into(),
@@ -168,8 +173,12 @@ fn terminal() -> Standing {
     }
 }
 
+fn granted() -> Granted {
+    Granted { participants: vec![participant()], rights: conference().rights, given: vec![given()] }
+}
+
 fn details() -> Data {
-    Data::Conference(Box::new(Details { summary: conference(), roster: vec![participant()] }))
+    Data::Conference(Box::new(Details { summary: conference(), given: vec![given()], roster: vec![participant()] }))
 }
 
 /// The headings of `docs/json.md` that have a table, each with a full sample of what it describes, and the parts that have a heading of their own.
@@ -216,10 +225,11 @@ fn samples() -> Vec<(&'static str, Value, &'static [&'static str])> {
         ("confctl list", json(&Data::Conferences { conferences: vec![conference()] }), &["conferences[]"]),
         ("confctl invite", json(&Data::Invited { invited: vec![invited] }), &[]),
         (
-            "confctl kick, confctl mute, confctl unmute, confctl deaf, confctl undeaf, confctl volume, confctl grant, confctl revoke",
+            "confctl kick, confctl mute, confctl unmute, confctl deaf, confctl undeaf, confctl volume",
             json(&Data::Participants { participants: vec![participant()] }),
             &["participants[]"],
         ),
+        ("confctl grant, confctl revoke", json(&granted()), &["participants[]"]),
         ("confctl message", json(&Sent { to: "sip:bob@127.0.0.1".into(), status: 200 }), &[]),
         ("confctl status", json(&Data::Status(Box::new(status))), &[]),
         ("confctl ua", json(&terminal()), &[]),

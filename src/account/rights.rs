@@ -102,6 +102,11 @@ impl Rights {
         self.given.get(&(right.to_owned(), user.clone())).copied()
     }
 
+    /// All accounts that were given a right (`true`), or had it taken: by right, then by name.
+    pub fn all_given(&self) -> impl Iterator<Item = (&str, &UserName, bool)> {
+        self.given.iter().map(|((right, user), on)| (right.as_str(), user, *on))
+    }
+
     /// Gives an account a right, or takes it.
     ///
     /// # Errors

@@ -138,6 +138,9 @@ pub trait Companion: fmt::Debug + Send {
     /// A right of its own is given to participants who have no account, or taken from them.
     fn give_guests(&mut self, cx: &mut CompanionCx<'_>, seats: &[Seat], right: &str, on: bool);
 
+    /// Participants without an account who were given a right of its own (`true`), or had it taken.
+    fn given_guests(&self, conference: &ConferenceName) -> Vec<(&'static str, ParticipantId, bool)>;
+
     /// Does what is due.
     fn handle_timeout(&mut self, cx: &mut CompanionCx<'_>);
 

@@ -1,11 +1,15 @@
 //! The server's replies for people: tables and fields. Their JSON is the reply itself ([`Data`]).
 
+use std::collections::BTreeMap;
+
 use crate::{
     cli::{
         ExitCode, Failure,
         output::{Page, Report, Table, Text},
     },
-    conference::wire::control::{self, CallState, Data, Details, ErrorCode, Invitee, MediaServer, Participant, Role, Status, Summary},
+    conference::wire::control::{
+        self, CallState, Data, Details, ErrorCode, Given, Invitee, MediaServer, Participant, Preset, Role, Status, Summary,
+    },
 };
 
 impl Report for Data {
@@ -55,16 +59,13 @@ fn list(page: &mut Page, conferences: &[Summary]) {
     page.table(table);
 }
 
-fn show(page: &mut Page, Details { summary, roster: participants }: &Details) {
+fn show(page: &mut Page, Details { summary, given, roster: participants }: &Details) {
     page.field("conference", [Text::strong(&summary.name)]);
     if let Some(title) = &summary.title {
         page.field("title", [title]);
     }
     page.field("address", [&summary.uri]).field("people", [people(summary)]).field("door", [door(summary)]);
-    if !summary.rights.is_empty() {
-        let rights: Vec<String> = summary.rights.iter().map(|(right, preset)| format!("{right} {preset}")).collect();
-        page.field("rights", [rights.join(", ")]);
-    }
+    rights(page, &summary.rights, given);
     page.field("created", [summary.created.to_string()]);
     for (name, value) in
         [("ends", summary.ends.map(|at| at.to_string())), ("owner", summary.owner.clone()), ("media server", summary.media_server.clone())]
@@ -79,7 +80,25 @@ fn show(page: &mut Page, Details { summary, roster: participants }: &Details) {
     }
 }
 
-fn roster(page: &mut Page, participants: &[Participant]) {
+/// Who has which right: everybody of the preset, and who is named beside it.
+pub fn rights(page: &mut Page, rights: &BTreeMap<String, Preset>, given: &[Given]) {
+    if rights.is_empty() {
+        return;
+    }
+    let of = |right: &str, on: bool| -> Vec<&str> {
+        given.iter().filter(|given| given.right == right && given.on == on).map(|given| given.who.as_str()).collect()
+    };
+    let rights = rights.iter().map(|(right, preset)| {
+        let (with, without) = (of(right, true), of(right, false));
+        let with = if with.is_empty() { String::new() } else { format!(" and {}", with.join(" ")) };
+        let without = if without.is_empty() { String::new() } else { format!(" but not {}", without.join(" ")) };
+        format!("{right} {preset}{with}{without}")
+    });
+    page.field("rights", [rights.collect::<Vec<_>>().join(", ")]);
+}
+
+/// Participants, a line each.
+pub fn roster(page: &mut Page, participants: &[Participant]) {
     let mut table = Table::new(["ID", "NAME", "WHO", "ROLE", "STATE", "AUDIO", "CODEC"]);
     for participant in participants {
         table.row([
@@ -212,12 +231,21 @@ mod tests {
             locked: true,
             pin: true,
             guests: true,
-            rights: [("share".to_owned(), control::Preset::Chair)].into(),
+            rights: [("share".to_owned(), Preset::Chair)].into(),
             created: Timestamp::from_unix(0),
             ends: None,
             owner: Some("alice".into()),
             media_server: None,
         }
+    }
+
+    #[test]
+    fn who_was_given_a_right_and_who_had_it_taken_stands_beside_its_preset() {
+        let given = |right: &str, who: &str, on| Given { right: right.to_owned(), who: who.to_owned(), on };
+        let given = vec![given("share", "bob", true), given("share", "carol", false), given("share", "p4", true)];
+        let text = printed(&Data::Conference(Box::new(Details { summary: summary(), given, roster: Vec::new() })));
+        let line = text.lines().find(|line| line.starts_with("rights")).unwrap();
+        assert_eq!(line.split_whitespace().collect::<Vec<_>>().join(" "), "rights share chair and bob p4 but not carol");
     }
 
     #[test]
@@ -249,7 +277,7 @@ mod tests {
             codec: Some("PCMU".into()),
             agent: None,
         };
-        let text = printed(&Data::Conference(Box::new(Details { summary: summary(), roster: vec![participant] })));
+        let text = printed(&Data::Conference(Box::new(Details { summary: summary(), given: Vec::new(), roster: vec![participant] })));
         let row = text.lines().last().unwrap();
         assert_eq!(row, "p1  \\u{1b}[31mBoss  sip:mallory@example.com  guest  connected  muted, talking, in -6 dB  PCMU");
     }

@@ -222,6 +222,11 @@ impl Companion for FileSharing {
         }
     }
 
+    fn given_guests(&self, conference: &ConferenceName) -> Vec<(&'static str, ParticipantId, bool)> {
+        let guests = self.rooms.get(conference).map(|room| &room.rights.guests);
+        guests.into_iter().flatten().map(|((right, id), on)| (right.as_str(), *id, *on)).collect()
+    }
+
     fn handle_timeout(&mut self, cx: &mut CompanionCx<'_>) {
         while let Some(due) = self.deadlines.due(cx.now) {
             match due {

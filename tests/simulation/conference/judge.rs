@@ -164,7 +164,7 @@ impl World {
         let Some(order) = self.orders.all.iter().rev().find(|o| o.words == show).filter(|_| self.exists(name)) else { return };
         match &order.told {
             Some(Told { outcome: Ok(Data::Conference(details)), .. }) => {
-                let Details { summary, roster: told } = &**details;
+                let Details { summary, roster: told, .. } = &**details;
                 if told != roster || summary.participants as usize != roster.len() {
                     wrong.push(format!("{name}: show says {told:?}, it is {roster:?}"));
                 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     conference::{
         roster::{Entry, Joining, Who},
-        wire::control::{Data, Details, ErrorCode, Failure, MediaServer, Participant, Preset, Status, Summary},
+        wire::control::{Data, Details, ErrorCode, Failure, Given, MAX_GIVEN_TOLD, MediaServer, Participant, Preset, Status, Summary},
     },
     id::{ConferenceName, ParticipantId},
 };
@@ -99,6 +99,16 @@ impl Focus {
         companion.rights().iter().map(|right| ((*right).to_owned(), companion.preset(name, right))).collect()
     }
 
+    /// Who was given which right, or had it taken: accounts, there or not, and guests who are there.
+    fn given(&self, conference: &Conference) -> Vec<Given> {
+        let Some(companion) = self.companion() else { return Vec::new() };
+        let rights = conference.rights();
+        let accounts = rights.all_given().map(|(right, user, on)| Given { right: right.to_owned(), who: user.to_string(), on });
+        let guests = companion.given_guests(&conference.record.name).into_iter();
+        let guests = guests.map(|(right, id, on)| Given { right: right.to_owned(), who: id.to_string(), on });
+        accounts.chain(guests).take(MAX_GIVEN_TOLD).collect()
+    }
+
     /// Everybody in a conference, those on their way included.
     pub fn roster(&self, name: &ConferenceName) -> Vec<Participant> {
         self.conferences.get(name).map(|c| c.roster.iter().map(participant).collect()).unwrap_or_default()
@@ -109,7 +119,8 @@ impl Focus {
             return Err(failure(ErrorCode::NotFound, format!("no conference {name}")));
         };
         let roster = conference.roster.iter().map(participant).collect();
-        Ok(Data::Conference(Box::new(Details { summary: self.summary(conference), roster })))
+        let given = self.given(conference);
+        Ok(Data::Conference(Box::new(Details { summary: self.summary(conference), given, roster })))
     }
 
     pub(super) fn details_without_roster(&self, name: &ConferenceName) -> Result<Data, Failure> {

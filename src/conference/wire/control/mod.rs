@@ -26,6 +26,8 @@ pub const INFO_PACKAGE: &str = "vnd.confkit.conference";
 pub const NO_MEDIA: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n";
 /// XML namespace of every element.
 pub const NAMESPACE: &str = "urn:confkit:conference:1";
+/// Most decisions about somebody's rights that are told of a conference.
+pub const MAX_GIVEN_TOLD: usize = 256;
 /// Most URIs in one `invite`. More are refused as [`ErrorCode::Usage`].
 pub const MAX_URIS: usize = 64;
 /// Longest life of a conference, in seconds: ten years. A longer one is refused when read.
@@ -313,8 +315,21 @@ pub struct Details {
     /// The conference.
     #[serde(flatten)]
     pub summary: Summary,
+    /// Who was given a right, or had it taken, there or not: this goes before the preset. At most [`MAX_GIVEN_TOLD`], all in the first part.
+    pub given: Vec<Given>,
     /// Participants by id; in a long reply, those of this part.
     pub roster: Vec<Participant>,
+}
+
+/// A right that somebody was given, or had taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Given {
+    /// The right.
+    pub right: String,
+    /// The account; of somebody without one, the participant's id.
+    pub who: String,
+    /// Given; else taken.
+    pub on: bool,
 }
 
 /// One participant.
@@ -521,9 +536,13 @@ impl Reply {
             }
             Ok(Data::Invited { invited }) => chunks(invited, items).map(|invited| Data::Invited { invited }).collect(),
             Ok(Data::Conference(details)) => {
-                let summary = details.summary;
+                let (summary, given) = (details.summary, details.given);
                 chunks(details.roster, items)
-                    .map(|roster| Data::Conference(Box::new(Details { summary: summary.clone(), roster })))
+                    .enumerate()
+                    .map(|(at, roster)| {
+                        let given = if at == 0 { given.clone() } else { Vec::new() };
+                        Data::Conference(Box::new(Details { summary: summary.clone(), given, roster }))
+                    })
                     .collect()
             }
             Ok(data @ (Data::Done {} | Data::Created(_) | Data::Status(_))) => vec![data],

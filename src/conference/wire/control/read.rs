@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use roxmltree::Node;
 
 use super::{
-    AdmissionState, Body, CallState, Command, ControlError, Create, Data, Details, ErrorCode, Failure, Invitee, Join, MAX_GAIN_DB,
-    MAX_TTL_SECONDS, MAX_URIS, MediaServer, NAMESPACE, Participant, Pin, PinError, Preset, Reply, Request, Role, Status, Summary,
-    VolumeDirection, Who,
+    AdmissionState, Body, CallState, Command, ControlError, Create, Data, Details, ErrorCode, Failure, Given, Invitee, Join, MAX_GAIN_DB,
+    MAX_GIVEN_TOLD, MAX_TTL_SECONDS, MAX_URIS, MediaServer, NAMESPACE, Participant, Pin, PinError, Preset, Reply, Request, Role, Status,
+    Summary, VolumeDirection, Who,
 };
 use crate::{
     account::MAX_PRESETS,
@@ -108,6 +108,7 @@ fn data(result: Node<'_, '_>) -> Why<Data> {
         "conferences" => Data::Conferences { conferences: all("conference").map(summary).collect::<Why<_>>()? },
         "conference" => Data::Conference(Box::new(Details {
             summary: summary(node)?,
+            given: all("given").take(MAX_GIVEN_TOLD).map(given).collect::<Why<_>>()?,
             roster: all("participant").map(participant).collect::<Why<_>>()?,
         })),
         "invited" => Data::Invited { invited: all("invitee").map(invitee).collect::<Why<_>>()? },
@@ -115,6 +116,10 @@ fn data(result: Node<'_, '_>) -> Why<Data> {
         "status" => Data::Status(Box::new(status(node)?)),
         other => return Err(format!("the result holds an unknown {}", shown(other))),
     })
+}
+
+fn given(node: Node<'_, '_>) -> Why<Given> {
+    Ok(Given { right: text(node, "right")?, who: text(node, "who")?, on: flag(node, "on")? })
 }
 
 fn summary(node: Node<'_, '_>) -> Why<Summary> {

@@ -35,6 +35,13 @@ fn summary() -> Summary {
     }
 }
 
+fn given() -> Vec<Given> {
+    vec![
+        Given { right: "share".to_owned(), who: "bob".to_owned(), on: true },
+        Given { right: "receive".to_owned(), who: "carol".to_owned(), on: false },
+    ]
+}
+
 fn participant(id: &str) -> Participant {
     Participant {
         id: id.into(),
@@ -134,7 +141,7 @@ fn every_reply_reads_as_written() {
         Ok(Data::Created(Box::new(summary()))),
         Ok(Data::Conferences { conferences: vec![summary(), Summary { name: "x".into(), ..summary() }] }),
         Ok(Data::Conferences { conferences: Vec::new() }),
-        Ok(Data::Conference(Box::new(Details { summary: summary(), roster: vec![participant("p1"), participant("p2")] }))),
+        Ok(Data::Conference(Box::new(Details { summary: summary(), given: given(), roster: vec![participant("p1"), participant("p2")] }))),
         Ok(Data::Invited {
             invited: vec![
                 Invitee { uri: "sip:a@x".into(), participant: Some("p3".into()), failure: None },
@@ -157,7 +164,7 @@ fn every_reply_reads_as_written() {
 #[test]
 fn a_long_reply_is_cut_and_put_together_again() {
     let roster: Vec<Participant> = (0..25).map(|n| participant(&format!("p{n}"))).collect();
-    let whole = Reply::ok("1", Data::Conference(Box::new(Details { summary: summary(), roster })));
+    let whole = Reply::ok("1", Data::Conference(Box::new(Details { summary: summary(), given: given(), roster })));
     let parts = whole.clone().split(10);
     assert_eq!(parts.iter().map(|p| p.more).collect::<Vec<_>>(), [true, true, false]);
     let mut parts = parts.into_iter();
@@ -226,7 +233,7 @@ fn json_has_plain_fields() {
     let json = |data: Data| serde_json::to_value(data).expect("json");
     assert_eq!(json(Data::Done {}), serde_json::json!({}));
     assert_eq!(json(Data::Created(Box::new(summary())))["created"], "2023-11-14T22:13:20Z");
-    let show = json(Data::Conference(Box::new(Details { summary: summary(), roster: vec![participant("p1")] })));
+    let show = json(Data::Conference(Box::new(Details { summary: summary(), given: given(), roster: vec![participant("p1")] })));
     assert_eq!(
         (&show["name"], &show["roster"][0]["state"], &show["roster"][0]["role"]),
         (&"standup".into(), &"on-hold".into(), &"guest".into())

@@ -1,8 +1,8 @@
 //! Values → XML.
 
 use super::{
-    Body, Command, Create, Data, Failure, Invitee, MediaServer, NAMESPACE, Participant, Pin, Preset, Reply, Request, Status, Summary,
-    VolumeDirection, Who,
+    Body, Command, Create, Data, Failure, Given, Invitee, MediaServer, NAMESPACE, Participant, Pin, Preset, Reply, Request, Status,
+    Summary, VolumeDirection, Who,
 };
 use crate::conference::wire::{
     fields::cut,
@@ -87,7 +87,9 @@ fn data(data: &Data) -> Option<Element> {
         Data::Done {} => return None,
         Data::Created(summary) => Element::new("created").child(self::summary(summary)),
         Data::Conferences { conferences } => Element::new("conferences").children(conferences.iter().map(summary)),
-        Data::Conference(details) => summary(&details.summary).children(details.roster.iter().map(participant)),
+        Data::Conference(details) => {
+            summary(&details.summary).children(details.given.iter().map(given)).children(details.roster.iter().map(participant))
+        }
         Data::Invited { invited } => Element::new("invited").children(invited.iter().map(invitee)),
         Data::Participants { participants } => Element::new("participants").children(participants.iter().map(participant)),
         Data::Status(status) => self::status(status),
@@ -109,6 +111,10 @@ fn summary(summary: &Summary) -> Element {
         .maybe_attr("owner", summary.owner.as_ref())
         .maybe_attr("media-server", summary.media_server.as_ref())
         .children(summary.rights.iter().map(right))
+}
+
+fn given(given: &Given) -> Element {
+    Element::new("given").attr("right", &given.right).attr("who", &given.who).attr("on", yes_or_no(given.on))
 }
 
 fn participant(participant: &Participant) -> Element {
