@@ -28,7 +28,7 @@ complete -c confctl -n "__fish_confctl_needs_command" -l color -d 'When to colou
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_needs_command" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_needs_command" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_needs_command" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_needs_command" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_needs_command" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_needs_command" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -81,7 +81,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand create" -l color -d 'Whe
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand create" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand create" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand create" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -95,7 +95,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand list" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand list" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand list" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand list" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand list" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand list" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand list" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -109,7 +109,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand show" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand show" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand show" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand show" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand show" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand show" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand show" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -123,7 +123,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand end" -l color -d 'When t
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand end" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand end" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand end" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand end" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand end" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand end" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -137,7 +137,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand invite" -l color -d 'Whe
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand invite" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand invite" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand invite" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand invite" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand invite" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand invite" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -151,7 +151,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand kick" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand kick" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand kick" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand kick" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand kick" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand kick" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand kick" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -165,7 +165,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand mute" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand mute" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand mute" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand mute" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand mute" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand mute" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand mute" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -180,7 +180,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l color -d 'Whe
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand unmute" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -195,7 +195,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand deaf" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -210,7 +210,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l color -d 'Whe
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand undeaf" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -227,7 +227,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand volume" -l color -d 'Whe
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand volume" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand volume" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand volume" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand volume" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand volume" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand volume" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -241,7 +241,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand lock" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand lock" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand lock" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand lock" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand lock" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand lock" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand lock" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -255,7 +255,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l color -d 'Whe
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand unlock" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -270,7 +270,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand pin" -l color -d 'When t
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand pin" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand pin" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand pin" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand pin" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand pin" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand pin" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -284,7 +284,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand grant" -l color -d 'When
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand grant" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand grant" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand grant" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand grant" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand grant" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand grant" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -298,7 +298,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand revoke" -l color -d 'Whe
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand revoke" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand revoke" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand revoke" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand revoke" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand revoke" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand revoke" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -313,7 +313,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand watch" -l color -d 'When
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand watch" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand watch" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand watch" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand watch" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand watch" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand watch" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -342,7 +342,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand join" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand join" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand join" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand join" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand join" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand join" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand join" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -360,7 +360,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand ua; and not __fish_seen_
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and not __fish_seen_subcommand_from start stop list call answer hangup share get unshare dtmf mute unmute message status help" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand ua; and not __fish_seen_subcommand_from start stop list call answer hangup share get unshare dtmf mute unmute message status help" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand ua; and not __fish_seen_subcommand_from start stop list call answer hangup share get unshare dtmf mute unmute message status help" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and not __fish_seen_subcommand_from start stop list call answer hangup share get unshare dtmf mute unmute message status help" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and not __fish_seen_subcommand_from start stop list call answer hangup share get unshare dtmf mute unmute message status help" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and not __fish_seen_subcommand_from start stop list call answer hangup share get unshare dtmf mute unmute message status help" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -397,7 +397,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subc
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from start" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from start" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from start" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from start" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from start" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from start" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -413,7 +413,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subc
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from stop" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from stop" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from stop" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from stop" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from stop" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from stop" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -427,7 +427,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subc
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from list" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from list" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from list" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from list" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from list" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from list" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -442,7 +442,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subc
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from call" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from call" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from call" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from call" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from call" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from call" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -456,7 +456,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subc
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from answer" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from answer" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from answer" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from answer" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from answer" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from answer" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -470,7 +470,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subc
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from hangup" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from hangup" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from hangup" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from hangup" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from hangup" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from hangup" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -487,7 +487,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subc
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from share" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from share" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from share" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from share" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from share" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from share" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -503,7 +503,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subc
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from get" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from get" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from get" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from get" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from get" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from get" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -517,7 +517,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subc
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from unshare" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from unshare" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from unshare" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from unshare" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from unshare" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from unshare" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -531,7 +531,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subc
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from dtmf" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from dtmf" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from dtmf" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from dtmf" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from dtmf" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from dtmf" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -545,7 +545,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subc
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from mute" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from mute" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from mute" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from mute" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from mute" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from mute" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -559,7 +559,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subc
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from unmute" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from unmute" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from unmute" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from unmute" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from unmute" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from unmute" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -573,7 +573,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subc
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from message" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from message" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from message" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from message" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from message" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from message" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -587,7 +587,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subc
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from status" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from status" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from status" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from status" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from status" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand ua; and __fish_seen_subcommand_from status" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -616,7 +616,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand message" -l color -d 'Wh
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand message" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand message" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand message" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand message" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand message" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand message" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -630,7 +630,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand status" -l color -d 'Whe
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand status" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand status" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand status" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand status" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand status" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand status" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -647,7 +647,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand run" -l color -d 'When t
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand run" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand run" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand run" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand run" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand run" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand run" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -663,7 +663,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand demo" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand demo" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand demo" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand demo" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand demo" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand demo" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand demo" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -679,7 +679,7 @@ complete -c confctl -n "__fish_confctl_using_subcommand completions" -l color -d
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c confctl -n "__fish_confctl_using_subcommand completions" -l config -d 'Read the configuration from this file' -r -F
-complete -c confctl -n "__fish_confctl_using_subcommand completions" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c confctl -n "__fish_confctl_using_subcommand completions" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand completions" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c confctl -n "__fish_confctl_using_subcommand completions" -l as -d 'Account to act as' -r
 complete -c confctl -n "__fish_confctl_using_subcommand completions" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F

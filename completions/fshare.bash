@@ -269,7 +269,7 @@ _fshare() {
             return 0
             ;;
         fshare__subcmd__cancel)
-            opts="-q -v -h --pin-file --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
+            opts="-q -v -h --here --pin-file --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -28,7 +28,7 @@ complete -c fshare -n "__fish_fshare_needs_command" -l color -d 'When to colour:
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_needs_command" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_needs_command" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_needs_command" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_needs_command" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_needs_command" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_needs_command" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -69,7 +69,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand send" -l color -d 'When to
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand send" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -83,7 +83,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand recv" -l color -d 'When to
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand recv" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -98,13 +98,13 @@ info\t'By INFO'"
 complete -c fshare -n "__fish_fshare_using_subcommand share" -l to -d 'Only for these: a user, a participant\'s id or a URI (repeatable); everybody with the right otherwise' -r
 complete -c fshare -n "__fish_fshare_using_subcommand share" -l limit -d 'Most bytes a second, such as 2MiB/s' -r
 complete -c fshare -n "__fish_fshare_using_subcommand share" -l for -d 'Stop sharing after this time, whoever has it by then' -r
-complete -c fshare -n "__fish_fshare_using_subcommand share" -l name -d 'Name of what comes from standard input' -r
+complete -c fshare -n "__fish_fshare_using_subcommand share" -l name -d 'Name of what comes from standard input [default: stdin]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand share" -l pin-file -d 'Read the PIN from the first line of this file (or set CONFKIT_PIN)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand share" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand share" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand share" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand share" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand share" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand share" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand share" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -124,7 +124,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand get" -l color -d 'When to 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand get" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand get" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand get" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand get" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand get" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand get" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -142,7 +142,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand shares" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand shares" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand shares" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand shares" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand shares" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand shares" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand shares" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -157,7 +157,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand unshare" -l color -d 'When
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand unshare" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand unshare" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand unshare" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand unshare" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand unshare" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand unshare" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -171,7 +171,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand upload" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand upload" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand upload" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand upload" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand upload" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand upload" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand upload" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -185,7 +185,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand download" -l color -d 'Whe
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand download" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand download" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand download" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand download" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand download" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand download" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -199,7 +199,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand ls" -l color -d 'When to c
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand ls" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand ls" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand ls" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand ls" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand ls" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand ls" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -213,7 +213,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand rm" -l color -d 'When to c
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand rm" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand rm" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand rm" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand rm" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand rm" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand rm" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -227,7 +227,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand mv" -l color -d 'When to c
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand mv" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand mv" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand mv" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand mv" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand mv" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand mv" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -241,7 +241,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand link" -l color -d 'When to
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand link" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand link" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand link" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand link" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand link" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand link" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -255,7 +255,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand search" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand search" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand search" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand search" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand search" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand search" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand search" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -269,7 +269,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand page" -l color -d 'When to
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand page" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand page" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand page" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand page" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand page" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand page" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -283,7 +283,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand record" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand record" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand record" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand record" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand record" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand record" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand record" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -297,7 +297,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand seed" -l color -d 'When to
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand seed" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand seed" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand seed" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand seed" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand seed" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand seed" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -311,7 +311,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand fetch" -l color -d 'When t
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand fetch" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand fetch" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand fetch" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand fetch" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand fetch" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand fetch" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -325,7 +325,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand play" -l color -d 'When to
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand play" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand play" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand play" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand play" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand play" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand play" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -339,7 +339,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand info" -l color -d 'When to
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand info" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand info" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand info" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand info" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand info" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand info" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -353,7 +353,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand list" -l color -d 'When to
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand list" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand list" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand list" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand list" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand list" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand list" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -367,7 +367,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand fav" -l color -d 'When to 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand fav" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand fav" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand fav" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand fav" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand fav" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand fav" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -381,7 +381,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand status" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand status" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand status" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand status" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand status" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand status" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand status" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -397,7 +397,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand resume" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand resume" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand resume" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
@@ -412,12 +412,13 @@ complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l color -d 'When 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l here -d 'Remove what is kept of an upload here, and tell the server nothing: it gives the share up by itself, in its time'
 complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
 complete -c fshare -n "__fish_fshare_using_subcommand cancel" -s q -l quiet -d 'Print only results and errors'
 complete -c fshare -n "__fish_fshare_using_subcommand cancel" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
@@ -426,7 +427,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand completions" -l color -d '
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c fshare -n "__fish_fshare_using_subcommand completions" -l config -d 'Read the configuration from this file' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand completions" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand completions" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand completions" -l server -d 'Server to talk to [default: the configuration\'s, else loopback]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand completions" -l as -d 'Account to act as' -r
 complete -c fshare -n "__fish_fshare_using_subcommand completions" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F

@@ -24,7 +24,7 @@ function __fish_relayd_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c relayd -n "__fish_relayd_needs_command" -l roles -d 'Roles to run: as (application server, focus), ms (media server) [default: all of them]' -r
+complete -c relayd -n "__fish_relayd_needs_command" -l roles -d 'Roles to run: as (application server, focus), ms (media server), fs (file server) [default: all of them]' -r
 complete -c relayd -n "__fish_relayd_needs_command" -l listen -d 'Listen here instead of on loopback: an IP address, with or without a port' -r
 complete -c relayd -n "__fish_relayd_needs_command" -l user -d 'Make this account at start if it is not there; its password goes to the credentials file. Repeatable' -r
 complete -c relayd -n "__fish_relayd_needs_command" -l env-file -d 'Write the environment for the other programs to this file, as lines that a shell can source' -r -F
@@ -33,7 +33,7 @@ complete -c relayd -n "__fish_relayd_needs_command" -l color -d 'When to colour:
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c relayd -n "__fish_relayd_needs_command" -l config -d 'Read the configuration from this file' -r -F
-complete -c relayd -n "__fish_relayd_needs_command" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c relayd -n "__fish_relayd_needs_command" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c relayd -n "__fish_relayd_needs_command" -l data-dir -d 'Keep accounts, keys and conferences in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c relayd -n "__fish_relayd_needs_command" -l ephemeral -d 'For scripts: ports chosen by the system, data in a temporary folder that goes with the process, and one JSON line on standard output when ready'
 complete -c relayd -n "__fish_relayd_needs_command" -l until-eof -d 'End when standard input is closed, so that a dying script leaves nothing behind'
@@ -49,7 +49,7 @@ complete -c relayd -n "__fish_relayd_needs_command" -f -a "print-config" -d 'Pri
 complete -c relayd -n "__fish_relayd_needs_command" -f -a "user" -d 'Manage accounts'
 complete -c relayd -n "__fish_relayd_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c relayd -n "__fish_relayd_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c relayd -n "__fish_relayd_using_subcommand run" -l roles -d 'Roles to run: as (application server, focus), ms (media server) [default: all of them]' -r
+complete -c relayd -n "__fish_relayd_using_subcommand run" -l roles -d 'Roles to run: as (application server, focus), ms (media server), fs (file server) [default: all of them]' -r
 complete -c relayd -n "__fish_relayd_using_subcommand run" -l listen -d 'Listen here instead of on loopback: an IP address, with or without a port' -r
 complete -c relayd -n "__fish_relayd_using_subcommand run" -l user -d 'Make this account at start if it is not there; its password goes to the credentials file. Repeatable' -r
 complete -c relayd -n "__fish_relayd_using_subcommand run" -l env-file -d 'Write the environment for the other programs to this file, as lines that a shell can source' -r -F
@@ -58,7 +58,7 @@ complete -c relayd -n "__fish_relayd_using_subcommand run" -l color -d 'When to 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c relayd -n "__fish_relayd_using_subcommand run" -l config -d 'Read the configuration from this file' -r -F
-complete -c relayd -n "__fish_relayd_using_subcommand run" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c relayd -n "__fish_relayd_using_subcommand run" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c relayd -n "__fish_relayd_using_subcommand run" -l data-dir -d 'Keep accounts, keys and conferences in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c relayd -n "__fish_relayd_using_subcommand run" -l ephemeral -d 'For scripts: ports chosen by the system, data in a temporary folder that goes with the process, and one JSON line on standard output when ready'
 complete -c relayd -n "__fish_relayd_using_subcommand run" -l until-eof -d 'End when standard input is closed, so that a dying script leaves nothing behind'
@@ -71,19 +71,19 @@ complete -c relayd -n "__fish_relayd_using_subcommand check-config" -l color -d 
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c relayd -n "__fish_relayd_using_subcommand check-config" -l config -d 'Read the configuration from this file' -r -F
-complete -c relayd -n "__fish_relayd_using_subcommand check-config" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c relayd -n "__fish_relayd_using_subcommand check-config" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c relayd -n "__fish_relayd_using_subcommand check-config" -l data-dir -d 'Keep accounts, keys and conferences in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c relayd -n "__fish_relayd_using_subcommand check-config" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
 complete -c relayd -n "__fish_relayd_using_subcommand check-config" -s q -l quiet -d 'Print only results and errors'
 complete -c relayd -n "__fish_relayd_using_subcommand check-config" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
 complete -c relayd -n "__fish_relayd_using_subcommand check-config" -s h -l help -d 'Print help'
-complete -c relayd -n "__fish_relayd_using_subcommand print-config" -l roles -d 'Roles to run: as (application server, focus), ms (media server) [default: all of them]' -r
+complete -c relayd -n "__fish_relayd_using_subcommand print-config" -l roles -d 'Roles to run: as (application server, focus), ms (media server), fs (file server) [default: all of them]' -r
 complete -c relayd -n "__fish_relayd_using_subcommand print-config" -l listen -d 'Listen here instead of on loopback: an IP address, with or without a port' -r
 complete -c relayd -n "__fish_relayd_using_subcommand print-config" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c relayd -n "__fish_relayd_using_subcommand print-config" -l config -d 'Read the configuration from this file' -r -F
-complete -c relayd -n "__fish_relayd_using_subcommand print-config" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c relayd -n "__fish_relayd_using_subcommand print-config" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c relayd -n "__fish_relayd_using_subcommand print-config" -l data-dir -d 'Keep accounts, keys and conferences in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c relayd -n "__fish_relayd_using_subcommand print-config" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
 complete -c relayd -n "__fish_relayd_using_subcommand print-config" -s q -l quiet -d 'Print only results and errors'
@@ -93,7 +93,7 @@ complete -c relayd -n "__fish_relayd_using_subcommand user; and not __fish_seen_
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c relayd -n "__fish_relayd_using_subcommand user; and not __fish_seen_subcommand_from add passwd del list help" -l config -d 'Read the configuration from this file' -r -F
-complete -c relayd -n "__fish_relayd_using_subcommand user; and not __fish_seen_subcommand_from add passwd del list help" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c relayd -n "__fish_relayd_using_subcommand user; and not __fish_seen_subcommand_from add passwd del list help" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c relayd -n "__fish_relayd_using_subcommand user; and not __fish_seen_subcommand_from add passwd del list help" -l data-dir -d 'Keep accounts, keys and conferences in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c relayd -n "__fish_relayd_using_subcommand user; and not __fish_seen_subcommand_from add passwd del list help" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
 complete -c relayd -n "__fish_relayd_using_subcommand user; and not __fish_seen_subcommand_from add passwd del list help" -s q -l quiet -d 'Print only results and errors'
@@ -110,7 +110,7 @@ complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subc
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from add" -l config -d 'Read the configuration from this file' -r -F
-complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from add" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from add" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from add" -l data-dir -d 'Keep accounts, keys and conferences in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from add" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
 complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from add" -s q -l quiet -d 'Print only results and errors'
@@ -121,7 +121,7 @@ complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subc
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from passwd" -l config -d 'Read the configuration from this file' -r -F
-complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from passwd" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from passwd" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from passwd" -l data-dir -d 'Keep accounts, keys and conferences in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from passwd" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
 complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from passwd" -s q -l quiet -d 'Print only results and errors'
@@ -131,7 +131,7 @@ complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subc
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from del" -l config -d 'Read the configuration from this file' -r -F
-complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from del" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from del" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from del" -l data-dir -d 'Keep accounts, keys and conferences in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from del" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
 complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from del" -s q -l quiet -d 'Print only results and errors'
@@ -141,7 +141,7 @@ complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subc
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from list" -l config -d 'Read the configuration from this file' -r -F
-complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from list" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from list" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from list" -l data-dir -d 'Keep accounts, keys and conferences in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from list" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
 complete -c relayd -n "__fish_relayd_using_subcommand user; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Print only results and errors'
@@ -156,7 +156,7 @@ complete -c relayd -n "__fish_relayd_using_subcommand completions" -l color -d '
 always\t'Also into files and pipes'
 never\t'Not at all'"
 complete -c relayd -n "__fish_relayd_using_subcommand completions" -l config -d 'Read the configuration from this file' -r -F
-complete -c relayd -n "__fish_relayd_using_subcommand completions" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 30s]' -r
+complete -c relayd -n "__fish_relayd_using_subcommand completions" -l timeout -d 'Give up when the other side has not answered for this long, such as 5s [default: 10s]' -r
 complete -c relayd -n "__fish_relayd_using_subcommand completions" -l data-dir -d 'Keep accounts, keys and conferences in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c relayd -n "__fish_relayd_using_subcommand completions" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
 complete -c relayd -n "__fish_relayd_using_subcommand completions" -s q -l quiet -d 'Print only results and errors'

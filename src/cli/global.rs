@@ -42,7 +42,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE", env = "CONFKIT_CONFIG", hide_env_values = true, value_hint = clap::ValueHint::FilePath)]
     pub config: Option<PathBuf>,
 
-    /// Give up when the other side has not answered for this long, such as 5s [default: 30s]
+    /// Give up when the other side has not answered for this long, such as 5s [default: 10s]
     #[arg(long, global = true, value_name = "DURATION", value_parser = values::duration)]
     pub timeout: Option<Duration>,
 }

@@ -54,7 +54,12 @@ pub fn command() -> clap::Command {
 
 /// What its man page says beside the arguments.
 pub const NOTES: manual::Notes = manual::Notes {
-    environment: &manual::COMMON_ENVIRONMENT,
+    environment: &[
+        manual::COMMON_ENVIRONMENT[0],
+        manual::COMMON_ENVIRONMENT[1],
+        manual::SECRET_ENVIRONMENT[0],
+        manual::SECRET_ENVIRONMENT[1],
+    ],
     files: &[
         (
             "~/.config/confkit/client.yaml",
