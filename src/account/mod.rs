@@ -14,6 +14,8 @@
 //! | `pin.rs` | conference PINs and their sealed verifiers |
 //! | `guest.rs` | who is let in without an account |
 //! | `rights.rs` | who has which right in a conference |
+//! | `signing.rs` | Ed25519 keys |
+//! | `ticket.rs` | what roles other than the `as` let users in on |
 //!
 //! Out of scope: digest challenges (`sip::digest`) and where accounts are stored (`store`); `daemon` ties the three.
 
@@ -25,6 +27,8 @@ mod pin;
 mod rights;
 mod seal;
 mod secret;
+mod signing;
+mod ticket;
 
 pub use backoff::{Backoff, BackoffLimits, Verdict, network};
 pub use credentials::{Credentials, CredentialsError, MAX_CREDENTIALS_FILE};
@@ -34,3 +38,8 @@ pub use pin::{MAX_PIN, MIN_PIN, Pin, PinError, SealedPin};
 pub use rights::{MAX_GIVEN, MAX_PRESETS, MAX_RIGHT, Preset, Rights, RightsError};
 pub use seal::{KEY_LEN, SealError, SealKey};
 pub use secret::{A1Algorithm, HashedA1, MAX_PASSWORD, Password, PasswordError};
+pub use signing::{PublicKey, SIGNATURE_LEN, SIGNING_KEY_LEN, Signature, SigningKey, SigningTextError};
+pub use ticket::{
+    Audience, AudienceError, CLOCK_SKEW, IssueError, MAX_ACTION, MAX_TICKET_LIFE, MAX_TICKET_TEXT, SignedTicket, TICKET_LIFE, Ticket,
+    TicketError,
+};

@@ -5,6 +5,7 @@
 //! small files `fuzz/corpus/NAME/`, and the two-line file `fuzz/fuzz_targets/NAME.rs` with its `[[bin]]` in
 //! `fuzz/Cargo.toml`. The tests say what was forgotten.
 
+mod account;
 mod channel;
 mod conference;
 mod fileshare;
@@ -18,6 +19,7 @@ pub type Target = fn(&[u8]);
 
 /// Every target by the name of its corpus folder.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("account_ticket", account::ticket),
     ("channel_body", channel::body),
     ("channel_exchange", channel::exchange),
     ("channel_pass", channel::pass),
