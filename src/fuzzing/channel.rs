@@ -6,7 +6,7 @@ use rand_chacha::ChaCha12Rng;
 use crate::channel::{
     Peer,
     pake::{self, Password, Step},
-    wire::{Decoder, Frame, FrameError, Kind, Message, frame::MAX_BODY, pass::Pass},
+    wire::{Decoder, Frame, FrameError, Kind, Message, frame::MAX_BODY, pass::Pass, transfer::Body},
 };
 
 /// A connection's bytes, taken whole and byte by byte.
@@ -81,4 +81,13 @@ pub fn exchange(data: &[u8]) {
 pub fn pass(data: &[u8]) {
     let Ok(pass) = Pass::parse(data) else { return };
     assert_eq!(pass.to_bytes().expect("what was read is written").as_slice(), data);
+}
+
+/// What two users say to each other by instant message.
+pub fn transfer(data: &[u8]) {
+    let Ok(body) = Body::parse(data) else { return };
+    let written = body.to_xml();
+    // Texts for people may be cut when written, once.
+    let read = Body::parse(written.as_bytes()).expect("what was written is read");
+    assert_eq!(read.to_xml(), written);
 }

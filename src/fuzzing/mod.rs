@@ -24,6 +24,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("channel_exchange", channel::exchange),
     ("channel_pass", channel::pass),
     ("channel_stream", channel::stream),
+    ("channel_transfer", channel::transfer),
     ("conference_control", conference::control),
     ("conference_info", conference::info),
     ("conference_mscml", conference::mscml),

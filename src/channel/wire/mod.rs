@@ -12,6 +12,7 @@
 //! | [`pass`] | what the sender hands over with its last letter of the exchange |
 //! | [`letter`] | what sender and receiver say under seal |
 //! | [`chunk`] | what stands before a chunk on a data connection |
+//! | [`transfer`] | what two users say to each other by instant message |
 
 pub mod answer;
 pub mod chunk;
@@ -23,6 +24,7 @@ pub mod pass;
 pub mod proof;
 pub mod refusal;
 pub mod request;
+pub mod transfer;
 
 pub use decoder::{Decoder, FrameError, MAX_BUFFERED};
 pub use frame::{Frame, Kind};

@@ -20,6 +20,7 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    str::FromStr,
 };
 
 use rand::RngExt as _;
@@ -71,6 +72,22 @@ impl TransferId {
 impl fmt::Display for TransferId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A text that names no transfer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a transfer is 32 hexadecimal digits")]
+pub struct TransferIdError;
+
+impl FromStr for TransferId {
+    type Err = TransferIdError;
+
+    /// In lower case only, so that one transfer has one name.
+    fn from_str(text: &str) -> Result<Self, TransferIdError> {
+        let digits = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+        let number = u128::from_str_radix(text, 16).ok().filter(|_| digits).ok_or(TransferIdError)?;
+        Ok(Self(number.to_be_bytes()))
     }
 }
 
