@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use bytes::Bytes;
 use confkit::{
+    channel::wire::transfer,
     conference::wire::{conference_info::ConferenceInfo, control, mscml, services::Services},
     fileshare::{
         BatchId,
@@ -105,5 +106,19 @@ fn names_of_shares_stand_in_the_document_as_in_the_program() {
     }
     for name in wire::control::MESSAGES {
         assert!(document.contains(&format!("\n| `{name}` ")), "{name}");
+    }
+}
+
+#[test]
+fn the_page_of_channels_shows_bodies_that_are_read_and_names_them_as_the_program_does() {
+    let document = named("channel");
+    let examples = blocks(&document, "xml");
+    assert!(examples.len() >= 2, "the examples are found");
+    for xml in examples {
+        let read = transfer::Body::parse(xml.as_bytes()).unwrap_or_else(|why| panic!("{why}: {xml}"));
+        assert!(read.to_xml().ends_with(xml), "{xml}");
+    }
+    for name in [transfer::CONTENT_TYPE, transfer::NAMESPACE, transfer::FEATURE_TAG] {
+        assert!(document.contains(&format!("`{name}`")), "{name}");
     }
 }

@@ -4,14 +4,18 @@
 //! | file | what | pure |
 //! |---|---|---|
 //! | `id.rs` | channel numbers, nameplates, places, seats | yes |
+//! | [`agreement`] | the keys of two users with accounts: offer, acceptance, channel |
 //! | [`code`] | what a sender reads out and a receiver types | yes |
+//! | [`identity`] | who a client is to others, and whom it knows |
 //! | [`keys`] | the keys of the two ends, and what each is made from | yes |
 //! | [`pake`] | from a code or a resume secret to a key of the two | yes |
 //! | [`relay`] | the relay's machine: who gets a channel, who may enter it, who hears what | yes |
 //! | [`wire`] | what terminals and the relay say to each other | yes |
 
+pub mod agreement;
 pub mod code;
 mod id;
+pub mod identity;
 pub mod keys;
 pub mod pake;
 pub mod relay;
