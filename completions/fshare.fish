@@ -39,8 +39,8 @@ complete -c fshare -n "__fish_fshare_needs_command" -s q -l quiet -d 'Print only
 complete -c fshare -n "__fish_fshare_needs_command" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
 complete -c fshare -n "__fish_fshare_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fshare -n "__fish_fshare_needs_command" -s V -l version -d 'Print version'
-complete -c fshare -n "__fish_fshare_needs_command" -f -a "send" -d 'Send files to somebody, in real time (not built yet)'
-complete -c fshare -n "__fish_fshare_needs_command" -f -a "recv" -d 'Receive files that somebody sends (not built yet)'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "send" -d 'Send files to whoever knows the code'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "recv" -d 'Receive what somebody sends'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "share" -d 'Share files and folders in a conference'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "get" -d 'Get what is shared in a conference'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "shares" -d 'List what is shared in a conference'
@@ -65,6 +65,13 @@ complete -c fshare -n "__fish_fshare_needs_command" -f -a "resume" -d 'Go on wit
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "cancel" -d 'Give up an upload or a download that was broken off'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l text -d 'Send this text; it is shown on the other side, and not kept' -r
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l code -d 'Use this code, such as 7-crystal-window, instead of one that is drawn' -r
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l words -d 'Words of the code' -r
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l streams -d 'Connections that carry the bytes: more help on long ways that lose packets' -r
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l limit -d 'Most bytes a second, such as 2MiB/s' -r
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l name -d 'Name of what comes from standard input' -r
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l relay -d 'Relay to go through: host or host:port (repeatable; the first that answers is taken) [default: the configuration\'s, else this machine\'s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'
 never\t'Not at all'"
@@ -75,10 +82,13 @@ complete -c fshare -n "__fish_fshare_using_subcommand send" -l as -d 'Account to
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l follow-links -d 'Send what links point to, instead of the links'
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
 complete -c fshare -n "__fish_fshare_using_subcommand send" -s q -l quiet -d 'Print only results and errors'
 complete -c fshare -n "__fish_fshare_using_subcommand send" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
-complete -c fshare -n "__fish_fshare_using_subcommand send" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -s o -l output -d 'Folder to put files in; - for standard output, where it is one file' -r -f -a "(__fish_complete_directories)"
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l relay -d 'Relay to go through: host or host:port (repeatable; the first that answers is taken) [default: the configuration\'s, else this machine\'s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'
 never\t'Not at all'"
@@ -89,10 +99,15 @@ complete -c fshare -n "__fish_fshare_using_subcommand recv" -l as -d 'Account to
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -s y -l yes -d 'Take what is offered without asking'
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l overwrite -d 'Replace files that are there already'
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l rename -d 'Give what comes another name where one is taken: "name (1).ext"'
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l skip -d 'Leave files that are there already, and drop what comes'
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l wait -d 'Wait where the sender is not there yet'
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -s q -l quiet -d 'Print only results and errors'
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
-complete -c fshare -n "__fish_fshare_using_subcommand recv" -s h -l help -d 'Print help'
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fshare -n "__fish_fshare_using_subcommand share" -l via -d 'How it is opened: by re-INVITE, or by INFO' -r -f -a "reinvite\t'By re-INVITE'
 info\t'By INFO'"
 complete -c fshare -n "__fish_fshare_using_subcommand share" -l to -d 'Only for these: a user, a participant\'s id or a URI (repeatable); everybody with the right otherwise' -r
@@ -437,8 +452,8 @@ complete -c fshare -n "__fish_fshare_using_subcommand completions" -l json -d 'P
 complete -c fshare -n "__fish_fshare_using_subcommand completions" -s q -l quiet -d 'Print only results and errors'
 complete -c fshare -n "__fish_fshare_using_subcommand completions" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
 complete -c fshare -n "__fish_fshare_using_subcommand completions" -s h -l help -d 'Print help'
-complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "send" -d 'Send files to somebody, in real time (not built yet)'
-complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "recv" -d 'Receive files that somebody sends (not built yet)'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "send" -d 'Send files to whoever knows the code'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "recv" -d 'Receive what somebody sends'
 complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "share" -d 'Share files and folders in a conference'
 complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "get" -d 'Get what is shared in a conference'
 complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help" -f -a "shares" -d 'List what is shared in a conference'

@@ -80,7 +80,7 @@ fn wrong_usage_ends_with_2_and_says_what_is_right() {
         (CONFCTL, &["watch"], "<NAME|--all"),
         (CONFCTL, &["list", "--server", "http://x"], "sip:127.0.0.1:5060"),
         (CONFCTL, &["list", "--quiet", "--verbose"], "cannot be used with"),
-        (RELAYD, &["print-config", "--roles", "relay"], "later version"),
+        (RELAYD, &["print-config", "--roles", "swarm"], "later version"),
         (RELAYD, &["print-config", "--listen", "localhost"], "127.0.0.1:5060"),
         (RELAYD, &["--ephemeral", "user", "list"], "behind \"relayd run\""),
         (RELAYD, &["run", "--trace-secrets"], "--trace-sip"),
@@ -144,7 +144,7 @@ fn bash_takes_the_completion_scripts() {
 
 #[test]
 fn fshare_says_with_what_its_verbs_arrive() {
-    for (verb, with) in [("send", "relay channels"), ("upload", "the media library"), ("fetch", "the swarm")] {
+    for (verb, with) in [("upload", "the media library"), ("fetch", "the swarm")] {
         let told = run(FSHARE, &[verb, "notes.pdf", "--to", "sip:bob@example.com"]);
         assert_eq!((told.code, told.out.as_str()), (1, ""), "{verb}");
         assert!(told.err.contains(&format!("fshare {verb} is not built yet: arrives with ")) && told.err.contains(with), "{}", told.err);

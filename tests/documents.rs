@@ -16,7 +16,9 @@ use confkit::{
         },
         exit::{ExitCode, Failure},
         fshare::{
-            self, records, shares,
+            self,
+            channel::show::Carried,
+            records, shares,
             show::{Fared, Moved, Received},
             unshare,
         },
@@ -143,12 +145,13 @@ fn alice() -> UserName {
 }
 
 fn ready() -> Ready {
-    let env = ["SERVER", "USER", "CREDENTIALS", "HTTP", "CA"].map(|name| (format!("CONFKIT_{name}"), "x".to_owned()));
+    let env = ["SERVER", "USER", "CREDENTIALS", "HTTP", "RELAY", "CA"].map(|name| (format!("CONFKIT_{name}"), "x".to_owned()));
     Ready {
         event: "ready",
         sip: Some("sip:x".into()),
         sips: Some("sip:x".into()),
         http: Some("http://x".into()),
+        relay: Some("127.0.0.1:7420".into()),
         data_dir: "/x".into(),
         roles: vec!["as".into()],
         env: env.into(),
@@ -320,11 +323,21 @@ fn events() -> Vec<(&'static str, Value)> {
         Moved::Broken { at, share: share(), reason: "x".into(), again_in: 1.0 },
         Moved::Failed { at, share: share(), reason: "x".into(), transfer: some() },
     ];
+    let carried = [
+        Carried::Code { at, code: "7-crystal-window".into(), files: 1, bytes: Some(1) },
+        Carried::Offered { at, files: 1, bytes: Some(1), names: vec!["x".into()] },
+        Carried::Begun { at, from: 1 },
+        Carried::Progress { at, bytes: 1, total: Some(1), rate: 1, eta: Some(1), source: "relay", limited: true },
+        Carried::Sent { at, bytes: 1, files: 1, seconds: 1.0 },
+        Carried::Text { at, text: "x".into() },
+        Carried::Received { at, bytes: 1, files: vec![Received { name: "x".into(), path: some(), blake3: some() }], seconds: 1.0 },
+    ];
     let of = |heading, values: Vec<Value>| values.into_iter().map(move |value| (heading, value));
     of("confctl watch", watched.iter().map(json).collect())
         .chain(of("confctl join", attended.iter().map(json).collect()))
         .chain(of("confctl run, confctl demo", played.iter().map(json).collect()))
         .chain(of("fshare share, fshare get, fshare resume", moved.iter().map(json).collect()))
+        .chain(of("fshare send, fshare recv", carried.iter().map(json).collect()))
         .chain(of("relayd run", vec![json(&ready())]))
         .collect()
 }

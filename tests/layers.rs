@@ -52,6 +52,8 @@ const SHELLS: &[(&str, &str)] = &[
     ("src/fileshare/file_server/server.rs", "runs the file server"),
     ("src/fileshare/client/transfers/", "a task for each transfer"),
     ("src/fileshare/client/shell/", "a terminal's ports, sockets, source and sink"),
+    ("src/channel/server/", "the relay's sockets, and the copying"),
+    ("src/channel/client/", "a terminal's connections to a relay, source and sink"),
     ("src/fuzzing/", "feeds the parsers, with the clock that some want"),
     ("src/daemon/", "builds, runs and drains everything"),
     ("src/cli/", "the programs"),

@@ -4,21 +4,26 @@
 //! | file | what | pure |
 //! |---|---|---|
 //! | `id.rs` | channel numbers, nameplates, places, seats | yes |
-//! | [`agreement`] | the keys of two users with accounts: offer, acceptance, channel |
+//! | [`agreement`] | the keys of two users with accounts: offer, acceptance, channel | yes |
 //! | [`code`] | what a sender reads out and a receiver types | yes |
-//! | [`identity`] | who a client is to others, and whom it knows |
+//! | [`identity`] | who a client is to others, and whom it knows | yes |
 //! | [`keys`] | the keys of the two ends, and what each is made from | yes |
 //! | [`pake`] | from a code or a resume secret to a key of the two | yes |
 //! | [`relay`] | the relay's machine: who gets a channel, who may enter it, who hears what | yes |
+//! | [`session`] | the sealed session of a sender and a receiver | yes |
 //! | [`wire`] | what terminals and the relay say to each other | yes |
+//! | [`server`] | the relay as it runs: sockets, copying | no |
+//! | [`client`] | what terminals do: send, receive | no |
 
 pub mod agreement;
+pub mod client;
 pub mod code;
 mod id;
 pub mod identity;
 pub mod keys;
 pub mod pake;
 pub mod relay;
+pub mod server;
 pub mod session;
 pub mod wire;
 

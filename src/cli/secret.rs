@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     account::{Password, Pin},
+    channel::Code,
     cli::{ExitCode, Failure, OrFail as _, Output, output::foreground},
 };
 
@@ -96,8 +97,40 @@ fn first_line_of(path: &Path) -> Result<Zeroizing<String>, Failure> {
     Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
 }
 
-/// Asks on the terminal, without showing what is typed. It is the terminal itself that is asked, so that standard input stays free.
+/// Asks for the code of a transfer. It is spent at once: it may be seen.
+///
+/// # Errors
+/// There is nobody to ask, or what is typed is no code.
+pub async fn ask_code(output: &Output, leaving: &CancellationToken) -> Result<Code, Failure> {
+    let typed = ask_openly("Code", output, leaving).await.map_err(|failure| match failure.code {
+        ExitCode::Usage => Failure::usage("a code is needed, and there is no terminal to ask on").hint("fshare recv 7-crystal-window"),
+        _ => failure,
+    })?;
+    typed.parse().or_fail(ExitCode::Usage, "read the code")
+}
+
+/// Asks for a yes; anything else is a no.
+///
+/// # Errors
+/// There is nobody to ask.
+pub async fn agrees(question: &str, output: &Output, leaving: &CancellationToken) -> Result<bool, Failure> {
+    let typed = ask_openly(&format!("{question}? [y/N]"), output, leaving).await.map_err(|failure| match failure.code {
+        ExitCode::Usage => Failure::usage("there is no terminal to ask on").hint("say --yes"),
+        _ => failure,
+    })?;
+    Ok(matches!(typed.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
 async fn ask(prompt: &str, output: &Output, leaving: &CancellationToken) -> Result<Zeroizing<String>, Failure> {
+    ask_terminal(prompt, output, leaving, false).await
+}
+
+async fn ask_openly(prompt: &str, output: &Output, leaving: &CancellationToken) -> Result<Zeroizing<String>, Failure> {
+    ask_terminal(prompt, output, leaving, true).await
+}
+
+/// Asks on the terminal; `shown` says whether what is typed is. It is the terminal itself that is asked, so that standard input stays free.
+async fn ask_terminal(prompt: &str, output: &Output, leaving: &CancellationToken, shown: bool) -> Result<Zeroizing<String>, Failure> {
     let nobody = || Failure::usage("a secret is needed and there is no terminal to ask on");
     // Asked in the background, the terminal's answers would be somebody else's.
     if !output.is_lively() || !foreground(&io::stderr()) {
@@ -105,9 +138,9 @@ async fn ask(prompt: &str, output: &Output, leaving: &CancellationToken) -> Resu
     }
     let mut terminal = fs::File::options().read(true).write(true).open("/dev/tty").map_err(|_| nobody())?;
     write!(terminal, "{prompt}: ").or_fail(ExitCode::Failed, "write to the terminal")?;
-    let quiet = Unechoed::begin(&terminal)?;
+    let _quiet = if shown { None } else { Some(Unechoed::begin(&terminal)?) };
     // Reading blocks; when somebody presses Ctrl-C instead, the thread is left behind and the program ends.
-    let reader = quiet.terminal.try_clone().or_fail(ExitCode::Failed, "read from the terminal")?;
+    let reader = terminal.try_clone().or_fail(ExitCode::Failed, "read from the terminal")?;
     let read = tokio::task::spawn_blocking(move || -> io::Result<Zeroizing<String>> {
         let mut line = Zeroizing::new(String::new());
         io::BufReader::new(reader.take(MAX_READ)).read_line(&mut line)?;

@@ -3,7 +3,11 @@
 
 use std::path::PathBuf;
 
-use super::{ConfigError, Layers, Origin, Path, schema::section, value::Span};
+use super::{
+    ConfigError, Layers, Origin, Path,
+    schema::section,
+    value::{Advertised, Span},
+};
 use crate::{id::UserName, sip::message::SipUri};
 
 section! {
@@ -17,6 +21,8 @@ section! {
         credentials: Option<PathBuf> = None,
         /// Authority, in PEM, that the server's certificate must lead to, beside those of the system.
         ca: Option<PathBuf> = None,
+        /// Relays for files from terminal to terminal, host or host:port; the first that answers is taken. Without any: this machine's.
+        relays: Vec<Advertised> = Vec::new(),
         /// How long an answer is waited for, unless `--timeout` says otherwise.
         timeout: Span<100, 86_400_000> = Span::of_millis(10_000),
         /// How long what is left of an upload or a download that was broken off is kept, from the last time that it moved: its record, and its partial files.

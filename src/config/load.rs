@@ -67,6 +67,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         let listen = Listen::ephemeral();
         layers.set(&Path::of_keys("listen.sip"), listen.sip.show(), origin());
         layers.set(&Path::of_keys("listen.http"), listen.http.show(), origin());
+        layers.set(&Path::of_keys("listen.relay"), listen.relay.show(), origin());
         layers.set(&Path::of_keys("media.ports"), PortRange::System.show(), origin());
         layers.set(&Path::of_keys("files.ports"), PortRange::System.show(), origin());
     }
@@ -84,6 +85,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         let origin = || Origin::Flag("--listen".into());
         layers.set(&Path::of_keys("listen.sip"), config.listen.sip.show(), origin());
         layers.set(&Path::of_keys("listen.http"), config.listen.http.show(), origin());
+        layers.set(&Path::of_keys("listen.relay"), config.listen.relay.show(), origin());
     }
     let mut faults = Faults::default();
     rules::check(&config, &mut faults);

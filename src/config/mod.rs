@@ -37,8 +37,8 @@ pub use layers::{ConfigError, Effective, Layers, MAX_FILE, Origin, Problem, Unkn
 pub use load::{ENVIRONMENT_PREFIX, Flag, Loaded, Sources, default_data_dir, load};
 pub use node::{Fault, Faults, MAX_FAULTS, Node, Path, Setting, Step};
 pub use parts::{
-    Auth, Conference, Config, DIRECT, Files, HttpListener, Limits, Listen, Log, Media, Route, Sip, SipListener, Stop, Tls, TraceSip, Trunk,
-    is_loopback,
+    Auth, Conference, Config, DIRECT, Files, HttpListener, Limits, Listen, Log, Media, Relay, RelayListener, Route, Sip, SipListener, Stop,
+    Tls, TraceSip, Trunk, is_loopback,
 };
 pub use print::print;
 pub use reference::reference;

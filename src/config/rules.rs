@@ -62,6 +62,18 @@ fn listeners(config: &Config, faults: &mut Faults) {
             );
         }
     }
+    for (index, listener) in config.listen.relay.iter().enumerate() {
+        if config.roles.has(Role::Relay) && !listener.allow_plain && !is_loopback(listener.address) {
+            faults.add(
+                &Path::of_keys("listen.relay").index(index).key("address"),
+                format!(
+                    "who applies for relay channels on {} can be read by others on the way, though not what is sent: listen on 127.0.0.1, or set \
+                     allow_plain: true for it",
+                    listener.address
+                ),
+            );
+        }
+    }
     if config.listen.sip.is_empty() {
         faults.add(&sip, "has no listener: nobody could call");
     }

@@ -139,8 +139,7 @@ fn warn_of_plain(config: &Config) {
 
 /// Nobody beyond this machine is let in while an administrator has the password that the first start made up.
 fn refuse_initial_password(config: &Config, accounts: &Accounts) -> Result<(), DaemonError> {
-    let addresses = config.listen.sip.iter().map(|listener| listener.address).chain(config.listen.http.iter().map(|l| l.address));
-    let wide: Option<SocketAddr> = addresses.into_iter().find(|address| !is_loopback(*address));
+    let wide: Option<SocketAddr> = config.listen.addresses().find(|address| !is_loopback(*address));
     let current = accounts.current();
     let initial = current.accounts().find(|account| account.initial_password);
     match (wide, initial) {
@@ -176,6 +175,7 @@ fn ready(
     let places = Places {
         sip: roles.listening(),
         http,
+        relay: roles.relaying(),
         roles: config.roles.iter().map(|role| role.name().to_owned()).collect(),
         user: admin.map(|admin| admin.to_string()),
     };

@@ -26,6 +26,9 @@ pub struct Ready {
     /// The first HTTP listener.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<String>,
+    /// The first listener for relay channels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relay: Option<String>,
     /// The data directory.
     pub data_dir: String,
     /// The roles that run.
@@ -44,6 +47,8 @@ pub(super) struct Places {
     pub(super) sip: Vec<(Transport, SocketAddr)>,
     /// URLs of HTTP listeners.
     pub(super) http: Vec<String>,
+    /// Listeners for relay channels.
+    pub(super) relay: Vec<SocketAddr>,
     pub(super) roles: Vec<String>,
     /// The account to act as, where we made one.
     pub(super) user: Option<String>,
@@ -60,19 +65,23 @@ impl Ready {
             Some((_, address)) => Some(SipUri::at(None, reachable(*address)).to_string()),
             None => plain.clone().or_else(|| tls.clone()),
         };
+        let relay: Vec<String> = places.relay.iter().map(|address| reachable(*address).to_string()).collect();
         let env = [
             ("CONFKIT_SERVER", server),
             ("CONFKIT_USER", places.user.clone()),
             ("CONFKIT_CREDENTIALS", credentials.exists().then(|| text(credentials))),
             ("CONFKIT_HTTP", places.http.first().cloned()),
             ("CONFKIT_CA", ca.map(text)),
+            ("CONFKIT_RELAY", relay.first().cloned()),
         ];
         let listening = places.sip.iter().map(|(transport, address)| uri(*transport, *address)).chain(places.http.iter().cloned());
+        let listening = listening.chain(relay.iter().map(|address| format!("relay {address}")));
         Self {
             event: "ready",
             sip: plain,
             sips: tls,
             http: places.http.first().cloned(),
+            relay: relay.first().cloned(),
             data_dir: text(data_dir),
             roles: places.roles.clone(),
             env: env.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect(),
@@ -119,7 +128,13 @@ mod tests {
 
     fn ready(sip: &[(Transport, &str)]) -> Ready {
         let sip = sip.iter().map(|(transport, address)| (*transport, address.parse().expect("address"))).collect();
-        let places = Places { sip, http: vec!["http://127.0.0.1:8080".into()], roles: vec!["as".into()], user: Some("admin".into()) };
+        let places = Places {
+            sip,
+            http: vec!["http://127.0.0.1:8080".into()],
+            relay: vec!["0.0.0.0:7420".parse().expect("address")],
+            roles: vec!["as".into()],
+            user: Some("admin".into()),
+        };
         Ready::new(&places, Path::new("/d"), Path::new("/"), Some(Path::new("/d/it's ca.pem")))
     }
 
@@ -129,8 +144,8 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&ready).expect("json"),
             "{\"event\":\"ready\",\"sip\":\"sip:127.0.0.1:5060;transport=udp\",\"sips\":\"sip:[::1]:5061;transport=tls\",\
-             \"http\":\"http://127.0.0.1:8080\",\"data_dir\":\"/d\",\"roles\":[\"as\"],\"env\":{\"CONFKIT_CA\":\"/d/it's ca.pem\",\
-             \"CONFKIT_CREDENTIALS\":\"/\",\"CONFKIT_HTTP\":\"http://127.0.0.1:8080\",\"CONFKIT_SERVER\":\"sip:127.0.0.1:5060\",\
+             \"http\":\"http://127.0.0.1:8080\",\"relay\":\"127.0.0.1:7420\",\"data_dir\":\"/d\",\"roles\":[\"as\"],\"env\":{\"CONFKIT_CA\":\"/d/it's ca.pem\",\
+             \"CONFKIT_CREDENTIALS\":\"/\",\"CONFKIT_HTTP\":\"http://127.0.0.1:8080\",\"CONFKIT_RELAY\":\"127.0.0.1:7420\",\"CONFKIT_SERVER\":\"sip:127.0.0.1:5060\",\
              \"CONFKIT_USER\":\"admin\"}}"
         );
     }

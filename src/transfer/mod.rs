@@ -15,6 +15,7 @@
 //! | `cursor.rs` | the stream cut into files | yes |
 //! | `hash.rs` | digests of files and batch | yes |
 //! | `seal.rs` | AEAD for what is sealed end to end | yes |
+//! | `spare.rs` | memory of chunks, used again | yes |
 //! | `rate.rs` | token bucket | yes |
 //! | `progress.rs` | progress, rate, remaining time | yes |
 //! | `overwrite.rs` | what happens with files that are there already | yes |
@@ -36,6 +37,7 @@ pub mod resume;
 pub mod seal;
 pub mod sink;
 pub mod source;
+pub(crate) mod spare;
 pub mod spool;
 
 pub use hash::{Algorithm, BatchHasher, Digest, Hasher, Trailer};

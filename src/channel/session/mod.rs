@@ -13,7 +13,7 @@ mod sender;
 
 pub use order::{Order, OrderError};
 pub use receiver::{Receiver, ReceiverAction};
-pub use sender::{Sender, SenderAction};
+pub use sender::{Failure, Sender, SenderAction};
 
 /// How far a sender is ahead of what the receiver has said it received, in bytes of the batch's stream. At the bound it waits.
 pub const WINDOW: u64 = 64 * 1024 * 1024;

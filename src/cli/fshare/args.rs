@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use super::{get, records, resume, share, shares, unshare};
+use super::{channel, get, records, resume, share, shares, unshare};
 use crate::cli::global::{Completions, Global, Server};
 
 /// File transfers from the terminal
@@ -46,17 +46,22 @@ pub struct Unbuilt {
 
 macro_rules! verbs {
     (
-        { $($(#[doc = $early_doc:literal])* $early:ident $early_name:literal $early_with:literal;)* }
-        { $($(#[doc = $doc:literal])* $verb:ident $name:literal $with:literal;)* }
+        $($(#[doc = $doc:literal])* $verb:ident $name:literal $with:literal;)*
     ) => {
         /// The verbs.
         #[derive(Debug, Clone, Subcommand)]
         pub enum Command {
-            $(
-                $(#[doc = $early_doc])*
-                #[command(about = concat!($($early_doc,)* " (not built yet)").trim_start(), after_help = concat!("Not built yet: arrives with ", $early_with, "."))]
-                $early(Unbuilt),
-            )*
+            /// Send files to whoever knows the code
+            ///
+            /// It shows a code, waits until somebody on the other side has typed it into fshare recv, and sends while it reads. The relay between the two
+            /// keeps nothing and can read nothing; a wrong guess spends the code.
+            #[command(after_help = channel::send::EXAMPLES)]
+            Send(channel::send::Args),
+            /// Receive what somebody sends
+            ///
+            /// It shows what is offered and asks; what was verified gets its name, and nothing else does.
+            #[command(after_help = channel::recv::EXAMPLES)]
+            Recv(channel::recv::Args),
             /// Share files and folders in a conference
             ///
             /// It stays in the conference until all who were asked have the files; whoever comes meanwhile is asked, too. Ctrl-C breaks the
@@ -105,7 +110,6 @@ macro_rules! verbs {
             /// The verb and the part of the system that brings it, if it is not built yet.
             pub fn missing(&self) -> Option<(&'static str, &'static str)> {
                 match self {
-                    $(Self::$early(_) => Some(($early_name, $early_with)),)*
                     $(Self::$verb(_) => Some(($name, $with)),)*
                     _ => None,
                 }
@@ -114,7 +118,6 @@ macro_rules! verbs {
             /// The words behind the verb, if it is not built yet.
             pub fn unread(&self) -> &[OsString] {
                 match self {
-                    $(Self::$early(unbuilt) => &unbuilt.words,)*
                     $(Self::$verb(unbuilt) => &unbuilt.words,)*
                     _ => &[],
                 }
@@ -124,13 +127,6 @@ macro_rules! verbs {
 }
 
 verbs! {
-    {
-    /// Send files to somebody, in real time
-    Send "send" "relay channels";
-    /// Receive files that somebody sends
-    Recv "recv" "relay channels";
-    }
-    {
     /// Upload files to the library
     Upload "upload" "the media library";
     /// Download an item of the library
@@ -161,5 +157,4 @@ verbs! {
     List "list" "the swarm";
     /// Remember files of the swarm
     Fav "fav" "the swarm";
-    }
 }

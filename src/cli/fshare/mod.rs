@@ -7,6 +7,7 @@
 //! | `sharing.rs` | a share of ours, from its opening to its end |
 //! | `kept.rs` | what is kept of an upload |
 //! | `aged.rs` | what is left of transfers that nobody went on with |
+//! | `channel/` | `send` and `recv`: through a relay |
 //! | `call.rs` | a dialog with a conference, without audio |
 //! | `receive.rs` | how what comes is put down |
 //! | `show.rs` | bars, and the events of `--json` |
@@ -15,6 +16,7 @@
 mod aged;
 pub mod args;
 mod call;
+pub mod channel;
 pub mod failure;
 pub mod get;
 pub mod kept;
@@ -104,6 +106,8 @@ impl Program for Args {
             _ => {}
         }
         match &self.command {
+            Command::Send(args) => channel::send::run(args, context).await,
+            Command::Recv(args) => channel::recv::run(args, context).await,
             Command::Share(args) => share::run(args, context).await,
             Command::Get(args) => get::run(args, context).await,
             Command::Shares(args) => shares::run(args, context).await,

@@ -37,6 +37,17 @@ item! {
     }
 }
 
+item! {
+    /// One address that relay channels are listened for on.
+    pub struct RelayListener {
+        /// Where. Port 0 lets the system choose.
+        address: SocketAddr,
+        /// Required on an address that others than this machine can reach: what is sent through a channel is sealed from end to end, but who applies,
+        /// and the keys that admit to channels, can be read on the way.
+        allow_plain: bool = false,
+    }
+}
+
 section! {
     /// Where the daemon listens. An address that others than this machine can reach needs TLS or allow_plain, and a password of the
     /// administrator that has been changed since the first start.
@@ -49,6 +60,8 @@ section! {
         ],
         /// Health, metrics and what clients learn of the server (/.well-known/confkit).
         http: Vec<HttpListener> = vec![HttpListener::at(SocketAddr::new(LOCALHOST, 8080))],
+        /// Relay channels, for the role relay.
+        relay: Vec<RelayListener> = vec![RelayListener::at(SocketAddr::new(LOCALHOST, 7420))],
     }
 }
 
@@ -71,6 +84,13 @@ impl HttpListener {
     }
 }
 
+impl RelayListener {
+    /// A listener without further settings.
+    pub fn at(address: SocketAddr) -> Self {
+        Self { address, allow_plain: false }
+    }
+}
+
 impl Listen {
     /// The listeners of a process that lets the system choose its ports.
     pub fn ephemeral() -> Self {
@@ -78,6 +98,9 @@ impl Listen {
         listen.move_to(LOCALHOST, Some(0));
         for http in &mut listen.http {
             http.address.set_port(0);
+        }
+        for relay in &mut listen.relay {
+            relay.address.set_port(0);
         }
         listen
     }
@@ -94,11 +117,20 @@ impl Listen {
         for http in &mut self.http {
             http.address.set_ip(address);
         }
+        for relay in &mut self.relay {
+            relay.address.set_ip(address);
+        }
+    }
+
+    /// Every address listened on.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        let web = self.http.iter().map(|http| http.address);
+        self.sip.iter().map(|sip| sip.address).chain(web).chain(self.relay.iter().map(|relay| relay.address))
     }
 
     /// True if nobody but this machine can reach any listener.
     pub fn is_loopback_only(&self) -> bool {
-        self.sip.iter().map(|sip| sip.address).chain(self.http.iter().map(|http| http.address)).all(is_loopback)
+        self.addresses().all(is_loopback)
     }
 }
 

@@ -6,16 +6,18 @@ mod listen;
 mod media;
 mod operation;
 mod outbound;
+mod relay;
 mod sip;
 
 use std::path::PathBuf;
 
 pub use conference::Conference;
 pub use files::Files;
-pub use listen::{HttpListener, Listen, SipListener, is_loopback};
+pub use listen::{HttpListener, Listen, RelayListener, SipListener, is_loopback};
 pub use media::Media;
 pub use operation::{Limits, Log, Stop, TraceSip};
 pub use outbound::{DIRECT, Route, Trunk};
+pub use relay::Relay;
 pub use sip::{Auth, Sip, Tls};
 
 use super::{
@@ -52,6 +54,8 @@ section! {
         conference: Conference = Conference::default(),
         /// Shared files.
         files: Files = Files::default(),
+        /// Relay channels.
+        relay: Relay = Relay::default(),
         /// Media servers in other processes, such as sip:ms1.example:5061;transport=tls, for the role as. With none, the role ms of this
         /// process is used. One that is not on this machine is reached by TLS, and its certificate must hold its host's name or ms.invalid.
         media_servers: Vec<SipUri> = Vec::new(),

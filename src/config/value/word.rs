@@ -5,6 +5,7 @@ use serde_yaml::Value;
 use super::Text;
 use crate::{
     account::Preset,
+    channel::relay::Anonymous,
     config::{Faults, Kind, Node, Setting},
 };
 
@@ -17,11 +18,13 @@ pub enum Role {
     Ms,
     /// File server.
     Fs,
+    /// Relay of channels.
+    Relay,
 }
 
 impl Role {
     /// Every role of this version.
-    pub const ALL: [Self; 3] = [Self::As, Self::Ms, Self::Fs];
+    pub const ALL: [Self; 4] = [Self::As, Self::Ms, Self::Fs, Self::Relay];
 
     /// Its name, as on the command line and in `<role>.invalid`.
     pub fn name(self) -> &'static str {
@@ -29,6 +32,7 @@ impl Role {
             Self::As => "as",
             Self::Ms => "ms",
             Self::Fs => "fs",
+            Self::Relay => "relay",
         }
     }
 }
@@ -55,11 +59,11 @@ impl Roles {
 }
 
 /// Roles that the specification names and this version has not.
-const LATER_ROLES: [&str; 4] = ["relay", "library", "swarm", "board"];
+const LATER_ROLES: [&str; 3] = ["library", "swarm", "board"];
 
 impl Setting for Roles {
     fn kind() -> Kind {
-        Kind::value("all, or a list of as, ms and fs")
+        Kind::value("all, or a list of as, ms, fs and relay")
     }
 
     fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
@@ -152,5 +156,6 @@ word_setting! {
     SipTransport: "udp, tcp or tls" { "udp" = Udp, "tcp" = Tcp, "tls" = Tls },
     LogFormat: "auto, human or json" { "auto" = Auto, "human" = Human, "json" = Json },
     Preset: "all, chair or named" { "all" = All, "chair" = Chair, "named" = Named },
+    Anonymous: "loopback, everybody or nobody" { "loopback" = Loopback, "everybody" = Everybody, "nobody" = Nobody },
     DigestAlgorithm: "sha-256 or md5" { "sha-256" = Sha256, "md5" = Md5 },
 }

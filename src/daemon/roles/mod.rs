@@ -6,6 +6,7 @@
 mod application;
 mod files;
 mod media;
+mod relay;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -38,6 +39,7 @@ use crate::{
 use application::Application;
 use files::Files;
 use media::Media;
+use relay::Relay;
 
 /// What media and file server get at least to end their calls, when the application server has used up the grace.
 const AFTERWARDS: Duration = Duration::from_secs(1);
@@ -61,6 +63,7 @@ pub(super) struct Roles {
     application: Option<Application>,
     media: Option<Media>,
     files: Option<Files>,
+    relay: Option<Relay>,
 }
 
 /// Starts the roles of the configuration: media and file server first, so that the application server finds them.
@@ -69,7 +72,8 @@ pub(super) async fn start(ground: Ground<'_>) -> Result<Roles, DaemonError> {
     let media = if has(Role::Ms) { Some(Media::start(&ground, !has(Role::As)).await?) } else { None };
     let files = if has(Role::Fs) { Some(Files::start(&ground, !has(Role::As)).await?) } else { None };
     let application = if has(Role::As) { Some(Application::start(&ground).await?) } else { None };
-    Ok(Roles { application, media, files })
+    let relay = if has(Role::Relay) { Some(Relay::start(&ground)?) } else { None };
+    Ok(Roles { application, media, files, relay })
 }
 
 impl Roles {
@@ -80,9 +84,15 @@ impl Roles {
         transports.flat_map(listening).collect()
     }
 
+    /// Every listener for relay channels.
+    pub(super) fn relaying(&self) -> Vec<SocketAddr> {
+        self.relay.as_ref().map(Relay::listening).unwrap_or_default()
+    }
+
     /// Who has numbers.
     pub(super) fn numbers(&self) -> Vec<Arc<dyn Numbers>> {
         let inner = self.media.iter().map(Media::numbers).chain(self.files.iter().map(Files::numbers));
+        let inner = inner.chain(self.relay.iter().map(Relay::numbers));
         self.application.iter().map(Application::numbers).chain(inner).collect()
     }
 
@@ -113,7 +123,14 @@ impl Roles {
                 None => std::future::pending().await,
             }
         };
+        let relay = async {
+            match &self.relay {
+                Some(role) => role.ended().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
+            () = relay => Role::Relay,
             () = application => Role::As,
             () = media => Role::Ms,
             () = files => Role::Fs,
@@ -138,6 +155,16 @@ impl Roles {
     /// media and the file server itself.
     pub(super) async fn drain(&self, grace: Duration) {
         let until = Instant::from_std(clock::now() + grace);
+        let relay = async {
+            if let Some(role) = &self.relay {
+                role.leave(until).await;
+                role.close().await;
+            }
+        };
+        tokio::join!(relay, self.drain_calls(until));
+    }
+
+    async fn drain_calls(&self, until: Instant) {
         if let Some(role) = &self.application {
             role.leave().await;
             if timeout_at(until, role.ended()).await.is_err() {
@@ -169,7 +196,8 @@ pub(super) fn free(config: &Config) -> Result<(), DaemonError> {
         wanted.map(|listener| listener.address).collect()
     };
     let (udp, tcp, tls) = (listeners(SipTransport::Udp), listeners(SipTransport::Tcp), listeners(SipTransport::Tls));
-    Ok(Transports::can_bind(&TransportConfig { udp, tcp, tls, ..TransportConfig::default() })?)
+    Transports::can_bind(&TransportConfig { udp, tcp, tls, ..TransportConfig::default() })?;
+    relay::free(config)
 }
 
 /// Opens the transports of a role. `outer` gives it the listeners of the configuration.

@@ -2,10 +2,8 @@
 
 use bytes::{Buf as _, BytesMut};
 
-use super::{
-    packet::{HEADER_LENGTH, Packet, PacketError, Start, Way, start},
-    spare::{LEAST, Spare},
-};
+use super::packet::{HEADER_LENGTH, Packet, PacketError, Start, Way, start};
+use crate::transfer::spare::{LEAST, Spare};
 
 /// What is asked of the socket while nothing is known of the next packet, in bytes.
 const FIRST_READ: usize = 4096;

@@ -10,7 +10,6 @@
 //! | [`control`] | `application/vnd.confkit.fileshare+xml` |
 //! | [`mod@line`] | the m-line of a share in SDP (RFC 5547, 4145, 8122) |
 //! | [`failure`] | the closed list of what can go wrong, the same in packets and in XML |
-//! | `spare` | memory of packets, used again |
 //! | [`fingerprint`] | the certificate of a listening port |
 //!
 //! Layouts, bodies and examples: `docs/protocols/fileshare.md`.
@@ -25,7 +24,6 @@ pub mod packet;
 pub mod parts;
 pub mod payload;
 pub mod proof;
-mod spare;
 
 pub use decoder::Decoder;
 pub use failure::{Failure, FailureCode};

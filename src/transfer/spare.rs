@@ -1,4 +1,4 @@
-//! The memory of packets that whoever took them has dropped, to be read into again: memory that the system has just given costs more than what is
+//! The memory of packets and chunks that whoever took them has dropped, to be read into again: memory that the system has just given costs more than what is
 //! read into it.
 
 use std::collections::VecDeque;
@@ -9,18 +9,18 @@ use bytes::{Bytes, BytesMut};
 /// the system when it is dropped.
 const MOST: usize = 10 * 256 * 1024;
 /// Shorter payloads are not kept.
-pub(super) const LEAST: usize = 32 * 1024;
+pub(crate) const LEAST: usize = 32 * 1024;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
-pub(super) struct Spare {
+pub(crate) struct Spare {
     given: VecDeque<Bytes>,
     bytes: usize,
 }
 
 impl Spare {
     /// A payload was given away.
-    pub(super) fn keep(&mut self, data: &Bytes) {
+    pub(crate) fn keep(&mut self, data: &Bytes) {
         if data.len() >= LEAST && self.bytes.saturating_add(data.len()) <= MOST {
             self.bytes = self.bytes.saturating_add(data.len());
             self.given.push_back(data.clone());
@@ -28,7 +28,7 @@ impl Spare {
     }
 
     /// An empty buffer with so much room, where one is free.
-    pub(super) fn take(&mut self, room: usize) -> Option<BytesMut> {
+    pub(crate) fn take(&mut self, room: usize) -> Option<BytesMut> {
         for _ in 0..self.given.len() {
             let oldest = self.given.pop_front()?;
             let length = oldest.len();

@@ -1,0 +1,145 @@
+//! Why a transfer through a channel came to nothing.
+
+use super::{inlet::InletError, outlet::OutletError, relay::RelayError, sealed::SealedError};
+use crate::{
+    channel::{
+        pake::ExchangeError,
+        session::Failure,
+        wire::{
+            Reason,
+            letter::{Failed, FailedCode},
+        },
+    },
+    transfer::{SinkError, SourceError},
+};
+
+/// See the [module](self).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChannelError {
+    /// The relay is of no use.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
+    /// The exchange failed: another code, or somebody between.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+    /// The other side did not want it.
+    #[error("declined: {0}")]
+    Declined(String),
+    /// It failed at the other side.
+    #[error("it failed at the other side: {0}")]
+    Theirs(Failed),
+    /// The other side is gone.
+    #[error("the other side {}", gone(*.0))]
+    Gone(Reason),
+    /// What comes is not what was sent.
+    #[error("{0}")]
+    Unverified(String),
+    /// A data connection broke.
+    #[error("the data connection broke: {0}")]
+    Broken(std::io::Error),
+    /// What is sent cannot be read, or changed.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// What comes cannot be put down.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The other side says what it must not say.
+    #[error("the other side says what it must not say: {0}")]
+    Protocol(String),
+    /// We were told to stop.
+    #[error("stopped")]
+    Stopped,
+}
+
+impl ChannelError {
+    /// Whether what was transferred is worth going on with.
+    pub fn is_resumable(&self) -> bool {
+        match self {
+            Self::Relay(RelayError::Refused(_)) => false,
+            Self::Relay(_) | Self::Broken(_) | Self::Stopped => true,
+            Self::Gone(reason) => matches!(reason, Reason::Broken | Reason::Silent | Reason::Slow | Reason::Replaced | Reason::Expired),
+            Self::Theirs(failed) => matches!(failed.code, FailedCode::Suspended | FailedCode::NoSpace),
+            Self::Sink(SinkError::NoSpace { .. }) => true,
+            Self::Exchange(_) | Self::Declined(_) | Self::Unverified(_) | Self::Source(_) | Self::Sink(_) | Self::Protocol(_) => false,
+        }
+    }
+
+    /// As it is told to the other side.
+    pub(super) fn told(&self) -> Failed {
+        let code = match self {
+            Self::Unverified(_) => FailedCode::Integrity,
+            Self::Source(_) => FailedCode::Source,
+            Self::Sink(SinkError::NoSpace { .. }) => FailedCode::NoSpace,
+            Self::Sink(SinkError::Exists { .. } | SinkError::InTheWay { .. }) => FailedCode::Exists,
+            Self::Sink(SinkError::Digest { .. } | SinkError::TooLong | SinkError::TooShort { .. } | SinkError::Algorithm { .. }) => {
+                FailedCode::Integrity
+            }
+            Self::Protocol(_) => FailedCode::Protocol,
+            Self::Stopped | Self::Broken(_) => FailedCode::Suspended,
+            Self::Relay(_) | Self::Exchange(_) | Self::Declined(_) | Self::Theirs(_) | Self::Gone(_) | Self::Sink(_) => FailedCode::Other,
+        };
+        // Where it is on our disk is nobody else's matter.
+        let text = match self {
+            Self::Sink(SinkError::NoSpace { .. }) => "there is no space left".to_owned(),
+            Self::Sink(SinkError::Io { .. } | SinkError::Resume(_)) => "it could not be written".to_owned(),
+            Self::Source(SourceError::Io { .. }) => "a file cannot be read".to_owned(),
+            other => other.to_string(),
+        };
+        Failed::new(code, text)
+    }
+
+    /// How a session ended.
+    pub(super) fn of(failure: Failure) -> Self {
+        match failure {
+            Failure::Declined(why) => Self::Declined(why),
+            Failure::Theirs(failed) => Self::Theirs(failed),
+            Failure::Ours(failed) if failed.code == FailedCode::Integrity => Self::Unverified(failed.text),
+            Failure::Ours(failed) => Self::Protocol(failed.text),
+        }
+    }
+}
+
+impl From<OutletError> for ChannelError {
+    fn from(error: OutletError) -> Self {
+        match error {
+            OutletError::Source(error) => Self::Source(error),
+            OutletError::Broken(error) => Self::Broken(error),
+            OutletError::Seal(error) => Self::Protocol(error.to_string()),
+            OutletError::Over => Self::Stopped,
+        }
+    }
+}
+
+impl From<InletError> for ChannelError {
+    fn from(error: InletError) -> Self {
+        match error {
+            InletError::Broken(error) => Self::Broken(error),
+            forged @ (InletError::Forged { .. } | InletError::Header(_)) => Self::Unverified(forged.to_string()),
+        }
+    }
+}
+
+impl From<SealedError> for ChannelError {
+    fn from(error: SealedError) -> Self {
+        match error {
+            SealedError::Forged(_) => Self::Unverified(error.to_string()),
+            SealedError::Letter(error) => Self::Protocol(error.to_string()),
+        }
+    }
+}
+
+fn gone(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Done => "is done",
+        Reason::Cancelled => "has given up",
+        Reason::Failed => "could not go on",
+        Reason::Declined => "does not want it",
+        Reason::Broken => "is gone: its connection broke",
+        Reason::Silent => "is gone: it gives no sign of life",
+        Reason::Slow => "was too slow for the others, and can go on later",
+        Reason::Replaced => "has come back by another connection",
+        Reason::Refused => "was refused by the relay",
+        Reason::Expired => "has waited too long",
+    }
+}

@@ -1,0 +1,204 @@
+//! One connection: its frames to the machine, the machine's frames to it, until it ends or is handed to a pump.
+
+use std::{collections::VecDeque, io, time::Duration};
+
+use bytes::{Buf as _, BytesMut};
+use nix::sys::socket::{setsockopt, sockopt::TcpUserTimeout};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::{mpsc, oneshot},
+    time::{sleep, timeout},
+};
+
+use super::actor::Input;
+use crate::channel::{
+    relay::{ConnectionId, Ending},
+    wire::{
+        Decoder, Frame, Kind,
+        frame::{MAX_BODY, PREFACE},
+    },
+};
+
+/// Orders that wait for a connection: more frames than the machine lets wait for a terminal. One that takes none of them is closed.
+pub(super) const ORDERS: usize = 256;
+/// How long a connection that is to be closed may take for what is still to be written.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long, and for how many bytes at most, one that is closed is read on: what it had sent meanwhile would otherwise take our last words from it.
+const LINGER: (Duration, usize) = (Duration::from_secs(1), 256 * 1024);
+/// How long the kernel waits for a sign of life of an other end: idle, then between two probes, of which three are sent.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(5), Duration::from_secs(3), 3);
+/// How long bytes may be unacknowledged before the connection is broken.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(15);
+
+/// What a connection is told.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// Write this.
+    Send(Frame),
+    /// Its next frame may come.
+    Read,
+    /// Write what is to be written, and close.
+    Close,
+    /// Write what is to be written, and give the stream away with what was read behind the last frame.
+    HandOver(oneshot::Sender<(TcpStream, BytesMut)>),
+}
+
+/// Has the kernel notice that the other end is gone.
+pub(super) fn watch_over(stream: &TcpStream) -> io::Result<()> {
+    let (idle, between, probes) = KEEPALIVE;
+    stream.set_nodelay(true)?;
+    SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(idle).with_interval(between).with_retries(probes))?;
+    let milliseconds = u32::try_from(UNACKNOWLEDGED.as_millis()).unwrap_or(u32::MAX);
+    setsockopt(stream, TcpUserTimeout, &milliseconds).map_err(io::Error::from)
+}
+
+/// Runs a connection until it ends. What comes goes to `inputs`; a frame is given when the one before was taken ([`Order::Read`]).
+pub(super) async fn run(id: ConnectionId, stream: TcpStream, mut orders: mpsc::Receiver<Order>, inputs: mpsc::Sender<Input>) {
+    let mut line = Line {
+        id,
+        stream,
+        decoder: Decoder::default(),
+        out: BytesMut::from(&PREFACE[..]),
+        frames: VecDeque::new(),
+        queued: PREFACE.len() as u64,
+        sent: 0,
+        reading: true,
+    };
+    match line.talk(&mut orders, &inputs).await {
+        // Whoever wanted it is gone: then it is closed by being dropped.
+        Over::Handed(reply) => drop(reply.send((line.stream, line.decoder.into_rest()))),
+        // The machine may be over: then nobody needs to know.
+        Over::Told(ending) => drop(inputs.send(Input::Closed { id, ending }).await),
+        Over::Close => line.close().await,
+    }
+}
+
+struct Line {
+    id: ConnectionId,
+    stream: TcpStream,
+    decoder: Decoder,
+    out: BytesMut,
+    /// Of each frame in `out`: where it ends in all that was ever to be written, and its length.
+    frames: VecDeque<(u64, usize)>,
+    /// Bytes that were ever to be written.
+    queued: u64,
+    /// And those that were.
+    sent: u64,
+    /// The next frame may be given to the machine.
+    reading: bool,
+}
+
+/// How a connection is over.
+enum Over {
+    /// It is to be given away.
+    Handed(oneshot::Sender<(TcpStream, BytesMut)>),
+    /// It ended, and the machine is to know.
+    Told(Ending),
+    /// The machine wants it closed, or is gone.
+    Close,
+}
+
+impl Line {
+    async fn talk(&mut self, orders: &mut mpsc::Receiver<Order>, inputs: &mpsc::Sender<Input>) -> Over {
+        let (mut closing, mut hand) = (false, None);
+        loop {
+            if self.reading && !closing && hand.is_none() {
+                match self.decoder.next_frame() {
+                    Ok(None) => {}
+                    Ok(Some(frame)) => {
+                        self.reading = false;
+                        // A stranger has shown what it wants: longer frames are letters.
+                        self.decoder.set_limit(MAX_BODY);
+                        if inputs.send(Input::Frame { id: self.id, frame }).await.is_err() {
+                            return Over::Close;
+                        }
+                    }
+                    Err(error) => {
+                        self.reading = false;
+                        if inputs.send(Input::Fault { id: self.id, error }).await.is_err() {
+                            return Over::Close;
+                        }
+                    }
+                }
+            }
+            if self.out.is_empty() {
+                if closing {
+                    return Over::Close;
+                }
+                if let Some(reply) = hand.take() {
+                    return Over::Handed(reply);
+                }
+            }
+            let reads = self.reading && !closing && hand.is_none();
+            tokio::select! {
+                order = orders.recv() => match order {
+                    Some(Order::Send(frame)) => {
+                        // What comes behind it is no frame, and for the pump.
+                        self.reading &= frame.kind != Kind::Joined;
+                        self.queued += frame.length() as u64;
+                        self.frames.push_back((self.queued, frame.length()));
+                        frame.write(&mut self.out);
+                    }
+                    Some(Order::Read) => self.reading = true,
+                    Some(Order::HandOver(reply)) => hand = Some(reply),
+                    Some(Order::Close) | None => closing = true,
+                },
+                ready = self.stream.readable(), if reads => match ready.and_then(|()| self.stream.try_read_buf(self.decoder.room())) {
+                    Ok(0) => return Over::Told(Ending::Finished),
+                    Ok(_) => {}
+                    Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                    Err(_) => return Over::Told(Ending::Broken),
+                },
+                ready = self.stream.writable(), if !self.out.is_empty() => {
+                    if ready.is_err() || self.write(inputs).await.is_err() {
+                        return Over::Told(Ending::Broken);
+                    }
+                }
+                () = sleep(LAST_WORDS), if closing => return Over::Close,
+            }
+        }
+    }
+
+    /// Writes what can be written, and tells the machine of the frames that went.
+    async fn write(&mut self, inputs: &mpsc::Sender<Input>) -> io::Result<()> {
+        match self.stream.try_write(&self.out) {
+            Ok(wrote) => {
+                self.out.advance(wrote);
+                self.sent += wrote as u64;
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        let (mut frames, mut bytes) = (0, 0);
+        while let Some((_, length)) = self.frames.pop_front_if(|(end, _)| *end <= self.sent) {
+            (frames, bytes) = (frames + 1, bytes + length);
+        }
+        if frames > 0 {
+            // Without a machine there is nobody to count.
+            let _ = inputs.send(Input::Written { id: self.id, frames, bytes }).await;
+        }
+        Ok(())
+    }
+
+    async fn close(mut self) {
+        // Whoever is gone already has nothing to hear.
+        let _ = timeout(LAST_WORDS, async {
+            self.stream.write_all(&self.out).await?;
+            self.stream.shutdown().await
+        })
+        .await;
+        let (awhile, mut left) = LINGER;
+        let _ = timeout(awhile, async {
+            let mut dropped = [0; 4096];
+            while let Ok(read @ 1..) = self.stream.read(&mut dropped).await {
+                match left.checked_sub(read) {
+                    Some(fewer) => left = fewer,
+                    None => return,
+                }
+            }
+        })
+        .await;
+    }
+}

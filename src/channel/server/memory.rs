@@ -1,0 +1,165 @@
+//! The relay's memory for bytes on their way: one budget, and buffers that grow within it.
+//!
+//! A buffer begins with [`LEAST`] bytes and doubles each time a read fills it, to [`MOST`], as long as the budget has room; an idle connection
+//! has none at all. So a thousand channels that wait cost nothing, and one that is busy takes few system calls for a mebibyte.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use bytes::BytesMut;
+
+/// Bytes of a buffer at first. They are had whatever the budget says: connections have a bound of their own.
+pub(super) const LEAST: usize = 16 * 1024;
+/// Most bytes of a buffer.
+pub(super) const MOST: usize = 1024 * 1024;
+
+/// What all buffers together may take.
+#[derive(Debug)]
+pub(super) struct Budget {
+    limit: u64,
+    taken: AtomicU64,
+}
+
+/// A part of a [`Budget`], given back when dropped.
+#[derive(Debug)]
+struct Grant {
+    budget: Arc<Budget>,
+    bytes: u64,
+}
+
+/// Where bytes of one connection are while they are passed on.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    bytes: BytesMut,
+    grant: Grant,
+}
+
+impl Budget {
+    /// Of so many bytes.
+    pub(super) fn new(limit: u64) -> Arc<Self> {
+        Arc::new(Self { limit, taken: AtomicU64::new(0) })
+    }
+
+    /// Bytes that buffers have now. May be more than the limit by [`LEAST`] for each connection that is busy.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    fn try_take(&self, bytes: u64) -> bool {
+        let more = |taken: u64| taken.checked_add(bytes).filter(|taken| *taken <= self.limit);
+        self.taken.try_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+}
+
+impl Grant {
+    fn set(&mut self, bytes: u64) {
+        if bytes >= self.bytes {
+            self.budget.taken.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+        } else {
+            self.budget.taken.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+        }
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+impl Buffer {
+    /// One without memory yet.
+    pub(super) fn new(budget: &Arc<Budget>) -> Self {
+        Self { bytes: BytesMut::new(), grant: Grant { budget: Arc::clone(budget), bytes: 0 } }
+    }
+
+    /// Room to read into, empty.
+    pub(super) fn room(&mut self) -> &mut BytesMut {
+        self.bytes.clear();
+        if self.bytes.capacity() < LEAST {
+            self.grant.set(LEAST as u64);
+            self.bytes = BytesMut::with_capacity(LEAST);
+        }
+        &mut self.bytes
+    }
+
+    /// What was read.
+    pub(super) fn read(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// More room for the next read, if this one had too little and the budget has some. What was read is gone.
+    pub(super) fn grow_if_full(&mut self) {
+        let (now, wanted) = (self.bytes.capacity(), self.bytes.capacity().saturating_mul(2).min(MOST));
+        if self.bytes.len() < now || wanted <= now || !self.grant.budget.try_take((wanted - now) as u64) {
+            return;
+        }
+        self.grant.bytes += (wanted - now) as u64;
+        // The old one first: both together are not what was granted.
+        self.bytes = BytesMut::new();
+        self.bytes = BytesMut::with_capacity(wanted);
+    }
+
+    /// Gives its memory back until it is needed again.
+    pub(super) fn release(&mut self) {
+        self.bytes = BytesMut::new();
+        self.grant.set(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(buffer: &mut Buffer) -> usize {
+        let room = buffer.room();
+        let capacity = room.capacity();
+        room.resize(capacity, 7);
+        buffer.grow_if_full();
+        capacity
+    }
+
+    #[test]
+    fn a_buffer_doubles_while_reads_fill_it_up_to_a_mebibyte() {
+        let budget = Budget::new(64 * 1024 * 1024);
+        let mut buffer = Buffer::new(&budget);
+        assert_eq!(budget.taken(), 0, "an idle connection has none");
+        let sizes: Vec<usize> = (0..9).map(|_| fill(&mut buffer) / 1024).collect();
+        assert_eq!(sizes, [16, 32, 64, 128, 256, 512, 1024, 1024, 1024]);
+        assert_eq!(budget.taken(), MOST as u64);
+        buffer.release();
+        assert_eq!(budget.taken(), 0);
+        assert_eq!(fill(&mut buffer), LEAST, "and begins anew");
+        drop(buffer);
+        assert_eq!(budget.taken(), 0);
+    }
+
+    #[test]
+    fn a_read_that_leaves_room_asks_for_no_more() {
+        let budget = Budget::new(64 * 1024 * 1024);
+        let mut buffer = Buffer::new(&budget);
+        buffer.room().extend_from_slice(b"little");
+        assert_eq!(buffer.read(), b"little");
+        buffer.grow_if_full();
+        assert_eq!((buffer.room().capacity(), budget.taken()), (LEAST, LEAST as u64));
+    }
+
+    #[test]
+    fn beyond_the_budget_nothing_grows_and_all_still_have_the_least() {
+        let budget = Budget::new(100 * 1024);
+        let mut buffers: Vec<Buffer> = (0..10).map(|_| Buffer::new(&budget)).collect();
+        for _ in 0..10 {
+            buffers.iter_mut().for_each(|buffer| {
+                fill(buffer);
+            });
+        }
+        // The first grew before the others were there.
+        assert!(buffers.iter_mut().all(|buffer| buffer.room().capacity() >= LEAST));
+        assert!(budget.taken() <= 100 * 1024 + 10 * LEAST as u64, "{}", budget.taken());
+        drop(buffers);
+        assert_eq!(budget.taken(), 0);
+    }
+}

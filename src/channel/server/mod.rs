@@ -1,0 +1,168 @@
+//! The relay as it runs: sockets around the machine of [`super::relay`], and the copying of what data connections carry.
+//!
+//! | file | what |
+//! |---|---|
+//! | `actor.rs` | the one loop around the machine |
+//! | `connection.rs` | a connection, until it is handed to a copying |
+//! | `flow.rs` | a copying: takes connections over, tells how it goes |
+//! | `pump.rs`, `fan.rs` | the bytes of a data connection, to one receiver and to several |
+//! | `memory.rs` | the budget for bytes on their way, and buffers that grow in it |
+//! | `meter.rs` | what was passed on, and waited for |
+
+mod actor;
+mod connection;
+mod fan;
+mod flow;
+mod memory;
+mod meter;
+mod pump;
+
+use std::{
+    fmt, io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::mpsc,
+    time::sleep,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::{
+    actor::{Actor, INPUTS, Input},
+    memory::Budget,
+};
+use super::relay::{Applicant, Numbers, Relay, Settings, Standing};
+use crate::clock;
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;
+/// How long nothing is accepted after the system had no descriptor left.
+const BREATH: Duration = Duration::from_millis(100);
+
+/// Who a ticket is from. `daemon` ties it to the accounts.
+pub trait Admit: Send + Sync + fmt::Debug {
+    /// The applicant that a ticket names.
+    fn applicant(&self, ticket: &str) -> Applicant;
+}
+
+/// No ticket is good.
+#[derive(Debug, Clone, Copy)]
+pub struct NoTickets;
+
+impl Admit for NoTickets {
+    fn applicant(&self, _ticket: &str) -> Applicant {
+        Applicant::Unverified("this relay knows no accounts".to_owned())
+    }
+}
+
+/// How much a relay holds and has done, readable at any time.
+#[derive(Debug, Default)]
+pub struct Gauges(Mutex<(Numbers, Standing, u64)>);
+
+impl Gauges {
+    /// Counters, what it holds, and bytes of memory for bytes on their way.
+    pub fn read(&self) -> (Numbers, Standing, u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, relay: &Relay, budget: &Budget) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = (relay.numbers().clone(), relay.standing(), budget.taken());
+    }
+}
+
+/// Listeners of a relay that is not yet started.
+#[derive(Debug)]
+pub struct Bound(Vec<TcpListener>);
+
+impl Bound {
+    /// Opens them.
+    ///
+    /// # Errors
+    /// An address cannot be listened on; the text names it.
+    pub fn open(addresses: &[SocketAddr]) -> io::Result<Self> {
+        let open = |address: &SocketAddr| {
+            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            socket.set_reuseaddr(true)?;
+            socket.bind(*address)?;
+            socket.listen(BACKLOG)
+        };
+        let named = |address: &SocketAddr| open(address).map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")));
+        addresses.iter().map(named).collect::<io::Result<_>>().map(Self)
+    }
+
+    /// What they listen on.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.0.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+}
+
+/// A relay that runs.
+#[derive(Debug)]
+pub struct Running {
+    inputs: mpsc::Sender<Input>,
+    gauges: Arc<Gauges>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Running {
+    /// Starts a relay on its listeners. `memory` is the budget in bytes for bytes on their way.
+    pub fn start(bound: Bound, settings: Settings, memory: u64, admit: Arc<dyn Admit>) -> Self {
+        let (inputs, arrivals) = mpsc::channel(INPUTS);
+        let (tasks, stop, gauges) = (TaskTracker::new(), CancellationToken::new(), Arc::<Gauges>::default());
+        let relay = Relay::new(settings, clock::seed());
+        let actor = Actor::new(relay, admit, inputs.clone(), Budget::new(memory), Arc::clone(&gauges), tasks.clone());
+        tasks.spawn(actor.run(arrivals, stop.clone()));
+        for listener in bound.0 {
+            tasks.spawn(accept(listener, inputs.clone(), stop.clone()));
+        }
+        Self { inputs, gauges, tasks, stop }
+    }
+
+    /// Counters.
+    pub fn gauges(&self) -> Arc<Gauges> {
+        Arc::clone(&self.gauges)
+    }
+
+    /// New applications are refused from now on; channels go on.
+    pub async fn drain(&self) {
+        // It may have ended.
+        let _ = self.inputs.send(Input::Drain).await;
+    }
+
+    /// Closes everything, and waits for it.
+    pub async fn shut_down(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Ends when it has ended, which it does not by itself.
+    pub async fn ended(&self) {
+        self.stop.cancelled().await;
+    }
+}
+
+async fn accept(listener: TcpListener, inputs: mpsc::Sender<Input>, stop: CancellationToken) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, from)) => {
+                if inputs.send(Input::Connected { stream, from }).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(BREATH).await;
+            }
+        }
+    }
+}

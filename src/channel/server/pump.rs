@@ -1,0 +1,158 @@
+//! The bytes of a data connection: from the sender to its receiver as they come, held back by whoever takes them slower (step 8 of the
+//! seed's first embodiment; its fourth advantage, flow control).
+//!
+//! Nothing is queued: what was read is written before more is read, so that the sender's own kernel slows it down. With several receivers see
+//! `fan.rs`.
+
+use std::{io, sync::Arc, time::Duration};
+
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
+
+use super::{
+    memory::{Budget, Buffer},
+    meter::Meter,
+};
+
+/// Without bytes for this long a connection keeps no memory.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// How a data connection ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The sender ended its stream, and all of it is written.
+    Complete,
+    /// The sender's connection broke.
+    Sender(io::ErrorKind),
+    /// The receiver's did, or of several all.
+    Receivers,
+}
+
+/// Passes on to one receiver until either ends. Ends the receiver's stream when the sender has ended its own.
+pub(super) async fn to_one(from: &TcpStream, to: &mut TcpStream, meter: &Meter, budget: &Arc<Budget>) -> Ended {
+    let mut buffer = Buffer::new(budget);
+    loop {
+        match from.try_read_buf(buffer.room()) {
+            Ok(0) => {
+                return to.shutdown().await.map_or(Ended::Receivers, |()| Ended::Complete);
+            }
+            Ok(_) => {
+                if meter.write(to, buffer.read()).await.is_err() {
+                    return Ended::Receivers;
+                }
+                buffer.grow_if_full();
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                tokio::select! {
+                    ready = wait(from, &mut buffer) => if let Err(error) = ready {
+                        return Ended::Sender(error.kind());
+                    },
+                    _ = closed(to) => return Ended::Receivers,
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Ended::Sender(error.kind()),
+        }
+    }
+}
+
+/// Waits for bytes, after a while without memory.
+async fn wait(from: &TcpStream, buffer: &mut Buffer) -> io::Result<()> {
+    if let Ok(ready) = timeout(IDLE, from.readable()).await {
+        return ready;
+    }
+    buffer.release();
+    from.readable().await
+}
+
+/// Receivers say nothing here: what can be read is their end. Anything else they send is dropped, and bounded by their own kernel's patience.
+pub(super) async fn closed(to: &TcpStream) -> io::Error {
+    let mut dropped = [0; 512];
+    loop {
+        if let Err(error) = to.readable().await {
+            return error;
+        }
+        match to.try_read(&mut dropped) {
+            Ok(0) => return io::ErrorKind::UnexpectedEof.into(),
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return error,
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use tokio::{
+        io::AsyncReadExt as _,
+        net::{TcpListener, TcpSocket},
+    };
+
+    use super::*;
+
+    /// Both ends of a connection over loopback; with small kernel buffers where wanted.
+    pub(in crate::channel::server) async fn pair(buffer: Option<u32>) -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let socket = TcpSocket::new_v4().expect("a socket");
+        if let Some(bytes) = buffer {
+            socket.set_recv_buffer_size(bytes).expect("a socket option");
+        }
+        let address = listener.local_addr().expect("an address");
+        let (near, far) = tokio::join!(socket.connect(address), listener.accept());
+        (near.expect("connected"), far.expect("accepted").0)
+    }
+
+    pub(in crate::channel::server) fn noise(len: usize) -> Vec<u8> {
+        (0..len).map(|at| (at.wrapping_mul(2_654_435_761) >> 7) as u8).collect()
+    }
+
+    #[tokio::test]
+    async fn all_that_comes_arrives_and_the_end_with_it() {
+        let (mut sender, inner) = pair(None).await;
+        let (mut receiver, mut outer) = pair(None).await;
+        let (budget, meter, bytes) = (Budget::new(1 << 20), Meter::default(), noise(3_000_001));
+        let sent = bytes.clone();
+        let send = async {
+            sender.write_all(&sent).await.expect("sent");
+            sender.shutdown().await.expect("ended");
+        };
+        let mut came = Vec::new();
+        let ((), ended, read) = tokio::join!(send, to_one(&inner, &mut outer, &meter, &budget), receiver.read_to_end(&mut came));
+        read.expect("received");
+        assert_eq!((ended, meter.bytes()), (Ended::Complete, 3_000_001));
+        assert!(came == bytes);
+        assert_eq!(budget.taken(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_receiver_that_stops_reading_holds_the_sender_back() {
+        let (mut sender, inner) = pair(Some(16 * 1024)).await;
+        let (mut receiver, mut outer) = pair(Some(16 * 1024)).await;
+        let (budget, meter, total) = (Budget::new(1 << 20), Meter::default(), 64 << 20);
+        let mut sent = 0;
+        let mut came = 0;
+        let flow = async {
+            let piece = noise(1 << 16);
+            // As much as goes while nobody reads: kernel buffers and ours.
+            while timeout(Duration::from_millis(300), sender.write_all(&piece)).await.is_ok() {
+                sent += piece.len();
+                assert!(sent < total, "nothing held the sender back");
+            }
+            let mut read = vec![0; 1 << 16];
+            while meter.waited().is_zero() {
+                came += receiver.read(&mut read).await.expect("reads");
+            }
+            drop(receiver);
+        };
+        let ((), ended) = tokio::join!(flow, to_one(&inner, &mut outer, &meter, &budget));
+        assert_eq!(ended, Ended::Receivers);
+        assert!(sent < 32 << 20, "{sent} bytes were taken that nobody read");
+    }
+
+    #[tokio::test]
+    async fn a_receiver_that_goes_is_noticed_while_nothing_comes() {
+        let (_sender, inner) = pair(None).await;
+        let (receiver, mut outer) = pair(None).await;
+        let (budget, meter) = (Budget::new(1 << 20), Meter::default());
+        drop(receiver);
+        assert_eq!(to_one(&inner, &mut outer, &meter, &budget).await, Ended::Receivers);
+    }
+}

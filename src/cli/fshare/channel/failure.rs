@@ -1,0 +1,74 @@
+//! What a transfer that came to nothing means to whoever typed the command.
+
+use crate::{
+    channel::{
+        client::{ChannelError, RelayError},
+        pake::ExchangeError,
+        wire::{Reason, RefusalCode, letter::FailedCode},
+    },
+    cli::{ExitCode, Failure, fshare::failure::of_source, output::safe_line},
+    transfer::SinkError,
+};
+
+/// The failure of `fshare send` or `fshare recv`.
+pub fn of(what: &str, error: &ChannelError) -> Failure {
+    if let ChannelError::Source(error) = error {
+        return of_source(error);
+    }
+    let failure = Failure::new(code(error), format!("{what}: {}", safe_line(&error.to_string())));
+    match hint(error) {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn code(error: &ChannelError) -> ExitCode {
+    match error {
+        ChannelError::Relay(RelayError::Refused(refused)) => match refused.code {
+            RefusalCode::NotAuthenticated | RefusalCode::NotPermitted | RefusalCode::WrongProof => ExitCode::Denied,
+            RefusalCode::NoSuchPlace | RefusalCode::NoSuchChannel => ExitCode::NotFound,
+            RefusalCode::Quota | RefusalCode::Rate | RefusalCode::Taken | RefusalCode::Full => ExitCode::Conflict,
+            RefusalCode::NoCapacity | RefusalCode::Expired | RefusalCode::Draining => ExitCode::Unreachable,
+            RefusalCode::Version | RefusalCode::Malformed => ExitCode::Failed,
+        },
+        ChannelError::Relay(_) | ChannelError::Broken(_) => ExitCode::Unreachable,
+        ChannelError::Exchange(ExchangeError::WrongGuess | ExchangeError::Impostor) => ExitCode::Denied,
+        ChannelError::Exchange(_) | ChannelError::Protocol(_) | ChannelError::Source(_) => ExitCode::Failed,
+        ChannelError::Declined(_) => ExitCode::Declined,
+        ChannelError::Theirs(failed) => match failed.code {
+            FailedCode::Integrity => ExitCode::Unverified,
+            FailedCode::Exists | FailedCode::Cancelled => ExitCode::Declined,
+            _ => ExitCode::Failed,
+        },
+        ChannelError::Gone(reason) => match reason {
+            Reason::Broken | Reason::Silent | Reason::Slow | Reason::Replaced | Reason::Expired => ExitCode::Unreachable,
+            Reason::Done | Reason::Cancelled | Reason::Failed | Reason::Declined | Reason::Refused => ExitCode::Declined,
+        },
+        ChannelError::Unverified(_) => ExitCode::Unverified,
+        ChannelError::Sink(SinkError::Digest { .. } | SinkError::TooLong | SinkError::TooShort { .. }) => ExitCode::Unverified,
+        ChannelError::Sink(SinkError::Exists { .. } | SinkError::InTheWay { .. }) => ExitCode::Conflict,
+        ChannelError::Sink(SinkError::NotOneFile) => ExitCode::Usage,
+        ChannelError::Stopped => ExitCode::Interrupted,
+        _ => ExitCode::Failed,
+    }
+}
+
+fn hint(error: &ChannelError) -> Option<String> {
+    Some(match error {
+        ChannelError::Relay(RelayError::Unreachable { .. }) => {
+            "is relayd running there? name the relay with --relay HOST:PORT, or set CONFKIT_RELAY".to_owned()
+        }
+        ChannelError::Relay(RelayError::Refused(refused)) => match (refused.code, refused.retry) {
+            (_, Some(seconds)) => format!("try again in {seconds} s"),
+            (RefusalCode::NoSuchPlace, _) => {
+                "a code is good once, and as long as its sender waits: ask for another, or come first with --wait".to_owned()
+            }
+            _ => return None,
+        },
+        ChannelError::Exchange(ExchangeError::WrongGuess) => "the code is spent: send again, and read the new code out".to_owned(),
+        ChannelError::Exchange(ExchangeError::Impostor) => "check the code, and who gave it to you".to_owned(),
+        ChannelError::Sink(SinkError::Exists { .. }) => "use --overwrite, --rename or --skip, or another folder with --output".to_owned(),
+        ChannelError::Sink(SinkError::NotOneFile) => "name a folder with --output".to_owned(),
+        _ => return None,
+    })
+}

@@ -1,0 +1,46 @@
+//! `fshare send` and `fshare recv`: a batch of files from one terminal to another, through a relay that can read nothing of it.
+//!
+//! | file | what |
+//! |---|---|
+//! | `send.rs`, `recv.rs` | a verb each |
+//! | `show.rs` | bars, and the events of `--json` |
+//! | `failure.rs` | exit codes |
+
+pub mod failure;
+pub mod recv;
+pub mod send;
+pub mod show;
+
+use crate::{cli::settings::Context, config::Advertised};
+
+/// Where the relay is when nothing says otherwise.
+pub const DEFAULT_RELAY: &str = "127.0.0.1:7420";
+
+/// The port of a relay where none is given.
+const PORT: u16 = 7420;
+
+/// Which relay.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct RelayFlag {
+    /// Relay to go through: host or host:port (repeatable; the first that answers is taken) [default: the configuration's, else this machine's]
+    #[arg(long = "relay", value_name = "HOST", env = "CONFKIT_RELAY", hide_env_values = true, value_delimiter = ',')]
+    pub relays: Vec<Advertised>,
+}
+
+impl RelayFlag {
+    /// The addresses, in order of preference.
+    pub fn addresses(&self, context: &Context) -> Vec<String> {
+        let named = if self.relays.is_empty() { &context.settings.config.relays } else { &self.relays };
+        if named.is_empty() {
+            return vec![DEFAULT_RELAY.to_owned()];
+        }
+        named.iter().map(|relay| with_port(relay)).collect()
+    }
+}
+
+fn with_port(relay: &Advertised) -> String {
+    match relay.port {
+        Some(_) => relay.to_string(),
+        None => format!("{relay}:{PORT}"),
+    }
+}

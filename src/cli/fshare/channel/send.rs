@@ -1,0 +1,144 @@
+//! `fshare send`.
+
+use std::path::PathBuf;
+
+use tokio::{sync::mpsc, time::interval};
+
+use super::{
+    RelayFlag, failure,
+    show::{Bar, Carried, REDRAW},
+};
+use crate::{
+    channel::{
+        Code,
+        client::{self, ChannelError, Progress, Secret, SendEvent, Sending},
+        code::WORDS,
+        wire::letter::Content,
+    },
+    cli::{
+        ExitCode, Failure,
+        fshare::{share, show::at},
+        settings::Context,
+    },
+    clock,
+    config::Bandwidth,
+    transfer::{SafePath, Source, SourceOptions},
+};
+
+/// Shown under the help.
+pub const EXAMPLES: &str = "Examples:\n  \
+    fshare send slides.pdf photos/\n  \
+    fshare send --text 'the meeting is at ten'\n  \
+    tar c src | fshare send - --name src.tar\n  \
+    fshare send backup.img --limit 20MiB/s --relay relay.example";
+
+/// What to send.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    /// Files and folders; - for standard input
+    #[arg(value_name = "PATH", required_unless_present = "text", value_hint = clap::ValueHint::AnyPath)]
+    pub paths: Vec<PathBuf>,
+
+    /// Send this text; it is shown on the other side, and not kept
+    #[arg(long, value_name = "TEXT", conflicts_with = "paths")]
+    pub text: Option<String>,
+
+    /// Use this code, such as 7-crystal-window, instead of one that is drawn
+    #[arg(long, value_name = "CODE", conflicts_with = "words")]
+    pub code: Option<Code>,
+
+    /// Words of the code
+    #[arg(long, value_name = "N", default_value_t = WORDS as u8, value_parser = clap::value_parser!(u8).range(2..=8))]
+    pub words: u8,
+
+    /// Connections that carry the bytes: more help on long ways that lose packets
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
+    pub streams: u8,
+
+    /// Most bytes a second, such as 2MiB/s
+    #[arg(long, value_name = "RATE", value_parser = share::rate)]
+    pub limit: Option<Bandwidth>,
+
+    /// Name of what comes from standard input
+    #[arg(long, value_name = "NAME", default_value = "stdin")]
+    pub name: String,
+
+    /// Send what links point to, instead of the links
+    #[arg(long)]
+    pub follow_links: bool,
+
+    /// Which relay
+    #[command(flatten)]
+    pub relay: RelayFlag,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// With the exit code that says why.
+pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    let (source, content) = match &args.text {
+        Some(text) => (of_text(text)?, Content::Text),
+        None => (share::source(&args.paths, &args.name, args.follow_links).await?, Content::Files),
+    };
+    let manifest = source.manifest().clone();
+    let (files, total) = (manifest.files().len() as u64, manifest.total());
+    // What comes from a pipe is to arrive in order.
+    let streams = if total.is_none() { 1 } else { args.streams };
+    let secret = match &args.code {
+        Some(code) => Secret::Chosen(code.clone()),
+        None => Secret::Drawn { words: usize::from(args.words) },
+    };
+    let sending = Sending {
+        source,
+        content,
+        relays: args.relay.addresses(context),
+        patience: context.settings.config.timeout.get(),
+        secret,
+        streams,
+        rate: args.limit.and_then(Bandwidth::get),
+    };
+    let (give, mut events) = mpsc::channel(16);
+    let progress = Progress::default();
+    let what = manifest.entries().first().map_or_else(String::new, |entry| entry.path.as_str().to_owned());
+    let output = &context.output;
+    let (mut bar, mut began, mut limited) = (None::<Bar>, clock::now(), false);
+    let mut redraw = interval(REDRAW);
+    let mut sent = std::pin::pin!(client::send(&sending, &give, &progress, &context.leaving));
+    let ended = loop {
+        tokio::select! {
+            ended = &mut sent => break ended,
+            Some(event) = events.recv() => match event {
+                SendEvent::Code(code) => {
+                    let code = code.as_str().to_owned();
+                    output.event(&Carried::Code { at: at(), code, files, bytes: total })?;
+                }
+                SendEvent::Offered => output.note("the receiver is there, and decides"),
+                SendEvent::Begun { from } => {
+                    began = clock::now();
+                    output.event(&Carried::Begun { at: at(), from })?;
+                    bar = Some(Bar::new(output, &what, from, total));
+                }
+                SendEvent::Pace(waiting) => limited = waiting.as_millis() >= 500,
+            },
+            _ = redraw.tick() => if let Some(bar) = &mut bar {
+                bar.show(output, progress.sent(), limited)?;
+            },
+        }
+    };
+    drop(bar);
+    match ended {
+        Ok(sent) => {
+            let seconds = clock::now().saturating_duration_since(began).as_secs_f64();
+            output.event(&Carried::Sent { at: at(), bytes: sent.end, files, seconds })
+        }
+        Err(ChannelError::Stopped) => Err(Failure::silent(ExitCode::Interrupted)),
+        Err(error) => Err(failure::of("failed to send", &error)),
+    }
+}
+
+fn of_text(text: &str) -> Result<Source, Failure> {
+    let name = SafePath::new("text").map_err(|why| Failure::usage(why.to_string()))?;
+    let bytes = std::io::Cursor::new(text.as_bytes().to_vec());
+    Source::from_stream(name, Box::new(bytes), SourceOptions::default()).map_err(|error| Failure::usage(error.to_string()))
+}

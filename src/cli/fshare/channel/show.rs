@@ -1,0 +1,179 @@
+//! What is shown while a channel carries files.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::{
+    cli::{
+        Failure,
+        fshare::show::{Received, at, human},
+        output::{Output, Page, Progress, Report, Text},
+    },
+    clock,
+    conference::wire::Timestamp,
+    transfer::Estimator,
+};
+
+/// An event of `fshare send` and `fshare recv`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Carried {
+    /// The code is there, and a receiver is waited for.
+    Code {
+        /// When.
+        at: Timestamp,
+        /// What the receiver types.
+        code: String,
+        /// Regular files that are sent.
+        files: u64,
+        /// Bytes, where known.
+        bytes: Option<u64>,
+    },
+    /// This is offered to us.
+    Offered {
+        /// When.
+        at: Timestamp,
+        /// Regular files in it.
+        files: u64,
+        /// Bytes, where known.
+        bytes: Option<u64>,
+        /// The first names.
+        names: Vec<String>,
+    },
+    /// Bytes move.
+    Begun {
+        /// When.
+        at: Timestamp,
+        /// From this byte on: what is before it is there already.
+        from: u64,
+    },
+    /// How far it is: once a second at most, with `--json` only.
+    Progress {
+        /// When.
+        at: Timestamp,
+        /// Bytes moved.
+        bytes: u64,
+        /// Bytes in all, where known.
+        total: Option<u64>,
+        /// Bytes a second.
+        rate: u64,
+        /// Seconds to go, where that can be said.
+        eta: Option<u64>,
+        /// By which way: `relay`.
+        source: &'static str,
+        /// Whether the receiver takes less than could be sent.
+        limited: bool,
+    },
+    /// The receiver has all of it, verified.
+    Sent {
+        /// When.
+        at: Timestamp,
+        /// Bytes.
+        bytes: u64,
+        /// Regular files.
+        files: u64,
+        /// Seconds from the first byte on.
+        seconds: f64,
+    },
+    /// A text came.
+    Text {
+        /// When.
+        at: Timestamp,
+        /// It.
+        text: String,
+    },
+    /// All of it is here, verified.
+    Received {
+        /// When.
+        at: Timestamp,
+        /// Bytes.
+        bytes: u64,
+        /// Every file.
+        files: Vec<Received>,
+        /// Seconds from the first byte on.
+        seconds: f64,
+    },
+}
+
+/// Where the bytes go.
+pub const SOURCE: &str = "relay";
+
+impl Report for Carried {
+    fn page(&self, page: &mut Page) {
+        match self {
+            Self::Code { code, files, bytes, .. } => {
+                page.line([Text::from(format!("{} to send; on the other side:", amount(*files, *bytes)))]);
+                page.line([Text::from("  fshare recv "), Text::strong(code)])
+            }
+            Self::Offered { files, bytes, names, .. } => {
+                let what = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+                let more = if names.len() > 3 { ", …" } else { "" };
+                page.line([Text::strong(format!("{what}{more}")), Text::from(format!(": {}", amount(*files, *bytes)))])
+            }
+            Self::Begun { from: 0, .. } | Self::Progress { .. } => page,
+            Self::Begun { from, .. } => page.line([Text::from(format!("going on from {}", human(*from)))]),
+            Self::Sent { bytes, files, seconds, .. } => {
+                page.line([Text::from(format!("sent and verified, {} in {seconds:.1} s by {SOURCE}", amount(*files, Some(*bytes))))])
+            }
+            Self::Text { text, .. } => page.lines(text),
+            Self::Received { bytes, files, seconds, .. } => {
+                let whole = amount(files.len() as u64, Some(*bytes));
+                page.line([Text::from(format!("received and verified, {whole} in {seconds:.1} s by {SOURCE}"))]);
+                for file in files.iter().take(20) {
+                    let path = file.path.clone().unwrap_or_else(|| format!("{} (skipped)", file.name));
+                    page.line([Text::from("  "), Text::from(path)]);
+                }
+                if let Some(more) = files.len().checked_sub(20).filter(|more| *more > 0) {
+                    page.line([Text::from(format!("  and {more} more"))]);
+                }
+                page
+            }
+        };
+    }
+}
+
+/// `3 files, 1.2 MiB`.
+fn amount(files: u64, bytes: Option<u64>) -> String {
+    let count = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+    bytes.map_or(count.clone(), |bytes| format!("{count}, {}", human(bytes)))
+}
+
+/// Between two redraws.
+pub const REDRAW: Duration = Duration::from_millis(100);
+/// Between two progress events.
+const TELL: Duration = Duration::from_secs(1);
+
+/// The bar of a transfer.
+pub struct Bar {
+    bar: Progress,
+    what: String,
+    total: Option<u64>,
+    estimator: Estimator,
+    told: Option<std::time::Instant>,
+}
+
+impl Bar {
+    /// A bar that begins at a byte.
+    pub fn new(output: &Output, what: &str, from: u64, total: Option<u64>) -> Self {
+        let bar = output.bytes(what, total);
+        Self { bar, what: what.to_owned(), total, estimator: Estimator::new(clock::now(), from), told: None }
+    }
+
+    /// So many bytes have moved.
+    pub fn show(&mut self, output: &Output, bytes: u64, limited: bool) -> Result<(), Failure> {
+        let now = clock::now();
+        self.estimator.update(now, bytes);
+        let by = if limited { format!("{SOURCE}, limited by the receiver") } else { SOURCE.to_owned() };
+        self.bar.says(&format!("{} ({by})", self.what));
+        self.bar.at(bytes, self.total);
+        let due = self.told.is_none_or(|told| now.saturating_duration_since(told) >= TELL);
+        if !output.is_json() || !due || bytes == 0 {
+            return Ok(());
+        }
+        self.told = Some(now);
+        let (rate, total) = (self.estimator.rate() as u64, self.total);
+        let eta = self.estimator.eta(total).map(|eta| eta.as_secs());
+        output.event(&Carried::Progress { at: at(), bytes, total, rate, eta, source: SOURCE, limited })
+    }
+}

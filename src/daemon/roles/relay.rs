@@ -1,0 +1,133 @@
+//! The relay.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use super::Ground;
+use crate::{
+    channel::{
+        relay::{Limits, Settings},
+        server::{Bound, Gauges, NoTickets, Running},
+    },
+    clock,
+    config::{self, Config, Role},
+    daemon::{
+        DaemonError,
+        metrics::{Kind, Numbers, Page},
+        ready::reachable,
+    },
+};
+
+/// How often it is looked whether channels are over, when the relay is to stop.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A relay that runs.
+#[derive(Debug)]
+pub(super) struct Relay {
+    running: Running,
+    addresses: Vec<std::net::SocketAddr>,
+}
+
+impl Relay {
+    /// Opens its listeners and starts it.
+    pub(super) fn start(ground: &Ground<'_>) -> Result<Self, DaemonError> {
+        let config = ground.config;
+        let bound = bind(config)?;
+        let addresses = bound.addresses();
+        let told = match config.relay.advertise.as_slice() {
+            [] => addresses.iter().map(|address| reachable(*address).to_string()).collect(),
+            named => named.iter().map(ToString::to_string).collect(),
+        };
+        let settings = Settings { limits: limits(&config.relay), anonymous: config.relay.anonymous, addresses: told };
+        let running = Running::start(bound, settings, config.relay.memory.get(), Arc::new(NoTickets));
+        Ok(Self { running, addresses })
+    }
+
+    /// Where it listens.
+    pub(super) fn listening(&self) -> Vec<std::net::SocketAddr> {
+        self.addresses.clone()
+    }
+
+    pub(super) fn numbers(&self) -> Arc<dyn Numbers> {
+        Arc::new(Told(self.running.gauges()))
+    }
+
+    pub(super) async fn ended(&self) {
+        self.running.ended().await;
+    }
+
+    /// No new channels; those that are there have until `until` to end.
+    pub(super) async fn leave(&self, until: tokio::time::Instant) {
+        self.running.drain().await;
+        let gauges = self.running.gauges();
+        while gauges.read().1.channels > 0 && tokio::time::Instant::from_std(clock::now()) < until {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    pub(super) async fn close(&self) {
+        self.running.shut_down().await;
+    }
+}
+
+/// Whether its listeners can be opened; they are closed again.
+pub(super) fn free(config: &Config) -> Result<(), DaemonError> {
+    if config.roles.has(Role::Relay) { bind(config).map(drop) } else { Ok(()) }
+}
+
+fn bind(config: &Config) -> Result<Bound, DaemonError> {
+    let addresses: Vec<_> = config.listen.relay.iter().map(|listener| listener.address).collect();
+    Bound::open(&addresses).map_err(|error| DaemonError::RoleFailed { role: Role::Relay.name(), what: format!("cannot listen on {error}") })
+}
+
+fn limits(relay: &config::Relay) -> Limits {
+    Limits {
+        connections: relay.connections.size(),
+        connections_per_address: relay.connections_per_address.size(),
+        channels: relay.channels.size(),
+        channels_per_user: relay.channels_per_user.size(),
+        applications_per_minute: u32::try_from(relay.applications_per_minute.size())
+            .ok()
+            .and_then(std::num::NonZeroU32::new)
+            .unwrap_or(std::num::NonZeroU32::MAX),
+        handshake: relay.handshake_timeout.get(),
+        unused: relay.unused.get(),
+        waiting: relay.waiting.get(),
+        patience: relay.patience.get(),
+        ..Limits::default()
+    }
+}
+
+#[derive(Debug)]
+struct Told(Arc<Gauges>);
+
+impl Numbers for Told {
+    fn collect<'a>(&'a self, page: &'a mut Page) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        let (numbers, standing, memory) = self.0.read();
+        let size = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
+        page.number(Kind::Gauge, "confkit_relay_connections", "Connections of terminals to the relay.", size(standing.connections));
+        page.number(Kind::Gauge, "confkit_relay_channels", "Relay channels.", size(standing.channels));
+        page.number(Kind::Gauge, "confkit_relay_meetings", "Places where terminals wait for each other.", size(standing.meetings));
+        page.number(Kind::Gauge, "confkit_relay_memory_bytes", "Memory for bytes on their way.", memory);
+        let mut counter = |name, help, value| page.number(Kind::Counter, name, help, value);
+        counter("confkit_relay_connections_total", "Connections that were taken.", numbers.connections);
+        counter(
+            "confkit_relay_turned_away_total",
+            "Connections that were closed at once because there were too many.",
+            numbers.turned_away,
+        );
+        counter("confkit_relay_applications_total", "Applications for channels.", numbers.applications);
+        counter("confkit_relay_channels_total", "Channels that were allocated.", numbers.channels);
+        counter("confkit_relay_wrong_guesses_total", "Codes that were spent by a wrong guess.", numbers.guesses);
+        counter("confkit_relay_letters_total", "Letters between terminals.", numbers.letters);
+        counter("confkit_relay_bytes_total", "Bytes that data connections carried, counted once for each receiver.", numbers.bytes);
+        for (code, count) in &numbers.refused {
+            let help = "Requests that were refused.";
+            page.labelled(Kind::Counter, "confkit_relay_refused_total", help, &[("code", code.as_str())], *count);
+        }
+        for (reason, count) in &numbers.gone {
+            let help = "Terminals that left a channel.";
+            page.labelled(Kind::Counter, "confkit_relay_gone_total", help, &[("reason", reason.as_str())], *count);
+        }
+        Box::pin(async {})
+    }
+}

@@ -1,0 +1,225 @@
+//! Files from terminal to terminal through a relay, by the real programs over loopback: `relayd`, `fshare send`, `fshare recv`.
+
+#![cfg(feature = "cli")]
+
+#[path = "support/place.rs"]
+#[expect(dead_code, reason = "shared with tests that use more of it")]
+mod place;
+#[path = "support/server.rs"]
+#[expect(dead_code, reason = "shared with tests that use more of it")]
+mod server;
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::{Child, ChildStdout, Command, Output, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+
+use place::{PATIENCE, Place, command};
+use server::Server;
+
+/// A relay, and terminals before it.
+struct World {
+    server: Server,
+    place: Place,
+}
+
+/// An `fshare send` that runs.
+struct Sending {
+    child: Child,
+    events: BufReader<ChildStdout>,
+    code: String,
+}
+
+impl World {
+    fn new(test: &str) -> Self {
+        let place = Place::new(test);
+        Self { server: Server::start(&place, "relay", "roles: [relay]\n", &[]), place }
+    }
+
+    fn fshare(&self, args: &[&str]) -> Command {
+        let mut fshare = command(env!("CARGO_BIN_EXE_fshare"));
+        let relay = self.server.ready["relay"].as_str().expect("a relay");
+        fshare.current_dir(self.place.path("")).env("HOME", self.place.path("")).env("CONFKIT_RELAY", relay).args(args);
+        fshare
+    }
+
+    fn send(&self, args: &[&str], input: Option<&[u8]>) -> Sending {
+        let mut fshare = self.fshare(&[&["--json", "send"], args].concat());
+        let piped = if input.is_some() { Stdio::piped() } else { Stdio::null() };
+        let mut child = fshare.stdin(piped).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare runs");
+        if let (Some(mut pipe), Some(bytes)) = (child.stdin.take(), input.map(<[u8]>::to_vec)) {
+            // What is not taken any more after a failure is nobody's loss.
+            std::thread::spawn(move || pipe.write_all(&bytes));
+        }
+        let mut events = BufReader::new(child.stdout.take().expect("piped"));
+        let mut line = String::new();
+        events.read_line(&mut line).expect("an event");
+        let told: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
+        assert_eq!(told["event"], "code", "{told}");
+        let code = told["code"].as_str().expect("a code").to_owned();
+        Sending { child, events, code }
+    }
+
+    fn recv(&self, args: &[&str]) -> Output {
+        self.fshare(&[&["--json", "recv"], args].concat()).stdin(Stdio::null()).output().expect("fshare runs")
+    }
+}
+
+impl Sending {
+    /// Its exit code, its further events, and what it said on standard error.
+    fn end(mut self) -> (i32, Vec<Value>, String) {
+        let events = self.events.by_ref().lines().map(|line| serde_json::from_str(&line.expect("text")).expect("JSON")).collect();
+        let mut said = String::new();
+        self.child.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
+        (self.child.wait().expect("waited for").code().unwrap_or(-1), events, said)
+    }
+
+    fn kill(&self) {
+        kill(Pid::from_raw(self.child.id().try_into().expect("a pid")), Signal::SIGKILL).expect("killed");
+    }
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+fn bytes(len: usize) -> Vec<u8> {
+    (0..len).map(|at| (at.wrapping_mul(2_654_435_761) >> 9) as u8).collect()
+}
+
+/// Files by their names, and what is in them.
+fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut all: Vec<(String, Vec<u8>)> = walkdir::WalkDir::new(folder)
+        .into_iter()
+        .map(|entry| entry.expect("readable"))
+        .filter(|entry| entry.file_type().is_file())
+        .map(|entry| {
+            let name = entry.path().strip_prefix(folder).expect("below").to_string_lossy().into_owned();
+            (name, fs::read(entry.path()).expect("read"))
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_folder_arrives_as_it_was_by_one_connection_and_by_four() {
+    let world = World::new("channel-folder");
+    let sent = world.place.folder("sent/deep");
+    fs::write(world.place.path("sent/large.bin"), bytes(5_000_003)).expect("written");
+    fs::write(world.place.path("sent/empty"), b"").expect("written");
+    for at in 0..200 {
+        fs::write(sent.join(format!("n° {at} \"é\".txt")), format!("file {at}\n")).expect("written");
+    }
+    fs::set_permissions(sent.join("n° 7 \"é\".txt"), fs::Permissions::from_mode(0o700)).expect("mode");
+    for streams in ["1", "4"] {
+        let sending = world.send(&["sent", "--streams", streams], None);
+        let received = world.recv(&[&sending.code, "--yes", "--output", streams]);
+        assert_eq!(code(&received), 0, "{}", said(&received));
+        let (ended, events, told) = sending.end();
+        assert_eq!(ended, 0, "{told}");
+        assert_eq!(events.last().expect("an event")["event"], "sent");
+        assert!(contents(&world.place.path(streams).join("sent")) == contents(&world.place.path("sent")), "by {streams}");
+        let mode = fs::metadata(world.place.path(streams).join("sent/deep/n° 7 \"é\".txt")).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+    }
+}
+
+#[test]
+fn a_pipe_goes_to_a_pipe_and_a_text_is_shown_and_not_kept() {
+    let world = World::new("channel-pipe");
+    let content = bytes(3_000_000);
+    let sending = world.send(&["-"], Some(&content));
+    let received = world.recv(&[&sending.code, "--output", "-"]);
+    assert_eq!(code(&received), 0, "{}", String::from_utf8_lossy(&received.stderr));
+    assert!(received.stdout == content, "{} bytes of {}", received.stdout.len(), content.len());
+    assert_eq!(sending.end().0, 0);
+
+    let folder = world.place.folder("empty");
+    let sending = world.send(&["--text", "at ten\n\u{1b}[2Jor eleven"], None);
+    let received = world.recv(&[&sending.code, "--output", "empty"]);
+    let told: Value = serde_json::from_slice(&received.stdout).expect("an event, and nothing else");
+    assert_eq!((told["event"].as_str(), told["text"].as_str()), (Some("text"), Some("at ten\n\\u{1b}[2Jor eleven")));
+    assert_eq!(sending.end().0, 0);
+    assert_eq!(fs::read_dir(folder).expect("a folder").count(), 0);
+}
+
+#[test]
+fn a_wrong_guess_spends_the_code() {
+    let world = World::new("channel-guess");
+    fs::write(world.place.path("secret.txt"), b"secret").expect("written");
+    let sending = world.send(&["secret.txt", "--words", "3"], None);
+    let right = sending.code.clone();
+    let (front, last) = right.rsplit_once('-').expect("words");
+    let wrong = format!("{front}-{}", if last == "zoo" { "zone" } else { "zoo" });
+    let guessed = world.recv(&[&wrong, "--yes", "--output", "out"]);
+    assert_ne!(code(&guessed), 0, "{}", said(&guessed));
+    let (ended, _, told) = sending.end();
+    assert_eq!(ended, 3, "{told}");
+    assert!(told.contains("spent"), "{told}");
+    let late = world.recv(&[&right, "--yes", "--output", "out"]);
+    assert_eq!(code(&late), 4, "{}", said(&late));
+    assert!(contents(&world.place.folder("out")).is_empty());
+}
+
+#[test]
+fn the_exit_code_says_why_nothing_was_sent_or_received() {
+    let world = World::new("channel-codes");
+    fs::write(world.place.path("notes.txt"), b"notes").expect("written");
+    // No such code; nonsense; a slip in a word; no relay; no such file.
+    assert_eq!(code(&world.recv(&["93-zoo-zone", "--yes"])), 4);
+    assert_eq!(code(&world.recv(&["nonsense"])), 2);
+    let slip = world.recv(&["1-crystl-window", "--yes"]);
+    assert_eq!(code(&slip), 2);
+    assert!(said(&slip).contains("crystal"), "{}", said(&slip));
+    let nowhere = world.fshare(&["send", "notes.txt", "--relay", "127.0.0.1:1"]).output().expect("fshare runs");
+    assert_eq!(code(&nowhere), 7, "{}", said(&nowhere));
+    assert_eq!(code(&world.fshare(&["send", "missing.txt"]).output().expect("fshare runs")), 4);
+    // It is there already; with leave it is replaced.
+    let sending = world.send(&["notes.txt"], None);
+    let taken = world.recv(&[&sending.code, "--yes"]);
+    assert_eq!(code(&taken), 5, "{}", said(&taken));
+    assert!(said(&taken).contains("--overwrite"), "{}", said(&taken));
+    assert_eq!(sending.end().0, 6);
+    // Nobody to ask.
+    let sending = world.send(&["notes.txt"], None);
+    let unasked = world.recv(&[&sending.code, "--output", "out"]);
+    assert_eq!(code(&unasked), 2, "{}", said(&unasked));
+    assert!(said(&unasked).contains("--yes"), "{}", said(&unasked));
+    assert_eq!(sending.end().0, 6);
+}
+
+#[test]
+fn who_is_killed_is_missed_at_once_and_nothing_unfinished_gets_its_name() {
+    let world = World::new("channel-killed");
+    fs::write(world.place.path("large.bin"), bytes(8 << 20)).expect("written");
+    let sending = world.send(&["large.bin", "--limit", "1MiB/s"], None);
+    let mut receiving = world.fshare(&["--json", "recv", &sending.code, "--yes", "--output", "out"]);
+    let mut receiver = receiving.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare runs");
+    let mut events = BufReader::new(receiver.stdout.take().expect("piped"));
+    let mut line = String::new();
+    while !line.contains("\"progress\"") {
+        line.clear();
+        assert!(events.read_line(&mut line).expect("text") > 0, "it ended before it began");
+    }
+    sending.kill();
+    let killed = confkit::clock::now();
+    let ended = receiver.wait().expect("waited for").code();
+    assert!(killed.elapsed() < PATIENCE, "{:?}", killed.elapsed());
+    assert_eq!(ended, Some(7));
+    assert!(!world.place.path("out/large.bin").exists());
+    drop(sending.end());
+}
