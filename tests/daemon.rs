@@ -24,7 +24,8 @@ fn mode(path: &Path) -> u32 {
 
 /// What is refused: exit code and what is said.
 fn refused(args: &[&str]) -> (i32, String) {
-    let output = relayd(args).env("RELAYD_LISTEN_HTTP", "[{address: '127.0.0.1:0'}]").output().expect("relayd runs");
+    let anywhere = "[{address: '127.0.0.1:0'}]";
+    let output = relayd(args).env("RELAYD_LISTEN_HTTP", anywhere).env("RELAYD_LISTEN_RELAY", anywhere).output().expect("relayd runs");
     (output.status.code().expect("an exit code"), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
@@ -39,7 +40,7 @@ fn an_ephemeral_daemon_is_ready_within_a_second_and_leaves_nothing_behind() {
     assert!(took < Duration::from_secs(1), "ready after {took:?}");
     let data = daemon.data_dir();
     assert_eq!((mode(&data), mode(&data.join("credentials.yaml"))), (0o700, 0o600));
-    assert_eq!(daemon.ready["roles"], serde_json::json!(["as", "ms", "fs"]));
+    assert_eq!(daemon.ready["roles"], serde_json::json!(["as", "ms", "fs", "relay"]));
     assert_eq!(daemon.env("CONFKIT_USER"), "admin");
     assert_eq!(daemon.env("CONFKIT_HTTP"), daemon.ready["http"].as_str().expect("url"));
     assert!(fs::read_to_string(daemon.env("CONFKIT_CA")).expect("ca").starts_with("-----BEGIN CERTIFICATE-----"));

@@ -136,9 +136,11 @@ pub enum DaemonError {
     /// A SIP listener.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// An HTTP listener.
-    #[error("http on {address}: {}", http_bind(source, *address))]
-    Http {
+    /// A listener for something else than SIP.
+    #[error("{what} on {address}: {}", cannot_listen(source, *address, what))]
+    Listen {
+        /// What for, as under `listen`: `http`, `relay`.
+        what: &'static str,
         /// The address asked for.
         address: SocketAddr,
         /// What the system says.
@@ -171,12 +173,12 @@ impl DaemonError {
             Self::InUse { .. } | Self::Bind(BindError::InUse { .. } | BindError::RoleTaken { .. }) | Self::LastAdmin { .. } => {
                 Kind::Conflict
             }
-            Self::Http { source, .. } if source.kind() == io::ErrorKind::AddrInUse => Kind::Conflict,
+            Self::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse => Kind::Conflict,
             Self::Store(StoreError::Exists { .. }) => Kind::Conflict,
             Self::Store(StoreError::Missing { .. }) => Kind::Missing,
             Self::File { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => Kind::Denied,
             Self::Bind(BindError::Forbidden { .. }) => Kind::Denied,
-            Self::Http { .. }
+            Self::Listen { .. }
             | Self::File { .. }
             | Self::KeyMissing { .. }
             | Self::Seal(_)
@@ -194,10 +196,10 @@ impl DaemonError {
     }
 }
 
-fn http_bind(error: &io::Error, address: SocketAddr) -> String {
+fn cannot_listen(error: &io::Error, address: SocketAddr, what: &str) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("port {} is in use by another program; choose another under listen.http, or stop it", address.port())
+            format!("port {} is in use by another program; choose another under listen.{what}, or stop it", address.port())
         }
         io::ErrorKind::AddrNotAvailable => format!("no interface of this machine has the address {}; see `ip address`", address.ip()),
         io::ErrorKind::PermissionDenied => {

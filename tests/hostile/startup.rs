@@ -24,16 +24,33 @@ async fn each_port_in_use_is_named_with_what_to_do_and_whoever_has_it_is_not_dis
     let port = |address: &str| address.rsplit(':').next().expect("a port").to_owned();
     let free = "[{address: '127.0.0.1:0'}]";
     let listen = |transport: &str, address: &str| format!("[{{transport: {transport}, address: '{address}'}}]");
-    for (sip, http, said, advice) in [
-        (listen("udp", &sip.to_string()), free.to_owned(), format!("port {} (UDP at 127.0.0.1) is in use", sip.port()), "--listen"),
-        (listen("tcp", &sip.to_string()), free.to_owned(), format!("port {} (TCP at 127.0.0.1) is in use", sip.port()), "--listen"),
-        (listen("tls", &tls), free.to_owned(), format!("port {} (TLS at 127.0.0.1) is in use", port(&tls)), "--listen"),
-        (listen("udp", "127.0.0.1:0"), format!("[{{address: '{http}'}}]"), format!("port {} is in use", port(&http)), "listen.http"),
+    let relay = daemon.ready["relay"].as_str().expect("relay").to_owned();
+    let taken = |address: &str| format!("[{{address: '{address}'}}]");
+    for (sip, http, relay, said, advice) in [
+        (
+            listen("udp", &sip.to_string()),
+            free.to_owned(),
+            free.to_owned(),
+            format!("port {} (UDP at 127.0.0.1) is in use", sip.port()),
+            "--listen",
+        ),
+        (
+            listen("tcp", &sip.to_string()),
+            free.to_owned(),
+            free.to_owned(),
+            format!("port {} (TCP at 127.0.0.1) is in use", sip.port()),
+            "--listen",
+        ),
+        (listen("tls", &tls), free.to_owned(), free.to_owned(), format!("port {} (TLS at 127.0.0.1) is in use", port(&tls)), "--listen"),
+        (listen("udp", "127.0.0.1:0"), taken(&http), free.to_owned(), format!("port {} is in use", port(&http)), "listen.http"),
+        (listen("udp", "127.0.0.1:0"), free.to_owned(), taken(&relay), format!("port {} is in use", port(&relay)), "listen.relay"),
     ] {
         let home = tempfile::tempdir().expect("directory");
         let data = home.path().join("data");
-        let (code, told) =
-            refused(&["--data-dir", data.to_str().expect("path")], &[("RELAYD_LISTEN_SIP", &sip), ("RELAYD_LISTEN_HTTP", &http)]);
+        let (code, told) = refused(
+            &["--data-dir", data.to_str().expect("path")],
+            &[("RELAYD_LISTEN_SIP", &sip), ("RELAYD_LISTEN_HTTP", &http), ("RELAYD_LISTEN_RELAY", &relay)],
+        );
         assert_eq!(code, 5, "{told}");
         assert!(told.contains(&said) && told.contains(advice), "{told}");
     }

@@ -82,16 +82,16 @@ impl Bound {
     /// Opens them.
     ///
     /// # Errors
-    /// An address cannot be listened on; the text names it.
-    pub fn open(addresses: &[SocketAddr]) -> io::Result<Self> {
+    /// This address cannot be listened on.
+    pub fn open(addresses: &[SocketAddr]) -> Result<Self, (SocketAddr, io::Error)> {
         let open = |address: &SocketAddr| {
             let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
             socket.set_reuseaddr(true)?;
             socket.bind(*address)?;
             socket.listen(BACKLOG)
         };
-        let named = |address: &SocketAddr| open(address).map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")));
-        addresses.iter().map(named).collect::<io::Result<_>>().map(Self)
+        let open = |address: &SocketAddr| open(address).map_err(|error| (*address, error));
+        addresses.iter().map(open).collect::<Result<_, _>>().map(Self)
     }
 
     /// What they listen on.

@@ -61,6 +61,7 @@ pub const NOTES: manual::Notes = manual::Notes {
         manual::COMMON_ENVIRONMENT[1],
         manual::SECRET_ENVIRONMENT[0],
         manual::SECRET_ENVIRONMENT[1],
+        ("CONFKIT_RELAY", "The relays of send and recv, host or host:port, separated by commas."),
     ],
     files: &[
         (

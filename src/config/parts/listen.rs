@@ -105,7 +105,7 @@ impl Listen {
         listen
     }
 
-    /// Moves every listener to an address; with a port, SIP moves to it, and TLS to the next (or to one that the system chooses, for 0).
+    /// Moves every listener to an address; with a port, SIP moves to it, and TLS to the next (or to one that the system chooses, for 0; that of relay channels, too).
     pub fn move_to(&mut self, address: IpAddr, port: Option<u16>) {
         for sip in &mut self.sip {
             sip.address.set_ip(address);
@@ -119,6 +119,9 @@ impl Listen {
         }
         for relay in &mut self.relay {
             relay.address.set_ip(address);
+            if port == Some(0) {
+                relay.address.set_port(0);
+            }
         }
     }
 

@@ -50,7 +50,7 @@ impl Bound {
 /// Opens the listeners, or none.
 pub fn bind(listeners: &[HttpListener]) -> Result<Vec<Bound>, DaemonError> {
     let open = |listener: &HttpListener| {
-        let failed = |source| DaemonError::Http { address: listener.address, source };
+        let failed = |source| DaemonError::Listen { what: "http", address: listener.address, source };
         let socket = std::net::TcpListener::bind(listener.address).map_err(failed)?;
         socket.set_nonblocking(true).map_err(failed)?;
         let socket = TcpListener::from_std(socket).map_err(failed)?;

@@ -76,7 +76,7 @@ pub(super) fn free(config: &Config) -> Result<(), DaemonError> {
 
 fn bind(config: &Config) -> Result<Bound, DaemonError> {
     let addresses: Vec<_> = config.listen.relay.iter().map(|listener| listener.address).collect();
-    Bound::open(&addresses).map_err(|error| DaemonError::RoleFailed { role: Role::Relay.name(), what: format!("cannot listen on {error}") })
+    Bound::open(&addresses).map_err(|(address, source)| DaemonError::Listen { what: "relay", address, source })
 }
 
 fn limits(relay: &config::Relay) -> Limits {
