@@ -153,18 +153,20 @@ mod tests {
         let mut broken = Vec::new();
         let pump = to_many(&inner, receivers.into(), |at, why| broken.push((at, why)));
         let terminals = async {
-            let (mut one, mut two) = (Vec::new(), Vec::new());
             let send = async {
                 sender.write_all(&sent).await.expect("sent");
                 sender.shutdown().await.expect("ended");
             };
-            let all = async { tokio::join!(send, quick.read_to_end(&mut one), other.read_to_end(&mut two)) };
+            let all = async {
+                let (mut one, mut two) = (Vec::new(), Vec::new());
+                let ((), a, b) = tokio::join!(send, quick.read_to_end(&mut one), other.read_to_end(&mut two));
+                (a.expect("received"), b.expect("received"));
+                (one, two)
+            };
             let mut all = std::pin::pin!(all);
             assert!(timeout(Duration::from_millis(500), &mut all).await.is_err(), "the slow one holds them back");
             over.cancel();
-            let ((), a, b) = all.await;
-            (a.expect("received"), b.expect("received"));
-            (one, two)
+            all.await
         };
         let (ended, (one, two)) = tokio::join!(pump, terminals);
         assert_eq!((ended, broken), (Ended::Complete, vec![]));
