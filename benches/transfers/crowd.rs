@@ -7,7 +7,8 @@ use confkit::clock;
 
 use crate::{
     Options,
-    place::{Place, fill, hash_in},
+    files::{fill, hash_in},
+    place::Place,
     process::{self, Program, cpu, peak_memory},
 };
 

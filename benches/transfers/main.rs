@@ -9,9 +9,15 @@
 mod audio;
 mod bare;
 mod crowd;
+#[path = "../ground/files.rs"]
+mod files;
 mod place;
 mod plain;
+#[path = "../ground/process.rs"]
+#[expect(dead_code, reason = "the bench of channels kills its programs, too")]
 mod process;
+#[path = "../ground/programs.rs"]
+mod programs;
 mod talkers;
 mod throughput;
 

@@ -1,19 +1,17 @@
 //! A server for a measurement: one `relayd` for calls and one for files, or one for both; a conference, accounts, and what is shared in it.
 
 use std::{
-    fs::{self, File},
-    io::{Read as _, Write as _},
     path::{Path, PathBuf},
     process::Command,
 };
 
 use serde_json::Value;
 
-use crate::process::Program;
+use crate::{
+    process::Program,
+    programs::{CONFCTL, FSHARE, RELAYD, daemon, program},
+};
 
-const CONFCTL: &str = env!("CARGO_BIN_EXE_confctl");
-const FSHARE: &str = env!("CARGO_BIN_EXE_fshare");
-const RELAYD: &str = env!("CARGO_BIN_EXE_relayd");
 /// The conference.
 const HALL: &str = "hall";
 
@@ -131,60 +129,5 @@ impl Place {
         let mut command = program(path);
         command.envs(self.env.iter().map(|(name, value)| (name, value))).env("HOME", self.path("home")).args(args);
         command
-    }
-}
-
-/// The program of the same build, or the one that a variable of its name in capitals names.
-fn program(built: &str) -> Command {
-    let variable = Path::new(built).file_name().and_then(|name| name.to_str()).unwrap_or_default().to_uppercase();
-    let mut command = Command::new(std::env::var(variable).unwrap_or_else(|_| built.to_owned()));
-    // It sees nothing of how ours are configured here.
-    for (name, _) in std::env::vars_os() {
-        if ["CONFKIT_", "RELAYD_", "XDG_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
-            command.env_remove(name);
-        }
-    }
-    command
-}
-
-fn daemon(name: &str, mut command: Command, folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Program {
-    command.args(["--ephemeral", "--until-eof"]).args(args).envs(variables.iter().copied()).env("TMPDIR", folder);
-    // Its log would fill a pipe that nobody reads.
-    command.env("CONFKIT_LOG", "error");
-    Program::start(name, &mut command)
-}
-
-/// Writes a file of so many MiB that no two pieces of are alike. Gives its BLAKE3.
-pub fn fill(path: &Path, mebibytes: u64) -> blake3::Hash {
-    let mut file = File::create(path).expect("a file");
-    let mut noise = blake3::Hasher::new().update(b"confkit bench").finalize_xof();
-    let (mut piece, mut hasher) = (vec![0; 1024 * 1024], blake3::Hasher::new());
-    for _ in 0..mebibytes {
-        noise.fill(&mut piece);
-        hasher.update(&piece);
-        file.write_all(&piece).expect("written");
-    }
-    // What is still on its way to the disk would be part of what is measured.
-    file.sync_all().expect("synced");
-    hasher.finalize()
-}
-
-/// BLAKE3 of the one file of a folder.
-pub fn hash_in(folder: &Path) -> blake3::Hash {
-    let names: Vec<PathBuf> = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
-    let [only] = names.as_slice() else { panic!("{} holds {} files", folder.display(), names.len()) };
-    hash(only)
-}
-
-/// BLAKE3 of a file.
-pub fn hash(path: &Path) -> blake3::Hash {
-    let mut file = File::open(path).expect("a file");
-    let (mut piece, mut hasher) = (vec![0; 1024 * 1024], blake3::Hasher::new());
-    loop {
-        let count = file.read(&mut piece).expect("read");
-        if count == 0 {
-            return hasher.finalize();
-        }
-        hasher.update(piece.get(..count).unwrap_or_default());
     }
 }

@@ -12,7 +12,8 @@ use confkit::clock;
 
 use crate::{
     Options,
-    place::{Place, fill, hash, hash_in},
+    files::{fill, hash, hash_in},
+    place::Place,
     process::{self, Program, cpu, own},
 };
 

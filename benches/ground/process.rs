@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -31,6 +31,8 @@ pub struct Ended {
     pub at: Instant,
     /// Processor time of all its threads, of itself and of the kernel for it.
     pub cpu: Duration,
+    /// How.
+    pub status: ExitStatus,
 }
 
 impl Program {
@@ -78,6 +80,21 @@ impl Program {
 
     /// Waits for its end, which must be a good one.
     pub fn end(mut self) -> Ended {
+        let (ended, said) = self.wait();
+        if !ended.status.success() {
+            let name = self.name.clone();
+            panic!("{name} ended with {}: {said}\n{}", ended.status, self.complaints());
+        }
+        ended
+    }
+
+    /// Waits for its end, whatever that is.
+    pub fn end_anyhow(mut self) -> Ended {
+        self.wait().0
+    }
+
+    /// Waits for its end. What it has still said is there, too.
+    fn wait(&mut self) -> (Ended, String) {
         // A pipe that nobody reads would keep it from ending.
         let mut said = String::new();
         let output = self.output.take().map(|mut output| output.read_to_string(&mut said));
@@ -85,13 +102,13 @@ impl Program {
         let pid = Pid::from_raw(self.pid() as i32);
         // What it has cost can be read until it is reaped.
         waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT).expect("it is ours");
-        let ended = Ended { at: clock::now(), cpu: cpu(self.pid()) };
-        let status = self.child.wait().expect("it is ours");
-        if !status.success() {
-            let name = self.name.clone();
-            panic!("{name} ended with {status}: {said}\n{}", self.complaints());
-        }
-        ended
+        let (at, cpu) = (clock::now(), cpu(self.pid()));
+        (Ended { at, cpu, status: self.child.wait().expect("it is ours") }, said)
+    }
+
+    /// Ends it as SIGKILL does.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it is ours");
     }
 
     pub fn is_running(&mut self) -> bool {
@@ -145,8 +162,17 @@ pub fn cpu(pid: u32) -> Duration {
 
 /// The most memory that a process ever had (`VmHWM`), in MiB.
 pub fn peak_memory(pid: u32) -> f64 {
+    memory(pid, "VmHWM:")
+}
+
+/// The memory that a process has (`VmRSS`), in MiB.
+pub fn resident_memory(pid: u32) -> f64 {
+    memory(pid, "VmRSS:")
+}
+
+fn memory(pid: u32, which: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line");
+    let line = status.lines().find_map(|line| line.strip_prefix(which)).expect("a line");
     line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
 }
 
