@@ -42,6 +42,7 @@ deny:
 bench:
 	benches/side-by-side/mixers.sh
 	benches/side-by-side/callers.sh
+	benches/side-by-side/relay.sh
 	$(CARGO) bench --locked --bench transfers
 
 fuzz:
