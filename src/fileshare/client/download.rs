@@ -347,7 +347,9 @@ impl Download {
             State::Header(..) | State::Preparing(..) | State::Moving(_) | State::Verifying(_) => true,
         };
         let packet = fault.failure().map(|failure| match fault {
-            Fault::CancelledHere => self.route.packet(Kind::Cancel, 0, 0, Cancel { reason: failure.text }.to_bytes()),
+            Fault::CancelledHere => {
+                self.route.packet(Kind::Cancel, 0, 0, Cancel { reason: "the receiver gave it up".to_owned() }.to_bytes())
+            }
             _ => self.route.packet(Kind::Error, 0, 0, failure.to_bytes()),
         });
         self.finish(Err(fault));

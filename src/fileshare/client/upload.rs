@@ -370,7 +370,9 @@ impl Upload {
             State::Moving(_) => true,
         };
         let packet = fault.failure().map(|failure| match fault {
-            Fault::CancelledHere => self.route.packet(Kind::Cancel, 0, 0, Cancel { reason: failure.text }.to_bytes()),
+            Fault::CancelledHere => {
+                self.route.packet(Kind::Cancel, 0, 0, Cancel { reason: "the sharer ended the share".to_owned() }.to_bytes())
+            }
             _ => self.route.packet(Kind::Error, 0, 0, failure.to_bytes()),
         });
         self.finish(Err(fault));

@@ -240,8 +240,8 @@ impl Lead {
             if let TransferError::Fault(Fault::Refused(why)) = &error
                 && why.code == FailureCode::Ended
             {
-                // The file server was quicker than the conference.
-                return Err(Stop::Ended(Some(why.clone())));
+                // The file server was quicker than the conference, which knows better why.
+                return Err(Stop::Ended(self.reason(None).await.or_else(|| Some(why.clone()))));
             }
             if self.moved() > before {
                 (broken, still) = (0, clock::now());
