@@ -308,7 +308,7 @@ fn events() -> Vec<(&'static str, Value)> {
     ];
     let (share, some) = (|| "share-1".to_owned(), || Some("x".to_owned()));
     let moved = [
-        Moved::Shared { at, share: share(), entries: 1, bytes: Some(1) },
+        Moved::Shared { at, share: share(), entries: 1, bytes: Some(1), files: None },
         Moved::Uploaded { at, share: share(), bytes: 1 },
         Moved::Finished {
             at,

@@ -90,4 +90,5 @@ fn whoever_has_no_right_is_told_so() {
     guest.env_remove("CONFKIT_USER").env_remove("CONFKIT_CREDENTIALS");
     let refused = guest.output().expect("fshare runs");
     assert_eq!(code(&refused), 3, "guests share nothing: {}", said(&refused));
+    assert!(said(&refused).contains("--as"), "and are told how to be somebody: {}", said(&refused));
 }

@@ -183,6 +183,9 @@ fn what_cannot_be_put_down_is_not_accepted_and_the_share_goes_on() {
     assert!(said(&taken).contains("--rename"), "{}", said(&taken));
     let several = get(&both.share, "-");
     assert_eq!(code(&several), 2, "{}", said(&several));
+    place.write("folder/both/two.txt", b"in the way");
+    let inside = get(&both.share, "folder");
+    assert_eq!((code(&inside), place.path("folder/both/one.txt").exists()), (5, false), "{}", said(&inside));
     let nowhere = get(&notes.share, "/proc/nowhere");
     assert_eq!(code(&nowhere), 1, "{}", said(&nowhere));
     // Of several, those that can be put down are.
@@ -419,4 +422,61 @@ fn an_account_counts_once_in_however_many_dialogs_it_received() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let members = ended.last("finished")["members"].as_array().expect("a list").clone();
     assert_eq!((members.len(), members[0]["state"].as_str()), (1, Some("complete")), "{members:?}");
+}
+
+#[test]
+fn what_is_no_file_in_a_folder_is_passed_over_and_told() {
+    let place = Place::new();
+    place.write("sent/notes.txt", b"notes");
+    place.write("sent/.large.bin.0a1b2c3d-0.confkit-part", b"half");
+    nix::unistd::mkfifo(&place.path("sent/pipe"), nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    let sharing = place.sharing(&["sent"], None);
+    assert_eq!(code(&place.fshare("bob", &["get", "standup", "--output", "bob"])), 0);
+    let names: Vec<String> = contents(&place.path("bob")).iter().map(|(path, _)| path.display().to_string()).collect();
+    assert_eq!(names, ["sent/notes.txt"]);
+    let ended = sharing.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for told in ["sent/pipe is not shared: it is a pipe", ".confkit-part is not shared: it is a partial file", "fshare get standup share-1"]
+    {
+        assert!(ended.said.contains(told), "{told}: {ended:?}");
+    }
+    let itself = place.fshare("alice", &["share", "standup", "sent/pipe"]);
+    assert_eq!(code(&itself), 2, "named itself it must be one: {}", said(&itself));
+}
+
+#[test]
+fn what_cannot_be_shared_is_said_in_plain_words() {
+    let place = Place::new();
+    let missing = place.fshare("alice", &["share", "standup", "nofile"]);
+    assert!(said(&missing).contains("nofile cannot be read: No such file") && code(&missing) == 4, "{}", said(&missing));
+    let root = place.fshare("alice", &["share", "standup", "/"]);
+    assert!(said(&root).contains("name what is in it") && code(&root) == 2, "{}", said(&root));
+    let nowhere = place.fshare("alice", &["get", "nowhere"]);
+    assert!(said(&nowhere).contains("confctl list"), "{}", said(&nowhere));
+}
+
+#[test]
+fn an_upload_of_standard_input_that_is_broken_off_says_that_it_is_lost() {
+    let place = Place::new();
+    let mut sharing = place.sharing(&["-", "--limit", "1MiB/s"], Some(&bytes(12_000_000)));
+    sharing.until_moved(1);
+    sharing.signal(Signal::SIGINT);
+    let ended = sharing.end();
+    let told = ended.error()["message"].as_str().unwrap_or_default().to_owned();
+    assert!(ended.code == Some(130) && told.contains("standard input cannot be read again"), "{ended:?}");
+}
+
+#[test]
+fn whoever_waits_for_a_share_is_told_whose_it_is_and_who_ended_it() {
+    let place = Place::new();
+    place.write("large.bin", bytes(12_000_000));
+    let mut bob = place.start("bob", &["get", "standup", "--output", "bob"]);
+    while !said(&place.program(CONFCTL, &["--json", "show", "standup"]).output().expect("it runs")).contains("sip:bob@") {}
+    let sharing = place.sharing(&["large.bin", "--limit", "1MiB/s", "--for", "3s"], None);
+    let offered = bob.until("offered");
+    assert!(offered["from"].as_str().is_some_and(|from| from.starts_with("sip:alice@")), "{offered}");
+    assert_eq!(sharing.end().code, Some(7));
+    let ended = bob.end();
+    let told = ended.error()["message"].as_str().unwrap_or_default().to_owned();
+    assert!(ended.code == Some(6) && told.contains("the sharer ended the share") && !told.contains("here"), "{ended:?}");
 }

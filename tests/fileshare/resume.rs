@@ -167,10 +167,11 @@ fn what_was_got_of_a_share_that_was_ended_serves_when_the_same_files_are_shared_
     let ended = place.fshare("alice", &["unshare", "standup"]);
     assert_eq!(code(&ended), 0, "{}", said(&ended));
     let got = got.end();
-    assert_eq!(got.code, Some(9), "{got:?}");
+    assert_eq!(got.code, Some(6), "it cannot be gone on with now: {got:?}");
     assert_eq!(sharing.end().code, Some(6));
     let known = place.transfers("download");
     let transfer = known[0]["transfer"].as_str().expect("a name");
+    assert_eq!(got.error()["transfer"].as_str(), Some(transfer), "but later: {got:?}");
     let over = place.fshare("bob", &["resume", transfer]);
     assert_eq!(code(&over), 4, "nobody shares it: {}", said(&over));
     let sharing = place.sharing(&["large.bin"], None);
@@ -217,7 +218,7 @@ fn a_transfer_can_be_given_up() {
     let cancelled = place.fshare("alice", &["cancel", ours["transfer"].as_str().expect("a name")]);
     assert_eq!(code(&cancelled), 0, "{}", said(&cancelled));
     assert!(!place.shares("alice").iter().any(|known| known["share"] == share.as_str()), "the share is ended");
-    assert_eq!(got.end().code, Some(9), "whoever was getting it is told");
+    assert_eq!(got.end().code, Some(6), "whoever was getting it is told");
 }
 
 #[test]

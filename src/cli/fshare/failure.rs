@@ -1,7 +1,7 @@
 //! What a failed transfer means to whoever typed the command.
 
 use crate::{
-    cli::{ExitCode, Failure, output::safe_line},
+    cli::{ExitCode, Failure, output::safe_line, settings::Context},
     fileshare::{
         client::TransferError,
         wire::{self, FailureCode},
@@ -27,14 +27,19 @@ pub fn code(code: FailureCode) -> ExitCode {
 pub fn said(what: &str, why: Option<&wire::Failure>, record: Option<&TransferName>) -> Failure {
     let text = why.map_or_else(|| "without a reason".to_owned(), |why| why.text.clone());
     let failure = Failure::new(why.map_or(ExitCode::Declined, |why| code(why.code)), format!("{what}: {}", safe_line(&text)));
-    let failure = resumable(failure, record);
     match record {
-        // The share is gone; what there is of it serves when the same files are shared again.
+        // The share is gone: it is not only broken off. What there is of it serves when the same files are shared again.
         Some(name) if why.is_none_or(|why| why.code != FailureCode::Unreachable) => {
-            failure.hint(format!("when the same files are shared again, go on with: fshare resume {name}"))
+            failure.hint(format!("when the same files are shared again, go on with: fshare resume {name}")).of_transfer(name)
         }
-        _ => failure,
+        _ => resumable(failure, record),
     }
+}
+
+/// Who came without an account may have wanted to come with one.
+pub fn of_guest(failure: Failure, context: &Context) -> Failure {
+    let guest = context.settings.config.user.is_none() && failure.code == ExitCode::Denied && failure.hint.is_none();
+    if guest { failure.hint("you are here as a guest: name your account with --as, or CONFKIT_USER") } else { failure }
 }
 
 /// A transfer that failed here.
@@ -80,7 +85,9 @@ pub fn of_source(error: &SourceError) -> Failure {
     let code = match error {
         SourceError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => ExitCode::NotFound,
         SourceError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => ExitCode::Denied,
-        SourceError::Name { .. } | SourceError::Twice { .. } | SourceError::Special { .. } => ExitCode::Usage,
+        SourceError::Name { .. } | SourceError::Nameless { .. } | SourceError::Twice { .. } | SourceError::Special { .. } => {
+            ExitCode::Usage
+        }
         _ => ExitCode::Failed,
     };
     Failure::new(code, format!("failed to read what is to be shared: {error}"))

@@ -137,6 +137,8 @@ struct Getting<'a> {
     bars: BTreeMap<ShareId, Bar>,
     /// The list is there.
     listed: bool,
+    /// Until when the list is waited for that says more of what was offered since.
+    unnamed: Option<Instant>,
     begun: usize,
     commands: Commands,
     failure: Option<Failure>,
@@ -153,6 +155,7 @@ impl<'a> Getting<'a> {
             wanted: BTreeSet::new(),
             bars: BTreeMap::new(),
             listed: false,
+            unnamed: None,
             begun: 0,
             commands: Commands::default(),
             failure: None,
@@ -179,7 +182,11 @@ impl<'a> Getting<'a> {
                     transfers.hear(&event);
                     match event {
                         SharingEvent::Offered { share, offer } => {
-                            // The list says more than a line.
+                            // The list says more than a line: who shares, and the names of several files.
+                            if self.listed && offer.from.is_empty() && !self.known.contains_key(&share) {
+                                session.tell(SharingCommand::List).await;
+                                self.unnamed = Some(Instant::from(clock::now()) + OFFERS);
+                            }
                             self.known.entry(share).or_insert_with(|| (offer.from.clone(), offer.batch.clone()));
                             self.offered.insert(share);
                             self.decide(transfers).await?;
@@ -189,7 +196,10 @@ impl<'a> Getting<'a> {
                                 self.known.extend(shares.into_iter().map(|share| (share.share, (share.from, share.batch))));
                                 shares::bounded(self.known.len())?;
                                 if !more {
-                                    self.on_listed()?;
+                                    self.unnamed = None;
+                                    if !self.listed {
+                                        self.on_listed()?;
+                                    }
                                     self.decide(transfers).await?;
                                 }
                             }
@@ -208,6 +218,10 @@ impl<'a> Getting<'a> {
                     for share in std::mem::take(&mut self.wanted) {
                         self.begin(transfers, share).await?;
                     }
+                }
+                () = until(self.unnamed), if self.unnamed.is_some() => {
+                    self.unnamed = None;
+                    self.decide(transfers).await?;
                 }
                 () = until(unlisted), if unlisted.is_some() => return Err(shares::unsaid()),
                 () = until(patience), if patience.is_some() && self.begun == 0 => {
@@ -236,7 +250,7 @@ impl<'a> Getting<'a> {
             let found: Vec<ShareId> = self.known.iter().filter(|(share, (_, batch))| fits(share, batch)).map(|(share, _)| *share).collect();
             if found.is_empty() {
                 return Err(Failure::new(ExitCode::NotFound, format!("nothing of the name \"{}\" is shared", safe_line(name)))
-                    .hint("fshare shares CONF lists what is"));
+                    .hint(format!("fshare shares {} lists what is", self.args.room)));
             }
             self.wanted.extend(found);
         }
@@ -256,7 +270,7 @@ impl<'a> Getting<'a> {
 
     /// What is offered is taken or declined, once it is known what is wanted.
     async fn decide(&mut self, transfers: &mut Transfers) -> Result<(), Failure> {
-        if !self.listed {
+        if !self.listed || self.unnamed.is_some() {
             return Ok(());
         }
         for share in std::mem::take(&mut self.offered) {
@@ -293,7 +307,7 @@ impl<'a> Getting<'a> {
         };
         let progress = transfers.receive(share, batch.id, downloader).await;
         let progress = progress.map_err(|error| failure::of_transfer("failed to receive", &error, None))?;
-        self.bars.insert(share, Bar::new(output, share, batch, progress));
+        self.bars.insert(share, Bar::new(output, share, batch, progress).received());
         self.begun += 1;
         Ok(())
     }

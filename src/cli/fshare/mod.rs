@@ -106,7 +106,7 @@ impl Program for Args {
             }
             _ => {}
         }
-        match &self.command {
+        let ended = match &self.command {
             Command::Send(args) => channel::send::run(args, context).await,
             Command::Recv(args) => channel::recv::run(args, context).await,
             Command::Share(args) => share::run(args, context).await,
@@ -118,6 +118,7 @@ impl Program for Args {
             Command::Cancel(args) => records::cancel(args, context).await,
             // Answered above.
             _ => Ok(()),
-        }
+        };
+        ended.map_err(|failure| failure::of_guest(failure, context))
     }
 }

@@ -27,7 +27,7 @@ use crate::{
         client::{Downloaded, Downloader, TransferError},
         wire::control::Batch,
     },
-    transfer::{Entry, Kind, Manifest, Overwrite, Record, RecordStore, Sink, SinkError, SinkOptions, TransferName},
+    transfer::{Entry, Kind, Overwrite, Record, RecordStore, Sink, SinkError, SinkOptions, TransferName},
 };
 
 /// What happens with files that are there already.
@@ -176,11 +176,8 @@ pub async fn into_folder(target: &Target<'_>, share: ShareId, batch: &Batch, con
 
 /// Looks at the folder before anything is accepted: what cannot be put down is better not asked for.
 async fn look(folder: &Path, policy: Policy, batch: &Batch) -> Result<(), Failure> {
-    let named = batch.files.iter().filter_map(|file| Some(Entry::new(file.name.parse().ok()?, Kind::File { size: file.size })));
-    // Names that do not fit together are told by whoever gets the manifest.
-    let known = Manifest::new(named.collect()).or_else(|_| Manifest::new(Vec::new()));
-    let Ok(known) = known else { return Ok(()) };
-    let looked = Sink::look(folder, known, batch.bytes.unwrap_or(0), policy.overwrite()).await;
+    let known = batch.files.iter().filter_map(|file| Some(Entry::new(file.name.parse().ok()?, Kind::File { size: file.size })));
+    let looked = Sink::look(folder, known.collect(), batch.bytes.unwrap_or(0), policy.overwrite()).await;
     looked.map_err(|error| failure::of_transfer("it cannot be received", &TransferError::Sink(error), None))
 }
 

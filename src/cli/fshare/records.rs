@@ -161,7 +161,9 @@ pub async fn found(records: &RecordStore, text: &str) -> Result<(TransferName, R
 /// A record that cannot be taken up.
 pub fn untaken(name: &TransferName, error: ResumeError) -> Failure {
     match error {
-        ResumeError::Busy(_) => Failure::new(ExitCode::Conflict, format!("{name} is running already")),
+        ResumeError::Busy(_) => {
+            Failure::new(ExitCode::Conflict, format!("{name} is running already")).hint("Ctrl-C where it runs breaks it off")
+        }
         error => Failure::new(ExitCode::Failed, format!("failed to go on: {}", safe_line(&error.to_string())))
             .hint(format!("give it up with: fshare cancel {name}")),
     }

@@ -255,7 +255,7 @@ impl Receiving<'_> {
                     } else if let Some(downloader) = self.waiting.take() {
                         let progress = transfers.receive(*share, batch.id, downloader).await;
                         let progress = progress.map_err(|error| failure::of_transfer("failed to receive", &error, None))?;
-                        self.bar = Some(Bar::new(output, *share, batch, progress));
+                        self.bar = Some(Bar::new(output, *share, batch, progress).received());
                     }
                 }
             }

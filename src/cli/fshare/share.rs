@@ -5,7 +5,7 @@ use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 use super::{call::Call, failure, kept::Named, sharing::Sharing};
 use crate::{
     cli::{
-        Failure,
+        Failure, Output,
         output::safe_line,
         secret::PinFile,
         settings::Context,
@@ -95,7 +95,7 @@ pub fn rate(text: &str) -> Result<Bandwidth, String> {
 ///
 /// # Errors
 /// A file cannot be read, or has a name that cannot travel.
-pub async fn source(paths: &[PathBuf], name: &str, follow_links: bool) -> Result<Source, Failure> {
+pub async fn source(paths: &[PathBuf], name: &str, follow_links: bool, output: &Output) -> Result<Source, Failure> {
     let options = SourceOptions { follow_links, ..SourceOptions::default() };
     if paths.iter().any(|path| path.as_os_str() == "-") {
         if paths.len() > 1 {
@@ -104,7 +104,15 @@ pub async fn source(paths: &[PathBuf], name: &str, follow_links: bool) -> Result
         let name = SafePath::new(name).map_err(|why| Failure::usage(format!("--name {}: {why}", safe_line(name))))?;
         return Source::from_stream(name, Box::new(std::io::stdin()), options).map_err(|error| failure::of_source(&error));
     }
-    Source::from_paths(paths.to_vec(), options).await.map_err(|error| failure::of_source(&error))
+    let source = Source::from_paths(paths.to_vec(), options).await.map_err(|error| failure::of_source(&error))?;
+    let skipped = source.skipped();
+    for (path, what) in &skipped.first {
+        output.warn(format_args!("{} is not shared: it is {what}", safe_line(path)));
+    }
+    if skipped.more > 0 {
+        output.warn(format_args!("{} more are not shared", skipped.more));
+    }
+    Ok(source)
 }
 
 /// What a bar needs to know of a source.
@@ -139,7 +147,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         Some(name) => name.as_str(),
         None => "stdin",
     };
-    let source = source(&args.paths, name, args.follow_links).await?;
+    let source = source(&args.paths, name, args.follow_links, &context.output).await?;
     let (batch, manifest) = (shown(&source), source.manifest().clone());
     let uploader = Uploader::new(source).map_err(|error| failure::of_transfer("failed to share", &error, None))?;
     let user = context.settings.config.user.as_ref().map(ToString::to_string);
@@ -150,7 +158,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let named = named.map(|named| Named { conference: call.uri.clone(), server, to: args.to.clone(), limit, ..named });
     let opening = if args.via == Via::Info { Opening::Info } else { Opening::Reinvite };
     let how = ShareOptions { opening, recipients: args.to.clone(), batch: None };
-    let sharing = Sharing::new(context, batch, manifest).lasting(args.length).named(named);
+    let sharing = Sharing::new(context, batch, manifest).within(&args.room).lasting(args.length).named(named);
     let shared = sharing.open(&mut call, uploader, how).await;
     call.leave().await;
     shared

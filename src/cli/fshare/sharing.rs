@@ -19,7 +19,7 @@ use super::{
     show::{Bar, Moved, at, human, tell},
 };
 use crate::{
-    cli::{ExitCode, Failure, output::safe_line, settings::Context},
+    cli::{ExitCode, Failure, output::safe_line, settings::Context, values::Room},
     clock,
     conference::{client::TerminalEvent, wire::Timestamp},
     fileshare::{
@@ -53,6 +53,8 @@ pub struct Sharing<'a> {
     to: Vec<String>,
     /// It was said who of them is not here.
     missed: bool,
+    /// The conference, as it was named; where receivers are to be told how they come to it.
+    room: Option<String>,
     /// It ends by itself after this time.
     length: Option<Duration>,
     /// When that is.
@@ -88,6 +90,7 @@ impl<'a> Sharing<'a> {
             manifest,
             to: Vec::new(),
             missed: false,
+            room: None,
             length: None,
             until: None,
             named: None,
@@ -109,6 +112,12 @@ impl<'a> Sharing<'a> {
     #[must_use]
     pub fn lasting(self, length: Option<Duration>) -> Self {
         Self { length, ..self }
+    }
+
+    /// In the conference of this name: others are told how to receive it.
+    #[must_use]
+    pub fn within(self, room: &Room) -> Self {
+        Self { room: Some(room.to_string()), ..self }
     }
 
     /// It is for somebody in particular.
@@ -412,10 +421,20 @@ impl<'a> Sharing<'a> {
 
     /// Ctrl-C: who was waited for has not got it.
     fn interrupted(&self) -> Failure {
-        let Some((who, (bytes, _))) = self.broken.iter().next() else { return Failure::silent(ExitCode::Interrupted) };
+        let Some((who, (bytes, _))) = self.broken.iter().next() else { return self.interrupted_upload() };
         let more = if self.broken.len() > 1 { format!(", and {} more are without it", self.broken.len() - 1) } else { String::new() };
         let text = format!("the share was ended: {} broke off at {} and had not come back{more}", safe_line(who), human(*bytes));
         Failure::new(ExitCode::Interrupted, text)
+    }
+
+    /// Ctrl-C: an upload that is not kept is lost, and why that is so.
+    fn interrupted_upload(&self) -> Failure {
+        if self.uploaded || self.kept.is_some() || self.ours.is_none() {
+            return Failure::silent(ExitCode::Interrupted);
+        }
+        let stream = self.manifest.files().any(|(_, entry)| entry.size().flatten().is_none());
+        let why = if stream { "standard input cannot be read again" } else { "no record of it could be kept, or there is no account" };
+        Failure::new(ExitCode::Interrupted, format!("the share was ended before all was uploaded, and cannot be gone on with: {why}"))
     }
 
     /// The time is up. Asked once who has it by now; without an answer nobody does.
@@ -447,8 +466,11 @@ impl<'a> Sharing<'a> {
         let output = &self.context.output;
         match event {
             TransferEvent::Shared { share, batch, .. } => {
-                let (entries, bytes) = (self.batch.entries.into(), self.batch.bytes);
-                tell(output, &Moved::Shared { at: at(), share: share.to_string(), entries, bytes })?;
+                let (entries, bytes, files) = (self.batch.entries.into(), self.batch.bytes, Some(self.manifest.files().len() as u64));
+                tell(output, &Moved::Shared { at: at(), share: share.to_string(), entries, bytes, files })?;
+                if let Some(room) = &self.room {
+                    output.note(format_args!("others receive it with: fshare get {room} {share}"));
+                }
                 self.until = self.length.map(|length| clock::now() + length);
                 let bar = self.progress.take().map(|progress| Bar::new(output, share, &self.batch, progress));
                 self.ours = Some((share, bar));
@@ -464,7 +486,9 @@ impl<'a> Sharing<'a> {
                 if let Some(named) = self.named.take() {
                     match Kept::begin(&named.lasting(self.length), share, batch, &self.manifest).await {
                         Ok(kept) => self.kept = kept,
-                        Err(failure) => output.note(format!("broken off, it cannot be gone on with: {}", failure.message)),
+                        Err(failure) => {
+                            output.note(format!("where this upload breaks off, it cannot be gone on with: {}", failure.message))
+                        }
                     }
                 }
                 Ok(())
@@ -472,6 +496,9 @@ impl<'a> Sharing<'a> {
             TransferEvent::NotShared { why, .. } => Err(failure::said("the conference does not take the share", Some(&why), None)),
             TransferEvent::Uploaded { share, bytes } => {
                 self.uploaded = true;
+                if let Some((_, Some(bar))) = &mut self.ours {
+                    bar.uploaded();
+                }
                 // Who is there is worth a word where nobody is.
                 transfers.ask(share).await;
                 tell(output, &Moved::Uploaded { at: at(), share: share.to_string(), bytes })

@@ -1,6 +1,6 @@
 //! What is shown while files move: bars for people, events for programs (`docs/json.md`).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::sync::watch;
@@ -15,7 +15,7 @@ use crate::{
     fileshare::{
         ShareId,
         client::{Downloaded, Snapshot},
-        wire::control::{Batch, Member, MemberState},
+        wire::control::{Batch, MAX_FILES, Member, MemberState},
     },
 };
 
@@ -33,6 +33,9 @@ pub enum Moved {
         entries: u64,
         /// Bytes, where known.
         bytes: Option<u64>,
+        /// Files in it, for people.
+        #[serde(skip)]
+        files: Option<u64>,
     },
     /// All of it is at the server.
     Uploaded {
@@ -215,7 +218,9 @@ impl Report for Moved {
     fn page(&self, page: &mut Page) {
         let name = |share: &String| Text::strong(share);
         match self {
-            Self::Shared { share, entries, bytes, .. } => page.line([name(share), Text::from(format!(": {}", amount(*entries, *bytes)))]),
+            Self::Shared { share, entries, bytes, files, .. } => {
+                page.line([name(share), Text::from(format!(": {}", amount(*files, *entries, *bytes)))])
+            }
             Self::Uploaded { share, bytes, .. } => page.line([name(share), Text::from(format!(": uploaded, {}", human(*bytes)))]),
             Self::Finished { share, members, .. } => {
                 let complete: Vec<&str> = members.iter().filter(|m| m.state == "complete").map(|m| m.who.as_str()).collect();
@@ -230,7 +235,9 @@ impl Report for Moved {
                 page
             }
             Self::Offered { share, from, entries, bytes, names, wanted, .. } => {
-                let what = if names.len() == 1 { names.first().cloned().unwrap_or_default() } else { amount(*entries, *bytes) };
+                // Where not all are named, it is not known how many of the entries are files.
+                let named = Some(names.len() as u64).filter(|_| !names.is_empty() && names.len() < MAX_FILES);
+                let what = if names.len() == 1 { names.first().cloned().unwrap_or_default() } else { amount(named, *entries, *bytes) };
                 let sized =
                     if names.len() == 1 { bytes.map(|bytes| format!(", {}", human(bytes))).unwrap_or_default() } else { String::new() };
                 let by = if from.is_empty() { String::new() } else { format!(" from {from}") };
@@ -238,7 +245,10 @@ impl Report for Moved {
                 page.line([name(share), Text::from(format!("{by}: {what}{sized}{hint}"))])
             }
             Self::Received { share, bytes, files, .. } => {
-                page.line([name(share), Text::from(format!(": received and verified, {}", amount(files.len() as u64, Some(*bytes))))]);
+                page.line([
+                    name(share),
+                    Text::from(format!(": received and verified, {}", amount(Some(files.len() as u64), 0, Some(*bytes)))),
+                ]);
                 if files.len() <= 20 {
                     for file in files {
                         let path = file.path.clone().unwrap_or_else(|| format!("{} (skipped)", file.name));
@@ -264,9 +274,13 @@ impl Report for Moved {
 /// Of those who have it, how many are named on the line that says so.
 const NAMED: usize = 3;
 
-/// `3 files, 1.2 MiB`.
-fn amount(entries: u64, bytes: Option<u64>) -> String {
-    let count = if entries == 1 { "1 file".to_owned() } else { format!("{entries} files") };
+/// `3 files, 1.2 MiB`; where it is not known how many are files, `3 files and folders, 1.2 MiB`.
+fn amount(files: Option<u64>, entries: u64, bytes: Option<u64>) -> String {
+    let count = match (files, entries) {
+        (Some(1), _) | (None, 1) => "1 file".to_owned(),
+        (Some(files), _) => format!("{files} files"),
+        (None, entries) => format!("{entries} files and folders"),
+    };
     bytes.map_or(count.clone(), |bytes| format!("{count}, {}", human(bytes)))
 }
 
@@ -291,7 +305,34 @@ pub struct Bar {
     retries: u32,
     /// Who is waited for, where somebody is.
     waiting: String,
-    told: Option<std::time::Instant>,
+    /// All of it is at the server.
+    uploaded: bool,
+    /// Of a download: since when nothing has come.
+    still: Option<Still>,
+    told: Option<Instant>,
+}
+
+/// How long nothing may come before that is said.
+const STILL: Duration = Duration::from_secs(10);
+
+/// Whether a download stands still.
+#[derive(Debug)]
+struct Still {
+    /// As it was when something came last.
+    bytes: u64,
+    since: Instant,
+    told: bool,
+}
+
+impl Still {
+    /// So much is here now: whether it is to be said that nothing comes. Once, until something comes again.
+    fn on(&mut self, now: Instant, bytes: u64) -> bool {
+        if bytes != self.bytes {
+            *self = Self { bytes, since: now, told: false };
+        }
+        let late = now.saturating_duration_since(self.since) >= STILL;
+        late && !std::mem::replace(&mut self.told, late)
+    }
 }
 
 /// A file in the stream of its batch.
@@ -316,7 +357,24 @@ impl Bar {
             Span { start, end, name: file.name.clone() }
         });
         let files = files.collect();
-        Self { bar, share, progress, files, file: None, retries: 0, waiting: String::new(), told: None }
+        Self { bar, share, progress, files, file: None, retries: 0, waiting: String::new(), uploaded: false, still: None, told: None }
+    }
+
+    /// The same for a download: where nothing comes for a while, its sharer may be gone, and that is said.
+    #[must_use]
+    pub fn received(self) -> Self {
+        Self { still: Some(Still { bytes: 0, since: clock::now(), told: false }), ..self }
+    }
+
+    /// All of it is at the server: who is waited for is all that is left to say.
+    pub fn uploaded(&mut self) {
+        (self.uploaded, self.file) = (true, None);
+        self.rest();
+    }
+
+    fn rest(&self) {
+        let waiting = if self.waiting.is_empty() { ", waiting for whoever receives it" } else { &self.waiting };
+        self.bar.rests(&format!("{}: uploaded{waiting}", self.share));
     }
 
     /// Bytes moved.
@@ -342,7 +400,20 @@ impl Bar {
 
     /// Redraws.
     pub fn draw(&mut self, output: &Output) {
+        if self.uploaded {
+            return self.rest();
+        }
         let now = *self.progress.borrow_and_update();
+        let over = now.progress.total.is_some_and(|total| now.progress.bytes >= total);
+        if let Some(still) = self.still.as_mut().filter(|_| !over)
+            && still.on(clock::now(), now.progress.bytes)
+        {
+            output.note(format_args!(
+                "{}: nothing has come for {} s; its sharer may be gone, and is waited for (Ctrl-C breaks off)",
+                self.share,
+                STILL.as_secs()
+            ));
+        }
         let (bytes, total) = (now.progress.bytes, now.progress.total);
         let counted = match now.progress.files_total {
             0 | 1 => String::new(),
@@ -388,5 +459,26 @@ impl Bar {
         if let Some((start, bar)) = &self.file {
             bar.at(bytes.saturating_sub(*start), Some(size));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn that_nothing_comes_is_said_once_until_something_comes() {
+        let start = clock::now();
+        let mut still = Still { bytes: 0, since: start, told: false };
+        let mut said = |second, bytes| still.on(start + Duration::from_secs(second), bytes);
+        assert_eq!([said(5, 0), said(10, 0), said(20, 0)], [false, true, false]);
+        assert_eq!([said(21, 7), said(30, 7), said(31, 7), said(60, 7)], [false, false, true, false]);
+    }
+
+    #[test]
+    fn what_is_no_file_is_not_called_one() {
+        assert_eq!(amount(Some(5), 9, Some(2048)), "5 files, 2.00 KiB");
+        assert_eq!(amount(None, 9, None), "9 files and folders");
+        assert_eq!((amount(None, 1, None), amount(Some(1), 2, None)), ("1 file".to_owned(), "1 file".to_owned()));
     }
 }

@@ -64,16 +64,16 @@ impl Report for Unshared {
 /// No such share (4), it is somebody else's (3), several are ours (2).
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let mut call = Call::open(&args.room, &args.pin, get::options(None), context).await?;
-    let ended = unshare(&mut call, args.share, context).await;
+    let ended = unshare(&mut call, args, context).await;
     let conference = call.uri.clone();
     call.leave().await;
     context.output.result(&Unshared { conference, share: ended?.to_string() })
 }
 
-async fn unshare(call: &mut Call, wanted: Option<ShareId>, context: &Context) -> Result<ShareId, Failure> {
+async fn unshare(call: &mut Call, args: &Args, context: &Context) -> Result<ShareId, Failure> {
     let shares = shares::list(call, context).await?;
-    let share = choose(&shares, wanted)?;
-    end(call, share, context).await.map_err(|why| why.hint("fshare shares CONF lists what is shared"))?;
+    let share = choose(&shares, args)?;
+    end(call, share, context).await.map_err(|why| why.hint(listing(&args.room)))?;
     if let Some(ended) = shares.iter().find(|known| known.share == share) {
         // What was kept to go on with it would share it again.
         records::forget(ended.batch.id).await;
@@ -81,14 +81,18 @@ async fn unshare(call: &mut Call, wanted: Option<ShareId>, context: &Context) ->
     Ok(share)
 }
 
+fn listing(room: &Room) -> String {
+    format!("fshare shares {room} lists what is shared")
+}
+
 /// The share that is meant.
-fn choose(shares: &[ShareSummary], wanted: Option<ShareId>) -> Result<ShareId, Failure> {
-    let none = |text: String| Failure::new(ExitCode::NotFound, text).hint("fshare shares CONF lists what is shared");
-    match wanted {
+fn choose(shares: &[ShareSummary], args: &Args) -> Result<ShareId, Failure> {
+    let none = |text: String| Failure::new(ExitCode::NotFound, text).hint(listing(&args.room));
+    match args.share {
         Some(wanted) => match shares.iter().find(|share| share.share == wanted) {
             Some(share) if share.own => Ok(wanted),
             Some(share) => Err(Failure::new(ExitCode::Denied, format!("{wanted} is shared by {}", safe_line(&share.from)))
-                .hint("only its sharer ends a share; a chair can take the right with confctl revoke CONF WHO share")),
+                .hint(format!("only its sharer ends a share; a chair can take the right with confctl revoke {} WHO share", args.room))),
             None => Err(none(format!("there is no {wanted}"))),
         },
         None => {

@@ -1,8 +1,8 @@
 //! Progress on standard error, for people only: ten redraws a second at most, nothing where there is no terminal.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::safe;
 
@@ -39,7 +39,7 @@ impl Progress {
     pub(super) fn bytes(all: &MultiProgress, what: &str, total: Option<u64>) -> Self {
         let bar = total.map_or_else(ProgressBar::no_length, ProgressBar::new);
         let template = if total.is_some() {
-            "{bar:24} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta} {msg}"
+            "{percent:>3}% {wide_bar} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}{left} {msg}"
         } else {
             "{spinner} {binary_bytes} {binary_bytes_per_sec} {msg}"
         };
@@ -49,7 +49,7 @@ impl Progress {
     fn shown(all: &MultiProgress, bar: ProgressBar, template: &str, what: &str) -> Self {
         let bar = all.add(bar);
         if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
+            bar.set_style(style.with_key("left", left));
         }
         let progress = Self { bar, all: all.clone() };
         progress.says(what);
@@ -74,9 +74,25 @@ impl Progress {
         }
     }
 
+    /// Nothing moves any more, but it is not over: only words are left.
+    pub fn rests(&self, what: &str) {
+        if let Ok(style) = ProgressStyle::with_template("{msg}") {
+            self.bar.set_style(style);
+        }
+        self.says(what);
+    }
+
     /// One step done.
     pub fn step(&self) {
         self.bar.inc(1);
+    }
+}
+
+/// How long it takes still, where something moves.
+fn left(state: &ProgressState, line: &mut dyn fmt::Write) {
+    if state.per_sec() >= 1.0 {
+        // A line that cannot be written is not drawn.
+        let _ = write!(line, " {:#}", HumanDuration(state.eta()));
     }
 }
 

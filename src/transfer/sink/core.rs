@@ -114,7 +114,7 @@ impl Core {
         let created = resume::seconds(clock::wall());
         let tag = options.record.as_ref().map_or_else(|| tag(&clock::seed()), |(_, name)| record_tag(name.as_str(), created));
         let folder = Folder::open(target, tag)?;
-        let skipped = conflicts(&folder, &manifest, options.overwrite)?;
+        let skipped = conflicts(&folder, manifest.entries(), options.overwrite)?;
         enough_room(&folder, manifest.total().unwrap_or(0), options.reserve)?;
         let held = match options.record {
             None => None,
@@ -427,16 +427,16 @@ pub(super) fn record_tag(name: &str, created: u64) -> String {
 
 /// Looks at what is there already, before the first byte, and gives the entries to be skipped.
 /// Whether a batch could begin.
-pub(super) fn look(target: &Path, files: &Manifest, bytes: u64, overwrite: Overwrite) -> Result<(), SinkError> {
+pub(super) fn look(target: &Path, known: &[Entry], bytes: u64, overwrite: Overwrite) -> Result<(), SinkError> {
     let folder = Folder::open(target, String::new())?;
     folder.may_write()?;
-    conflicts(&folder, files, overwrite)?;
+    conflicts(&folder, known, overwrite)?;
     enough_room(&folder, bytes, 0)
 }
 
-fn conflicts(folder: &Folder, manifest: &Manifest, overwrite: Overwrite) -> Result<BTreeSet<usize>, SinkError> {
+fn conflicts(folder: &Folder, entries: &[Entry], overwrite: Overwrite) -> Result<BTreeSet<usize>, SinkError> {
     let (mut skipped, mut tops) = (BTreeSet::new(), BTreeMap::new());
-    for (at, entry) in manifest.entries().iter().enumerate() {
+    for (at, entry) in entries.iter().enumerate() {
         // Where the first step is not there, nothing below is.
         let top = entry.path.ancestors().next().unwrap_or(entry.path.as_str());
         let is_new = match tops.get(top) {

@@ -42,7 +42,7 @@ use self::{
 };
 use super::{
     hash::{Algorithm, Digest, Trailer},
-    manifest::Manifest,
+    manifest::{Entry, Manifest},
     name::SafePath,
     overwrite::Overwrite,
     resume::{self, Record, RecordStore, ResumeError, TransferName},
@@ -223,13 +223,13 @@ impl Sink {
     }
 
     /// Whether a batch could begin in a folder, as far as is known before it comes: the folder can be made and written to, none of the names is in
-    /// the way, and there is room for the bytes. Of a batch that is not known by its manifest, `files` has the names that are.
+    /// the way, and there is room for the bytes.
     ///
     /// # Errors
     /// As [`Sink::create`]; the folder is made all the same.
-    pub async fn look(target: &Path, files: Manifest, bytes: u64, overwrite: Overwrite) -> Result<(), SinkError> {
+    pub async fn look(target: &Path, known: Vec<Entry>, bytes: u64, overwrite: Overwrite) -> Result<(), SinkError> {
         let target = target.to_owned();
-        blocking(move || core::look(&target, &files, bytes, overwrite)).await
+        blocking(move || core::look(&target, &known, bytes, overwrite)).await
     }
 
     /// Goes on with a broken batch, with the options that it was begun with: the sender is to send from [`SinkState::written`] on.

@@ -19,7 +19,7 @@ use std::{
 use bytes::Bytes;
 use tokio::{sync::mpsc, task};
 
-use self::{digests::Digests, file::Found, stream::Retained};
+use self::{digests::Digests, file::Found, stream::Retained, walk::Walked};
 use super::{
     cursor::Cursor,
     hash::{Algorithm, Trailer},
@@ -57,6 +57,12 @@ pub enum SourceError {
         path: String,
         /// Why.
         why: NameError,
+    },
+    /// The root of the file system.
+    #[error("{path} has no name that it could be sent by: name what is in it")]
+    Nameless {
+        /// The path.
+        path: String,
     },
     /// Two of the given paths end in the same name.
     #[error("{path} and another one given would have the same name \"{name}\"")]
@@ -144,6 +150,29 @@ struct Batch {
     options: SourceOptions,
     bytes: Content,
     digests: Mutex<Digests>,
+    skipped: Skipped,
+}
+
+/// Most that is kept of what was passed over; more is counted.
+const MAX_SKIPPED: usize = 20;
+
+/// What lies in the folders of a batch and is not sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Skipped {
+    /// The first of them: the path, and what it is.
+    pub first: Vec<(String, &'static str)>,
+    /// How many more there are.
+    pub more: u64,
+}
+
+impl Skipped {
+    fn note(&mut self, path: &Path, what: &'static str) {
+        if self.first.len() < MAX_SKIPPED {
+            self.first.push((path.display().to_string(), what));
+        } else {
+            self.more += 1;
+        }
+    }
 }
 
 /// Where the bytes of a batch are.
@@ -170,8 +199,8 @@ impl Source {
     pub async fn from_paths(paths: Vec<PathBuf>, options: SourceOptions) -> Result<Self, SourceError> {
         let follow = options.follow_links;
         blocking(move || {
-            let (entries, files) = walk::walk(&paths, follow)?;
-            Ok(Self::new(Manifest::new(entries)?, options, Content::Files(files)))
+            let Walked { entries, files, skipped } = walk::walk(&paths, follow)?;
+            Ok(Self::new(Manifest::new(entries)?, options, Content::Files(files), skipped))
         })
         .await
     }
@@ -184,12 +213,17 @@ impl Source {
         let mut entry = Entry::new(name, Kind::File { size: None });
         entry.mime = walk::mime(entry.path.file_name());
         let retained = Retained::new(stream, options.algorithm);
-        Ok(Self::new(Manifest::new(vec![entry])?, options, Content::Stream(retained)))
+        Ok(Self::new(Manifest::new(vec![entry])?, options, Content::Stream(retained), Skipped::default()))
     }
 
     /// What is in it.
     pub fn manifest(&self) -> &Manifest {
         &self.0.manifest
+    }
+
+    /// What lies in the folders and is not sent: neither file nor folder nor link, or a partial file of a download.
+    pub fn skipped(&self) -> &Skipped {
+        &self.0.skipped
     }
 
     /// What digests its files.
@@ -241,10 +275,10 @@ impl Source {
         .await
     }
 
-    fn new(manifest: Manifest, mut options: SourceOptions, bytes: Content) -> Self {
+    fn new(manifest: Manifest, mut options: SourceOptions, bytes: Content, skipped: Skipped) -> Self {
         options.chunk = options.chunk.clamp(CHUNK_BOUNDS.0, CHUNK_BOUNDS.1);
         let digests = Mutex::new(Digests::new(options.algorithm, manifest.files().len()));
-        Self(Arc::new(Batch { manifest, options, bytes, digests }))
+        Self(Arc::new(Batch { manifest, options, bytes, digests, skipped }))
     }
 }
 

@@ -3,28 +3,51 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File, FileType, Metadata},
+    io,
     os::unix::fs::{FileTypeExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
 use walkdir::WalkDir;
 
-use super::{Found, SourceError, io_error};
+use super::{Found, Skipped, SourceError, io_error};
 use crate::transfer::{
     manifest::{Entry, Kind, MAX_ENTRIES, MAX_MIME, MODE_BITS, ManifestError, Mtime},
-    name::{NameError, NameFault, SafePath, shown},
+    name::{NameError, NameFault, PART_SUFFIX, SafePath, shown},
 };
 
-/// The entries of paths and of everything in them, folders before what they hold; and, for each regular file, where it was found.
-pub(super) fn walk(paths: &[PathBuf], follow: bool) -> Result<(Vec<Entry>, Vec<Found>), SourceError> {
-    let (mut entries, mut files, mut tops) = (Vec::new(), Vec::new(), BTreeSet::new());
+/// What was found.
+#[derive(Debug, Default)]
+pub(super) struct Walked {
+    /// Folders before what they hold.
+    pub(super) entries: Vec<Entry>,
+    /// For each regular file, where it was found.
+    pub(super) files: Vec<Found>,
+    /// What was passed over.
+    pub(super) skipped: Skipped,
+}
+
+/// The entries of paths and of everything in them. What is no file, folder or link, or is a partial file of a download, is passed over where
+/// it lies in a folder; only what is named itself must be one.
+pub(super) fn walk(paths: &[PathBuf], follow: bool) -> Result<Walked, SourceError> {
+    let (mut walked, mut tops) = (Walked::default(), BTreeSet::new());
+    let Walked { entries, files, skipped } = &mut walked;
     for given in paths {
         let top = top_name(given)?;
         if !tops.insert(top.clone()) {
             return Err(SourceError::Twice { path: given.display().to_string(), name: top.to_string() });
         }
-        for found in WalkDir::new(given).follow_links(follow).sort_by_file_name() {
+        let mut all = WalkDir::new(given).follow_links(follow).sort_by_file_name().into_iter();
+        while let Some(found) = all.next() {
             let found = found.map_err(|error| walk_error(given, error))?;
+            let inside = found.depth() > 0;
+            if inside && found.file_name().to_str().is_some_and(|name| name.ends_with(PART_SUFFIX)) {
+                skipped.note(found.path(), "a partial file of a download");
+                if found.file_type().is_dir() {
+                    all.skip_current_dir();
+                }
+                continue;
+            }
             if entries.len() == MAX_ENTRIES {
                 return Err(ManifestError::TooMany.into());
             }
@@ -32,7 +55,13 @@ pub(super) fn walk(paths: &[PathBuf], follow: bool) -> Result<(Vec<Entry>, Vec<F
             // The given path itself is followed when it is a link, as walkdir does.
             let meta = if found.depth() == 0 { fs::metadata(found.path()) } else { found.metadata().map_err(Into::into) };
             let meta = meta.map_err(io_error(found.path()))?;
-            let kind = kind(found.path(), &meta)?;
+            let kind = match kind(found.path(), &meta) {
+                Err(SourceError::Special { what, .. }) if inside => {
+                    skipped.note(found.path(), what);
+                    continue;
+                }
+                kind => kind?,
+            };
             if let Kind::File { .. } = kind {
                 // Whether it may be read shows now, not in the middle of the batch.
                 File::open(found.path()).map_err(io_error(found.path()))?;
@@ -49,7 +78,7 @@ pub(super) fn walk(paths: &[PathBuf], follow: bool) -> Result<(Vec<Entry>, Vec<F
             });
         }
     }
-    Ok((entries, files))
+    Ok(walked)
 }
 
 /// The media type that an extension stands for.
@@ -61,7 +90,7 @@ pub(super) fn mime(name: &str) -> Option<String> {
 /// What a given path is called in the batch: its last part. `.` and `..` are called what they are.
 fn top_name(given: &Path) -> Result<SafePath, SourceError> {
     let whole = if given.file_name().is_some() { given.to_owned() } else { fs::canonicalize(given).map_err(io_error(given))? };
-    let name = whole.file_name().unwrap_or_default();
+    let Some(name) = whole.file_name() else { return Err(SourceError::Nameless { path: given.display().to_string() }) };
     let refused = |why: NameError| SourceError::Name { path: given.display().to_string(), why };
     let name = name.to_str().ok_or_else(|| refused(not_utf8(&name.to_string_lossy())))?;
     SafePath::new(name).map_err(refused)
@@ -109,5 +138,6 @@ fn walk_error(given: &Path, error: walkdir::Error) -> SourceError {
     if error.loop_ancestor().is_some() {
         return SourceError::Circle { path: path.display().to_string() };
     }
-    io_error(&path)(error.into())
+    // Its own words would say the path once more.
+    io_error(&path)(error.into_io_error().unwrap_or_else(|| io::ErrorKind::Other.into()))
 }

@@ -86,7 +86,7 @@ impl FileArgs {
         if self.share.is_empty() {
             return Ok(None);
         }
-        let source = share::source(&self.share, "stdin", false).await?;
+        let source = share::source(&self.share, "stdin", false, &context.output).await?;
         let batch = share::shown(&source);
         let uploader = Uploader::new(source).map_err(|error| failure::of_transfer("failed to share", &error, None))?;
         let user = context.settings.config.user.as_ref().map(ToString::to_string);
@@ -124,6 +124,9 @@ pub(super) struct Files {
     bars: BTreeMap<ShareId, Bar>,
     commands: Commands,
     failure: Option<Failure>,
+    terminal: Sender<SharingCommand>,
+    /// Offered by a line, which does not say by whom; whether it is received. The list that was asked for says it.
+    untold: BTreeMap<ShareId, (Batch, bool)>,
 }
 
 impl Files {
@@ -142,12 +145,14 @@ impl Files {
             output: context.output.clone(),
             context: context.clone(),
             uri: uri.to_owned(),
-            transfers: Transfers::new(terminal, local, options),
+            transfers: Transfers::new(terminal.clone(), local, options),
             waiting: shared,
             ours: None,
             bars: BTreeMap::new(),
             commands: Commands::default(),
             failure: None,
+            terminal,
+            untold: BTreeMap::new(),
         }
     }
 
@@ -187,10 +192,23 @@ impl Files {
                         _ => Ok(()),
                     }
                 }
+                (Message::Shares { shares, .. }, _) => shares.into_iter().try_for_each(|known| self.told(known.share, &known.from)),
+                (Message::Refusal(_), _) if share.is_none() => self.all_told(),
                 _ => Ok(()),
             },
             _ => Ok(()),
         }
+    }
+
+    /// It is known by whom a share is, or that it will not be said.
+    fn told(&mut self, share: ShareId, from: &str) -> Result<(), Failure> {
+        let Some((batch, wanted)) = self.untold.remove(&share) else { return Ok(()) };
+        tell(&self.output, &Moved::offered(share, from, &batch, wanted))
+    }
+
+    fn all_told(&mut self) -> Result<(), Failure> {
+        let all: Vec<ShareId> = self.untold.keys().copied().collect();
+        all.into_iter().try_for_each(|share| self.told(share, ""))
     }
 
     /// Somebody shares: the answer must come at once, since the call's session waits for it.
@@ -217,14 +235,19 @@ impl Files {
         if !wanted {
             self.transfers.decline(share).await;
         }
-        tell(&self.output, &Moved::offered(share, &from, &batch, wanted))?;
+        self.untold.insert(share, (batch, wanted));
+        if from.is_empty() && failed.is_none() {
+            // Where there is no room to ask, or no answer, it is told with what becomes of it.
+            return if self.terminal.try_send(SharingCommand::List).is_ok() { Ok(()) } else { self.told(share, "") };
+        }
+        self.told(share, &from)?;
         failed.map_or(Ok(()), |failed| self.failed(Some(share), failed, None))
     }
 
     async fn receive(&mut self, share: ShareId, batch: &Batch, downloader: Downloader) -> bool {
         match self.transfers.receive(share, batch.id, downloader).await {
             Ok(progress) => {
-                self.bars.insert(share, Bar::new(&self.output, share, batch, progress));
+                self.bars.insert(share, Bar::new(&self.output, share, batch, progress).received());
                 true
             }
             Err(error) => {
@@ -241,6 +264,9 @@ impl Files {
 
     /// Something became of a transfer.
     pub(super) async fn became(&mut self, event: TransferEvent) -> Result<(), Failure> {
+        if let TransferEvent::Downloaded { share, .. } | TransferEvent::Failed { share, .. } | TransferEvent::Ended { share, .. } = &event {
+            self.told(*share, "")?;
+        }
         let (share, failed, record) = match event {
             TransferEvent::Shared { share, batch, .. } => {
                 let Some(ours) = &mut self.ours else { return Ok(()) };
@@ -248,14 +274,16 @@ impl Files {
                 if let Some(named) = ours.named.take() {
                     match Kept::begin(&named, share, batch, &ours.manifest).await {
                         Ok(kept) => ours.kept = kept,
-                        Err(failure) => self.output.note(format!("broken off, it cannot be gone on with: {}", failure.message)),
+                        Err(failure) => {
+                            self.output.note(format!("where this upload breaks off, it cannot be gone on with: {}", failure.message))
+                        }
                     }
                 }
                 if let Some(progress) = ours.progress.take() {
                     self.bars.insert(share, Bar::new(&self.output, share, &ours.batch, progress));
                 }
-                let (entries, bytes) = (ours.batch.entries.into(), ours.batch.bytes);
-                return tell(&self.output, &Moved::Shared { at: at(), share: share.to_string(), entries, bytes });
+                let (entries, bytes, files) = (ours.batch.entries.into(), ours.batch.bytes, Some(ours.manifest.files().len() as u64));
+                return tell(&self.output, &Moved::Shared { at: at(), share: share.to_string(), entries, bytes, files });
             }
             TransferEvent::NotShared { why, .. } => {
                 self.ours = None;
@@ -375,6 +403,7 @@ impl Files {
     /// # Errors
     /// Standard output cannot be written to.
     pub(super) async fn stop(&mut self, happenings: Option<&mut Happenings>) -> Result<(), Failure> {
+        self.all_told()?;
         let last = self.transfers.stop().await;
         let breaks_off = |event: &TransferEvent| matches!(event, TransferEvent::Failed { share, .. } if self.is_ours(*share));
         let suspended = last.iter().any(breaks_off) && self.ours.as_ref().is_some_and(|ours| ours.kept.is_some());

@@ -79,7 +79,7 @@ pub struct Args {
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let (source, content) = match &args.text {
         Some(text) => (of_text(text)?, Content::Text),
-        None => (share::source(&args.paths, &args.name, args.follow_links).await?, Content::Files),
+        None => (share::source(&args.paths, &args.name, args.follow_links, &context.output).await?, Content::Files),
     };
     let manifest = source.manifest().clone();
     let (files, total) = (manifest.files().len() as u64, manifest.total());
