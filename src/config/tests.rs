@@ -101,8 +101,8 @@ fn a_value_that_is_not_of_its_form_is_told_what_would_be() {
             "media:\n  codecs: [pcmu, opus]\n",
             "relayd.yaml:2: media.codecs[1]: \"opus\" is not pcmu or pcma: this version mixes pcmu and pcma",
         ),
-        ("roles: [as, relay]\n", "relayd.yaml:1: roles: \"relay\" comes with a later version; there are as, ms, fs, and all"),
-        ("roles: [as, sm]\n", "relayd.yaml:1: roles: \"sm\" is no role; there are as, ms, fs, and all"),
+        ("roles: [as, swarm]\n", "relayd.yaml:1: roles: \"swarm\" comes with a later version; there are as, ms, fs, relay, and all"),
+        ("roles: [as, sm]\n", "relayd.yaml:1: roles: \"sm\" is no role; there are as, ms, fs, relay, and all"),
         ("media: [1]\n", "relayd.yaml:1: media: is a list; expected keys with values"),
         ("realm:\n", ""),
         (
