@@ -7,6 +7,7 @@
 //! | [`agreement`] | the keys of two users with accounts: offer, acceptance, channel | yes |
 //! | [`code`] | what a sender reads out and a receiver types | yes |
 //! | [`identity`] | who a client is to others, and whom it knows | yes |
+//! | [`invite`] | how two users come to a channel by instant messages | yes |
 //! | [`keys`] | the keys of the two ends, and what each is made from | yes |
 //! | [`pake`] | from a code or a resume secret to a key of the two | yes |
 //! | [`relay`] | the relay's machine: who gets a channel, who may enter it, who hears what | yes |
@@ -20,6 +21,7 @@ pub mod client;
 pub mod code;
 mod id;
 pub mod identity;
+pub mod invite;
 pub mod keys;
 pub mod pake;
 pub mod relay;
