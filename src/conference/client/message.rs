@@ -33,7 +33,12 @@ pub enum MessageEvent {
 
 impl SendMessage {
     /// Sends `text` to `to` by way of the server.
-    pub fn new(now: Instant, mut endpoint: Endpoint, identity: &Identity, server: &ServerAddress, to: Uri, text: &str) -> Self {
+    pub fn new(now: Instant, endpoint: Endpoint, identity: &Identity, server: &ServerAddress, to: Uri, text: &str) -> Self {
+        Self::with_body(now, endpoint, identity, server, to, Body::new("text/plain;charset=UTF-8", text.to_owned()))
+    }
+
+    /// Sends a body of any type.
+    pub fn with_body(now: Instant, mut endpoint: Endpoint, identity: &Identity, server: &ServerAddress, to: Uri, body: Body) -> Self {
         let request = OutOfDialog {
             method: Method::Message,
             to: NameAddr::new(to.clone()),
@@ -44,7 +49,7 @@ impl SendMessage {
             route: Vec::new(),
             sequence: None,
             headers: Vec::new(),
-            body: Some(Body::new("text/plain;charset=UTF-8", text.to_owned())),
+            body: Some(body),
             credentials: identity.credentials.clone(),
         };
         let mut events = VecDeque::new();

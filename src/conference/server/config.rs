@@ -37,6 +37,8 @@ pub struct ServerConfig {
     pub nonce_life: Duration,
     /// How much guessing of passwords is borne.
     pub backoff: BackoffLimits,
+    /// Content types of messages that go only to contacts which registered with a feature tag (RFC 3840), and the tag.
+    pub features: Vec<(String, String)>,
     /// Where else things are, by purpose, for the answer to `OPTIONS sip:control@as`.
     pub services: Vec<(String, String)>,
     /// The certificate authority to trust, in PEM, for the same answer.

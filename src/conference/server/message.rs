@@ -1,6 +1,9 @@
 //! MESSAGE (RFC 3428): from user to user, passed on to the contacts of the one it is for, and answered as they answer.
+//!
+//! A message of a kind that only some terminals understand goes to those that registered with its feature tag (RFC 3840); where there is none,
+//! the sender hears so at once.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use super::node::{ApplicationServer, Relayed};
 use crate::{
@@ -9,7 +12,7 @@ use crate::{
         wire::control::ErrorCode,
     },
     sip::{
-        endpoint::{Body, Incoming, OutOfDialog, Outgoing},
+        endpoint::{Body, Incoming, OutOfDialog, Outgoing, warning},
         message::{Method, NameAddr, Request, Response},
     },
 };
@@ -28,7 +31,7 @@ impl ApplicationServer {
             return self.respond(incoming, 503, vec![("Retry-After".to_owned(), "2".to_owned())]);
         }
         let called = self.directions().called(self.now, &request.uri);
-        let Callee { contacts, credentials, .. } = match called {
+        let Callee { mut contacts, credentials, user, .. } = match called {
             Ok(callee) => callee,
             Err(why) => {
                 let status = match why.code {
@@ -40,6 +43,14 @@ impl ApplicationServer {
                 return self.respond(incoming, status, Vec::new());
             }
         };
+        if let Some(feature) = self.feature_of(request) {
+            // Nobody but our own users has said what its terminals understand.
+            let aor = user.as_ref().map(|user| self.directions().address_of_record(user));
+            contacts = aor.map_or_else(VecDeque::new, |aor| self.directions().contacts_with(self.now, &aor, &feature));
+            if contacts.is_empty() {
+                return self.respond(incoming, 480, vec![warning("nobody is registered there who understands this")]);
+            }
+        }
         let from = caller.user.as_ref().map_or_else(
             || caller.address.clone(),
             |user| NameAddr {
@@ -61,6 +72,12 @@ impl ApplicationServer {
             give_up: self.now + SENDER_PATIENCE,
         };
         self.relay(relayed);
+    }
+
+    /// What a terminal has to have announced to be sent a message of this kind.
+    fn feature_of(&self, request: &Request) -> Option<String> {
+        let content_type = request.content_type()?;
+        self.config.features.iter().find(|(kind, _)| *kind == content_type).map(|(_, feature)| feature.clone())
     }
 
     /// Tries the next contact.

@@ -133,6 +133,16 @@ impl Directions<'_> {
 
     /// Where a user registered, most wanted first.
     pub(super) fn contacts_of(&self, now: Instant, aor: &SipUri) -> VecDeque<(Uri, Hop)> {
+        self.contacts_that(now, aor, |_| true)
+    }
+
+    /// The same of those contacts that announced a feature (RFC 3840 §9): a feature tag alone is true.
+    pub(super) fn contacts_with(&self, now: Instant, aor: &SipUri, feature: &str) -> VecDeque<(Uri, Hop)> {
+        let feature = feature.to_ascii_lowercase();
+        self.contacts_that(now, aor, |binding| binding.contact.param(&feature).is_some_and(|value| !value.eq_ignore_ascii_case("false")))
+    }
+
+    fn contacts_that(&self, now: Instant, aor: &SipUri, fits: impl Fn(&Binding) -> bool) -> VecDeque<(Uri, Hop)> {
         let Ok(aor) = Aor::of_uri(aor) else { return VecDeque::new() };
         let way = |binding: &Binding| {
             let uri = binding.uri()?;

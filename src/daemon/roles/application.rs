@@ -11,6 +11,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Ground, endpoint, listening, open, told, transport_metrics};
 use crate::{
     account::{BackoffLimits, Directory, Password},
+    channel::wire::transfer,
     clock,
     conference::{
         focus::FocusConfig,
@@ -84,6 +85,7 @@ impl Application {
                 account_max: auth.max_account_wait.get(),
                 ..BackoffLimits::default()
             },
+            features: vec![(transfer::CONTENT_TYPE.to_owned(), transfer::FEATURE_TAG.to_owned())],
             services: services.clone(),
             ca: ca.clone(),
         };

@@ -87,6 +87,10 @@ impl Node for Phone {
             ["hold"] => TerminalCommand::Hold(true),
             ["resume"] => TerminalCommand::Hold(false),
             ["register"] => TerminalCommand::Register(3600),
+            ["register", "as", feature] => {
+                self.terminal.announce(feature);
+                TerminalCommand::Register(3600)
+            }
             ["unregister"] => TerminalCommand::Register(0),
             ["ask"] => TerminalCommand::Ask,
             ["leave"] => TerminalCommand::Leave,

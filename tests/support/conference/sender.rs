@@ -1,11 +1,12 @@
-//! Somebody who sends instant messages. Command: `message sip:bob@conf.example some text`.
+//! Somebody who sends instant messages. Commands: `message sip:bob@conf.example some text`, `offer sip:bob@conf.example` (a body of transfers).
 
 use std::{collections::VecDeque, time::Instant};
 
 use confkit::{
+    channel::wire::transfer,
     conference::client::{Identity, MessageEvent, SendMessage, ServerAddress},
     sip::{
-        endpoint::{Endpoint, EndpointConfig},
+        endpoint::{Body, Endpoint, EndpointConfig},
         hop::Transport,
         message::Host,
         node::{Arrival, Node as _},
@@ -44,10 +45,17 @@ impl Sender {
 
 impl Node for Sender {
     fn command(&mut self, now: Instant, text: &str, _details: &[String]) {
-        let (to, what) = text.strip_prefix("message ").and_then(|rest| rest.split_once(' ')).expect("message URI TEXT");
+        let to = |to: &str| to.parse().expect("a URI");
         self.seed[1] += 1; // another endpoint is nobody's twin
         let endpoint = Endpoint::new(EndpointConfig::default().at(Transport::Udp, Host::Ip(self.own.ip()), None), self.seed);
-        self.sending = Some(SendMessage::new(now, endpoint, &self.identity, &self.server, to.parse().expect("a URI"), what));
+        self.sending = Some(match text.splitn(3, ' ').collect::<Vec<_>>()[..] {
+            ["message", uri, what] => SendMessage::new(now, endpoint, &self.identity, &self.server, to(uri), what),
+            ["offer", uri] => {
+                let body = Body::new(transfer::CONTENT_TYPE, "<offer/>");
+                SendMessage::with_body(now, endpoint, &self.identity, &self.server, to(uri), body)
+            }
+            _ => panic!("message URI TEXT, or offer URI"),
+        });
         self.listen();
     }
 

@@ -107,6 +107,10 @@ impl Server {
             algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
             nonce_life: Duration::from_secs(300),
             backoff: BackoffLimits::default(),
+            features: vec![(
+                confkit::channel::wire::transfer::CONTENT_TYPE.to_owned(),
+                confkit::channel::wire::transfer::FEATURE_TAG.to_owned(),
+            )],
             services: Vec::new(),
             ca: None,
         };

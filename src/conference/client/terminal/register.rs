@@ -20,6 +20,8 @@ pub struct Registration {
     again: bool,
     refresh_at: Option<Instant>,
     sequence: Option<Sequence>,
+    /// What the terminal understands beyond the usual (RFC 3840).
+    features: Vec<String>,
 }
 
 impl Registration {
@@ -45,6 +47,7 @@ impl Terminal {
         let identity = &self.config.identity;
         let user = identity.address.uri.user();
         let contact = self.endpoint.contact(user.as_deref(), hop.transport);
+        let contact = self.registration.features.iter().fold(contact, |contact, feature| contact.with_param(feature, None));
         let request = OutOfDialog {
             method: Method::Register,
             uri: crate::sip::message::SipUri { user: None, ..self.config.server.uri.clone() }.into(),
@@ -66,6 +69,11 @@ impl Terminal {
                 self.events.push_back(TerminalEvent::RegistrationFailed(refusal));
             }
         }
+    }
+
+    /// From the next registration on the terminal says that it has this feature: a tag of RFC 3840, such as `+confkit.channel`.
+    pub fn announce(&mut self, feature: &str) {
+        self.registration.features.push(feature.to_ascii_lowercase());
     }
 
     pub(super) fn unregister(&mut self, now: Instant) {
