@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
-use super::{A1Algorithm, HashedA1, Password, SealError, SealKey};
+use super::{A1Algorithm, HashedA1, Password, SealError, SealKey, SigningKey};
 use crate::id::UserName;
 
 /// What an account may do on the server as a whole; rights inside a conference are that conference's.
@@ -97,6 +97,7 @@ pub struct SealedAccount {
 pub struct Directory {
     realm: Arc<str>,
     key: Arc<SealKey>,
+    tickets: Option<Arc<SigningKey>>,
     accounts: BTreeMap<UserName, SealedAccount>,
 }
 
@@ -104,7 +105,19 @@ impl Directory {
     /// The accounts of a realm.
     pub fn new(realm: &str, key: Arc<SealKey>, accounts: impl IntoIterator<Item = SealedAccount>) -> Self {
         let accounts = accounts.into_iter().map(|sealed| (sealed.account.name.clone(), sealed)).collect();
-        Self { realm: realm.into(), key, accounts }
+        Self { realm: realm.into(), key, tickets: None, accounts }
+    }
+
+    /// The same with a key that tickets are signed with.
+    #[must_use]
+    pub fn with_tickets(mut self, key: Arc<SigningKey>) -> Self {
+        self.tickets = Some(key);
+        self
+    }
+
+    /// What tickets of this server are signed with; none where it issues none.
+    pub fn tickets(&self) -> Option<&SigningKey> {
+        self.tickets.as_deref()
     }
 
     /// The realm that all the hashes were made with.

@@ -41,5 +41,5 @@ pub use secret::{A1Algorithm, HashedA1, MAX_PASSWORD, Password, PasswordError};
 pub use signing::{PublicKey, SIGNATURE_LEN, SIGNING_KEY_LEN, Signature, SigningKey, SigningTextError};
 pub use ticket::{
     Audience, AudienceError, CLOCK_SKEW, IssueError, MAX_ACTION, MAX_TICKET_LIFE, MAX_TICKET_TEXT, SignedTicket, TICKET_LIFE, Ticket,
-    TicketError,
+    TicketError, TicketTextError,
 };

@@ -25,6 +25,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::signing::{PublicKey, SIGNATURE_LEN, Signature, SigningKey};
@@ -45,7 +46,8 @@ const VERSION: u8 = 1;
 const LABEL: &[u8] = b"confkit ticket v1";
 
 /// Which role a ticket is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum Audience {
     /// The relay of channels.
@@ -272,6 +274,29 @@ impl SignedTicket {
     /// The ticket itself, to be shown to the role that it is for.
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+}
+
+/// A text that cannot be a ticket. It is not repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a ticket is at most {MAX_TICKET_TEXT} characters of base64url")]
+pub struct TicketTextError;
+
+impl FromStr for SignedTicket {
+    type Err = TicketTextError;
+
+    /// A ticket as it came from who issued it; whether it is good, the role sees that it is shown to.
+    fn from_str(text: &str) -> Result<Self, TicketTextError> {
+        let may = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        let sound = (1..=MAX_TICKET_TEXT).contains(&text.len()) && text.bytes().all(may);
+        if sound { Ok(Self(Zeroizing::new(text.to_owned()))) } else { Err(TicketTextError) }
+    }
+}
+
+/// For whoever asked for it.
+impl Serialize for SignedTicket {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

@@ -122,7 +122,7 @@ impl Commander<'_> {
     /// A failure of code `forbidden`.
     pub fn may(self, command: &Command) -> Result<(), Failure> {
         let allowed = match command {
-            Command::Create(_) | Command::List | Command::Show { .. } | Command::Status => true,
+            Command::Create(_) | Command::List | Command::Show { .. } | Command::Status | Command::Ticket { .. } => true,
             Command::End { .. }
             | Command::Invite { .. }
             | Command::Kick { .. }

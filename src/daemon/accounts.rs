@@ -9,7 +9,7 @@ use super::{
     metrics::{Kind, Numbers, Page},
 };
 use crate::{
-    account::{A1Algorithm, Account, Directory, Password, Role, SealKey, SealedA1, SealedAccount},
+    account::{A1Algorithm, Account, Directory, Password, Role, SealKey, SealedA1, SealedAccount, SigningKey},
     clock,
     id::UserName,
     store::{AccountRecord, Store},
@@ -20,6 +20,7 @@ use crate::{
 pub struct Accounts {
     store: Arc<dyn Store>,
     key: Arc<SealKey>,
+    tickets: Arc<SigningKey>,
     realm: String,
     directory: watch::Sender<Arc<Directory>>,
 }
@@ -29,9 +30,9 @@ impl Accounts {
     ///
     /// # Errors
     /// The store cannot be read, or what is in it does not open with the key.
-    pub async fn open(store: Arc<dyn Store>, key: Arc<SealKey>, realm: String) -> Result<Self, DaemonError> {
+    pub async fn open(store: Arc<dyn Store>, key: Arc<SealKey>, tickets: Arc<SigningKey>, realm: String) -> Result<Self, DaemonError> {
         let empty = Arc::new(Directory::new(&realm, key.clone(), []));
-        let accounts = Self { store, key, realm, directory: watch::Sender::new(empty) };
+        let accounts = Self { store, key, tickets, realm, directory: watch::Sender::new(empty) };
         accounts.refresh().await?;
         Ok(accounts)
     }
@@ -58,7 +59,7 @@ impl Accounts {
     pub async fn refresh(&self) -> Result<(), DaemonError> {
         let records = self.store.accounts().await?;
         let sealed = records.into_iter().map(unpack).collect::<Result<Vec<_>, _>>()?;
-        let directory = Directory::new(&self.realm, self.key.clone(), sealed);
+        let directory = Directory::new(&self.realm, self.key.clone(), sealed).with_tickets(self.tickets.clone());
         // One that opens shows that key, realm and store belong together.
         if let Some(any) = directory.accounts().next() {
             directory.hashed_a1(&any.name, A1Algorithm::Sha256)?;

@@ -5,6 +5,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
 use super::{
@@ -13,13 +14,16 @@ use super::{
     data_dir::{DataDir, read_private, write_private},
 };
 use crate::{
-    account::{Credentials, KEY_LEN, Password, Role, SealKey},
+    account::{Credentials, KEY_LEN, Password, Role, SealError, SealKey, SigningKey},
     clock,
     config::Config,
     id::UserName,
     sip::transport::{Authority, KeyPem, TlsError},
     store::{Fact, Store, StoreError},
 };
+
+/// Whose the sealed ticket key is.
+const TICKET_KEY: [&str; 1] = ["confkit ticket key"];
 
 /// The account that the first start makes.
 pub const ADMIN: &str = "admin";
@@ -52,6 +56,19 @@ fn parse_key(text: &str) -> Option<SealKey> {
         *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
     }
     Some(SealKey::new(&bytes))
+}
+
+/// The key that tickets are signed with, made at the first start and kept sealed in the store: with several nodes on one store, all sign with
+/// the same.
+///
+/// # Errors
+/// The store fails, or what is in it does not open with the key of this data directory.
+async fn ticket_key(key: &SealKey, store: &dyn Store) -> Result<SigningKey, DaemonError> {
+    let fresh = Zeroizing::new(clock::seed());
+    let sealed = store.settle_fact(Fact::TicketKey, &URL_SAFE_NO_PAD.encode(key.seal(&TICKET_KEY, fresh.as_slice()))).await?;
+    let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| SealError::Form)?;
+    let seed = key.open(&TICKET_KEY, &sealed)?;
+    Ok(SigningKey::from_seed(seed.as_slice().try_into().map_err(|_| SealError::Form)?))
 }
 
 /// The realm that holds: that of the first start.
@@ -156,5 +173,6 @@ pub(super) fn forget_credentials(directory: &DataDir, user: &UserName) -> Result
 pub(super) async fn accounts(directory: &DataDir, config: &Config, store: Arc<dyn Store>) -> Result<Accounts, DaemonError> {
     let key = seal_key(directory, store.as_ref()).await?;
     let realm = realm(config, store.as_ref()).await?;
-    Accounts::open(store, Arc::new(key), realm).await
+    let tickets = ticket_key(&key, store.as_ref()).await?;
+    Accounts::open(store, Arc::new(key), Arc::new(tickets), realm).await
 }

@@ -88,6 +88,8 @@ pub enum Fact {
     Realm,
     /// That the first start has made the administrator's account.
     AdministratorMade,
+    /// The seed of the key that tickets are signed with, sealed, in base64url.
+    TicketKey,
 }
 
 impl Fact {
@@ -96,6 +98,7 @@ impl Fact {
         match self {
             Self::Realm => "realm",
             Self::AdministratorMade => "administrator-made",
+            Self::TicketKey => "ticket-key",
         }
     }
 }

@@ -270,10 +270,16 @@ impl Run {
                 }
             }
             Later::Granted { to } => {
-                let grant =
-                    Grant { number: ChannelNumber(7), addresses: vec!["192.0.2.100:7000".to_owned()], key: ChannelKey::from_bytes([4; 32]) };
+                let grant = Grant {
+                    number: ChannelNumber(7),
+                    addresses: vec!["192.0.2.100:7000".to_owned()],
+                    key: ChannelKey::from_bytes([4; 32]),
+                };
                 let outcome = self.world.relay_refuses.clone().map_or(Ok(grant), Err);
-                self.line(&format!("relay -> {to} {} (step 3)", outcome.as_ref().map_or_else(|why| format!("refused: {why}"), |_| "allocated".to_owned())));
+                self.line(&format!(
+                    "relay -> {to} {} (step 3)",
+                    outcome.as_ref().map_or_else(|why| format!("refused: {why}"), |_| "allocated".to_owned())
+                ));
                 match to {
                     "bob" => self.bob.as_mut().expect("he has applied").handle_applied(now, outcome),
                     _ => self.alice.as_mut().expect("she has applied").handle_applied(now, outcome),
@@ -309,7 +315,12 @@ impl Run {
             }
             Action::Ask { offer, standing } => {
                 let known = if standing == Standing::Known { "known" } else { "new" };
-                let line = format!("{who} asks whether {} files of {} bytes from {}, who is {known}, are wanted (step 2)", offer.count, offer.size.unwrap_or(0), offer.from);
+                let line = format!(
+                    "{who} asks whether {} files of {} bytes from {}, who is {known}, are wanted (step 2)",
+                    offer.count,
+                    offer.size.unwrap_or(0),
+                    offer.from
+                );
                 self.line(&line);
             }
             Action::Apply { peer, kind } => {

@@ -41,13 +41,27 @@ pub struct Answerer {
 #[derive(Debug)]
 enum State {
     /// Step 2: the user is asked.
-    Asked { answering: Box<Answering>, until: Instant },
+    Asked {
+        answering: Box<Answering>,
+        until: Instant,
+    },
     /// Step 2 of the first embodiment: the relay is asked.
-    Applying { answering: Box<Answering>, until: Instant },
+    Applying {
+        answering: Box<Answering>,
+        until: Instant,
+    },
     /// Step 4 of the first embodiment: the channel is on its way to the sender.
-    Telling { agreed: Box<Agreed>, message: MessageId, until: Instant },
+    Telling {
+        agreed: Box<Agreed>,
+        message: MessageId,
+        until: Instant,
+    },
     /// Step 2 of the second embodiment: the sender is told, and is to apply.
-    Accepted { answering: Box<Answering>, message: MessageId, until: Instant },
+    Accepted {
+        answering: Box<Answering>,
+        message: MessageId,
+        until: Instant,
+    },
     Over,
 }
 
@@ -168,10 +182,9 @@ impl Answerer {
     /// When to come back.
     pub fn next_timeout(&self) -> Option<Instant> {
         match &self.state {
-            State::Asked { until, .. }
-            | State::Applying { until, .. }
-            | State::Telling { until, .. }
-            | State::Accepted { until, .. } => Some(*until),
+            State::Asked { until, .. } | State::Applying { until, .. } | State::Telling { until, .. } | State::Accepted { until, .. } => {
+                Some(*until)
+            }
             State::Over => None,
         }
     }

@@ -34,11 +34,25 @@ pub struct Offerer {
 #[derive(Debug)]
 enum State {
     /// Step 1: the offer is on its way, or has arrived (`arrived`) and is being thought about.
-    Offered { offering: Box<Offering>, message: MessageId, arrived: bool, until: Instant },
+    Offered {
+        offering: Box<Offering>,
+        message: MessageId,
+        arrived: bool,
+        until: Instant,
+    },
     /// Step 2 of the second embodiment: the relay is asked.
-    Applying { offering: Box<Offering>, standing: Standing, until: Instant },
+    Applying {
+        offering: Box<Offering>,
+        standing: Standing,
+        until: Instant,
+    },
     /// Step 4 of the second embodiment: the channel is on its way to the receiver.
-    Telling { agreed: Box<Agreed>, standing: Standing, message: MessageId, until: Instant },
+    Telling {
+        agreed: Box<Agreed>,
+        standing: Standing,
+        message: MessageId,
+        until: Instant,
+    },
     Over,
 }
 

@@ -24,6 +24,10 @@ impl Report for Data {
             Self::Invited { invited } => invitations(page, invited),
             Self::Participants { participants } => roster(page, participants),
             Self::Status(status) => state_of_server(page, status),
+            // Nobody asks for one to read it.
+            Self::Ticket(issued) => {
+                page.line([Text::from(format!("a ticket for {}, good until {}", issued.audience, issued.expires))]);
+            }
         }
     }
 }

@@ -59,11 +59,11 @@ use self::{
     watch::Watch,
 };
 use crate::{
-    account::{Backoff, SealKey},
+    account::{Audience, Backoff, SealKey},
     conference::{
         companion::{Companion, Seat},
         servers::Servers,
-        wire::control::Failure,
+        wire::control::{ErrorCode, Failure, Issued},
     },
     id::{ConferenceName, ParticipantId, UserName},
     sip::{
@@ -105,6 +105,15 @@ pub trait Users: std::fmt::Debug {
 
     /// Time since the server started.
     fn uptime(&self, now: Instant) -> std::time::Duration;
+
+    /// A ticket of a user's.
+    ///
+    /// # Errors
+    /// The server issues none, or not for this action.
+    fn ticket(&self, wall: SystemTime, user: &UserName, audience: Audience, action: Option<String>) -> Result<Issued, Failure> {
+        let _ = (wall, user, audience, action);
+        Err(Failure::new(ErrorCode::Failed, "this server issues no tickets"))
+    }
 }
 
 /// Who sent a request, once the door has looked at it.

@@ -84,6 +84,7 @@ impl ApplicationServer {
                     .collect(),
                 load: None,
                 ca: self.config.ca.clone(),
+                ticket_key: self.door.directory.tickets().map(|key| key.public().to_string()),
             };
             let body = Body::new(services::CONTENT_TYPE, services.to_xml());
             return self.endpoint.respond(self.now, incoming, 200, Vec::new(), Some(body));

@@ -2,15 +2,18 @@
 
 use std::{
     collections::VecDeque,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use super::{Gateways, OurHosts, Way, gateway};
 use crate::{
-    account::{Directory, Role},
+    account::{Audience, Directory, Role, Ticket},
     conference::{
         focus::{Callee, Users},
-        wire::control::{ErrorCode, Failure},
+        wire::{
+            Timestamp,
+            control::{ErrorCode, Failure, Issued},
+        },
     },
     id::UserName,
     sip::{
@@ -69,6 +72,15 @@ impl Users for Directions<'_> {
 
     fn uptime(&self, now: Instant) -> Duration {
         now.duration_since(self.started)
+    }
+
+    fn ticket(&self, wall: SystemTime, user: &UserName, audience: Audience, action: Option<String>) -> Result<Issued, Failure> {
+        let Some(key) = self.directory.tickets() else {
+            return Err(Failure::new(ErrorCode::Failed, "this server issues no tickets"));
+        };
+        let ticket = Ticket::new(user.clone(), audience, action, wall);
+        let signed = ticket.sign(key).map_err(|why| Failure::new(ErrorCode::Usage, why.to_string()))?;
+        Ok(Issued { ticket: signed, audience, expires: Timestamp::from_unix(ticket.expires()) })
     }
 }
 
@@ -148,7 +160,7 @@ impl Directions<'_> {
             let uri = binding.uri()?;
             Some((Uri::from(uri.clone()), binding.hop.clone().unwrap_or_else(|| hop_of(uri, self.outbound))))
         };
-        self.registrar.lookup(now, &aor).into_iter().filter_map(way).collect()
+        self.registrar.lookup(now, &aor).into_iter().filter(|binding| fits(binding)).filter_map(way).collect()
     }
 }
 

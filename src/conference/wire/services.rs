@@ -37,6 +37,8 @@ pub struct Services {
     pub load: Option<Load>,
     /// The certificate authority to trust, in PEM.
     pub ca: Option<String>,
+    /// What its tickets are verified with: an Ed25519 key in base64url. An `as` says so.
+    pub ticket_key: Option<String>,
 }
 
 /// One place.
@@ -121,6 +123,7 @@ impl Services {
             services,
             load,
             ca: xml::child_text(root, NAMESPACE, "ca"),
+            ticket_key: root.attribute("ticket-key").map(str::to_owned),
         })
     }
 
@@ -133,6 +136,7 @@ impl Services {
             .maybe_attr("realm", self.realm.as_ref())
             .maybe_attr("draining", self.draining.then_some("yes"))
             .maybe_attr("instance", self.instance.as_ref())
+            .maybe_attr("ticket-key", self.ticket_key.as_ref())
             .children(self.services.iter().map(|s| Element::new("service").attr("purpose", &s.purpose).attr("uri", &s.uri)))
             .maybe_child(self.load.map(|l| Element::new("load").attr("legs", l.legs).attr("capacity", l.capacity).attr("load", l.load)))
             .maybe_text("ca", self.ca.as_ref())
@@ -173,6 +177,7 @@ mod tests {
             services: vec![Service { purpose: "http".into(), uri: "https://127.0.0.1:8443".into() }],
             load: None,
             ca: Some("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----".into()),
+            ticket_key: Some("6kpsY-KcUgq-9VB7Ey7F-ZVHdq6-vnuSQh7qaRRG0iw".into()),
         };
         let read = Services::parse(services.to_xml().as_bytes());
         assert_eq!(read, Ok(services));

@@ -100,6 +100,7 @@ impl Application {
             services: services.into_iter().map(|(purpose, uri)| Service { purpose, uri }).collect(),
             load: None,
             ca,
+            ticket_key: directory.tickets().map(|key| key.public().to_string()),
         };
         let machine =
             ApplicationServer::new(clock::now(), clock::wall(), settings, directory, clock::seed(), stored.contacts, stored.conferences);

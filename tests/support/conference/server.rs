@@ -10,7 +10,7 @@ use std::{
 };
 
 use confkit::{
-    account::{Account, BackoffLimits, Directory, KEY_LEN, Password, Role, SealKey, SealedA1, SealedAccount},
+    account::{Account, BackoffLimits, Directory, KEY_LEN, Password, Role, SealKey, SealedA1, SealedAccount, SigningKey},
     conference::{
         focus::{FocusConfig, Stored},
         server::{ApplicationServer, Command, Effect, Gateways, OurHosts, ServerConfig},
@@ -50,7 +50,8 @@ fn directory(key: &Arc<SealKey>, removed: Option<&str>) -> Arc<Directory> {
         let role = if name == "admin" { Role::Admin } else { Role::User };
         SealedAccount { account: Account { name: user, role, initial_password: false }, a1 }
     });
-    Arc::new(Directory::new(DOMAIN, Arc::clone(key), accounts))
+    let tickets = Arc::new(SigningKey::from_seed(&[7; 32]));
+    Arc::new(Directory::new(DOMAIN, Arc::clone(key), accounts).with_tickets(tickets))
 }
 
 /// A server of another column.

@@ -133,6 +133,9 @@ fn asked(words: &[&str]) -> Command {
         }),
         ["list"] => Command::List,
         ["status"] => Command::Status,
+        ["ticket", audience, action @ ..] => {
+            Command::Ticket { audience: audience.parse().expect("an audience"), action: action.first().map(|a| (*a).to_owned()) }
+        }
         ["show", _] => Command::Show { conference },
         ["end", _] => Command::End { conference, reason: None },
         ["invite", _, uris @ ..] => Command::Invite { conference, uris: uris.iter().map(|u| (*u).to_owned()).collect() },
@@ -189,6 +192,7 @@ fn told(data: &Data) -> String {
             format!(": {}", invited.iter().map(one).collect::<Vec<_>>().join("; "))
         }
         Data::Participants { participants } => format!(": {}", all(participants)),
+        Data::Ticket(issued) => format!(": for {}, until {}, {}", issued.audience, issued.expires, issued.ticket.reveal()),
         Data::Status(status) => {
             let servers = status.media_servers.iter().map(|s| if s.reachable { format!(", {}", s.uri) } else { format!(", no {}", s.uri) });
             format!(": {} conferences, {} participants{}", status.conferences, status.participants, servers.collect::<String>())

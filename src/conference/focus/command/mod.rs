@@ -125,6 +125,7 @@ impl Focus {
             (Command::Create(create), _) => return self.create(cx, reply, user, create).map(|()| None),
             (Command::List, _) => Data::Conferences { conferences: self.conferences.values().map(|c| self.summary(c)).collect() },
             (Command::Status, _) => Data::Status(Box::new(self.status(cx))),
+            (Command::Ticket { audience, action }, _) => Data::Ticket(Box::new(cx.users.ticket(cx.wall, user, audience, action)?)),
             (Command::Show { .. }, Some(name)) => self.details(name)?,
             (Command::End { reason, .. }, Some(name)) => return self.order_end(cx, reply, name, reason.as_deref()).map(|()| None),
             (Command::Invite { uris, .. }, Some(name)) => {

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Timestamp, XmlError, fields};
+use crate::account::{Audience, SignedTicket};
 
 pub use crate::account::{Pin, PinError, Preset};
 
@@ -179,6 +180,13 @@ pub enum Command {
     },
     /// How the server does. Reply: [`Data::Status`].
     Status,
+    /// A ticket of the caller's own, to be let in on by another role. Reply: [`Data::Ticket`].
+    Ticket {
+        /// Which role.
+        audience: Audience,
+        /// The one action that it is wanted for; none: whatever the caller may do there.
+        action: Option<String>,
+    },
 }
 
 /// Largest gain either way, in dB. Larger ones are refused when read.
@@ -276,6 +284,19 @@ pub enum Data {
     },
     /// How the server does.
     Status(Box<Status>),
+    /// A ticket.
+    Ticket(Box<Issued>),
+}
+
+/// A ticket that was issued.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Issued {
+    /// The ticket: whoever has it is the caller, at that role.
+    pub ticket: SignedTicket,
+    /// Which role it is for.
+    pub audience: Audience,
+    /// When it ends.
+    pub expires: Timestamp,
 }
 
 /// One conference in a list.
@@ -545,7 +566,7 @@ impl Reply {
                     })
                     .collect()
             }
-            Ok(data @ (Data::Done {} | Data::Created(_) | Data::Status(_))) => vec![data],
+            Ok(data @ (Data::Done {} | Data::Created(_) | Data::Status(_) | Data::Ticket(_))) => vec![data],
         };
         let last = parts.len().saturating_sub(1);
         parts.into_iter().enumerate().map(|(at, data)| Self { id: id.clone(), more: more || at < last, outcome: Ok(data) }).collect()
@@ -599,6 +620,7 @@ impl Command {
             Self::Role { .. } => "role",
             Self::Grant { .. } => "grant",
             Self::Status => "status",
+            Self::Ticket { .. } => "ticket",
         }
     }
 
@@ -617,7 +639,7 @@ impl Command {
             | Self::Pin { conference, .. }
             | Self::Role { conference, .. }
             | Self::Grant { conference, .. } => Some(conference),
-            Self::List | Self::Status => None,
+            Self::List | Self::Status | Self::Ticket { .. } => None,
         }
     }
 }

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use roxmltree::Node;
 
 use super::{
-    AdmissionState, Body, CallState, Command, ControlError, Create, Data, Details, ErrorCode, Failure, Given, Invitee, Join, MAX_GAIN_DB,
-    MAX_GIVEN_TOLD, MAX_TTL_SECONDS, MAX_URIS, MediaServer, NAMESPACE, Participant, Pin, PinError, Preset, Reply, Request, Role, Status,
-    Summary, VolumeDirection, Who,
+    AdmissionState, Body, CallState, Command, ControlError, Create, Data, Details, ErrorCode, Failure, Given, Invitee, Issued, Join,
+    MAX_GAIN_DB, MAX_GIVEN_TOLD, MAX_TTL_SECONDS, MAX_URIS, MediaServer, NAMESPACE, Participant, Pin, PinError, Preset, Reply, Request,
+    Role, Status, Summary, VolumeDirection, Who,
 };
 use crate::{
-    account::MAX_PRESETS,
+    account::{AudienceError, MAX_PRESETS, TicketTextError},
     conference::wire::{
         fields::{self, Why, flag, maybe_flag, maybe_number, maybe_text, maybe_word, missing, number, shown, text, time, word},
         xml,
@@ -72,6 +72,10 @@ fn command(request: Node<'_, '_>) -> Why<Command> {
         "role" => Command::Role { conference: conference()?, who: who(node)?, role: word(node, "role", Role::from_word)? },
         "grant" => Command::Grant { conference: conference()?, who: who(node)?, right: text(node, "right")?, on: flag(node, "on")? },
         "status" => Command::Status,
+        "ticket" => Command::Ticket {
+            audience: text(node, "audience")?.parse().map_err(|e: AudienceError| e.to_string())?,
+            action: maybe_text(node, "action")?,
+        },
         other => return Err(format!("there is no command {}", shown(other))),
     })
 }
@@ -114,6 +118,7 @@ fn data(result: Node<'_, '_>) -> Why<Data> {
         "invited" => Data::Invited { invited: all("invitee").map(invitee).collect::<Why<_>>()? },
         "participants" => Data::Participants { participants: all("participant").map(participant).collect::<Why<_>>()? },
         "status" => Data::Status(Box::new(status(node)?)),
+        "ticket" => Data::Ticket(Box::new(issued(node)?)),
         other => return Err(format!("the result holds an unknown {}", shown(other))),
     })
 }
@@ -188,6 +193,14 @@ fn status(node: Node<'_, '_>) -> Why<Status> {
         participants: number(node, "participants")?,
         contacts: number(node, "contacts")?,
         media_servers: servers.map(media_server).collect::<Why<_>>()?,
+    })
+}
+
+fn issued(node: Node<'_, '_>) -> Why<Issued> {
+    Ok(Issued {
+        ticket: xml::text(node).parse().map_err(|e: TicketTextError| e.to_string())?,
+        audience: text(node, "audience")?.parse().map_err(|e: AudienceError| e.to_string())?,
+        expires: time(node, "expires")?.ok_or_else(|| missing("expires"))?,
     })
 }
 

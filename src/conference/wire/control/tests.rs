@@ -92,6 +92,8 @@ fn every_command_reads_as_written() {
         Command::Create(Create { name: conference(), ..Create::default() }),
         Command::List,
         Command::Status,
+        Command::Ticket { audience: Audience::Relay, action: None },
+        Command::Ticket { audience: Audience::Board, action: Some("apply".into()) },
         Command::Show { conference: conference() },
         Command::End { conference: conference(), reason: Some("done".into()) },
         Command::Invite { conference: conference(), uris: vec!["sip:bob@x.example".into(), "carol".into()] },
@@ -150,6 +152,11 @@ fn every_reply_reads_as_written() {
         }),
         Ok(Data::Participants { participants: vec![participant("p1")] }),
         Ok(Data::Status(Box::new(status))),
+        Ok(Data::Ticket(Box::new(Issued {
+            ticket: "AQEAAA-_".parse().expect("a text of a ticket"),
+            audience: Audience::Relay,
+            expires: Timestamp::from_unix(600),
+        }))),
         Err(failure),
     ];
     for outcome in outcomes {
@@ -193,6 +200,8 @@ fn odd_requests_are_refused_with_a_reason_that_can_be_sent_back() {
         ("<dance/>", "there is no command \"dance\""),
         ("<list xmlns=\"urn:other\"/>", "the request holds no command"),
         ("<create/>", "the name is missing"),
+        ("<ticket/>", "the audience is missing"),
+        ("<ticket audience=\"as\"/>", "a ticket is for relay, library, swarm or board"),
         ("<create name=\"\"/>", "the name is missing"),
         ("<create name=\"a\"><pin>12</pin></create>", "a PIN is 4 to 16 digits, so that it can be typed on a telephone"),
         ("<create name=\"a\" max=\"-1\"/>", "\"-1\" is no max"),

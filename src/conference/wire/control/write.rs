@@ -31,6 +31,7 @@ fn request(request: &Request) -> Element {
     };
     node = match command {
         Command::Create(_) | Command::List | Command::Show { .. } | Command::Status => node,
+        Command::Ticket { audience, action } => node.attr("audience", audience).maybe_attr("action", action.as_ref()),
         Command::End { reason, .. } => node.maybe_attr("reason", reason.as_ref()),
         Command::Invite { uris, .. } => node.children(uris.iter().map(|uri| Element::of_text("uri", uri))),
         Command::Kick { who, reason, .. } => self::who(node, who).maybe_attr("reason", reason.as_ref()),
@@ -93,6 +94,9 @@ fn data(data: &Data) -> Option<Element> {
         Data::Invited { invited } => Element::new("invited").children(invited.iter().map(invitee)),
         Data::Participants { participants } => Element::new("participants").children(participants.iter().map(participant)),
         Data::Status(status) => self::status(status),
+        Data::Ticket(issued) => {
+            Element::of_text("ticket", issued.ticket.reveal()).attr("audience", issued.audience).attr("expires", issued.expires)
+        }
     })
 }
 
