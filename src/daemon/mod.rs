@@ -12,6 +12,7 @@
 //! | `data_dir.rs` | the data directory, its lock, its files |
 //! | `first_start.rs` | keys, realm, authority, administrator |
 //! | `accounts.rs`, `users.rs` | accounts between store and directory; `relayd user` |
+//! | `tickets.rs` | who is let in on a ticket by the relay |
 //! | `certificates.rs` | the certificate store |
 //! | `http/` | health, readiness, metrics, what clients learn |
 //! | `metrics.rs` | numbers as Prometheus reads them |
@@ -31,6 +32,7 @@ mod ready;
 mod reload;
 mod roles;
 mod run;
+mod tickets;
 pub mod users;
 
 use std::{path::PathBuf, sync::Arc};

@@ -24,7 +24,7 @@ use super::{
     schema::Kind,
 };
 use crate::{
-    account::GuestPolicy,
+    account::{GuestPolicy, PublicKey},
     conference::server::{Network, Pattern},
     id::UserName,
     sip::message::SipUri,
@@ -53,6 +53,7 @@ text_setting! {
     IpAddr: "an IP address",
     SocketAddr: "an address and a port such as 127.0.0.1:5060",
     GuestPolicy: "auto, yes or no",
+    PublicKey: "an Ed25519 key in base64url",
     UserName: "a user name",
     SipUri: "a SIP URI such as sip:gateway.example;transport=tcp",
     Domain: "a domain or an address",

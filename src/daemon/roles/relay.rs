@@ -6,7 +6,7 @@ use super::Ground;
 use crate::{
     channel::{
         relay::{Limits, Settings},
-        server::{Bound, Gauges, NoTickets, Running},
+        server::{Admit, Bound, Gauges, NoTickets, Running},
     },
     clock,
     config::{self, Config, Role},
@@ -14,6 +14,7 @@ use crate::{
         DaemonError,
         metrics::{Kind, Numbers, Page},
         ready::reachable,
+        tickets::Tickets,
     },
 };
 
@@ -38,7 +39,12 @@ impl Relay {
             named => named.iter().map(ToString::to_string).collect(),
         };
         let settings = Settings { limits: limits(&config.relay), anonymous: config.relay.anonymous, addresses: told };
-        let running = Running::start(bound, settings, config.relay.memory.get(), Arc::new(NoTickets));
+        let admit: Arc<dyn Admit> = match config.relay.ticket_key {
+            Some(key) => Arc::new(Tickets::Elsewhere(key)),
+            None if config.roles.has(Role::As) => Arc::new(Tickets::Here(Arc::clone(ground.accounts))),
+            None => Arc::new(NoTickets),
+        };
+        let running = Running::start(bound, settings, config.relay.memory.get(), admit);
         Ok(Self { running, addresses })
     }
 
