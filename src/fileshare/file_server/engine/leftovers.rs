@@ -52,7 +52,7 @@ impl Leftovers {
     pub(super) async fn set_aside(&self, common: &Common, conf: &ConfId) {
         let (files, payload, keep) = (Files::of(&common.config.directory, conf), common.config.payload, common.config.keep);
         let read = spawn_blocking(move || {
-            let left = files.read(payload, keep);
+            let left = files.read(payload);
             if left.is_none() {
                 // Nothing of it can be gone on with.
                 files.remove_all();

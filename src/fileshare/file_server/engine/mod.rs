@@ -186,7 +186,7 @@ impl Engine {
             threads => threads,
         };
         let lock = lock(&config.directory)?;
-        let left = record::take_up(&config.directory, config.payload, config.keep)
+        let left = record::take_up(&config.directory, config.payload)
             .map_err(|source| EngineError::Folder { path: config.directory.clone(), source })?;
         let tls = config.tls.then(Tls::new).transpose().map_err(EngineError::Certificate)?;
         let runtime = Builder::new_multi_thread()

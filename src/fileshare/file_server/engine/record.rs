@@ -2,8 +2,8 @@
 //!
 //! In the folder of the file server, for the data conference `x`: `c-x.json` (the record), `c-x.spool` (the bytes), `c-x.manifest`, `c-x.trailer`; beside them `lock`, which the
 //! server that uses the folder holds.
-//! At its start a server takes up what is younger than the resume window, and deletes the rest. What nobody calls for within the window is
-//! deleted, too.
+//! At its start a server takes up what can be gone on with, however long ago it was written (an upload that is whole is not written to any more, and
+//! may be shared for days), and deletes the rest. What nobody calls for within the resume window is deleted, too.
 
 use std::{
     collections::BTreeMap,
@@ -11,18 +11,15 @@ use std::{
     io::{self, Read as _, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    time::{Duration, Instant, SystemTime},
+    time::Instant,
 };
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    clock,
-    fileshare::{
-        BatchId, ConfId,
-        wire::{parts::MAX_WHOLE, payload},
-    },
+use crate::fileshare::{
+    BatchId, ConfId,
+    wire::{parts::MAX_WHOLE, payload},
 };
 
 const VERSION: u32 = 1;
@@ -189,14 +186,12 @@ impl Files {
     }
 
     /// What an earlier process left, if one can go on with it.
-    pub(super) fn read(&self, payload: u32, keep: Duration) -> Option<Leftover> {
+    pub(super) fn read(&self, payload: u32) -> Option<Leftover> {
         let path = self.with("json");
-        let meta = fs::metadata(&path).ok().filter(|meta| meta.len() <= MAX_RECORD)?;
-        let age = |time: SystemTime| clock::wall().duration_since(time).unwrap_or_default();
+        fs::metadata(&path).ok().filter(|meta| meta.len() <= MAX_RECORD)?;
         let record: Record = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
         let spool = fs::metadata(self.spool()).ok()?;
-        let young = [meta.modified(), spool.modified()].into_iter().any(|time| time.is_ok_and(|time| age(time) < keep));
-        if record.version != VERSION || record.payload != payload || !young {
+        if record.version != VERSION || record.payload != payload {
             return None;
         }
         let manifest = self.length(List::Manifest)?;
@@ -211,7 +206,7 @@ impl Files {
 }
 
 /// What earlier processes left in the folder, which is made where it is not there; what nobody can go on with is deleted.
-pub(super) fn take_up(directory: &Path, payload: u32, keep: Duration) -> io::Result<BTreeMap<ConfId, Leftover>> {
+pub(super) fn take_up(directory: &Path, payload: u32) -> io::Result<BTreeMap<ConfId, Leftover>> {
     make_folder(directory)?;
     let mut left = BTreeMap::new();
     let mut names: Vec<String> = fs::read_dir(directory)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
@@ -222,7 +217,7 @@ pub(super) fn take_up(directory: &Path, payload: u32, keep: Duration) -> io::Res
         // What is not ours stays.
         let Some(conf) = conf.filter(|conf| !left.contains_key(conf)) else { continue };
         let files = Files::of(directory, &conf);
-        match files.read(payload, keep) {
+        match files.read(payload) {
             Some(leftover) => {
                 left.insert(conf, leftover);
             }
@@ -262,8 +257,6 @@ fn boot() -> String {
 mod tests {
     use super::*;
 
-    const KEEP: Duration = Duration::from_secs(600);
-
     #[test]
     fn an_upload_is_taken_up_at_the_last_whole_packet_and_the_rest_is_deleted() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -277,7 +270,7 @@ mod tests {
         fs::write(folder.path().join("c-odd.json"), b"{}").expect("written");
         fs::write(folder.path().join("README"), b"x").expect("written");
 
-        let left = take_up(folder.path(), 1024, KEEP).expect("read");
+        let left = take_up(folder.path(), 1024).expect("read");
         let leftover = left.get(&conf("a.b")).expect("taken up");
         assert_eq!((left.len(), leftover.batch, leftover.durable, leftover.announced), (1, BatchId(7), 2048, Some(5000)));
         assert_eq!(files.read_list(List::Manifest, leftover.manifest).expect("read"), manifest);
@@ -288,7 +281,7 @@ mod tests {
         };
         assert_eq!(names(), ["README", "c-a.b.json", "c-a.b.manifest", "c-a.b.spool"]);
 
-        assert!(take_up(folder.path(), 1024, Duration::ZERO).expect("read").is_empty(), "too old");
+        assert!(take_up(folder.path(), 2048).expect("read").is_empty(), "of other packets");
         assert_eq!(names(), ["README"]);
     }
 
@@ -313,6 +306,6 @@ mod tests {
         files.write_manifest(b"m").expect("written");
         fs::write(files.spool(), vec![1; 5000]).expect("written");
         files.write(&Record { durable: 1500, boot: "another".into(), ..Record::new(BatchId(7), 1024) }).expect("written");
-        assert_eq!(take_up(folder.path(), 1024, KEEP).expect("read").get(&conf).map(|left| left.durable), Some(1024));
+        assert_eq!(take_up(folder.path(), 1024).expect("read").get(&conf).map(|left| left.durable), Some(1024));
     }
 }

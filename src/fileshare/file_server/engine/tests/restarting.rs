@@ -1,5 +1,7 @@
 //! A process that has much to hash of what the one before it wrote: nobody waits for that but the end of the upload.
 
+use std::{fs, time::SystemTime};
+
 use super::*;
 
 /// Packets whose bytes are told apart; all behind them that the earlier process wrote are zeros.
@@ -131,6 +133,46 @@ async fn what_a_sharer_uploaded_of_a_batch_is_taken_up_in_another_data_conferenc
         let stats = rig.engine.stats();
         soon("all being deleted", async {
             while stored(&files) > 0 || stats.holdings().held > 0 {
+                sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_was_whole_long_ago_is_there_after_a_restart_and_when_it_is_set_aside() {
+    let content = content(TOLD * PAYLOAD);
+    for aside in [false, true] {
+        let mut rig = Rig::new(|_| {});
+        let mut alice = rig.join(Role::Upload, 0).await;
+        alice.manifest_of_a_stream().await;
+        for sequence in 0..TOLD {
+            alice.send(Kind::Data, 0, sequence as u64, content.slice(sequence * PAYLOAD..(sequence + 1) * PAYLOAD)).await;
+        }
+        alice.send(Kind::Trailer, 1, 0, trailer(&content).to_bytes()).await;
+        alice.acknowledged().await;
+        let files = rig.folder.path().join("fileshare");
+        for entry in fs::read_dir(&files).expect("the folder") {
+            let file = OpenOptions::new().write(true).open(entry.expect("a file").path()).expect("a file");
+            file.set_modified(SystemTime::UNIX_EPOCH).expect("a time");
+        }
+        if aside {
+            rig.engine.set_aside(&conf(), &Failure::new(FailureCode::Unreachable, "gone"));
+            soon("it being set aside", async {
+                while rig.engine.leftovers.is_empty() {
+                    sleep(Duration::from_millis(5)).await;
+                }
+            })
+            .await;
+        } else {
+            let folder = rig.folder.clone();
+            drop((rig, alice));
+            rig = Rig::again(folder, |_| {});
+        }
+        rig.turn_to("c1");
+        soon("all of it being there", async {
+            while !rig.engine.progress(&conf()).complete {
                 sleep(Duration::from_millis(5)).await;
             }
         })
