@@ -123,7 +123,10 @@ pub(super) async fn run(
             if stop.is_cancelled() {
                 return;
             }
-            let _ = spawn_blocking(move || files.remove_all()).await;
+            // Where nothing was taken up, what is there by this name is not ours: it is set aside just now, or goes on in another data conference.
+            if leftover.is_some() {
+                let _ = spawn_blocking(move || files.remove_all()).await;
+            }
             common.space().release(&conf);
             return;
         }

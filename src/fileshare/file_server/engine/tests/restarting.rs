@@ -181,6 +181,26 @@ async fn an_upload_that_was_whole_long_ago_is_there_after_a_restart_and_when_it_
 }
 
 #[tokio::test]
+async fn a_data_conference_whose_name_is_that_of_an_upload_that_goes_on_elsewhere_deletes_nothing_of_it() {
+    let (mut rig, _) = left(true).await;
+    rig.turn_to("c9");
+    let alice = rig.join(Role::Upload, 0).await;
+    assert_eq!(alice.first, TOLD as u64);
+    let (files, tasks) = (rig.folder.path().join("fileshare"), rig.engine.tasks.len());
+    let there = stored(&files);
+    rig.engine.open(&conf(), Some(BATCH), Some(SHARER)).expect("a port");
+    assert!(matches!(rig.news().await, PlaneEvent::UploadFailed { conf: failed, .. } if failed == conf()));
+    rig.engine.close(&conf(), &Failure::new(FailureCode::Ended, "over"));
+    soon("its end", async {
+        while rig.engine.tasks.len() > tasks {
+            sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    assert_eq!(stored(&files), there);
+}
+
+#[tokio::test]
 async fn what_was_set_aside_and_nobody_shares_again_is_deleted_in_its_time() {
     let mut rig = Rig::new(|config| config.keep = Duration::from_millis(300));
     let mut alice = rig.join(Role::Upload, 0).await;
