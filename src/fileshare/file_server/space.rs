@@ -159,9 +159,9 @@ impl Space {
 
     /// What one share held is another's now.
     pub fn pass_on(&mut self, from: &ConfId, to: &ConfId) {
-        if let Some(claim) = self.claims.remove(from) {
-            self.claims.insert(to.clone(), claim);
-        }
+        let claim = self.claim(from);
+        self.release(from);
+        self.set(to, claim);
     }
 
     /// The share is over, and its bytes are deleted.
@@ -324,5 +324,12 @@ mod tests {
         space.release(&conf("a"));
         space.release(&conf("b"));
         assert_eq!(space.held(), 0);
+        // One whose place another takes: nothing of either is counted twice, or for ever.
+        space.take_up(&conf("a"), 1, Some(100), 40);
+        space.take_up(&conf("b"), 1, Some(7), 7);
+        space.pass_on(&conf("a"), &conf("b"));
+        assert_eq!((space.held(), space.unwritten(), space.claims.len()), (101, 60, 1));
+        space.release(&conf("b"));
+        assert_eq!((space.held(), space.unwritten()), (0, 0));
     }
 }
