@@ -24,15 +24,6 @@ pub(super) fn ended(why: &str) -> Failure {
     Failure::new(FailureCode::Ended, why)
 }
 
-/// Whether a dialog ended because the application server stops, or is gone.
-fn is_away(why: &Ending) -> bool {
-    match why {
-        Ending::ByeReceived { reason } => reason.as_ref().is_some_and(Reason::is_of_stopping),
-        Ending::ByeUnanswered | Ending::Gone { .. } | Ending::Expired => true,
-        Ending::ByeSent | Ending::Rejected { .. } | Ending::Refused { .. } | Ending::Cancelled | Ending::AckMissing => false,
-    }
-}
-
 impl<P: DataPlane> FileServer<P> {
     /// Whether a dialog is that of a sharer whose upload is complete: its connections are of no consequence any more.
     pub(super) fn has_uploaded(&self, call: Call) -> bool {
@@ -152,7 +143,7 @@ impl<P: DataPlane> FileServer<P> {
             return self.let_go(call);
         }
         match role {
-            Role::Upload if is_away(why) => {
+            Role::Upload if why.is_away() => {
                 self.take_down(now, &conf, &Failure::new(FailureCode::Unreachable, "the application server is gone"), true);
             }
             Role::Upload => self.end_share(now, &conf, &ended("the sharer has left")),

@@ -20,7 +20,7 @@ use crate::{
     },
     id::{ConferenceName, ParticipantId},
     sdp::Direction,
-    sip::endpoint::{Call, Ending},
+    sip::endpoint::Call,
 };
 
 /// What a terminal that asks meanwhile is told; it asks again.
@@ -62,15 +62,6 @@ impl FileSharing {
             } else {
                 self.refuse_terminal(cx, &seat, &id, Some(share), FailureCode::Busy, AWAY);
             }
-        }
-    }
-
-    /// A call to a file server ended from its side: true when that is because the server stops, or is gone.
-    pub(super) fn is_away(why: &Ending) -> bool {
-        match why {
-            Ending::ByeReceived { reason } => reason.as_ref().is_some_and(|reason| reason.cause == Some(503)),
-            Ending::ByeUnanswered | Ending::Gone { .. } | Ending::Expired => true,
-            Ending::ByeSent | Ending::Rejected { .. } | Ending::Refused { .. } | Ending::Cancelled | Ending::AckMissing => false,
         }
     }
 

@@ -111,7 +111,7 @@ impl FileSharing {
         let Some(leg) = self.legs.remove(&call) else { return false };
         let asked: Vec<_> = self.relays.extract_if(.., |(at, _), _| *at == call).map(|(_, relay)| relay).collect();
         let waits = self.rooms.get(&leg.seat.conference).and_then(|r| r.shares.get(&leg.share)).is_some_and(|share| share.adrift);
-        if self.config.ping.is_some() && (waits || Self::is_away(ending)) {
+        if self.config.ping.is_some() && (waits || ending.is_away()) {
             if let Some(member) = self.member(&leg.seat, leg.share).filter(|m| m.call == Some(call)) {
                 member.call = None;
             }

@@ -184,6 +184,17 @@ pub enum Ending {
     },
 }
 
+impl Ending {
+    /// Whether the peer stopped, or is gone: nobody ended what the call was for.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::ByeReceived { reason } => reason.as_ref().is_some_and(Reason::is_of_stopping),
+            Self::ByeUnanswered | Self::AckMissing | Self::Gone { .. } | Self::Expired => true,
+            Self::ByeSent | Self::Rejected { .. } | Self::Refused { .. } | Self::Cancelled => false,
+        }
+    }
+}
+
 /// How a subscription ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubscriptionEnding {
