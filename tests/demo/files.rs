@@ -281,3 +281,14 @@ fn a_sharer_that_leaves_too_early_says_how_to_go_on() {
     assert!(fs::read(to.join("long.bin")).expect("it came") == bytes(8_000_000, 5));
     ran(resume.wait_with_output().expect("it ends")).ends_with(0);
 }
+
+#[test]
+fn what_is_uploaded_as_the_server_stops_can_be_shared_again() {
+    let relayd = server();
+    let file = folder("join-stopped").join("long.bin");
+    fs::write(&file, bytes(8_000_000, 7)).expect("written");
+    let mut alice = relayd.joins(&["room", "--as", "alice", "--share", text(&file), "--limit", "1MiB/s"]);
+    alice.waits_for("progress");
+    drop(relayd);
+    assert_eq!(alice.left().1, 9);
+}

@@ -80,7 +80,8 @@ fn a_server_that_dies_is_noticed_by_who_waits_for_files() {
     shares.until("uploaded");
     place.kill_server();
     let shares = shares.end();
-    assert_eq!((shares.code, shares.error()["code"].as_u64()), (Some(7), Some(7)), "{shares:?}");
+    assert_eq!((shares.code, shares.error()["code"].as_u64()), (Some(9), Some(9)), "{shares:?}");
+    assert_eq!(place.transfers("upload").len(), 1, "it can be shared again");
     line.clear();
     told.read_to_string(&mut line).expect("text");
     assert_eq!(waits.wait().expect("it ends").code(), Some(7), "{line}");

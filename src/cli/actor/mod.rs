@@ -93,9 +93,9 @@ impl Actor {
                             mark(what, text);
                             let was_up = puts_up(&event).is_some_and(|up| is_up.swap(up, Ordering::Relaxed));
                             // An offer may come with the call: what was heard before its answer is its own.
-                            match event {
-                                TerminalEvent::Ended { .. } => files.call_ended(),
-                                TerminalEvent::Established { .. } if was_up => files.call_ended(),
+                            match &event {
+                                TerminalEvent::Ended { reason, .. } => files.call_ended(reason.as_ref()),
+                                TerminalEvent::Established { .. } if was_up => files.call_ended(None),
                                 _ => {}
                             }
                             // Whoever is woken by it sees the rest.

@@ -294,6 +294,10 @@ impl<'a> Sharing<'a> {
                 Some(Err(Failure { code: if waits { ExitCode::Resumable } else { ended.code }, ..ended }))
             }
             SharingEvent::Ended { share, why } if self.uploaded && ours == Some(share) => match why {
+                // Nobody ended it: as long as it is kept, it can be shared again.
+                Some(why) if why.code == FailureCode::Unreachable && self.kept.is_some() => {
+                    Some(Err(Failure { code: ExitCode::Resumable, ..failure::said("the share broke off", Some(&why), None) }))
+                }
                 Some(why) => Some(Err(failure::said("the share was ended", Some(&why), None))),
                 None => {
                     self.ended = Some(clock::now() + REASON);

@@ -40,6 +40,7 @@ use crate::{
         terminal::{SharingCommand, SharingEvent},
         wire::control::{Batch, Member, Message},
     },
+    sip::endpoint::Reason,
     transfer::Overwrite,
 };
 
@@ -194,9 +195,9 @@ impl Files {
         happened
     }
 
-    /// The call is over: nothing of its shares holds in the next one, and whoever waits for one waits in vain.
-    pub fn call_ended(&mut self) {
-        self.transfers.call_ended();
+    /// The call is over, for this reason where one was said: nothing of its shares holds in the next one, and whoever waits for one waits in vain.
+    pub fn call_ended(&mut self, reason: Option<&Reason>) {
+        self.transfers.call_ended(reason);
         let over = Failure::new(ExitCode::Declined, "the call is over");
         self.unsaid(&over);
         self.members.clear();

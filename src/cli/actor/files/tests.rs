@@ -71,14 +71,14 @@ async fn got(files: &mut Files, told: &mut mpsc::Receiver<SharingCommand>, batch
 async fn the_first_share_of_the_next_call_is_not_that_of_the_one_before() {
     let (mut files, mut told, _folder) = files();
     got(&mut files, &mut told, batch(1, "notes.txt")).await;
-    files.call_ended();
+    files.call_ended(None);
     let mut before = get(&mut files, "notes.txt").await;
     assert_eq!(asks(&mut told), ["list"], "what came in another call is nothing that this one has");
     files.hear(offered(ShareId(1), batch(2, "slides.bin"))).await;
     let mut now = get(&mut files, "slides.bin").await;
     assert_eq!(asks(&mut told), ["decline", "receive"]);
     assert_eq!((code(&mut before), code(&mut now)), (None, None), "neither has come");
-    files.call_ended();
+    files.call_ended(None);
     let over = Some(Err(ExitCode::Declined));
     assert_eq!((code(&mut before), code(&mut now)), (over, over), "who waits is told that the call is over");
 }

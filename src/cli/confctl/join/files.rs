@@ -31,6 +31,7 @@ use crate::{
         terminal::{Opening, SharingCommand, SharingEvent},
         wire::control::{Batch, DownloadOffer, Member, Message},
     },
+    sip::endpoint::Reason,
     transfer::{Manifest, TransferName},
 };
 
@@ -390,6 +391,11 @@ impl Files {
             kept.note(bar.bytes());
         }
         self.bars.values_mut().try_for_each(|bar| bar.show(&self.output))
+    }
+
+    /// The call is over, for this reason where one was said.
+    pub(super) fn call_ended(&mut self, reason: Option<&Reason>) {
+        self.transfers.call_ended(reason);
     }
 
     /// Bars are there to be drawn.

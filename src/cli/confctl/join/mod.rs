@@ -400,7 +400,10 @@ async fn stay(
                     entered.hears = hears(audio.as_ref());
                     silence = Silence::new(clock::now());
                 }
-                TerminalEvent::Ended { lost, reason, .. } => break Ok(End::by_them(&entered, lost, reason.as_ref())),
+                TerminalEvent::Ended { lost, reason, .. } => {
+                    files.call_ended(reason.as_ref());
+                    break Ok(End::by_them(&entered, lost, reason.as_ref()));
+                }
                 _ => {}
                 },
                 Some(event) => files.hear(event).await?,

@@ -43,6 +43,7 @@ use crate::{
             control::{Batch, FileFacts, MAX_FILES, Message},
         },
     },
+    sip::endpoint::Reason,
     transfer::{Manifest, TransferName},
 };
 
@@ -354,16 +355,20 @@ impl Transfers {
                     running.tell(Word::Offered);
                 }
             }
-            SharingEvent::Terminal(TerminalEvent::Ended { .. }) => self.call_ended(),
+            SharingEvent::Terminal(TerminalEvent::Ended { reason, .. }) => self.call_ended(reason.as_ref()),
             SharingEvent::Said { share: None, .. } | SharingEvent::Offered { .. } | SharingEvent::Terminal(_) => {}
         }
     }
 
     /// The call is over: who asks for a share asks nobody any more, and one of the same name in the next call is another one. What has a line or
-    /// a part by INFO is ended by that.
-    pub fn call_ended(&mut self) {
+    /// a part by INFO is ended by that, without a word; where the server stops, the call's reason is the word: nobody ended the share.
+    pub fn call_ended(&mut self, reason: Option<&Reason>) {
         for (_, running) in self.live.extract_if(.., |_, running| running.asks()) {
             running.tell(Word::Ended(Some(Failure::new(FailureCode::Unreachable, "the call is over"))));
+        }
+        if reason.is_some_and(Reason::is_of_stopping) {
+            let why = Failure::new(FailureCode::Unreachable, "the server of the conference stops");
+            self.live.values().for_each(|running| running.tell(Word::Ended(Some(why.clone()))));
         }
     }
 

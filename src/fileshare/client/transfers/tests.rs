@@ -232,6 +232,20 @@ async fn a_share_that_is_over_ends_a_connection_that_says_nothing() {
     assert_eq!(soon(rig.transfers.stop()).await.len(), 0);
 }
 
+#[tokio::test]
+async fn a_share_whose_line_ends_as_the_server_stops_was_ended_by_nobody() {
+    let mut rig = Rig::new(TransferOptions::default());
+    let there = listener().await;
+    rig.receive().await;
+    rig.go(there.local_addr().expect("an address"));
+    let _connection = connection(&there).await;
+    rig.transfers.hear(&SharingEvent::Ended { share: share(), why: None });
+    let ended = TerminalEvent::Ended { by_peer: true, lost: false, reason: Some(Reason::sip(503, "server is stopping")) };
+    rig.transfers.hear(&SharingEvent::Terminal(ended));
+    let event = rig.event().await;
+    assert!(matches!(&event, TransferEvent::Ended { why: Some(why), .. } if why.code == FailureCode::Unreachable), "{event:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_comes_while_the_file_server_is_away_asks_again_until_it_is_there() {
     let mut rig = Rig::new(TransferOptions::default());
