@@ -425,7 +425,6 @@ pub(super) fn record_tag(name: &str, created: u64) -> String {
     tag(format!("{name}\n{created}").as_bytes())
 }
 
-/// Looks at what is there already, before the first byte, and gives the entries to be skipped.
 /// Whether a batch could begin.
 pub(super) fn look(target: &Path, known: &[Entry], bytes: u64, overwrite: Overwrite) -> Result<(), SinkError> {
     let folder = Folder::open(target, String::new())?;
@@ -434,6 +433,7 @@ pub(super) fn look(target: &Path, known: &[Entry], bytes: u64, overwrite: Overwr
     enough_room(&folder, bytes, 0)
 }
 
+/// Looks at what is there already, before the first byte, and gives the entries to be skipped.
 fn conflicts(folder: &Folder, entries: &[Entry], overwrite: Overwrite) -> Result<BTreeSet<usize>, SinkError> {
     let (mut skipped, mut tops) = (BTreeSet::new(), BTreeMap::new());
     for (at, entry) in entries.iter().enumerate() {
