@@ -166,7 +166,7 @@ fn a_wrong_guess_spends_the_code() {
     let (front, last) = right.rsplit_once('-').expect("words");
     let wrong = format!("{front}-{}", if last == "zoo" { "zone" } else { "zoo" });
     let guessed = world.recv(&[&wrong, "--yes", "--output", "out"]);
-    assert_ne!(code(&guessed), 0, "{}", said(&guessed));
+    assert_eq!(code(&guessed), 3, "{}", said(&guessed));
     let (ended, _, told) = sending.end();
     assert_eq!(ended, 3, "{told}");
     assert!(told.contains("spent"), "{told}");

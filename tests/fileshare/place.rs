@@ -61,7 +61,8 @@ impl Place {
     pub fn lasting() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let free = || UdpSocket::bind(("127.0.0.1", 0)).and_then(|free| free.local_addr()).expect("a port");
-        let config = format!("listen: {{sip: [{{transport: udp, address: \"{}\"}}], http: [], relay: [{{address: \"127.0.0.1:0\"}}]}}\n", free());
+        let config =
+            format!("listen: {{sip: [{{transport: udp, address: \"{}\"}}], http: [], relay: [{{address: \"127.0.0.1:0\"}}]}}\n", free());
         fs::write(folder.path().join("relayd.yaml"), config).expect("written");
         let relayd = lasting(folder.path());
         let data_dir = folder.path().join("data");

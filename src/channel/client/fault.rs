@@ -23,6 +23,9 @@ pub enum ChannelError {
     /// The exchange failed: another code, or somebody between.
     #[error(transparent)]
     Exchange(#[from] ExchangeError),
+    /// At the receiver: the sender went away when it had seen what we know.
+    #[error("the sender does not take the code: it was mistyped, or is not the one that it shows now")]
+    WrongCode,
     /// The other side did not want it.
     #[error("declined: {0}")]
     Declined(String),
@@ -61,7 +64,13 @@ impl ChannelError {
             Self::Gone(reason) => matches!(reason, Reason::Broken | Reason::Silent | Reason::Slow | Reason::Replaced | Reason::Expired),
             Self::Theirs(failed) => matches!(failed.code, FailedCode::Suspended | FailedCode::NoSpace),
             Self::Sink(SinkError::NoSpace { .. }) => true,
-            Self::Exchange(_) | Self::Declined(_) | Self::Unverified(_) | Self::Source(_) | Self::Sink(_) | Self::Protocol(_) => false,
+            Self::Exchange(_)
+            | Self::WrongCode
+            | Self::Declined(_)
+            | Self::Unverified(_)
+            | Self::Source(_)
+            | Self::Sink(_)
+            | Self::Protocol(_) => false,
         }
     }
 
@@ -77,7 +86,9 @@ impl ChannelError {
             }
             Self::Protocol(_) => FailedCode::Protocol,
             Self::Stopped | Self::Broken(_) => FailedCode::Suspended,
-            Self::Relay(_) | Self::Exchange(_) | Self::Declined(_) | Self::Theirs(_) | Self::Gone(_) | Self::Sink(_) => FailedCode::Other,
+            Self::Relay(_) | Self::Exchange(_) | Self::WrongCode | Self::Declined(_) | Self::Theirs(_) | Self::Gone(_) | Self::Sink(_) => {
+                FailedCode::Other
+            }
         };
         // Where it is on our disk is nobody else's matter.
         let text = match self {

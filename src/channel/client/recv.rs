@@ -217,6 +217,8 @@ impl Terminal<'_> {
         control.tell(&Message::Meet(Meet { place: password.place(), role: Role::Receiver, wait: *wait }));
         self.hear(RecvEvent::Waiting).await;
         let mut exchange = None;
+        // We have shown what we know: a sender that goes now has found it wrong.
+        let mut confirmed = false;
         loop {
             match control.next().await? {
                 Message::Met(met) if met.peer == Peer::SENDER => {
@@ -227,10 +229,14 @@ impl Terminal<'_> {
                 Message::Letter { peer: Peer::SENDER, body } => {
                     let Some(machine) = &mut exchange else { continue };
                     match machine.handle_letter(&body)? {
-                        Step::Send(letter) => control.tell(&Message::Letter { peer: Peer::SENDER, body: letter.into() }),
+                        Step::Send(letter) => {
+                            control.tell(&Message::Letter { peer: Peer::SENDER, body: letter.into() });
+                            confirmed = true;
+                        }
                         Step::Agreed(received) => return Ok(received),
                     }
                 }
+                Message::Spent { .. } | Message::Gone(_) if confirmed => return Err(ChannelError::WrongCode),
                 Message::Gone(gone) if gone.peer == Peer::SENDER && exchange.is_some() => return Err(ChannelError::Gone(gone.reason)),
                 Message::Spent { .. } => return Err(RelayError::Closed.into()),
                 Message::Met(_) | Message::Letter { .. } | Message::Gone(_) => {}

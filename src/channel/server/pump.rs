@@ -6,7 +6,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, task::yield_now, time::timeout};
 
 use super::{
     memory::{Budget, Buffer},
@@ -40,6 +40,8 @@ pub(super) async fn to_one(from: &TcpStream, to: &mut TcpStream, meter: &Meter, 
                     return Ended::Receivers;
                 }
                 buffer.grow_if_full();
+                // With a quick sender and a quick receiver nothing here ever waits: the other channels of this thread would.
+                yield_now().await;
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 tokio::select! {
@@ -145,6 +147,31 @@ pub(super) mod tests {
         let ((), ended) = tokio::join!(flow, to_one(&inner, &mut outer, &meter, &budget));
         assert_eq!(ended, Ended::Receivers);
         assert!(sent < 32 << 20, "{sent} bytes were taken that nobody read");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_always_has_bytes_lets_others_have_their_turn_after_each_read() {
+        let (mut sender, inner) = pair(None).await;
+        let (_receiver, mut outer) = pair(None).await;
+        let (budget, meter) = (Budget::new(1 << 20), Meter::default());
+        // Two reads of a buffer that grows: all of it is there, and all of it can be written.
+        sender.write_all(&noise(48 * 1024)).await.expect("sent");
+        sender.shutdown().await.expect("ended");
+        while inner.peek(&mut vec![0; 64 * 1024]).await.expect("readable") < 48 * 1024 {}
+        outer.writable().await.expect("writable");
+        let mut turns = 0;
+        let others = async {
+            loop {
+                turns += 1;
+                yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            ended = to_one(&inner, &mut outer, &meter, &budget) => assert_eq!(ended, Ended::Complete),
+            () = others => {}
+        }
+        assert_eq!((turns, meter.bytes()), (2, 48 * 1024));
     }
 
     #[tokio::test]

@@ -32,7 +32,7 @@ fn code(error: &ChannelError) -> ExitCode {
             RefusalCode::Version | RefusalCode::Malformed => ExitCode::Failed,
         },
         ChannelError::Relay(_) | ChannelError::Broken(_) => ExitCode::Unreachable,
-        ChannelError::Exchange(ExchangeError::WrongGuess | ExchangeError::Impostor) => ExitCode::Denied,
+        ChannelError::WrongCode | ChannelError::Exchange(ExchangeError::WrongGuess | ExchangeError::Impostor) => ExitCode::Denied,
         ChannelError::Exchange(_) | ChannelError::Protocol(_) | ChannelError::Source(_) => ExitCode::Failed,
         ChannelError::Declined(_) => ExitCode::Declined,
         ChannelError::Theirs(failed) => match failed.code {
@@ -66,6 +66,7 @@ fn hint(error: &ChannelError) -> Option<String> {
             _ => return None,
         },
         ChannelError::Exchange(ExchangeError::WrongGuess) => "the code is spent: send again, and read the new code out".to_owned(),
+        ChannelError::WrongCode => "ask the sender for a new code: a wrong one spends it".to_owned(),
         ChannelError::Exchange(ExchangeError::Impostor) => "check the code, and who gave it to you".to_owned(),
         ChannelError::Sink(SinkError::Exists { .. }) => "use --overwrite, --rename or --skip, or another folder with --output".to_owned(),
         ChannelError::Sink(SinkError::NotOneFile) => "name a folder with --output".to_owned(),

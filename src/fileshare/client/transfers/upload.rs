@@ -43,8 +43,8 @@ pub(super) async fn run(mut lead: Lead, key: Option<u64>, mut uploader: Uploader
             if lead.options.come_again && error.is_resumable() {
                 lead.say(Message::ShareSuspended).await;
             } else {
-                if let TransferError::Source(_) = error {
-                    // The file server was told on the connection, and the conference says to all why the share ends.
+                if let TransferError::Source(_) | TransferError::Fault(Fault::Refused(_)) = error {
+                    // The file server was told on the connection, or told us, and the conference says to all why the share ends.
                     lead.hear_the_end().await;
                 }
                 // Nobody will go on with it: port 0.
