@@ -20,7 +20,7 @@ section! {
         advertise: Vec<Advertised> = Vec::new(),
         /// Who may have a channel without an account: loopback (terminals on this machine), everybody, or nobody. Receiving needs no account.
         anonymous: Anonymous = Anonymous::Loopback,
-        /// What tickets are verified with where the role as runs elsewhere: the ticket_key of its /.well-known/confkit.
+        /// What tickets are verified with where the role as runs elsewhere: the ticket-key of its /.well-known/confkit.
         ticket_key: Option<PublicKey> = None,
         /// Most channels at once; one more is refused.
         channels: Count<1, 1_000_000> = Count::of(4096),
