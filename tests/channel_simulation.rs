@@ -43,6 +43,9 @@ fn limits() -> Limits {
     }
 }
 
+/// From whom, to whom.
+type Pump = (ConnectionId, Vec<(Peer, ConnectionId)>);
+
 /// What the world knows of one connection.
 #[derive(Default)]
 struct Line {
@@ -68,7 +71,7 @@ struct World {
     connected: u64,
     channels: Vec<(ChannelNumber, ChannelKey)>,
     nameplates: BTreeSet<Nameplate>,
-    pumps: BTreeMap<(ChannelNumber, u8), (ConnectionId, Vec<(Peer, ConnectionId)>)>,
+    pumps: BTreeMap<(ChannelNumber, u8), Pump>,
     /// Who has to hear of whom: checked when the relay has said all.
     to_hear: BTreeSet<(ConnectionId, ChannelNumber, Peer)>,
     letters: u64,

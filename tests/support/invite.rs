@@ -94,7 +94,7 @@ struct Run {
     bob: Option<Answerer>,
     later: BTreeMap<(Duration, u64), Later>,
     count: u64,
-    agreed: Vec<Box<Agreed>>,
+    agreed: Vec<Agreed>,
     text: String,
 }
 
@@ -334,7 +334,7 @@ impl Run {
                     Ending::Agreed { agreed, standing } => {
                         let known = if standing == Standing::Known { "known" } else { "new" };
                         let text = format!("agreed on channel {}, {} is {known}", agreed.grant.number, other(who));
-                        self.agreed.push(agreed);
+                        self.agreed.push(*agreed);
                         text
                     }
                     Ending::Declined { reason, text } => format!("declined, {reason}: {text}"),

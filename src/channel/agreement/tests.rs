@@ -40,25 +40,25 @@ fn shown(pairwise: &Pairwise) -> String {
 }
 
 /// What the other side reads of it.
-fn carried(body: Body) -> Body {
+fn carried(body: &Body) -> Body {
     Body::parse(body.to_xml().as_bytes()).expect("it is read")
 }
 
 fn receiver_applies() -> (Agreed, Agreed) {
     let alice = offering(Applies::Receiver);
-    let Body::Offer(offer) = carried(Body::Offer(alice.offer().clone())) else { panic!("an offer") };
+    let Body::Offer(offer) = carried(&Body::Offer(alice.offer().clone())) else { panic!("an offer") };
     let (channel, at_bob) = answering(offer).expect("taken up").tell(&own("bob", 2), grant()).expect("told");
-    let Body::Channel(channel) = carried(Body::Channel(channel)) else { panic!("a channel") };
+    let Body::Channel(channel) = carried(&Body::Channel(channel)) else { panic!("a channel") };
     (alice.handle_channel(&channel).expect("agreed"), at_bob)
 }
 
 fn sender_applies() -> (Agreed, Agreed) {
     let mut alice = offering(Applies::Sender);
     let mut bob = answering(alice.offer().clone()).expect("taken up");
-    let Body::Accepted(accepted) = carried(Body::Accepted(bob.accept(&own("bob", 2)))) else { panic!("an acceptance") };
+    let Body::Accepted(accepted) = carried(&Body::Accepted(bob.accept(&own("bob", 2)))) else { panic!("an acceptance") };
     assert_eq!(alice.handle_accepted(accepted), Ok(own("bob", 2).key.public()));
     let (channel, at_alice) = alice.tell(&own("alice", 1), grant()).expect("told");
-    let Body::Channel(channel) = carried(Body::Channel(channel)) else { panic!("a channel") };
+    let Body::Channel(channel) = carried(&Body::Channel(channel)) else { panic!("a channel") };
     (at_alice, bob.handle_channel(&channel).expect("agreed"))
 }
 

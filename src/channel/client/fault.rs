@@ -59,18 +59,12 @@ impl ChannelError {
     /// Whether what was transferred is worth going on with.
     pub fn is_resumable(&self) -> bool {
         match self {
-            Self::Relay(RelayError::Refused(_)) => false,
-            Self::Relay(_) | Self::Broken(_) | Self::Stopped => true,
             Self::Gone(reason) => matches!(reason, Reason::Broken | Reason::Silent | Reason::Slow | Reason::Replaced | Reason::Expired),
             Self::Theirs(failed) => matches!(failed.code, FailedCode::Suspended | FailedCode::NoSpace),
-            Self::Sink(SinkError::NoSpace { .. }) => true,
-            Self::Exchange(_)
-            | Self::WrongCode
-            | Self::Declined(_)
-            | Self::Unverified(_)
-            | Self::Source(_)
-            | Self::Sink(_)
-            | Self::Protocol(_) => false,
+            Self::Relay(why) => !matches!(why, RelayError::Refused(_)),
+            Self::Sink(why) => matches!(why, SinkError::NoSpace { .. }),
+            Self::Broken(_) | Self::Stopped => true,
+            Self::Exchange(_) | Self::WrongCode | Self::Declined(_) | Self::Unverified(_) | Self::Source(_) | Self::Protocol(_) => false,
         }
     }
 

@@ -202,9 +202,8 @@ impl Terminal<'_> {
                 () = async { match timeout { Some(at) => sleep_until(at).await, None => std::future::pending().await } } => {}
             }
             match arrived.take() {
-                None => {}
                 // That the sender is gone is told by the relay, with the reason.
-                Some(ChannelError::Broken(_) | ChannelError::Relay(_)) => {}
+                None | Some(ChannelError::Broken(_) | ChannelError::Relay(_)) => {}
                 Some(error) => return Err(self.failed(control, &mut session, &mut sealed, error).await),
             }
         }

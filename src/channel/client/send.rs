@@ -13,8 +13,8 @@ use bytes::Bytes;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha12Rng;
 use tokio::{
-    sync::{mpsc, oneshot, watch},
-    task::AbortHandle,
+    sync::{mpsc, watch},
+    task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -262,8 +262,8 @@ impl Terminal<'_> {
         let mut session = Sender::new(offer(self.sending, manifest, &json), json);
         let mut sealed = Sealed::new(&known.pairwise, known.pass.transfer, Role::Sender);
         let (limit, limits) = watch::channel(session.limit());
-        let (finished, mut outcome) = oneshot::channel();
-        let (mut finished, mut uploading) = (Some(finished), Uploading(None));
+        // Dropping it ends what is in it.
+        let mut uploading = JoinSet::new();
         let mut sent = None;
         self.hear(SendEvent::Offered).await;
         loop {
@@ -276,10 +276,7 @@ impl Terminal<'_> {
                     }
                     SenderAction::Begin { from } => {
                         self.hear(SendEvent::Begun { from }).await;
-                        if let Some(finished) = finished.take() {
-                            let upload = self.upload(control.address(), door, seat, &known.pass, from, limits.clone());
-                            uploading.0 = Some(tokio::spawn(async move { finished.send(upload.await) }).abort_handle());
-                        }
+                        uploading.spawn(self.upload(control.address(), door, seat, &known.pass, from, limits.clone()));
                     }
                     SenderAction::Over(how) => {
                         control.flush().await?;
@@ -305,7 +302,7 @@ impl Terminal<'_> {
                     Message::Letter { .. } | Message::Pace(_) | Message::Gone(_) | Message::Met(_) => {}
                     other => return Err(unexpected(&other)),
                 },
-                done = &mut outcome, if sent.is_none() && uploading.0.is_some() => {
+                Some(done) = uploading.join_next() => {
                     match done.unwrap_or(Err(ChannelError::Stopped)) {
                         Ok(done) => {
                             let trailer = self.sending.source.trailer().await?;
@@ -313,7 +310,7 @@ impl Terminal<'_> {
                             session.handle_sent(done.end, done.chunks, &trailer);
                         }
                         // That the receiver is gone is told by the relay, with the reason.
-                        Err(ChannelError::Broken(_) | ChannelError::Relay(_)) => uploading.0 = None,
+                        Err(ChannelError::Broken(_) | ChannelError::Relay(_)) => {}
                         Err(error) => {
                             session.handle_failure(error.told());
                             drain(control, &mut session, &mut sealed, seat).await?;
@@ -351,17 +348,6 @@ impl Terminal<'_> {
     async fn hear(&self, event: SendEvent) {
         // Whoever does not want to hear has dropped the other end.
         let _ = self.events.send(event).await;
-    }
-}
-
-/// A task that ends with the session.
-struct Uploading(Option<AbortHandle>);
-
-impl Drop for Uploading {
-    fn drop(&mut self) {
-        if let Some(task) = &self.0 {
-            task.abort();
-        }
     }
 }
 

@@ -160,7 +160,8 @@ mod tests {
             let all = async {
                 let (mut one, mut two) = (Vec::new(), Vec::new());
                 let ((), a, b) = tokio::join!(send, quick.read_to_end(&mut one), other.read_to_end(&mut two));
-                (a.expect("received"), b.expect("received"));
+                a.expect("received");
+                b.expect("received");
                 (one, two)
             };
             let mut all = std::pin::pin!(all);

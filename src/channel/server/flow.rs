@@ -86,13 +86,14 @@ impl Copying {
                 None => drop(inputs.send(broken(id)).await),
             }
         }
-        let (gone, mut left) = mpsc::unbounded_channel();
+        // Each goes once.
+        let (gone, mut left) = mpsc::channel(receivers.len().max(1));
         let copy = async {
             match <[fan::Receiver; 1]>::try_from(receivers) {
                 Ok([mut one]) => tokio::select! {
                     ended = to_one(&from, &mut one.stream, &one.meter, &budget) => {
                         if ended == Ended::Receivers {
-                            let _ = gone.send(0);
+                            let _ = gone.try_send(0);
                         }
                         Some(ended)
                     }
@@ -100,7 +101,7 @@ impl Copying {
                 },
                 Err(several) => {
                     // Whoever goes last is told of below.
-                    let tell = |at, _| _ = gone.send(at);
+                    let tell = |at, _| _ = gone.try_send(at);
                     Some(to_many(&from, several, tell).await)
                 }
             }

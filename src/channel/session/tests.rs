@@ -37,6 +37,9 @@ fn batch(bytes: &[u8]) -> (Offer, Bytes, Trailer) {
     (offer, json, Trailer { algorithm: Algorithm::Blake3, files: vec![Digest::blake3(bytes)] })
 }
 
+/// How a side ended, once it has.
+type End = Option<Result<(), Failure>>;
+
 /// The two, and everything that was said, on virtual time.
 struct Talk {
     sender: Sender,
@@ -48,7 +51,7 @@ struct Talk {
     answer: Result<u64, String>,
     began: Option<u64>,
     trailer: Trailer,
-    ends: (Option<Result<(), Failure>>, Option<Result<(), Failure>>),
+    ends: (End, End),
 }
 
 impl Talk {
@@ -122,7 +125,7 @@ impl Talk {
         self.settle();
     }
 
-    fn failed(&self, of: &Option<Result<(), Failure>>) -> FailedCode {
+    fn failed(&self, of: &End) -> FailedCode {
         match of {
             Some(Err(Failure::Ours(failed) | Failure::Theirs(failed))) => failed.code,
             other => panic!("{other:?} after {:?}", self.said),

@@ -491,7 +491,7 @@ impl<'a> Sharing<'a> {
                     match Kept::begin(&named.lasting(self.length), share, batch, &self.manifest).await {
                         Ok(kept) => self.kept = kept,
                         Err(failure) => {
-                            output.note(format!("where this upload breaks off, it cannot be gone on with: {}", failure.message))
+                            output.note(format!("where this upload breaks off, it cannot be gone on with: {}", failure.message));
                         }
                     }
                 }

@@ -276,7 +276,7 @@ impl Files {
                     match Kept::begin(&named, share, batch, &ours.manifest).await {
                         Ok(kept) => ours.kept = kept,
                         Err(failure) => {
-                            self.output.note(format!("where this upload breaks off, it cannot be gone on with: {}", failure.message))
+                            self.output.note(format!("where this upload breaks off, it cannot be gone on with: {}", failure.message));
                         }
                     }
                 }

@@ -33,7 +33,6 @@ fn code(error: &ChannelError) -> ExitCode {
         },
         ChannelError::Relay(_) | ChannelError::Broken(_) => ExitCode::Unreachable,
         ChannelError::WrongCode | ChannelError::Exchange(ExchangeError::WrongGuess | ExchangeError::Impostor) => ExitCode::Denied,
-        ChannelError::Exchange(_) | ChannelError::Protocol(_) | ChannelError::Source(_) => ExitCode::Failed,
         ChannelError::Declined(_) => ExitCode::Declined,
         ChannelError::Theirs(failed) => match failed.code {
             FailedCode::Integrity => ExitCode::Unverified,
@@ -44,8 +43,9 @@ fn code(error: &ChannelError) -> ExitCode {
             Reason::Broken | Reason::Silent | Reason::Slow | Reason::Replaced | Reason::Expired => ExitCode::Unreachable,
             Reason::Done | Reason::Cancelled | Reason::Failed | Reason::Declined | Reason::Refused => ExitCode::Declined,
         },
-        ChannelError::Unverified(_) => ExitCode::Unverified,
-        ChannelError::Sink(SinkError::Digest { .. } | SinkError::TooLong | SinkError::TooShort { .. }) => ExitCode::Unverified,
+        ChannelError::Unverified(_) | ChannelError::Sink(SinkError::Digest { .. } | SinkError::TooLong | SinkError::TooShort { .. }) => {
+            ExitCode::Unverified
+        }
         ChannelError::Sink(SinkError::Exists { .. } | SinkError::InTheWay { .. }) => ExitCode::Conflict,
         ChannelError::Sink(SinkError::NotOneFile) => ExitCode::Usage,
         ChannelError::Stopped => ExitCode::Interrupted,

@@ -34,7 +34,7 @@ impl RelayFlag {
         if named.is_empty() {
             return vec![DEFAULT_RELAY.to_owned()];
         }
-        named.iter().map(|relay| with_port(relay)).collect()
+        named.iter().map(with_port).collect()
     }
 }
 
