@@ -17,6 +17,8 @@ mod relay;
 mod sealed;
 mod seat;
 mod send;
+#[cfg(test)]
+mod tests;
 
 pub use fault::ChannelError;
 pub use inlet::InletError;

@@ -126,7 +126,7 @@ impl Terminal<'_> {
                         control.tell(&Message::Letter { peer: Peer::SENDER, body });
                     }
                     ReceiverAction::Ask { offer, manifest } => {
-                        let answer = decide.decide(&offer, &manifest).await;
+                        let answer = self.decided(control, &mut session, &mut sealed, decide.decide(&offer, &manifest)).await?;
                         let answer = answer.map(|sink| {
                             let from = sink.state().written;
                             self.sink = Some(sink);
@@ -205,6 +205,27 @@ impl Terminal<'_> {
                 // That the sender is gone is told by the relay, with the reason.
                 None | Some(ChannelError::Broken(_) | ChannelError::Relay(_)) => {}
                 Some(error) => return Err(self.failed(control, &mut session, &mut sealed, error).await),
+            }
+        }
+    }
+
+    /// The decision. A person takes as long as it takes: meanwhile the relay is answered, and the sender heard.
+    async fn decided(
+        &self,
+        control: &mut Connection,
+        session: &mut Receiver,
+        sealed: &mut Sealed,
+        decision: impl Future<Output = Result<Sink, String>>,
+    ) -> Result<Result<Sink, String>, ChannelError> {
+        let mut decision = std::pin::pin!(decision);
+        loop {
+            tokio::select! {
+                decided = &mut decision => return Ok(decided),
+                message = control.next() => match message? {
+                    Message::Letter { peer: Peer::SENDER, body } => session.handle_letter(sealed.open(&body)?),
+                    Message::Gone(gone) if gone.peer == Peer::SENDER => return Err(ChannelError::Gone(gone.reason)),
+                    _ => {}
+                },
             }
         }
     }
