@@ -23,11 +23,7 @@ use crate::{
         Peer,
         pake::{self, Password, Received, Step},
         session::{Receiver, ReceiverAction},
-        wire::{
-            FrameError, Message, Reason, Role,
-            letter::Offer,
-            request::{Leave, Meet},
-        },
+        wire::{Message, Reason, Role, letter::Offer, request::Meet},
     },
     clock,
     transfer::{Manifest, Sink, seal::ChunkOpener, sink::Finished},
@@ -88,9 +84,7 @@ pub async fn receive(
         Err(ChannelError::Declined(_)) => Reason::Declined,
         Err(_) => Reason::Failed,
     };
-    control.tell(&Message::Leave(Leave::new(reason, "")));
-    // What it ended by says more than that the farewell did not get through.
-    let _ = tokio::time::timeout(receiving.patience, control.flush()).await;
+    control.say_farewell(reason, receiving.patience).await;
     if let Some(sink) = terminal.sink {
         // What is durable is kept where there is a record, whatever else the disk says.
         let _ = sink.suspend().await;
@@ -187,7 +181,7 @@ impl Terminal<'_> {
                     },
                     Message::Gone(gone) if gone.peer == Peer::SENDER && seat != Peer::SENDER => return Err(ChannelError::Gone(gone.reason)),
                     Message::Letter { .. } | Message::Gone(_) | Message::Met(_) | Message::Pace(_) => {}
-                    other => return Err(unexpected(&other)),
+                    other => return Err(RelayError::unexpected(&other).into()),
                 },
                 chunk = chunks.recv(), if offered.is_some() => match chunk {
                     // Its failure is the session's, which ends by it.
@@ -260,7 +254,7 @@ impl Terminal<'_> {
                 Message::Gone(gone) if gone.peer == Peer::SENDER && exchange.is_some() => return Err(ChannelError::Gone(gone.reason)),
                 Message::Spent { .. } => return Err(RelayError::Closed.into()),
                 Message::Met(_) | Message::Letter { .. } | Message::Gone(_) => {}
-                other => return Err(unexpected(&other)),
+                other => return Err(RelayError::unexpected(&other).into()),
             }
         }
     }
@@ -284,8 +278,4 @@ impl Terminal<'_> {
         // Whoever does not want to hear has dropped the other end.
         let _ = self.events.send(event).await;
     }
-}
-
-fn unexpected(message: &Message) -> ChannelError {
-    RelayError::Protocol(FrameError::Unexpected(message.kind().name())).into()
 }

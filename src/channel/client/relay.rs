@@ -10,9 +10,10 @@ use tokio::{
 
 use crate::{
     channel::wire::{
-        Decoder, FrameError, Message, Refused,
+        Decoder, FrameError, Message, Reason, Refused,
         frame::{MAX_BODY, PREFACE},
         proof::Challenge,
+        request::Leave,
     },
     clock,
 };
@@ -51,6 +52,13 @@ pub enum RelayError {
     /// What it says is none of its protocol. Its fault.
     #[error("the relay says what it must not say: {0}")]
     Protocol(#[from] FrameError),
+}
+
+impl RelayError {
+    /// What it says has its turn at another time, or at the other side.
+    pub(super) fn unexpected(message: &Message) -> Self {
+        Self::Protocol(FrameError::Unexpected(message.kind().name()))
+    }
 }
 
 /// A connection that is up.
@@ -99,7 +107,7 @@ impl Connection {
         };
         match connection.next().await? {
             Message::Challenge(challenge) => connection.challenge = challenge,
-            other => return Err(FrameError::Unexpected(other.kind().name()).into()),
+            other => return Err(RelayError::unexpected(&other)),
         }
         // Letters may come from now on.
         connection.decoder.set_limit(MAX_BODY);
@@ -114,11 +122,6 @@ impl Connection {
     /// What proofs on this connection are made over.
     pub fn challenge(&self) -> &Challenge {
         &self.challenge
-    }
-
-    /// Whether little enough waits to be sent that more may be said.
-    pub fn has_room(&self) -> bool {
-        self.out.len() < ENOUGH
     }
 
     /// Says something: it goes out with [`Connection::next`] and [`Connection::flush`].
@@ -149,19 +152,25 @@ impl Connection {
     /// # Errors
     /// The connection broke.
     pub async fn flush(&mut self) -> Result<(), RelayError> {
-        while !self.out.is_empty() {
-            self.stream.writable().await.map_err(RelayError::Broken)?;
-            self.write()?;
-        }
-        Ok(())
+        self.send_down_to(0).await
     }
 
-    /// Waits until something is said; what is heard meanwhile waits its turn. For sessions that say more than [`Connection::has_room`] allows.
+    /// Sends until little enough waits that more may be said: for sessions that say much. What is heard meanwhile waits its turn.
     ///
     /// # Errors
     /// The connection is of no use any more.
     pub async fn until_room(&mut self) -> Result<(), RelayError> {
-        while !self.has_room() {
+        self.send_down_to(ENOUGH - 1).await
+    }
+
+    /// Says that it leaves, and why. What ended the session says more than that this did not get through.
+    pub(super) async fn say_farewell(&mut self, reason: Reason, patience: Duration) {
+        self.tell(&Message::Leave(Leave::new(reason, "")));
+        let _ = timeout(patience, self.flush()).await;
+    }
+
+    async fn send_down_to(&mut self, waiting: usize) -> Result<(), RelayError> {
+        while self.out.len() > waiting {
             self.stream.writable().await.map_err(RelayError::Broken)?;
             self.write()?;
         }

@@ -12,7 +12,7 @@ use super::{
 use crate::channel::{
     ChannelNumber, Peer,
     wire::{
-        ChannelKey, FrameError, Message, Role,
+        ChannelKey, Message, Role,
         proof::{Admission, Purpose},
         request::{Enter, Join},
     },
@@ -50,7 +50,7 @@ impl Door {
         data.tell(&Message::Join(Join { channel: self.channel, seat, stream, proof, to }));
         match data.next().await? {
             Message::Joined => Ok(data.into_stream().await?),
-            other => Err(RelayError::Protocol(FrameError::Unexpected(other.kind().name())).into()),
+            other => Err(RelayError::unexpected(&other).into()),
         }
     }
 

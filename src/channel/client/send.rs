@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     fault::ChannelError,
     outlet::{self, OutletError, Sent},
-    relay::Connection,
+    relay::{Connection, RelayError},
     sealed::Sealed,
     seat::Door,
 };
@@ -33,11 +33,11 @@ use crate::{
         pake::{self, Password, Step},
         session::{Sender, SenderAction},
         wire::{
-            FrameError, Message, Reason, Role,
+            Message, Reason, Role,
             answer::Allocated,
             letter::{Content, MAX_NAMES, Offer},
             pass::{Pass, TransferId},
-            request::{Apply, Leave, Meet, Wanted},
+            request::{Apply, Meet, Wanted},
         },
     },
     clock,
@@ -134,9 +134,7 @@ pub async fn send(
         Err(ChannelError::Stopped) => Reason::Cancelled,
         Err(_) => Reason::Failed,
     };
-    control.tell(&Message::Leave(Leave::new(reason, "")));
-    // What it ended by says more than that the farewell did not get through.
-    let _ = tokio::time::timeout(sending.patience, control.flush()).await;
+    control.say_farewell(reason, sending.patience).await;
     ended
 }
 
@@ -174,7 +172,7 @@ impl Terminal<'_> {
         control.tell(&Message::Apply(Apply { ticket: None, peer: None, kind, receivers: 1, nameplate: Some(nameplate) }));
         let allocated = match control.next().await? {
             Message::Allocated(allocated) => allocated,
-            other => return Err(unexpected(&other)),
+            other => return Err(RelayError::unexpected(&other).into()),
         };
         let code = match &self.sending.secret {
             Secret::Drawn { words } => self.draw(allocated.nameplate, *words)?,
@@ -221,7 +219,7 @@ impl Terminal<'_> {
                 }
                 Message::Gone(gone) => exchange = exchange.filter(|(at, _)| *at != gone.peer),
                 Message::Met(_) => {}
-                other => return Err(unexpected(&other)),
+                other => return Err(RelayError::unexpected(&other).into()),
             }
         }
     }
@@ -251,7 +249,7 @@ impl Terminal<'_> {
                 Message::Met(met) if met.peer.is_receivers_seat() => return Ok(met.peer),
                 Message::Gone(gone) => return Err(ChannelError::Gone(gone.reason)),
                 Message::Met(_) | Message::Letter { .. } => {}
-                other => return Err(unexpected(&other)),
+                other => return Err(RelayError::unexpected(&other).into()),
             }
         }
     }
@@ -300,7 +298,7 @@ impl Terminal<'_> {
                     }
                     Message::Gone(gone) if gone.peer == seat => return Err(ChannelError::Gone(gone.reason)),
                     Message::Letter { .. } | Message::Pace(_) | Message::Gone(_) | Message::Met(_) => {}
-                    other => return Err(unexpected(&other)),
+                    other => return Err(RelayError::unexpected(&other).into()),
                 },
                 Some(done) = uploading.join_next() => {
                     match done.unwrap_or(Err(ChannelError::Stopped)) {
@@ -374,8 +372,4 @@ fn offer(sending: &Sending, manifest: &Manifest, json: &Bytes) -> Offer {
         chunk: u32::try_from(CHUNK).unwrap_or(u32::MAX),
         streams: sending.streams,
     }
-}
-
-fn unexpected(message: &Message) -> ChannelError {
-    super::relay::RelayError::Protocol(FrameError::Unexpected(message.kind().name())).into()
 }

@@ -16,6 +16,7 @@ use crate::{
     channel::wire::{
         chunk::Header,
         letter::{End, Failed, FailedCode, Letter, MAX_NAMES, Offer},
+        request::MAX_STREAMS,
     },
     transfer::{CHUNK, Digest, Manifest, Trailer, manifest::MAX_MANIFEST, seal::MAX_CHUNK},
 };
@@ -26,8 +27,6 @@ const TELL_BYTES: u64 = 4 * 1024 * 1024;
 const TELL_AFTER: Duration = Duration::from_millis(200);
 /// Fewest bytes of a chunk that may be agreed upon.
 const MIN_CHUNK: u32 = 4 * 1024;
-/// Most data connections.
-pub const MAX_STREAMS: u8 = 16;
 
 /// What the shell is to do.
 #[derive(Debug)]

@@ -2,12 +2,11 @@
 //!
 //! What is in the header is not secret, and what it says is bound into the seal.
 
+pub use crate::transfer::seal::LAST;
 use crate::transfer::seal::{MAX_CHUNK, MAX_CHUNKS, TAG_LEN};
 
 /// Bytes of a header.
 pub const HEADER: usize = 13;
-/// Flag: no chunk has a higher index.
-pub const LAST: u8 = 1;
 /// Flag: the plaintext is compressed (a zstd frame).
 pub const COMPRESSED: u8 = 2;
 

@@ -17,14 +17,13 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::refusal::cut;
 use crate::transfer::{Algorithm, Digest};
 
 /// Most bytes of a letter.
 pub const MAX_LETTER: usize = 64 * 1024 - 64;
 /// Most bytes of a part of the manifest or of the digests.
 pub const MAX_PART: usize = 48 * 1024;
-/// Most bytes of a text for people; longer ones are cut when they are written.
-pub const MAX_TEXT: usize = 1024;
 /// Most names of an offer.
 pub const MAX_NAMES: usize = 20;
 
@@ -244,14 +243,10 @@ impl Letter {
     }
 }
 
-fn cut(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(MAX_TEXT));
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channel::wire::refusal::MAX_TEXT;
 
     fn letters() -> Vec<(Letter, &'static str)> {
         let offer = Offer {
