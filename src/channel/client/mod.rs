@@ -6,7 +6,7 @@
 //! | `seat.rs` | entering a channel, joining with data connections | no |
 //! | `sealed.rs` | letters under the seal of the two ends | yes |
 //! | `outlet.rs`, `inlet.rs` | chunks out and in | no |
-//! | `send.rs`, `recv.rs` | the two sides | no |
+//! | `send/`, `recv/` | the two sides: how they come to know each other is one thing, what happens in the channel another | no |
 //! | `fault.rs` | why a transfer came to nothing | yes |
 
 mod fault;

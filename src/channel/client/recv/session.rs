@@ -1,0 +1,215 @@
+//! The sender in the channel, from entering to the end.
+
+use std::sync::Arc;
+
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
+
+use super::{Decide, RecvEvent, Terminal, download::Download};
+use crate::{
+    channel::{
+        Peer,
+        client::{
+            fault::ChannelError,
+            inlet::{Arrived, QUEUE},
+            relay::{Connection, RelayError},
+            sealed::Sealed,
+            seat::Door,
+        },
+        pake::Received,
+        session::{Receiver, ReceiverAction},
+        wire::{
+            Message, Role,
+            letter::{Letter, Offer},
+        },
+    },
+    clock,
+    transfer::{Manifest, Sink, Trailer, seal::ChunkOpener, sink::Finished},
+};
+
+/// See the [module](self).
+pub(super) struct Session<'a, 't> {
+    terminal: &'a mut Terminal<'t>,
+    door: Door,
+    /// Ours; the sender's until the relay has said which it is.
+    seat: Peer,
+    machine: Receiver,
+    sealed: Sealed,
+    opener: Arc<ChunkOpener>,
+    /// Until connections are asked for.
+    give: Option<mpsc::Sender<Arrived>>,
+    chunks: mpsc::Receiver<Arrived>,
+    /// Chunks may come.
+    taking: bool,
+    /// Dropping it ends what is in it.
+    connections: JoinSet<Result<(), ChannelError>>,
+    finished: Option<Finished>,
+}
+
+impl<'a, 't> Session<'a, 't> {
+    /// Asks to enter the channel of the pass.
+    pub(super) fn enter(terminal: &'a mut Terminal<'t>, control: &mut Connection, known: &Received) -> Self {
+        let Received { pairwise, pass } = known;
+        let door = Door { channel: pass.channel, key: pass.key.clone(), role: Role::Receiver };
+        door.enter(control);
+        let (give, chunks) = mpsc::channel(QUEUE);
+        Self {
+            terminal,
+            door,
+            seat: Peer::SENDER,
+            machine: Receiver::default(),
+            sealed: Sealed::new(pairwise, pass.transfer, Role::Receiver),
+            opener: Arc::new(ChunkOpener::new(&pass.content.bind(pass.channel, &pass.key), &pass.chunks())),
+            give: Some(give),
+            chunks,
+            taking: false,
+            connections: JoinSet::new(),
+            finished: None,
+        }
+    }
+
+    /// Hears what is offered, has it decided on, and takes it.
+    pub(super) async fn run(mut self, control: &mut Connection, decide: &mut impl Decide) -> Result<Finished, ChannelError> {
+        loop {
+            while let Some(action) = self.machine.poll_action(clock::now()) {
+                match action {
+                    ReceiverAction::Tell(letter) => {
+                        control.until_room().await?;
+                        self.tell(control, &letter)?;
+                    }
+                    ReceiverAction::Ask { offer, manifest } => self.ask(control, decide, &offer, &manifest).await?,
+                    ReceiverAction::Write(bytes) => {
+                        let Some(sink) = &mut self.terminal.sink else { return Err(ChannelError::Stopped) };
+                        if let Err(error) = sink.write(bytes).await {
+                            return Err(self.failed(control, error.into()).await);
+                        }
+                    }
+                    ReceiverAction::Verify(trailer) => self.verify(control, trailer).await?,
+                    ReceiverAction::Over(how) => {
+                        control.flush().await?;
+                        return how.map_err(ChannelError::of).and_then(|()| self.finished.ok_or(ChannelError::Stopped));
+                    }
+                }
+            }
+            if let Some(sink) = &self.terminal.sink {
+                self.machine.handle_durable(sink.state().durable);
+            }
+            let timeout = self.machine.next_timeout().map(Instant::from_std);
+            tokio::select! {
+                message = control.next() => match message? {
+                    Message::Entered(entered) => self.seat = entered.seat,
+                    Message::Letter { peer: Peer::SENDER, body } => match self.sealed.open(&body) {
+                        Ok(letter) => self.machine.handle_letter(letter),
+                        Err(error) => return Err(self.failed(control, error.into()).await),
+                    },
+                    Message::Gone(gone) if gone.peer == Peer::SENDER && self.seat != Peer::SENDER => return Err(ChannelError::Gone(gone.reason)),
+                    Message::Letter { .. } | Message::Gone(_) | Message::Met(_) | Message::Pace(_) => {}
+                    other => return Err(RelayError::unexpected(&other).into()),
+                },
+                chunk = self.chunks.recv(), if self.taking => match chunk {
+                    // Its failure is the session's, which ends by it.
+                    Some((header, plain)) => drop(self.machine.check(&header).and_then(|()| self.machine.handle_chunk(&header, plain))),
+                    None => self.taking = false,
+                },
+                Some(taken) = self.connections.join_next() => match taken.unwrap_or(Ok(())) {
+                    // That the sender is gone is told by the relay, with the reason.
+                    Ok(()) | Err(ChannelError::Broken(_) | ChannelError::Relay(_)) => {}
+                    Err(error) => return Err(self.failed(control, error).await),
+                },
+                () = async { match timeout { Some(at) => sleep_until(at).await, None => std::future::pending().await } } => {}
+            }
+        }
+    }
+
+    /// Has it decided on; where it is wanted, chunks are asked for.
+    async fn ask(
+        &mut self,
+        control: &mut Connection,
+        decide: &mut impl Decide,
+        offer: &Offer,
+        manifest: &Manifest,
+    ) -> Result<(), ChannelError> {
+        let answer = match self.decided(control, decide.decide(offer, manifest)).await? {
+            Ok(sink) => {
+                let from = sink.state().written;
+                self.terminal.sink = Some(sink);
+                self.terminal.hear(RecvEvent::Begun { from }).await;
+                self.take(control.address(), offer);
+                Ok(from)
+            }
+            Err(why) => Err(why),
+        };
+        self.taking = true;
+        self.machine.handle_answer(answer);
+        Ok(())
+    }
+
+    fn take(&mut self, address: &str, offer: &Offer) {
+        let Some(give) = self.give.take() else { return };
+        let download = Download {
+            door: self.door.clone(),
+            address: address.to_owned(),
+            patience: self.terminal.receiving.patience,
+            seat: self.seat,
+            streams: offer.streams,
+            chunk: offer.chunk,
+            opener: Arc::clone(&self.opener),
+            give,
+        };
+        self.connections.spawn(download.run());
+    }
+
+    /// The decision. A person takes as long as it takes: meanwhile the relay is answered, and the sender heard.
+    async fn decided(
+        &mut self,
+        control: &mut Connection,
+        decision: impl Future<Output = Result<Sink, String>>,
+    ) -> Result<Result<Sink, String>, ChannelError> {
+        let mut decision = std::pin::pin!(decision);
+        loop {
+            tokio::select! {
+                decided = &mut decision => return Ok(decided),
+                message = control.next() => match message? {
+                    Message::Letter { peer: Peer::SENDER, body } => self.machine.handle_letter(self.sealed.open(&body)?),
+                    Message::Gone(gone) if gone.peer == Peer::SENDER => return Err(ChannelError::Gone(gone.reason)),
+                    _ => {}
+                },
+            }
+        }
+    }
+
+    async fn verify(&mut self, control: &mut Connection, trailer: Trailer) -> Result<(), ChannelError> {
+        let Some(sink) = self.terminal.sink.take() else { return Err(ChannelError::Stopped) };
+        match sink.finish(Some(trailer)).await {
+            Ok(done) => {
+                self.finished = Some(done);
+                self.machine.handle_verified();
+                Ok(())
+            }
+            Err(error) => Err(self.failed(control, error.into()).await),
+        }
+    }
+
+    fn tell(&mut self, control: &mut Connection, letter: &Letter) -> Result<(), ChannelError> {
+        let body = self.sealed.seal(letter).map_err(|error| ChannelError::Protocol(error.to_string()))?;
+        control.tell(&Message::Letter { peer: Peer::SENDER, body });
+        Ok(())
+    }
+
+    /// Tells the sender what happened here, and gives it back.
+    async fn failed(&mut self, control: &mut Connection, error: ChannelError) -> ChannelError {
+        self.machine.handle_failure(error.told());
+        while let Some(action) = self.machine.poll_action(clock::now()) {
+            if let ReceiverAction::Tell(letter) = action {
+                // A letter that cannot be sealed is not missed: the sender hears that we have left.
+                let _ = self.tell(control, &letter);
+            }
+        }
+        // That the sender may not hear of it changes nothing here.
+        let _ = control.flush().await;
+        error
+    }
+}

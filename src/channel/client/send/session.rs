@@ -1,0 +1,172 @@
+//! One receiver in the channel, from its entering to its end.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use bytes::Bytes;
+use tokio::{sync::watch, task::JoinSet};
+
+use super::{Known, SendEvent, Sending, Terminal};
+use crate::{
+    channel::{
+        Peer,
+        client::{
+            fault::ChannelError,
+            outlet::Sent,
+            relay::{Connection, RelayError},
+            sealed::Sealed,
+            seat::Door,
+        },
+        session::{Sender, SenderAction},
+        wire::{
+            Message, Role,
+            letter::{Letter, MAX_NAMES, Offer},
+        },
+    },
+    transfer::{CHUNK, Digest, Manifest},
+};
+
+/// See the [module](self).
+pub(super) struct Session<'a> {
+    terminal: &'a Terminal<'a>,
+    known: &'a Known,
+    door: Door,
+    seat: Peer,
+    machine: Sender,
+    sealed: Sealed,
+    limit: watch::Sender<u64>,
+    /// Dropping it ends what is in it.
+    uploading: JoinSet<Result<Sent, ChannelError>>,
+    sent: Option<Sent>,
+}
+
+impl<'a> Session<'a> {
+    /// Enters the channel of the pass, and waits for the receiver to enter it.
+    pub(super) async fn enter(terminal: &'a Terminal<'a>, control: &mut Connection, known: &'a Known) -> Result<Self, ChannelError> {
+        let door = Door { channel: known.pass.channel, key: known.pass.key.clone(), role: Role::Sender };
+        door.enter(control);
+        let seat = receiver(control).await?;
+        let manifest = terminal.sending.source.manifest();
+        let json = Bytes::from(manifest.to_json());
+        let machine = Sender::new(offer(terminal.sending, manifest, &json), json);
+        let limit = watch::Sender::new(machine.limit());
+        let sealed = Sealed::new(&known.pairwise, known.pass.transfer, Role::Sender);
+        Ok(Self { terminal, known, door, seat, machine, sealed, limit, uploading: JoinSet::new(), sent: None })
+    }
+
+    /// Offers the batch, and sends it.
+    pub(super) async fn run(mut self, control: &mut Connection) -> Result<Sent, ChannelError> {
+        self.terminal.hear(SendEvent::Offered).await;
+        loop {
+            while let Some(action) = self.machine.poll_action() {
+                match action {
+                    SenderAction::Tell(letter) => {
+                        control.until_room().await?;
+                        self.tell(control, &letter)?;
+                    }
+                    SenderAction::Begin { from } => {
+                        self.terminal.hear(SendEvent::Begun { from }).await;
+                        let limits = self.limit.subscribe();
+                        let upload = self.terminal.upload(control.address(), &self.door, self.seat, &self.known.pass, from, limits);
+                        self.uploading.spawn(upload);
+                    }
+                    SenderAction::Over(how) => {
+                        control.flush().await?;
+                        return how.map_err(ChannelError::of).and_then(|()| self.sent.ok_or(ChannelError::Stopped));
+                    }
+                }
+            }
+            tokio::select! {
+                message = control.next() => self.handle_message(message?).await?,
+                Some(done) = self.uploading.join_next() => {
+                    self.handle_upload(control, done.unwrap_or(Err(ChannelError::Stopped))).await?;
+                }
+            }
+        }
+    }
+
+    async fn handle_message(&mut self, message: Message) -> Result<(), ChannelError> {
+        match message {
+            Message::Letter { peer, body } if peer == self.seat => match self.sealed.open(&body) {
+                Ok(letter) => {
+                    self.machine.handle_letter(letter);
+                    self.terminal.progress.received.fetch_max(self.machine.received(), Ordering::Relaxed);
+                    self.terminal.sending.source.acknowledge(self.machine.durable());
+                    self.limit.send_replace(self.machine.limit());
+                }
+                Err(error) => self.machine.handle_failure(ChannelError::from(error).told()),
+            },
+            Message::Pace(pace) if pace.seat == self.seat => {
+                self.terminal.hear(SendEvent::Pace(Duration::from_millis(pace.waiting.into()))).await;
+            }
+            Message::Gone(gone) if gone.peer == self.seat => return Err(ChannelError::Gone(gone.reason)),
+            Message::Letter { .. } | Message::Pace(_) | Message::Gone(_) | Message::Met(_) => {}
+            other => return Err(RelayError::unexpected(&other).into()),
+        }
+        Ok(())
+    }
+
+    async fn handle_upload(&mut self, control: &mut Connection, done: Result<Sent, ChannelError>) -> Result<(), ChannelError> {
+        match done {
+            Ok(done) => {
+                let trailer = self.terminal.sending.source.trailer().await?;
+                self.sent = Some(done);
+                self.machine.handle_sent(done.end, done.chunks, &trailer);
+            }
+            // That the receiver is gone is told by the relay, with the reason.
+            Err(ChannelError::Broken(_) | ChannelError::Relay(_)) => {}
+            Err(error) => {
+                self.machine.handle_failure(error.told());
+                self.drain(control).await?;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// The last letters of a session that failed here.
+    async fn drain(&mut self, control: &mut Connection) -> Result<(), ChannelError> {
+        while let Some(action) = self.machine.poll_action() {
+            if let SenderAction::Tell(letter) = action {
+                self.tell(control, &letter)?;
+            }
+        }
+        Ok(control.flush().await?)
+    }
+
+    fn tell(&mut self, control: &mut Connection, letter: &Letter) -> Result<(), ChannelError> {
+        let body = self.sealed.seal(letter).map_err(|error| ChannelError::Protocol(error.to_string()))?;
+        control.tell(&Message::Letter { peer: self.seat, body });
+        Ok(())
+    }
+}
+
+/// Waits for the receiver to enter the channel.
+async fn receiver(control: &mut Connection) -> Result<Peer, ChannelError> {
+    loop {
+        match control.next().await? {
+            Message::Entered(entered) => {
+                if let Some(seat) = entered.present.iter().find(|seat| seat.is_receivers_seat()) {
+                    return Ok(*seat);
+                }
+            }
+            Message::Met(met) if met.peer.is_receivers_seat() => return Ok(met.peer),
+            Message::Gone(gone) => return Err(ChannelError::Gone(gone.reason)),
+            Message::Met(_) | Message::Letter { .. } => {}
+            other => return Err(RelayError::unexpected(&other).into()),
+        }
+    }
+}
+
+fn offer(sending: &Sending, manifest: &Manifest, json: &Bytes) -> Offer {
+    let roots = manifest.entries().iter().filter(|entry| !entry.path.as_str().contains('/'));
+    Offer {
+        content: sending.content,
+        files: u32::try_from(manifest.files().len()).unwrap_or(u32::MAX),
+        bytes: manifest.total(),
+        names: roots.take(MAX_NAMES).map(|entry| entry.path.as_str().to_owned()).collect(),
+        manifest: u32::try_from(json.len()).unwrap_or(u32::MAX),
+        digest: Digest::blake3(json),
+        chunk: u32::try_from(CHUNK).unwrap_or(u32::MAX),
+        streams: sending.streams,
+    }
+}
