@@ -4,13 +4,16 @@
 //! | file | what |
 //! |---|---|
 //! | `sender.rs` | the sender's side of one receiver |
+//! | `group.rs` | and of several |
 //! | `receiver.rs` | the receiver's side |
 //! | `order.rs` | chunks of several connections, put in order |
 
+mod group;
 mod order;
 mod receiver;
 mod sender;
 
+pub use group::{Group, GroupAction, Parted};
 pub use order::{Order, OrderError};
 pub use receiver::{Receiver, ReceiverAction};
 pub use sender::{Failure, Sender, SenderAction};

@@ -1,0 +1,206 @@
+//! The sender's side of several receivers: a [`Sender`] for each of them, and what they have to do in common.
+//!
+//! All of them get the same chunks by the same data connections, so nothing begins before as many have come as are wanted and each has decided.
+//! From then on the slowest holds the others back by a window ([`super::WINDOW`]) and no further: the relay puts out who is behind for too long,
+//! and whoever is gone counts no more. How one ends is told for each, and is nothing to the others.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+
+use super::sender::{Failure, Sender, SenderAction};
+use crate::{
+    channel::{
+        Peer,
+        wire::{
+            Reason,
+            letter::{Failed, FailedCode, Letter, Offer},
+        },
+    },
+    transfer::Trailer,
+};
+
+/// What the shell is to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum GroupAction {
+    /// Seal and send this letter to that receiver.
+    Tell {
+        /// Whose seat it is.
+        seat: Peer,
+        /// What.
+        letter: Letter,
+    },
+    /// Send chunks to these, from this byte of the batch's stream on. It is said once.
+    Begin {
+        /// The byte.
+        from: u64,
+        /// Who wants them.
+        seats: Vec<Peer>,
+    },
+    /// That receiver is done, or why not.
+    Ended {
+        /// Whose seat it is.
+        seat: Peer,
+        /// How.
+        how: Result<(), Parted>,
+    },
+    /// Nobody is left: chunks that still go out are for nobody.
+    Over,
+}
+
+/// Why a receiver does not have all of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parted {
+    /// By what was said in the session.
+    Failure(Failure),
+    /// It has left the channel.
+    Gone(Reason),
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Group {
+    offer: Offer,
+    manifest: Bytes,
+    wanted: usize,
+    members: BTreeMap<Peer, Member>,
+    begun: bool,
+    over: bool,
+    out: VecDeque<GroupAction>,
+}
+
+#[derive(Debug)]
+struct Member {
+    session: Sender,
+    /// From where it wants chunks, once it has said so.
+    from: Option<u64>,
+    over: bool,
+}
+
+impl Group {
+    /// Offers a batch with its manifest as JSON to so many receivers, one at least.
+    pub fn new(offer: Offer, manifest: Bytes, wanted: usize) -> Self {
+        let (members, out) = (BTreeMap::new(), VecDeque::new());
+        Self { offer, manifest, wanted: wanted.max(1), members, begun: false, over: false, out }
+    }
+
+    /// A receiver has come. Where chunks go out already it is too late.
+    pub fn handle_joined(&mut self, seat: Peer) {
+        if self.begun || self.over || self.members.len() == self.wanted {
+            return;
+        }
+        let session = Sender::new(self.offer.clone(), self.manifest.clone());
+        self.members.entry(seat).or_insert(Member { session, from: None, over: false });
+    }
+
+    /// A letter of that receiver's.
+    pub fn handle_letter(&mut self, seat: Peer, letter: Letter) {
+        if let Some(member) = self.members.get_mut(&seat) {
+            member.session.handle_letter(letter);
+        }
+    }
+
+    /// A letter of that receiver's could not be opened, or the like: its session fails by that.
+    pub fn handle_fault(&mut self, seat: Peer, failed: Failed) {
+        if let Some(member) = self.members.get_mut(&seat) {
+            member.session.handle_failure(failed);
+        }
+    }
+
+    /// That receiver has left the channel.
+    pub fn handle_gone(&mut self, seat: Peer, reason: Reason) {
+        if let Some(member) = self.members.get_mut(&seat).filter(|member| !member.over) {
+            member.over = true;
+            self.out.push_back(GroupAction::Ended { seat, how: Err(Parted::Gone(reason)) });
+        }
+    }
+
+    /// Nobody else comes: those who are there are all.
+    pub fn handle_closed(&mut self) {
+        self.wanted = self.members.len();
+    }
+
+    /// All chunks are on their way: `chunks` of them, the last one empty; these are the digests.
+    pub fn handle_sent(&mut self, bytes: u64, chunks: u64, trailer: &Trailer) {
+        for member in self.members.values_mut() {
+            member.session.handle_sent(bytes, chunks, trailer);
+        }
+    }
+
+    /// It cannot go on here, for nobody.
+    pub fn handle_failure(&mut self, failed: &Failed) {
+        self.handle_closed();
+        for member in self.members.values_mut() {
+            member.session.handle_failure(failed.clone());
+        }
+    }
+
+    /// What to do next.
+    pub fn poll_action(&mut self) -> Option<GroupAction> {
+        if let Some(action) = self.out.pop_front() {
+            return Some(action);
+        }
+        for (seat, member) in self.members.iter_mut().filter(|(_, member)| !member.over) {
+            match member.session.poll_action() {
+                Some(SenderAction::Tell(letter)) => return Some(GroupAction::Tell { seat: *seat, letter }),
+                Some(SenderAction::Over(how)) => {
+                    member.over = true;
+                    return Some(GroupAction::Ended { seat: *seat, how: how.map_err(Parted::Failure) });
+                }
+                Some(SenderAction::Begin { from }) => member.from = Some(from),
+                None => {}
+            }
+        }
+        self.next_step()
+    }
+
+    /// What all of them have in common.
+    fn next_step(&mut self) -> Option<GroupAction> {
+        if self.over || self.members.len() < self.wanted {
+            return None;
+        }
+        if self.members.values().all(|member| member.over) {
+            self.over = true;
+            return Some(GroupAction::Over);
+        }
+        let undecided = |member: &Member| !member.over && member.from.is_none();
+        if self.begun || self.members.values().any(undecided) {
+            return None;
+        }
+        self.begun = true;
+        let from = self.live().filter_map(|member| member.from).min().unwrap_or_default();
+        let apart = Failed::new(FailedCode::Protocol, "several receivers begin at the same byte");
+        for member in self.members.values_mut().filter(|member| !member.over && member.from != Some(from)) {
+            member.session.handle_failure(apart.clone());
+        }
+        let seats = self.members.iter().filter(|(_, member)| !member.over && member.from == Some(from)).map(|(seat, _)| *seat).collect();
+        Some(GroupAction::Begin { from, seats })
+    }
+
+    fn live(&self) -> impl Iterator<Item = &Member> {
+        self.members.values().filter(|member| !member.over)
+    }
+
+    /// How many have come.
+    pub fn present(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Up to which byte of the batch's stream chunks may be sent now: as far as the slowest permits.
+    pub fn limit(&self) -> u64 {
+        self.live().map(|member| member.session.limit()).min().unwrap_or_default()
+    }
+
+    /// Bytes that all receivers have.
+    pub fn received(&self) -> u64 {
+        self.live().map(|member| member.session.received()).min().unwrap_or_default()
+    }
+
+    /// Bytes that all receivers have on their disks: none of them is asked for again, but by one who has left.
+    pub fn durable(&self) -> u64 {
+        self.live().map(|member| member.session.durable()).min().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests;
