@@ -1,14 +1,17 @@
 //! How a sender comes to know a receiver: at a place that both know, by an exchange.
 
-use super::{Known, Secret, SendEvent, Terminal};
+use super::{
+    Known, Secret, SendEvent, Terminal,
+    exchange::{Exchanges, Guess},
+};
 use crate::channel::{
-    Code, Nameplate, Peer,
+    Code, Nameplate,
     client::{
         fault::ChannelError,
         relay::{Connection, RelayError},
     },
     code::CodeError,
-    pake::{self, Password, Step},
+    pake::Password,
     wire::{
         Message, Role,
         answer::Allocated,
@@ -30,7 +33,7 @@ impl Terminal<'_> {
         };
         let password = Password::of_code(&code);
         self.hear(SendEvent::Code(code)).await;
-        self.meet(control, &allocated, &password).await
+        self.meet(control, &allocated, password).await
     }
 
     fn draw(&mut self, nameplate: Option<Nameplate>, words: usize) -> Result<Code, ChannelError> {
@@ -39,35 +42,21 @@ impl Terminal<'_> {
     }
 
     /// Waits at the password's place for a receiver that shows that it knows the password.
-    async fn meet(&mut self, control: &mut Connection, allocated: &Allocated, password: &Password) -> Result<Known, ChannelError> {
+    async fn meet(&mut self, control: &mut Connection, allocated: &Allocated, password: Password) -> Result<Known, ChannelError> {
         control.tell(&Message::Meet(Meet { place: password.place(), role: Role::Sender, wait: true }));
-        // One at a time: a code has one guess, and whoever comes while it is being made waits.
-        let mut exchange: Option<(Peer, pake::Sender)> = None;
+        let mut exchanges = Exchanges::new(password);
+        let pass = self.pass(allocated);
         loop {
             match control.next().await? {
-                Message::Letter { peer, body } => {
-                    let (at, machine) = exchange.get_or_insert_with(|| (peer, pake::Sender::new(password)));
-                    if *at != peer {
-                        continue;
+                Message::Letter { peer, body } => match exchanges.handle_letter(control, (peer, &body), &mut self.rng, &pass)? {
+                    Some(Guess::Right(_, known)) => {
+                        control.tell(&Message::Spent { guess: None });
+                        return Ok(*known);
                     }
-                    match machine.handle_letter(&body, &mut self.rng) {
-                        Ok(Step::Send(letter)) => control.tell(&Message::Letter { peer, body: letter.into() }),
-                        Ok(Step::Agreed(agreed)) => {
-                            let pass = self.pass(allocated);
-                            let (pairwise, letter) = agreed.letter(&pass).map_err(|error| ChannelError::Protocol(error.to_string()))?;
-                            control.tell(&Message::Letter { peer, body: letter.into() });
-                            control.tell(&Message::Spent { guess: None });
-                            return Ok(Known { pairwise, pass });
-                        }
-                        Err(error) if error.spends() => {
-                            control.tell(&Message::Spent { guess: Some(peer) });
-                            return Err(error.into());
-                        }
-                        // Nothing was guessed: another may come.
-                        Err(_) => exchange = None,
-                    }
-                }
-                Message::Gone(gone) => exchange = exchange.filter(|(at, _)| *at != gone.peer),
+                    Some(Guess::Wrong(error)) => return Err(error.into()),
+                    None => {}
+                },
+                Message::Gone(gone) => exchanges.handle_gone(gone.peer),
                 Message::Met(_) => {}
                 other => return Err(RelayError::unexpected(&other).into()),
             }

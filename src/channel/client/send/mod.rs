@@ -3,11 +3,13 @@
 //! | file | what |
 //! |---|---|
 //! | `apply.rs` | a channel, and what a receiver has to know of it |
+//! | `exchange.rs` | exchanges at a place, one at a time |
 //! | `meet.rs` | how it comes to know a receiver: by a code |
 //! | `session.rs` | one receiver in the channel, from its entering to its end |
 //! | `upload.rs` | the chunks |
 
 mod apply;
+mod exchange;
 mod meet;
 mod session;
 mod upload;
