@@ -12,6 +12,7 @@
 //! | [`pake`] | from a code or a resume secret to a key of the two | yes |
 //! | [`relay`] | the relay's machine: who gets a channel, who may enter it, who hears what | yes |
 //! | [`session`] | the sealed session of a sender and a receiver | yes |
+//! | [`terminal`] | a terminal that offers to other users, or takes their offers | yes |
 //! | [`wire`] | what terminals and the relay say to each other | yes |
 //! | [`server`] | the relay as it runs: sockets, copying | no |
 //! | [`client`] | what terminals do: send, receive | no |
@@ -27,6 +28,7 @@ pub mod pake;
 pub mod relay;
 pub mod server;
 pub mod session;
+pub mod terminal;
 pub mod wire;
 
 pub use code::{Code, CodeError};

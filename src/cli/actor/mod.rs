@@ -253,6 +253,7 @@ pub fn told(event: &TerminalEvent) -> (&'static str, String) {
         TerminalEvent::Admitted => ("admitted", String::new()),
         TerminalEvent::Left => ("left", String::new()),
         TerminalEvent::Part(_) => ("files", String::new()),
+        TerminalEvent::Outside(_) => ("message", String::new()),
     }
 }
 

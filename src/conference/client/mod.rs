@@ -31,5 +31,7 @@ pub use media::{TerminalHost, TerminalMedia};
 pub use message::{MessageEvent, SendMessage};
 pub use participant::{Happenings, Participant, ParticipantConfig, Parting, Phone};
 pub use session::{ClientError, ClientTransports, Session};
-pub use terminal::{Dial, Hangup, Part, PartCommand, PartEvent, Terminal, TerminalCommand, TerminalConfig, TerminalEvent};
+pub use terminal::{
+    Dial, Hangup, OutsideCommand, OutsideEvent, Part, PartCommand, PartEvent, Terminal, TerminalCommand, TerminalConfig, TerminalEvent,
+};
 pub use watch::{Watch, WatchCommand, WatchEvent};

@@ -71,6 +71,7 @@ pub fn told(event: TerminalEvent) -> String {
         }
         TerminalEvent::Left => "its end".to_owned(),
         TerminalEvent::Part(event) => format!("{event:?}"),
+        TerminalEvent::Outside(event) => format!("{event:?}"),
     }
 }
 

@@ -4,6 +4,7 @@
 //! [`Part`]. Out of scope: the audio itself; whoever owns the terminal joins it to what is agreed.
 
 mod call;
+mod outside;
 mod part;
 mod register;
 
@@ -12,6 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use outside::{OutsideCommand, OutsideEvent};
 pub use part::{Part, PartCommand, PartEvent};
 pub use register::Registration;
 
@@ -83,6 +85,8 @@ pub enum TerminalCommand {
     Ask,
     /// Something for the part that owns further lines.
     Part(PartCommand),
+    /// A request outside the call.
+    Outside(OutsideCommand),
     /// End the call and the registration, then be over.
     Leave,
 }
@@ -139,6 +143,8 @@ pub enum TerminalEvent {
     },
     /// Something for the part that owns further lines.
     Part(PartEvent),
+    /// About a request outside the call, to an owner who takes such.
+    Outside(OutsideEvent),
     /// The terminal is over, as asked.
     Left,
 }
@@ -150,6 +156,7 @@ pub struct Terminal {
     config: TerminalConfig,
     call: Option<CallState>,
     registration: Registration,
+    outside: outside::Outside,
     ring_at: Option<Instant>,
     events: VecDeque<TerminalEvent>,
     leaving: bool,
@@ -212,6 +219,7 @@ impl Terminal {
             config,
             call: None,
             registration: Registration::default(),
+            outside: outside::Outside::default(),
             ring_at: None,
             events: VecDeque::new(),
             leaving: false,
@@ -243,7 +251,8 @@ impl Terminal {
         while let Some(event) = self.endpoint.poll_event() {
             self.on_event(now, event);
         }
-        if self.leaving && !self.left && self.call.is_none() && self.endpoint.calls() == 0 && !self.registration.busy() {
+        let busy = self.registration.busy() || self.outside.busy();
+        if self.leaving && !self.left && self.call.is_none() && self.endpoint.calls() == 0 && !busy {
             self.left = true;
             self.events.push_back(TerminalEvent::Left);
         }
@@ -266,7 +275,9 @@ impl Terminal {
             }
             Event::Ended { call, why } => self.on_ended(call, &why),
             Event::Response { outgoing, response } if self.on_part_answer(outgoing, response.status) => {}
+            Event::Response { outgoing, response } if self.on_outside_answer(outgoing, &response) => {}
             Event::Response { outgoing, response } => self.on_registered(now, outgoing, &response),
+            Event::Request { incoming, call: None, request, .. } if self.on_outside_message(incoming, &request) => {}
             Event::Request { incoming, call, request, .. } => {
                 let status = self.on_part_info(call, &request).unwrap_or_else(|| self.on_request(call, &request));
                 self.endpoint.respond(now, incoming, status, Vec::new(), None);
@@ -336,6 +347,7 @@ impl Node for Terminal {
             TerminalCommand::Hold(on) => self.hold(now, on),
             TerminalCommand::Ask => self.ask(now),
             TerminalCommand::Part(command) => self.on_part_command(now, command),
+            TerminalCommand::Outside(command) => self.on_outside_command(now, command),
             TerminalCommand::Leave => {
                 self.leaving = true;
                 self.hang_up(now, None);
