@@ -6,6 +6,7 @@
 //! | `id.rs` | channel numbers, nameplates, places, seats | yes |
 //! | [`agreement`] | the keys of two users with accounts: offer, acceptance, channel | yes |
 //! | [`code`] | what a sender reads out and a receiver types | yes |
+//! | [`handover`] | the pass under seal, from the sender to a receiver | yes |
 //! | [`identity`] | who a client is to others, and whom it knows | yes |
 //! | [`invite`] | how two users come to a channel by instant messages | yes |
 //! | [`keys`] | the keys of the two ends, and what each is made from | yes |
@@ -20,6 +21,7 @@
 pub mod agreement;
 pub mod client;
 pub mod code;
+pub mod handover;
 mod id;
 pub mod identity;
 pub mod invite;

@@ -39,10 +39,11 @@ use pakery_core::crypto::CpaceGroup as _;
 use pakery_crypto::{P256Group, Spake2P256};
 use pakery_spake2::{PartyA, PartyAState, PartyB, Spake2Output};
 use rand_chacha::ChaCha12Rng;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::{
     code::Code,
+    handover,
     id::Place,
     keys::{Pairwise, ResumeSecret, derive},
     wire::{
@@ -50,7 +51,7 @@ use super::{
         pass::{MAX_PASS, Pass, PassError},
     },
 };
-use crate::transfer::seal::{Cipher, Direction, Opener, Sealer, Stream, TAG_LEN};
+use crate::transfer::seal::TAG_LEN;
 
 /// The exchange's version, the first byte of each letter: which group, which hashes, which identities. Another exchange is another number.
 pub const VERSION: u8 = 1;
@@ -243,9 +244,7 @@ impl Receiver {
                     body.split_at_checked(CONFIRMATION).ok_or(ExchangeError::Malformed("a confirmation that was cut"))?;
                 agreed.verify_peer_confirmation(confirmation).map_err(|_| ExchangeError::Impostor)?;
                 let pairwise = self.password.pairwise(&agreed, &shares);
-                let mut sealed = Zeroizing::new(sealed.to_vec());
-                let pass = Opener::new(&pairwise.letters(), &pass_stream()).open(&mut sealed, true).map_err(|_| ExchangeError::Impostor)?;
-                let pass = Pass::parse(pass)?;
+                let pass = handover::open(&pairwise, sealed).ok_or(ExchangeError::Impostor)??;
                 Ok(Step::Agreed(Received { pairwise, pass }))
             }
             Receiving::Over => Err(ExchangeError::OutOfOrder(letter_bytes.get(1).copied().unwrap_or_default())),
@@ -292,15 +291,8 @@ impl Agreed {
     /// # Errors
     /// The pass cannot be written: ours.
     pub fn letter(self, pass: &Pass) -> Result<(Pairwise, Vec<u8>), PassError> {
-        let mut sealed = pass.to_bytes()?;
-        let room = sealed.len() + TAG_LEN;
-        // Moved by hand into its final size, so that the seal does not leave the plaintext behind in a buffer that was too small.
-        let mut whole = Zeroizing::new(Vec::with_capacity(room));
-        whole.extend_from_slice(&sealed);
-        sealed.zeroize();
-        // The first and only chunk, and far below the bound.
-        Sealer::new(&self.pairwise.letters(), &pass_stream()).seal(&mut whole, true).map_err(|_| PassError::Form("too long"))?;
-        Ok((self.pairwise, letter(Letter::SenderConfirms, &[self.confirmation.as_slice(), &whole].concat())))
+        let sealed = handover::seal(&self.pairwise, pass)?;
+        Ok((self.pairwise, letter(Letter::SenderConfirms, &[self.confirmation.as_slice(), &sealed].concat())))
     }
 }
 
@@ -350,10 +342,6 @@ impl fmt::Debug for Sender {
         };
         write!(f, "Sender({state})")
     }
-}
-
-fn pass_stream() -> Stream {
-    Stream { cipher: Cipher::Aes256Gcm, direction: Direction::FromOfferer, transfer: b"pass".to_vec(), file: 0, epoch: 0 }
 }
 
 fn letter(number: Letter, body: &[u8]) -> Vec<u8> {

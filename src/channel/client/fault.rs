@@ -3,6 +3,7 @@
 use super::{inlet::InletError, outlet::OutletError, relay::RelayError, sealed::SealedError};
 use crate::{
     channel::{
+        handover::HandoverError,
         pake::ExchangeError,
         session::Failure,
         wire::{
@@ -23,6 +24,9 @@ pub enum ChannelError {
     /// The exchange failed: another code, or somebody between.
     #[error(transparent)]
     Exchange(#[from] ExchangeError),
+    /// No pass came from who agreed on the channel, or a forged one.
+    #[error(transparent)]
+    Handover(#[from] HandoverError),
     /// At the receiver: the sender went away when it had seen what we know.
     #[error("the sender does not take the code: it was mistyped, or is not the one that it shows now")]
     WrongCode,
@@ -64,7 +68,13 @@ impl ChannelError {
             Self::Relay(why) => !matches!(why, RelayError::Refused(_)),
             Self::Sink(why) => matches!(why, SinkError::NoSpace { .. }),
             Self::Broken(_) | Self::Stopped => true,
-            Self::Exchange(_) | Self::WrongCode | Self::Declined(_) | Self::Unverified(_) | Self::Source(_) | Self::Protocol(_) => false,
+            Self::Exchange(_)
+            | Self::Handover(_)
+            | Self::WrongCode
+            | Self::Declined(_)
+            | Self::Unverified(_)
+            | Self::Source(_)
+            | Self::Protocol(_) => false,
         }
     }
 
@@ -80,9 +90,14 @@ impl ChannelError {
             }
             Self::Protocol(_) => FailedCode::Protocol,
             Self::Stopped | Self::Broken(_) => FailedCode::Suspended,
-            Self::Relay(_) | Self::Exchange(_) | Self::WrongCode | Self::Declined(_) | Self::Theirs(_) | Self::Gone(_) | Self::Sink(_) => {
-                FailedCode::Other
-            }
+            Self::Relay(_)
+            | Self::Exchange(_)
+            | Self::Handover(_)
+            | Self::WrongCode
+            | Self::Declined(_)
+            | Self::Theirs(_)
+            | Self::Gone(_)
+            | Self::Sink(_) => FailedCode::Other,
         };
         // Where it is on our disk is nobody else's matter.
         let text = match self {

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `relay.rs` | a connection to a relay | no |
 //! | `seat.rs` | entering a channel, joining with data connections | no |
+//! | `rendezvous.rs` | a channel that was agreed on with another user, until it is entered | no |
 //! | `sealed.rs` | letters under the seal of the two ends | yes |
 //! | `outlet.rs`, `inlet.rs` | chunks out and in | no |
 //! | `send/`, `recv/` | the two sides: how they come to know each other is one thing, what happens in the channel another | no |
@@ -14,6 +15,7 @@ mod inlet;
 mod outlet;
 mod recv;
 mod relay;
+mod rendezvous;
 mod sealed;
 mod seat;
 mod send;
@@ -23,7 +25,8 @@ mod tests;
 pub use fault::ChannelError;
 pub use inlet::InletError;
 pub use outlet::{OutletError, Sent};
-pub use recv::{Decide, Receiving, RecvEvent, receive};
+pub use recv::{Decide, Receiving, RecvEvent, Way, receive};
 pub use relay::{Connection, RelayError};
+pub use rendezvous::{Rendezvous, apply, grant};
 pub use sealed::SealedError;
 pub use send::{Progress, Secret, SendEvent, Sending, send};

@@ -55,7 +55,7 @@ async fn who_thinks_for_longer_than_a_terminal_may_be_silent_is_not_taken_for_go
     let progress = Progress::default();
     let receive = async {
         let Some(SendEvent::Code(code)) = told.recv().await else { panic!("a code") };
-        let receiving = Receiving { relays, patience, password: Password::of_code(&code), wait: false };
+        let receiving = Receiving { relays, patience, by: Way::Password { password: Password::of_code(&code), wait: false } };
         let mut person = Thoughtful { folder: folder.path().join("in"), thinks: silent * 3 };
         receive(&receiving, &mut person, &unheard, &stop).await
     };

@@ -5,7 +5,10 @@ mod rfc9382;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
-use crate::channel::{ChannelNumber, wire::ChannelKey, wire::pass::TransferId};
+use crate::{
+    channel::{ChannelNumber, wire::ChannelKey, wire::pass::TransferId},
+    transfer::seal::{Cipher, Direction, Stream},
+};
 
 fn rng(seed: u8) -> ChaCha12Rng {
     ChaCha12Rng::from_seed([seed; 32])
@@ -50,7 +53,7 @@ fn error<T: fmt::Debug>(step: Result<Step<T>, ExchangeError>) -> ExchangeError {
 }
 
 fn shown(pairwise: &Pairwise) -> String {
-    let stream = Stream { transfer: b"t1".to_vec(), ..pass_stream() };
+    let stream = Stream { cipher: Cipher::Aes256Gcm, direction: Direction::FromOfferer, transfer: b"t1".to_vec(), file: 0, epoch: 0 };
     hex(&pairwise.letters().commitment(&stream))
 }
 

@@ -1,28 +1,36 @@
-//! How a receiver comes to know the sender: at a place that both know, by an exchange.
+//! How a receiver comes to know the sender: at a place that both know, by an exchange; or by what was agreed on with another user.
+
+use std::time::Duration;
 
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha12Rng;
+use tokio::time::timeout;
 
-use super::{Receiving, RecvEvent, Terminal};
+use super::{RecvEvent, Terminal};
 use crate::{
     channel::{
         Peer,
         client::{
             fault::ChannelError,
             relay::{Connection, RelayError},
+            rendezvous::Rendezvous,
+            seat::Door,
         },
-        pake::{self, Received, Step},
-        wire::{Message, Role, request::Meet},
+        handover,
+        pake::{self, Password, Received, Step},
+        wire::{Message, Reason, Role, request::Meet},
     },
     clock,
 };
 
+/// How long a sender who has agreed on a channel may take to come into it: its person may be comparing words.
+const COMING: Duration = Duration::from_secs(300);
+
 impl Terminal<'_> {
     /// Finds the sender, and comes to a key with it.
-    pub(super) async fn meet(&self, control: &mut Connection) -> Result<Received, ChannelError> {
+    pub(super) async fn meet(&self, control: &mut Connection, password: &Password, wait: bool) -> Result<Received, ChannelError> {
         let mut rng = ChaCha12Rng::from_seed(clock::seed());
-        let Receiving { password, wait, .. } = self.receiving;
-        control.tell(&Message::Meet(Meet { place: password.place(), role: Role::Receiver, wait: *wait }));
+        control.tell(&Message::Meet(Meet { place: password.place(), role: Role::Receiver, wait }));
         self.hear(RecvEvent::Waiting).await;
         let mut exchange = None;
         // We have shown what we know: a sender that goes now has found it wrong.
@@ -51,5 +59,26 @@ impl Terminal<'_> {
                 other => return Err(RelayError::unexpected(&other).into()),
             }
         }
+    }
+
+    /// Enters the channel that was agreed on, and waits there for the sender's pass. Gives our seat, too.
+    pub(super) async fn by_account(&self, control: &mut Connection, rendezvous: &Rendezvous) -> Result<(Received, Peer), ChannelError> {
+        let agreed = rendezvous.take()?;
+        Door { channel: agreed.grant.number, key: agreed.grant.key.clone(), role: Role::Receiver }.enter(control);
+        self.hear(RecvEvent::Waiting).await;
+        let handed = async {
+            let mut seat = Peer::SENDER;
+            loop {
+                match control.next().await? {
+                    Message::Entered(entered) => seat = entered.seat,
+                    Message::Letter { peer: Peer::SENDER, body } => return Ok((handover::open_letter(&agreed, &body)?, seat)),
+                    Message::Gone(gone) if gone.peer == Peer::SENDER => return Err(ChannelError::Gone(gone.reason)),
+                    Message::Met(_) | Message::Letter { .. } | Message::Gone(_) => {}
+                    other => return Err(RelayError::unexpected(&other).into()),
+                }
+            }
+        };
+        let (pass, seat) = timeout(COMING, handed).await.unwrap_or(Err(ChannelError::Gone(Reason::Expired)))?;
+        Ok((Received { pairwise: agreed.pairwise, pass }, seat))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `meet.rs` | how it comes to know the sender: by a code |
+//! | `meet.rs` | how it comes to know the sender: by a code, or by what was agreed on with another user |
 //! | `session.rs` | the sender in the channel, from entering to the end |
 //! | `download.rs` | the chunks |
 
@@ -16,11 +16,12 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::session::Session;
-use super::{fault::ChannelError, relay::Connection};
+use super::{fault::ChannelError, relay::Connection, rendezvous::Rendezvous, seat::Door};
 use crate::{
     channel::{
+        Peer,
         pake::Password,
-        wire::{Reason, letter::Offer},
+        wire::{Reason, Role, letter::Offer},
     },
     transfer::{Manifest, Sink, sink::Finished},
 };
@@ -32,10 +33,22 @@ pub struct Receiving {
     pub relays: Vec<String>,
     /// How long one address may take to answer.
     pub patience: Duration,
-    /// What both know.
-    pub password: Password,
-    /// Wait where the sender is not there yet.
-    pub wait: bool,
+    /// How the sender is found.
+    pub by: Way,
+}
+
+/// How a receiver comes to know the sender.
+#[derive(Debug)]
+pub enum Way {
+    /// By a password that both know, at its place.
+    Password {
+        /// It.
+        password: Password,
+        /// Wait where the sender is not there yet.
+        wait: bool,
+    },
+    /// By a channel that was agreed on with another user.
+    Agreed(Rendezvous),
 }
 
 /// What a receiver hears meanwhile.
@@ -68,7 +81,10 @@ pub async fn receive(
     events: &mpsc::Sender<RecvEvent>,
     stop: &CancellationToken,
 ) -> Result<Finished, ChannelError> {
-    let mut control = Connection::open(&receiving.relays, receiving.patience).await?;
+    let mut control = match &receiving.by {
+        Way::Agreed(rendezvous) => rendezvous.reach(&receiving.relays, receiving.patience).await?,
+        Way::Password { .. } => Connection::open(&receiving.relays, receiving.patience).await?,
+    };
     let mut terminal = Terminal { receiving, events, sink: None };
     let ended = tokio::select! {
         ended = terminal.run(&mut control, decide) => ended,
@@ -96,9 +112,17 @@ struct Terminal<'a> {
 
 impl Terminal<'_> {
     async fn run(&mut self, control: &mut Connection, decide: &mut impl Decide) -> Result<Finished, ChannelError> {
-        let known = self.meet(control).await?;
+        let (known, seat) = match &self.receiving.by {
+            Way::Agreed(rendezvous) => self.by_account(control, rendezvous).await?,
+            Way::Password { password, wait } => {
+                let known = self.meet(control, password, *wait).await?;
+                let door = Door { channel: known.pass.channel, key: known.pass.key.clone(), role: Role::Receiver };
+                door.enter(control);
+                (known, Peer::SENDER)
+            }
+        };
         self.hear(RecvEvent::Known).await;
-        Session::enter(self, control, &known).run(control, decide).await
+        Session::new(self, &known, seat).run(control, decide).await
     }
 
     async fn hear(&self, event: RecvEvent) {

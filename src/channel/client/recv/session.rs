@@ -50,16 +50,15 @@ pub(super) struct Session<'a, 't> {
 }
 
 impl<'a, 't> Session<'a, 't> {
-    /// Asks to enter the channel of the pass.
-    pub(super) fn enter(terminal: &'a mut Terminal<'t>, control: &mut Connection, known: &Received) -> Self {
+    /// In the channel of the pass, or on the way into it: then `seat` is the sender's.
+    pub(super) fn new(terminal: &'a mut Terminal<'t>, known: &Received, seat: Peer) -> Self {
         let Received { pairwise, pass } = known;
         let door = Door { channel: pass.channel, key: pass.key.clone(), role: Role::Receiver };
-        door.enter(control);
         let (give, chunks) = mpsc::channel(QUEUE);
         Self {
             terminal,
             door,
-            seat: Peer::SENDER,
+            seat,
             machine: Receiver::default(),
             sealed: Sealed::new(pairwise, pass.transfer, Role::Receiver),
             opener: Arc::new(ChunkOpener::new(&pass.content.bind(pass.channel, &pass.key), &pass.chunks())),

@@ -1,39 +1,53 @@
-//! How a sender comes to know a receiver: at a place that both know, by an exchange.
+//! How a sender comes to know a receiver: at a place that both know, by an exchange; or by what was agreed on with another user.
 
 use super::{
-    Known, Secret, SendEvent, Terminal,
+    Known, SendEvent, Terminal,
     exchange::{Exchanges, Guess},
 };
 use crate::channel::{
     Code, Nameplate,
+    agreement::Agreed,
     client::{
         fault::ChannelError,
         relay::{Connection, RelayError},
+        rendezvous::Rendezvous,
     },
     code::CodeError,
     pake::Password,
     wire::{
         Message, Role,
         answer::Allocated,
+        pass::Pass,
         request::{Meet, Wanted},
+        transfer::Grant,
     },
 };
 
 impl Terminal<'_> {
-    /// By a code: at its nameplate, which is that of the application.
-    pub(super) async fn by_code(&mut self, control: &mut Connection) -> Result<Known, ChannelError> {
-        let nameplate = match &self.sending.secret {
-            Secret::Drawn { .. } => Wanted::Any(true),
-            Secret::Chosen(code) => Wanted::This(code.nameplate()),
-        };
-        let allocated = self.apply(control, Some(nameplate)).await?;
-        let code = match &self.sending.secret {
-            Secret::Drawn { words } => self.draw(allocated.nameplate, *words)?,
-            Secret::Chosen(code) => code.clone(),
-        };
+    /// By a code that is drawn, for the nameplate that the relay gives.
+    pub(super) async fn by_drawn_code(&mut self, control: &mut Connection, words: usize) -> Result<Known, ChannelError> {
+        let allocated = self.apply(control, Some(Wanted::Any(true))).await?;
+        let code = self.draw(allocated.nameplate, words)?;
+        self.by_code(control, &allocated, code).await
+    }
+
+    /// By a code that was chosen: its nameplate is applied for.
+    pub(super) async fn by_chosen_code(&mut self, control: &mut Connection, code: &Code) -> Result<Known, ChannelError> {
+        let allocated = self.apply(control, Some(Wanted::This(code.nameplate()))).await?;
+        self.by_code(control, &allocated, code.clone()).await
+    }
+
+    /// By what was agreed on with another user; the pass follows in the channel.
+    pub(super) fn by_account(&mut self, rendezvous: &Rendezvous) -> Result<Known, ChannelError> {
+        let Agreed { transfer, pairwise, grant: Grant { number, addresses, key }, peer: _ } = rendezvous.take()?;
+        let allocated = Allocated { channel: number, addresses, key, expires: 0, nameplate: None };
+        Ok(Known { pairwise, pass: Pass { transfer, ..self.pass(&allocated) } })
+    }
+
+    async fn by_code(&mut self, control: &mut Connection, allocated: &Allocated, code: Code) -> Result<Known, ChannelError> {
         let password = Password::of_code(&code);
         self.hear(SendEvent::Code(code)).await;
-        self.meet(control, &allocated, password).await
+        self.meet(control, allocated, password).await
     }
 
     fn draw(&mut self, nameplate: Option<Nameplate>, words: usize) -> Result<Code, ChannelError> {

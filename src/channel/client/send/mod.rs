@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `apply.rs` | a channel, and what a receiver has to know of it |
 //! | `exchange.rs` | exchanges at a place, one at a time |
-//! | `meet.rs` | how it comes to know a receiver: by a code |
+//! | `meet.rs` | how it comes to know a receiver: by a code, or by what was agreed on with another user |
 //! | `session.rs` | one receiver in the channel, from its entering to its end |
 //! | `upload.rs` | the chunks |
 
@@ -29,7 +29,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::session::Session;
-use super::{fault::ChannelError, outlet::Sent, relay::Connection};
+use super::{fault::ChannelError, outlet::Sent, relay::Connection, rendezvous::Rendezvous};
 use crate::{
     channel::{
         Code,
@@ -69,6 +69,8 @@ pub enum Secret {
     },
     /// A code that was chosen.
     Chosen(Code),
+    /// A channel that was agreed on with another user.
+    Agreed(Rendezvous),
 }
 
 /// What a sender hears meanwhile.
@@ -116,7 +118,10 @@ pub async fn send(
     progress: &Progress,
     stop: &CancellationToken,
 ) -> Result<Sent, ChannelError> {
-    let mut control = Connection::open(&sending.relays, sending.patience).await?;
+    let mut control = match &sending.secret {
+        Secret::Agreed(rendezvous) => rendezvous.reach(&sending.relays, sending.patience).await?,
+        Secret::Drawn { .. } | Secret::Chosen(_) => Connection::open(&sending.relays, sending.patience).await?,
+    };
     let mut terminal = Terminal { sending, events, progress, rng: ChaCha12Rng::from_seed(clock::seed()) };
     let ended = tokio::select! {
         ended = terminal.run(&mut control) => ended,
@@ -146,8 +151,16 @@ struct Known {
 
 impl Terminal<'_> {
     async fn run(&mut self, control: &mut Connection) -> Result<Sent, ChannelError> {
-        let known = self.by_code(control).await?;
-        Session::enter(self, control, &known).await?.run(control).await
+        let known = match &self.sending.secret {
+            Secret::Agreed(rendezvous) => self.by_account(rendezvous)?,
+            Secret::Drawn { words } => self.by_drawn_code(control, *words).await?,
+            Secret::Chosen(code) => self.by_chosen_code(control, code).await?,
+        };
+        let session = Session::enter(self, control, &known).await?;
+        if matches!(self.sending.secret, Secret::Agreed(_)) {
+            session.hand_over(control)?;
+        }
+        session.run(control).await
     }
 
     async fn hear(&self, event: SendEvent) {

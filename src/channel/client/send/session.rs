@@ -16,6 +16,7 @@ use crate::{
             sealed::Sealed,
             seat::Door,
         },
+        handover,
         session::{Sender, SenderAction},
         wire::{
             Message, Role,
@@ -51,6 +52,13 @@ impl<'a> Session<'a> {
         let limit = watch::Sender::new(machine.limit());
         let sealed = Sealed::new(&known.pairwise, known.pass.transfer, Role::Sender);
         Ok(Self { terminal, known, door, seat, machine, sealed, limit, uploading: JoinSet::new(), sent: None })
+    }
+
+    /// Hands the pass over to a receiver who has agreed on the channel, and knows nothing of it yet but number and key.
+    pub(super) fn hand_over(&self, control: &mut Connection) -> Result<(), ChannelError> {
+        let letter = handover::letter(&self.known.pairwise, &self.known.pass).map_err(|error| ChannelError::Protocol(error.to_string()))?;
+        control.tell(&Message::Letter { peer: self.seat, body: letter.into() });
+        Ok(())
     }
 
     /// Offers the batch, and sends it.

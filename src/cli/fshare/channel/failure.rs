@@ -33,6 +33,7 @@ fn code(error: &ChannelError) -> ExitCode {
         },
         ChannelError::Relay(_) | ChannelError::Broken(_) => ExitCode::Unreachable,
         ChannelError::WrongCode | ChannelError::Exchange(ExchangeError::WrongGuess | ExchangeError::Impostor) => ExitCode::Denied,
+        ChannelError::Handover(_) => ExitCode::Denied,
         ChannelError::Declined(_) => ExitCode::Declined,
         ChannelError::Theirs(failed) => match failed.code {
             FailedCode::Integrity => ExitCode::Unverified,

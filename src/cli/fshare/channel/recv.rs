@@ -15,7 +15,7 @@ use super::{
 use crate::{
     channel::{
         Code,
-        client::{self, ChannelError, Decide, Receiving, RecvEvent},
+        client::{self, ChannelError, Decide, Receiving, RecvEvent, Way},
         pake::Password,
         wire::letter::{Content, Offer},
     },
@@ -80,8 +80,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let receiving = Receiving {
         relays: args.relay.addresses(context),
         patience: context.settings.config.timeout.get(),
-        password: Password::of_code(&code),
-        wait: args.wait,
+        by: Way::Password { password: Password::of_code(&code), wait: args.wait },
     };
     let (give, mut events) = mpsc::channel(16);
     let mut deciding = Deciding { args, context, chosen: Chosen::default(), failure: None };

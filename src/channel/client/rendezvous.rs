@@ -1,0 +1,77 @@
+//! A channel that two users have agreed on by instant messages, until it is entered.
+
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::{
+    fault::ChannelError,
+    relay::{Connection, RelayError},
+};
+use crate::channel::{
+    agreement::Agreed,
+    wire::{Message, answer::Allocated, request::Apply, transfer::Grant},
+};
+
+/// See the [module](self). It is good for one attempt: what breaks then is gone on with at the place of the resume secret.
+pub struct Rendezvous(Mutex<Inner>);
+
+struct Inner {
+    agreed: Option<Agreed>,
+    /// Ours, where we have applied.
+    control: Option<Connection>,
+}
+
+impl Rendezvous {
+    /// What was agreed on; with the connection by which we have applied, where it was we.
+    pub fn new(agreed: Agreed, control: Option<Connection>) -> Self {
+        Self(Mutex::new(Inner { agreed: Some(agreed), control }))
+    }
+
+    /// The connection to the relay: ours, or one to where the other side says that it is.
+    pub(super) async fn reach(&self, relays: &[String], patience: Duration) -> Result<Connection, RelayError> {
+        let (control, told) = self.with(|inner| {
+            let told = inner.agreed.as_ref().map(|agreed| agreed.grant.addresses.clone());
+            (inner.control.take(), told.filter(|told| !told.is_empty()))
+        });
+        match control {
+            Some(control) => Ok(control),
+            None => Connection::open(told.as_deref().unwrap_or(relays), patience).await,
+        }
+    }
+
+    /// What was agreed on, once.
+    pub(super) fn take(&self) -> Result<Agreed, ChannelError> {
+        self.with(|inner| inner.agreed.take()).ok_or_else(|| ChannelError::Protocol("what was agreed on is used up".to_owned()))
+    }
+
+    fn with<T>(&self, ask: impl FnOnce(&mut Inner) -> T) -> T {
+        ask(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for Rendezvous {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rendezvous(…)")
+    }
+}
+
+/// Applies for a channel (step 2), and gives what the relay said (step 3) with the connection that holds it.
+///
+/// # Errors
+/// The relay cannot be reached, or refuses.
+pub async fn apply(relays: &[String], patience: Duration, apply: &Apply) -> Result<(Connection, Allocated), RelayError> {
+    let mut control = Connection::open(relays, patience).await?;
+    control.tell(&Message::Apply(apply.clone()));
+    match control.next().await? {
+        Message::Allocated(allocated) => Ok((control, allocated)),
+        other => Err(RelayError::unexpected(&other)),
+    }
+}
+
+/// What is passed on to the other side (step 4).
+pub fn grant(allocated: &Allocated) -> Grant {
+    Grant { number: allocated.channel, addresses: allocated.addresses.clone(), key: allocated.key.clone() }
+}
