@@ -1963,7 +1963,7 @@ _fshare() {
             return 0
             ;;
         fshare__subcmd__recv)
-            opts="-o -y -q -v -h --output --yes --overwrite --rename --skip --wait --relay --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
+            opts="-o -y -q -v -h --output --yes --overwrite --rename --skip --wait --relay --relay-only --direct-only --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2450,7 +2450,7 @@ _fshare() {
             return 0
             ;;
         fshare__subcmd__send)
-            opts="-q -v -h --text --code --words --streams --limit --name --follow-links --relay --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
+            opts="-q -v -h --text --code --words --streams --limit --name --follow-links --relay --relay-only --direct-only --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

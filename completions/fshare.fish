@@ -83,6 +83,8 @@ complete -c fshare -n "__fish_fshare_using_subcommand send" -l credentials -d 'F
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l follow-links -d 'Send what links point to, instead of the links'
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l relay-only -d 'Send all bytes through the relay: the other side learns no address of this machine'
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l direct-only -d 'Give up where the two machines cannot reach each other, instead of sending through the relay'
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
 complete -c fshare -n "__fish_fshare_using_subcommand send" -s q -l quiet -d 'Print only results and errors'
 complete -c fshare -n "__fish_fshare_using_subcommand send" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
@@ -104,6 +106,8 @@ complete -c fshare -n "__fish_fshare_using_subcommand recv" -l overwrite -d 'Rep
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l rename -d 'Give what comes another name where one is taken: "name (1).ext"'
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l skip -d 'Leave files that are there already, and drop what comes'
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l wait -d 'Wait where the sender is not there yet'
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l relay-only -d 'Send all bytes through the relay: the other side learns no address of this machine'
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l direct-only -d 'Give up where the two machines cannot reach each other, instead of sending through the relay'
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -s q -l quiet -d 'Print only results and errors'
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'

@@ -8,6 +8,8 @@ mod place;
 #[path = "support/server.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod server;
+#[path = "channel/ways.rs"]
+mod ways;
 
 use std::{
     fs,

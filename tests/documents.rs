@@ -326,11 +326,17 @@ fn events() -> Vec<(&'static str, Value)> {
     let carried = [
         Carried::Code { at, code: "7-crystal-window".into(), files: 1, bytes: Some(1) },
         Carried::Offered { at, files: 1, bytes: Some(1), names: vec!["x".into()] },
-        Carried::Begun { at, from: 1 },
+        Carried::Begun { at, from: 1, source: "relay" },
         Carried::Progress { at, bytes: 1, total: Some(1), rate: 1, eta: Some(1), source: "relay", limited: true },
-        Carried::Sent { at, bytes: 1, files: 1, seconds: 1.0 },
+        Carried::Sent { at, bytes: 1, files: 1, seconds: 1.0, source: "relay" },
         Carried::Text { at, text: "x".into() },
-        Carried::Received { at, bytes: 1, files: vec![Received { name: "x".into(), path: some(), blake3: some() }], seconds: 1.0 },
+        Carried::Received {
+            at,
+            bytes: 1,
+            files: vec![Received { name: "x".into(), path: some(), blake3: some() }],
+            seconds: 1.0,
+            source: "direct",
+        },
     ];
     let of = |heading, values: Vec<Value>| values.into_iter().map(move |value| (heading, value));
     of("confctl watch", watched.iter().map(json).collect())

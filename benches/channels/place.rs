@@ -49,7 +49,7 @@ impl Place {
     /// `fshare send` through the relay, with other words before it (`strace`).
     pub fn send(&self, before: &[&str], path: &Path, more: &[&str]) -> Program {
         let path = path.to_str().expect("a path of ours");
-        Program::start("fshare send", &mut self.fshare(before, "sender", &[&["send", path], more].concat()))
+        Program::start("fshare send", &mut self.fshare(before, "sender", &[&["send", "--relay-only", path], more].concat()))
     }
 
     /// `fshare recv`, likewise.

@@ -73,6 +73,7 @@ macro_rules! secret {
 }
 
 /// The key that two ends have of each other after an exchange.
+#[derive(Clone)]
 pub struct Pairwise(Zeroizing<[u8; KEY_LEN]>);
 
 impl Pairwise {

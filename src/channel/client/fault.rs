@@ -42,6 +42,9 @@ pub enum ChannelError {
     /// What comes is not what was sent.
     #[error("{0}")]
     Unverified(String),
+    /// It was to go directly or not at all, and the two do not reach each other.
+    #[error("the other side cannot be reached directly: {0}")]
+    Unreached(String),
     /// A data connection broke.
     #[error("the data connection broke: {0}")]
     Broken(std::io::Error),
@@ -67,7 +70,7 @@ impl ChannelError {
             Self::Theirs(failed) => matches!(failed.code, FailedCode::Suspended | FailedCode::NoSpace),
             Self::Relay(why) => !matches!(why, RelayError::Refused(_)),
             Self::Sink(why) => matches!(why, SinkError::NoSpace { .. }),
-            Self::Broken(_) | Self::Stopped => true,
+            Self::Broken(_) | Self::Unreached(_) | Self::Stopped => true,
             Self::Exchange(_)
             | Self::Handover(_)
             | Self::WrongCode
@@ -89,6 +92,7 @@ impl ChannelError {
                 FailedCode::Integrity
             }
             Self::Protocol(_) => FailedCode::Protocol,
+            Self::Unreached(_) => FailedCode::Unreachable,
             Self::Stopped | Self::Broken(_) => FailedCode::Suspended,
             Self::Relay(_)
             | Self::Exchange(_)

@@ -8,11 +8,15 @@
 //! | `sealed.rs` | letters under the seal of the two ends | yes |
 //! | `outlet.rs`, `inlet.rs` | chunks out and in | no |
 //! | `send/`, `recv/` | the two sides: how they come to know each other is one thing, what happens in the channel another | no |
+//! | `direct/` | the way without a relay | partly |
+//! | `race.rs` | several attempts, each with a head start | no |
 //! | `fault.rs` | why a transfer came to nothing | yes |
 
+mod direct;
 mod fault;
 mod inlet;
 mod outlet;
+mod race;
 mod recv;
 mod relay;
 mod rendezvous;
@@ -22,6 +26,7 @@ mod send;
 #[cfg(test)]
 mod tests;
 
+pub use direct::{Tried, Unreached, Ways};
 pub use fault::ChannelError;
 pub use inlet::InletError;
 pub use outlet::{OutletError, Sent};

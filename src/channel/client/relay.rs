@@ -1,6 +1,6 @@
 //! A connection to a relay: the preface, the challenge, and messages both ways.
 
-use std::{io, time::Duration};
+use std::{io, net::IpAddr, time::Duration};
 
 use bytes::{Buf as _, BytesMut};
 use tokio::{
@@ -117,6 +117,11 @@ impl Connection {
     /// The address that answered.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Our own address, as the relay's host sees it where nothing between rewrites it.
+    pub(super) fn local_ip(&self) -> Option<IpAddr> {
+        self.stream.local_addr().ok().map(|address| address.ip().to_canonical())
     }
 
     /// What proofs on this connection are made over.

@@ -49,13 +49,15 @@ async fn who_thinks_for_longer_than_a_terminal_may_be_silent_is_not_taken_for_go
         secret: Secret::Drawn { words: 2 },
         streams: 1,
         rate: None,
+        ways: Ways::Any,
     };
     let (give, mut told) = mpsc::channel(16);
     let (unheard, _) = mpsc::channel(16);
     let progress = Progress::default();
     let receive = async {
         let Some(SendEvent::Code(code)) = told.recv().await else { panic!("a code") };
-        let receiving = Receiving { relays, patience, by: Way::Password { password: Password::of_code(&code), wait: false } };
+        let receiving =
+            Receiving { relays, patience, by: Way::Password { password: Password::of_code(&code), wait: false }, ways: Ways::Any };
         let mut person = Thoughtful { folder: folder.path().join("in"), thinks: silent * 3 };
         receive(&receiving, &mut person, &unheard, &stop).await
     };

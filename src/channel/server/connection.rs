@@ -46,7 +46,7 @@ pub(super) enum Order {
 }
 
 /// Has the kernel notice that the other end is gone.
-pub(super) fn watch_over(stream: &TcpStream) -> io::Result<()> {
+pub(in crate::channel) fn watch_over(stream: &TcpStream) -> io::Result<()> {
     let (idle, between, probes) = KEEPALIVE;
     stream.set_nodelay(true)?;
     SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(idle).with_interval(between).with_retries(probes))?;

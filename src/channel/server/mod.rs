@@ -31,6 +31,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(in crate::channel) use self::connection::watch_over;
 use self::{
     actor::{Actor, INPUTS, Input},
     memory::Budget,

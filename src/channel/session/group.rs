@@ -147,7 +147,8 @@ impl Group {
                     member.over = true;
                     return Some(GroupAction::Ended { seat: *seat, how: how.map_err(Parted::Failure) });
                 }
-                Some(SenderAction::Begin { from }) => member.from = Some(from),
+                // Several are sent to by the relay, which makes copies: nobody is offered to come directly.
+                Some(SenderAction::Begin { from, way: _ }) => member.from = Some(from),
                 None => {}
             }
         }

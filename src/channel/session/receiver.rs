@@ -15,7 +15,7 @@ use super::{
 use crate::{
     channel::wire::{
         chunk::Header,
-        letter::{End, Failed, FailedCode, Letter, MAX_NAMES, Offer},
+        letter::{End, Failed, FailedCode, Letter, MAX_NAMES, Offer, Way},
         request::MAX_STREAMS,
     },
     transfer::{CHUNK, Digest, Manifest, Trailer, manifest::MAX_MANIFEST, seal::MAX_CHUNK},
@@ -122,12 +122,12 @@ impl Receiver {
         };
     }
 
-    /// The answer to [`ReceiverAction::Ask`]: from which byte of the batch's stream on it is wanted, or why it is not.
-    pub fn handle_answer(&mut self, answer: Result<u64, String>) {
+    /// The answer to [`ReceiverAction::Ask`]: from which byte of the batch's stream on it is wanted, and by which way, or why it is not.
+    pub fn handle_answer(&mut self, answer: Result<(u64, Way), String>) {
         let state = mem::replace(&mut self.state, State::Over);
         self.state = match (state, answer) {
-            (State::Deciding { offer, total, files }, Ok(from)) => {
-                self.tell = Some(Letter::Accept { from });
+            (State::Deciding { offer, total, files }, Ok((from, way))) => {
+                self.tell = Some(Letter::Accept { from, way });
                 State::Receiving(Box::new(Receiving {
                     order: Order::new((WINDOW / u64::from(offer.chunk.max(1))).max(u64::from(offer.streams) + 1)),
                     total,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::WINDOW;
 use crate::{
-    channel::wire::letter::{End, Failed, FailedCode, Letter, MAX_PART, Offer},
+    channel::wire::letter::{End, Failed, FailedCode, Letter, MAX_PART, Offer, Way},
     transfer::Trailer,
 };
 
@@ -19,6 +19,8 @@ pub enum SenderAction {
     Begin {
         /// The byte.
         from: u64,
+        /// By this way.
+        way: Way,
     },
     /// It is over: verified and in place at the receiver, or why not.
     Over(Result<(), Failure>),
@@ -53,7 +55,7 @@ enum State {
     /// The receiver decides.
     Deciding,
     /// It said yes, and the shell is to be told.
-    Accepted { from: u64 },
+    Accepted { from: u64, way: Way },
     /// Chunks go out.
     Sending,
     /// They are out; the digests go.
@@ -83,12 +85,12 @@ impl Sender {
             (State::New { .. } | State::Describing { .. } | State::Deciding, Letter::Decline { why }) => {
                 State::Settled(Err(Failure::Declined(why)))
             }
-            (State::Deciding, Letter::Accept { from }) => {
+            (State::Deciding, Letter::Accept { from, way }) => {
                 if self.total.is_some_and(|total| from > total) {
                     protocol(format!("the receiver wants to go on at byte {from}, which is behind the end"))
                 } else {
                     (self.received, self.durable) = (from, from);
-                    State::Accepted { from }
+                    State::Accepted { from, way }
                 }
             }
             (state @ (State::Sending | State::Ending { .. } | State::Verifying), Letter::Progress { received, durable }) => {
@@ -131,7 +133,7 @@ impl Sender {
                 let part = rest.split_to(rest.len().min(MAX_PART));
                 (State::Describing { rest }, Some(SenderAction::Tell(Letter::Manifest(part))))
             }
-            State::Accepted { from } => (State::Sending, Some(SenderAction::Begin { from })),
+            State::Accepted { from, way } => (State::Sending, Some(SenderAction::Begin { from, way })),
             State::Ending { rest, end } if rest.is_empty() => (State::Verifying, Some(SenderAction::Tell(Letter::End(end)))),
             State::Ending { mut rest, end } => {
                 let part = rest.split_to(rest.len().min(MAX_PART));

@@ -10,7 +10,7 @@ use crate::{
         session::sender::Failure,
         wire::{
             chunk::{Header, LAST},
-            letter::{Content, Failed, FailedCode, Letter, Offer},
+            letter::{Content, Failed, FailedCode, Letter, Offer, Way},
         },
     },
     transfer::{Algorithm, Digest, Entry, Kind, Manifest, SafePath, Trailer},
@@ -48,8 +48,8 @@ struct Talk {
     said: Vec<String>,
     /// What the receiver put down.
     put: Vec<u8>,
-    answer: Result<u64, String>,
-    began: Option<u64>,
+    answer: Result<(u64, Way), String>,
+    began: Option<(u64, Way)>,
     trailer: Trailer,
     ends: (End, End),
 }
@@ -63,7 +63,7 @@ impl Talk {
             now: crate::clock::now(),
             said: Vec::new(),
             put: Vec::new(),
-            answer: Ok(0),
+            answer: Ok((0, Way::Relay)),
             began: None,
             trailer,
             ends: (None, None),
@@ -82,7 +82,7 @@ impl Talk {
                         let read = Letter::read(&letter.write().into()).expect("what is written is read");
                         self.receiver.handle_letter(read);
                     }
-                    SenderAction::Begin { from } => self.began = Some(from),
+                    SenderAction::Begin { from, way } => self.began = Some((from, way)),
                     SenderAction::Over(how) => self.ends.0 = Some(how),
                 }
             }
@@ -137,7 +137,7 @@ impl Talk {
 fn a_batch_is_offered_accepted_sent_ended_and_done() {
     let mut talk = Talk::new(b"see you at ten");
     talk.settle();
-    assert_eq!((talk.began, &talk.said[..]), (Some(0), &["> offer", "> manifest", "< accept"].map(str::to_owned)[..]));
+    assert_eq!((talk.began, &talk.said[..]), (Some((0, Way::Relay)), &["> offer", "> manifest", "< accept"].map(str::to_owned)[..]));
     talk.chunk(0, 0, b"see you ");
     talk.chunk(1, 0, b"at ten");
     talk.chunk(2, LAST, b"");
@@ -166,9 +166,9 @@ fn the_end_may_come_before_the_chunks_and_chunks_in_any_order() {
 #[test]
 fn a_receiver_goes_on_where_it_was_and_one_that_does_not_want_says_why() {
     let mut talk = Talk::new(b"abcdef");
-    talk.answer = Ok(4);
+    talk.answer = Ok((4, Way::Direct));
     talk.settle();
-    assert_eq!((talk.began, talk.sender.received()), (Some(4), 4));
+    assert_eq!((talk.began, talk.sender.received()), (Some((4, Way::Direct)), 4));
     talk.chunk(0, LAST, b"ef");
     let trailer = talk.trailer.clone();
     talk.sender.handle_sent(6, 1, &trailer);
@@ -223,9 +223,9 @@ fn what_is_not_what_was_sent_ends_both_sides_by_integrity() {
 fn what_a_peer_must_not_say_ends_the_session_and_is_told_to_it() {
     type Wrong = fn(&mut Talk);
     let cases: [(&str, Wrong); 7] = [
-        ("accept before the manifest", |talk| talk.sender.handle_letter(Letter::Accept { from: 0 })),
+        ("accept before the manifest", |talk| talk.sender.handle_letter(Letter::Accept { from: 0, way: Way::Relay })),
         ("from behind the end", |talk| {
-            talk.answer = Ok(7);
+            talk.answer = Ok((7, Way::Relay));
         }),
         ("progress beyond the end", |talk| {
             talk.settle();

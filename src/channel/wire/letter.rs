@@ -80,6 +80,32 @@ pub enum Content {
     Text,
 }
 
+/// By which way chunks come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// Through the relay.
+    #[default]
+    Relay,
+    /// By direct connections.
+    Direct,
+}
+
+impl Way {
+    /// Its name, for programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Relay => "relay",
+            Self::Direct => "direct",
+        }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+    fn is_relay(&self) -> bool {
+        *self == Self::Relay
+    }
+}
+
 /// The end of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
@@ -109,6 +135,8 @@ pub enum FailedCode {
     Protocol,
     /// A person ended it.
     Cancelled,
+    /// The two cannot reach each other by a way that both allow.
+    Unreachable,
     /// Broken off to be gone on with: the same code would not help, `fshare resume` does.
     Suspended,
     /// Anything else.
@@ -137,6 +165,8 @@ pub enum Letter {
     Accept {
         /// From this byte of the batch's stream on: what is before it is there already.
         from: u64,
+        /// By which way chunks are to come.
+        way: Way,
     },
     /// No.
     Decline {
@@ -163,6 +193,8 @@ pub enum Letter {
 #[derive(Serialize, Deserialize)]
 struct Accept {
     from: u64,
+    #[serde(default, skip_serializing_if = "Way::is_relay")]
+    way: Way,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -200,7 +232,10 @@ impl Letter {
         Ok(match kind {
             1 => Self::Offer(json(kind, &rest)?),
             2 => Self::Manifest(rest),
-            3 => Self::Accept { from: json::<Accept>(kind, &rest)?.from },
+            3 => {
+                let Accept { from, way } = json(kind, &rest)?;
+                Self::Accept { from, way }
+            }
             4 => Self::Decline { why: cut(json::<Decline>(kind, &rest)?.why) },
             5 => {
                 let Progress { received, durable } = json(kind, &rest)?;
@@ -232,7 +267,7 @@ impl Letter {
         match self {
             Self::Offer(offer) => json(1, offer),
             Self::Manifest(bytes) => part(2, bytes),
-            Self::Accept { from } => json(3, &Accept { from: *from }),
+            Self::Accept { from, way } => json(3, &Accept { from: *from, way: *way }),
             Self::Decline { why } => json(4, &Decline { why: cut(why.clone()) }),
             Self::Progress { received, durable } => json(5, &Progress { received: *received, durable: *durable }),
             Self::Digests(bytes) => part(6, bytes),
@@ -266,7 +301,8 @@ mod tests {
         vec![
             (Letter::Offer(offer), told.leak()),
             (Letter::Manifest(Bytes::from_static(b"{}")), "\u{2}{}"),
-            (Letter::Accept { from: 7 }, "\u{3}{\"from\":7}"),
+            (Letter::Accept { from: 7, way: Way::Relay }, "\u{3}{\"from\":7}"),
+            (Letter::Accept { from: 7, way: Way::Direct }, "\u{3}{\"from\":7,\"way\":\"direct\"}"),
             (Letter::Decline { why: "no".into() }, "\u{4}{\"why\":\"no\"}"),
             (Letter::Progress { received: 9, durable: 8 }, "\u{5}{\"received\":9,\"durable\":8}"),
             (Letter::Digests(Bytes::from_static(b"xy")), "\u{6}xy"),
@@ -303,7 +339,7 @@ mod tests {
     #[test]
     fn later_versions_may_say_more_and_no_text_is_longer_than_its_bound() {
         let read = |text: &str| Letter::read(&Bytes::copy_from_slice(text.as_bytes()));
-        assert_eq!(read("\u{3}{\"from\":1,\"later\":[]}"), Ok(Letter::Accept { from: 1 }));
+        assert_eq!(read("\u{3}{\"from\":1,\"later\":[]}"), Ok(Letter::Accept { from: 1, way: Way::Relay }));
         assert_eq!(read("\u{9}{\"code\":\"later\",\"text\":\"\"}"), Ok(Letter::Failed(Failed::new(FailedCode::Other, ""))));
         let long = "ä".repeat(MAX_TEXT);
         let Ok(Letter::Decline { why }) = Letter::read(&Letter::Decline { why: long }.write().into()) else { panic!("a letter") };

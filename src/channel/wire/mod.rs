@@ -11,12 +11,14 @@
 //! | [`proof`] | the channel key, and the proof of it |
 //! | [`pass`] | what the sender hands over with its last letter of the exchange |
 //! | [`letter`] | what sender and receiver say under seal |
+//! | [`direct`] | what is said on a direct connection before its chunks |
 //! | [`chunk`] | what stands before a chunk on a data connection |
 //! | [`transfer`] | what two users say to each other by instant message |
 
 pub mod answer;
 pub mod chunk;
 mod decoder;
+pub mod direct;
 pub mod frame;
 pub mod letter;
 mod message;

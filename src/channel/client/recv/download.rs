@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::mpsc, task::JoinSet};
+use bytes::BytesMut;
+use tokio::{net::TcpStream, sync::mpsc, task::JoinSet};
 
 use crate::{
     channel::{
@@ -16,13 +17,17 @@ use crate::{
     transfer::seal::ChunkOpener,
 };
 
-/// What takes the chunks, by connections of the relay.
+/// Where the data connections come from.
+pub(super) enum By {
+    /// We join at the relay, with so many.
+    Relay { address: String, door: Door, seat: Peer, streams: u8, patience: Duration },
+    /// We have called the sender.
+    Direct(Vec<TcpStream>),
+}
+
+/// What takes the chunks.
 pub(super) struct Download {
-    pub(super) door: Door,
-    pub(super) address: String,
-    pub(super) patience: Duration,
-    pub(super) seat: Peer,
-    pub(super) streams: u8,
+    pub(super) by: By,
     pub(super) chunk: u32,
     pub(super) opener: Arc<ChunkOpener>,
     pub(super) give: mpsc::Sender<Arrived>,
@@ -30,7 +35,10 @@ pub(super) struct Download {
 
 impl Download {
     pub(super) async fn run(self) -> Result<(), ChannelError> {
-        let joined = self.door.join_all(&self.address, self.patience, self.seat, self.streams, &[]).await?;
+        let joined = match self.by {
+            By::Relay { address, door, seat, streams, patience } => door.join_all(&address, patience, seat, streams, &[]).await?,
+            By::Direct(connections) => connections.into_iter().map(|stream| (stream, BytesMut::new())).collect(),
+        };
         let mut taking = JoinSet::new();
         for (stream, first) in joined {
             taking.spawn(inlet::take(stream, first, self.chunk, Arc::clone(&self.opener), self.give.clone()));

@@ -9,6 +9,8 @@
 mod download;
 mod meet;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -16,12 +18,15 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::session::Session;
-use super::{fault::ChannelError, relay::Connection, rendezvous::Rendezvous, seat::Door};
+use super::{direct::Ways, fault::ChannelError, relay::Connection, rendezvous::Rendezvous, seat::Door};
 use crate::{
     channel::{
         Peer,
         pake::Password,
-        wire::{Reason, Role, letter::Offer},
+        wire::{
+            Reason, Role,
+            letter::{self, Offer},
+        },
     },
     transfer::{Manifest, Sink, sink::Finished},
 };
@@ -35,6 +40,8 @@ pub struct Receiving {
     pub patience: Duration,
     /// How the sender is found.
     pub by: Way,
+    /// By which ways the bytes may come.
+    pub ways: Ways,
 }
 
 /// How a receiver comes to know the sender.
@@ -62,6 +69,8 @@ pub enum RecvEvent {
     Begun {
         /// The byte.
         from: u64,
+        /// By this way.
+        way: letter::Way,
     },
 }
 

@@ -3,16 +3,21 @@
 use std::sync::Arc;
 
 use tokio::{
+    net::TcpStream,
     sync::mpsc,
     task::JoinSet,
     time::{Instant, sleep_until},
 };
 
-use super::{Decide, RecvEvent, Terminal, download::Download};
+use super::{
+    Decide, Receiving, RecvEvent, Terminal,
+    download::{By, Download},
+};
 use crate::{
     channel::{
         Peer,
         client::{
+            direct::{Dialling, Unreached, over, soon},
             fault::ChannelError,
             inlet::{Arrived, QUEUE},
             relay::{Connection, RelayError},
@@ -23,11 +28,11 @@ use crate::{
         session::{Receiver, ReceiverAction},
         wire::{
             Message, Role,
-            letter::{Letter, Offer},
+            letter::{Letter, Offer, Way},
         },
     },
     clock,
-    transfer::{Manifest, Sink, Trailer, seal::ChunkOpener, sink::Finished},
+    transfer::{Manifest, Trailer, seal::ChunkOpener, sink::Finished},
 };
 
 /// See the [module](self).
@@ -47,6 +52,11 @@ pub(super) struct Session<'a, 't> {
     /// Dropping it ends what is in it.
     connections: JoinSet<Result<(), ChannelError>>,
     finished: Option<Finished>,
+    /// The direct way, while it is looked for.
+    dialling: Option<Dialling>,
+    way: Way,
+    /// A direct connection broke: until then the reason may come by the relay.
+    broken: Option<(Instant, ChannelError)>,
 }
 
 impl<'a, 't> Session<'a, 't> {
@@ -55,6 +65,7 @@ impl<'a, 't> Session<'a, 't> {
         let Received { pairwise, pass } = known;
         let door = Door { channel: pass.channel, key: pass.key.clone(), role: Role::Receiver };
         let (give, chunks) = mpsc::channel(QUEUE);
+        let Receiving { ways, patience, .. } = *terminal.receiving;
         Self {
             terminal,
             door,
@@ -67,6 +78,12 @@ impl<'a, 't> Session<'a, 't> {
             taking: false,
             connections: JoinSet::new(),
             finished: None,
+            dialling: (ways.may_be_direct() && !pass.direct.is_empty()).then(|| {
+                let patience = (!ways.may_be_relayed()).then_some(patience);
+                Dialling::begin(&pass.direct, pairwise.clone(), patience)
+            }),
+            way: Way::Relay,
+            broken: None,
         }
     }
 
@@ -114,10 +131,12 @@ impl<'a, 't> Session<'a, 't> {
                     None => self.taking = false,
                 },
                 Some(taken) = self.connections.join_next() => match taken.unwrap_or(Ok(())) {
+                    Err(error @ ChannelError::Broken(_)) if self.way == Way::Direct => self.broken = Some(soon(error)),
                     // That the sender is gone is told by the relay, with the reason.
                     Ok(()) | Err(ChannelError::Broken(_) | ChannelError::Relay(_)) => {}
                     Err(error) => return Err(self.failed(control, error).await),
                 },
+                error = over(&mut self.broken) => return Err(self.failed(control, error).await),
                 () = async { match timeout { Some(at) => sleep_until(at).await, None => std::future::pending().await } } => {}
             }
         }
@@ -131,13 +150,30 @@ impl<'a, 't> Session<'a, 't> {
         offer: &Offer,
         manifest: &Manifest,
     ) -> Result<(), ChannelError> {
-        let answer = match self.decided(control, decide.decide(offer, manifest)).await? {
-            Ok(sink) => {
+        let mut dialling = self.dialling.take();
+        let mut direct = None;
+        if !self.terminal.receiving.ways.may_be_relayed() {
+            // Before anybody is asked about what cannot come.
+            match self.decided(control, settle(dialling.take(), offer.streams)).await? {
+                Ok(connections) => direct = Some(connections),
+                Err(unreached) => return Err(self.failed(control, ChannelError::Unreached(unreached.to_string())).await),
+            }
+        }
+        let decision = async {
+            let sink = decide.decide(offer, manifest).await?;
+            if dialling.is_some() {
+                direct = settle(dialling, offer.streams).await.inspect_err(|why| tracing::info!(%why, "not directly")).ok();
+            }
+            Ok((sink, direct))
+        };
+        let answer = match self.decided(control, decision).await? {
+            Ok((sink, direct)) => {
                 let from = sink.state().written;
+                self.way = if direct.is_some() { Way::Direct } else { Way::Relay };
                 self.terminal.sink = Some(sink);
-                self.terminal.hear(RecvEvent::Begun { from }).await;
-                self.take(control.address(), offer);
-                Ok(from)
+                self.terminal.hear(RecvEvent::Begun { from, way: self.way }).await;
+                self.take(control.address(), offer, direct);
+                Ok((from, self.way))
             }
             Err(why) => Err(why),
         };
@@ -146,27 +182,24 @@ impl<'a, 't> Session<'a, 't> {
         Ok(())
     }
 
-    fn take(&mut self, address: &str, offer: &Offer) {
+    fn take(&mut self, address: &str, offer: &Offer, direct: Option<Vec<TcpStream>>) {
         let Some(give) = self.give.take() else { return };
-        let download = Download {
-            door: self.door.clone(),
-            address: address.to_owned(),
-            patience: self.terminal.receiving.patience,
-            seat: self.seat,
-            streams: offer.streams,
-            chunk: offer.chunk,
-            opener: Arc::clone(&self.opener),
-            give,
+        let by = match direct {
+            Some(connections) => By::Direct(connections),
+            None => By::Relay {
+                address: address.to_owned(),
+                door: self.door.clone(),
+                seat: self.seat,
+                streams: offer.streams,
+                patience: self.terminal.receiving.patience,
+            },
         };
+        let download = Download { by, chunk: offer.chunk, opener: Arc::clone(&self.opener), give };
         self.connections.spawn(download.run());
     }
 
     /// The decision. A person takes as long as it takes: meanwhile the relay is answered, and the sender heard.
-    async fn decided(
-        &mut self,
-        control: &mut Connection,
-        decision: impl Future<Output = Result<Sink, String>>,
-    ) -> Result<Result<Sink, String>, ChannelError> {
+    async fn decided<T>(&mut self, control: &mut Connection, decision: impl Future<Output = T>) -> Result<T, ChannelError> {
         let mut decision = std::pin::pin!(decision);
         loop {
             tokio::select! {
@@ -210,5 +243,13 @@ impl<'a, 't> Session<'a, 't> {
         // That the sender may not hear of it changes nothing here.
         let _ = control.flush().await;
         error
+    }
+}
+
+/// The direct connections, once they are there.
+async fn settle(dialling: Option<Dialling>, streams: u8) -> Result<Vec<TcpStream>, Unreached> {
+    match dialling {
+        Some(dialling) => dialling.settle(streams).await,
+        None => Err(Unreached::default()),
     }
 }

@@ -1,9 +1,12 @@
 //! Steps 2 and 3 of the second embodiment: the sender applies, and makes the pass of what it was given.
 
-use super::Terminal;
+use std::net::SocketAddr;
+
+use super::{Sending, Terminal};
 use crate::{
     channel::{
         client::{
+            direct::Opening,
             fault::ChannelError,
             relay::{Connection, RelayError},
         },
@@ -28,6 +31,14 @@ impl Terminal<'_> {
             Message::Allocated(allocated) => Ok(allocated),
             other => Err(RelayError::unexpected(&other).into()),
         }
+    }
+
+    /// How a port is opened for a receiver that can reach us.
+    pub(super) fn opening(&self, control: &Connection, allocated: &Allocated) -> Opening {
+        let Sending { ways, streams, .. } = *self.sending;
+        // A relay that says of itself that only this machine reaches it has nobody else to bring.
+        let here = allocated.addresses.iter().all(|address| address.parse().is_ok_and(|address: SocketAddr| address.ip().is_loopback()));
+        Opening { ways, via: control.local_ip(), here, streams }
     }
 
     /// What a receiver has to know of it.

@@ -5,7 +5,7 @@ use rand_chacha::ChaCha12Rng;
 use super::Known;
 use crate::channel::{
     Peer,
-    client::{fault::ChannelError, relay::Connection},
+    client::{direct::Opening, fault::ChannelError, relay::Connection},
     pake::{self, ExchangeError, Password, Step},
     wire::{Message, pass::Pass},
 };
@@ -14,6 +14,7 @@ use crate::channel::{
 #[derive(Debug)]
 pub(super) struct Exchanges {
     password: Password,
+    opening: Opening,
     running: Option<(Peer, pake::Sender)>,
 }
 
@@ -26,8 +27,8 @@ pub(super) enum Guess {
 }
 
 impl Exchanges {
-    pub(super) fn new(password: Password) -> Self {
-        Self { password, running: None }
+    pub(super) fn new(password: Password, opening: Opening) -> Self {
+        Self { password, opening, running: None }
     }
 
     /// A letter of somebody at the place. `pass` is for who turns out to know the password.
@@ -45,10 +46,14 @@ impl Exchanges {
         match machine.handle_letter(body, rng) {
             Ok(Step::Send(letter)) => control.tell(&Message::Letter { peer, body: letter.into() }),
             Ok(Step::Agreed(agreed)) => {
-                let (pairwise, letter) = agreed.letter(pass).map_err(|error| ChannelError::Protocol(error.to_string()))?;
+                let listening = self.opening.open()?;
+                let direct = listening.as_ref().map_or_else(Vec::new, |listening| listening.addresses().to_vec());
+                let pass = Pass { direct, ..pass.clone() };
+                let (pairwise, letter) = agreed.letter(&pass).map_err(|error| ChannelError::Protocol(error.to_string()))?;
                 control.tell(&Message::Letter { peer, body: letter.into() });
                 self.running = None;
-                return Ok(Some(Guess::Right(peer, Box::new(Known { pairwise, pass: pass.clone() }))));
+                let serving = listening.map(|listening| listening.serve(pairwise.clone(), self.opening.streams));
+                return Ok(Some(Guess::Right(peer, Box::new(Known { pairwise, pass, serving }))));
             }
             Err(error) if error.spends() => {
                 control.tell(&Message::Spent { guess: Some(peer) });

@@ -38,10 +38,14 @@ impl Terminal<'_> {
     }
 
     /// By what was agreed on with another user; the pass follows in the channel.
-    pub(super) fn by_account(&mut self, rendezvous: &Rendezvous) -> Result<Known, ChannelError> {
+    pub(super) fn by_account(&mut self, control: &Connection, rendezvous: &Rendezvous) -> Result<Known, ChannelError> {
         let Agreed { transfer, pairwise, grant: Grant { number, addresses, key }, peer: _ } = rendezvous.take()?;
         let allocated = Allocated { channel: number, addresses, key, expires: 0, nameplate: None };
-        Ok(Known { pairwise, pass: Pass { transfer, ..self.pass(&allocated) } })
+        let opening = self.opening(control, &allocated);
+        let listening = opening.open()?;
+        let direct = listening.as_ref().map_or_else(Vec::new, |listening| listening.addresses().to_vec());
+        let serving = listening.map(|listening| listening.serve(pairwise.clone(), opening.streams));
+        Ok(Known { pairwise, pass: Pass { transfer, direct, ..self.pass(&allocated) }, serving })
     }
 
     async fn by_code(&mut self, control: &mut Connection, allocated: &Allocated, code: Code) -> Result<Known, ChannelError> {
@@ -58,7 +62,7 @@ impl Terminal<'_> {
     /// Waits at the password's place for a receiver that shows that it knows the password.
     async fn meet(&mut self, control: &mut Connection, allocated: &Allocated, password: Password) -> Result<Known, ChannelError> {
         control.tell(&Message::Meet(Meet { place: password.place(), role: Role::Sender, wait: true }));
-        let mut exchanges = Exchanges::new(password);
+        let mut exchanges = Exchanges::new(password, self.opening(control, allocated));
         let pass = self.pass(allocated);
         loop {
             match control.next().await? {

@@ -29,12 +29,22 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::session::Session;
-use super::{fault::ChannelError, outlet::Sent, relay::Connection, rendezvous::Rendezvous};
+use super::{
+    direct::{Serving, Ways},
+    fault::ChannelError,
+    outlet::Sent,
+    relay::Connection,
+    rendezvous::Rendezvous,
+};
 use crate::{
     channel::{
         Code,
         keys::Pairwise,
-        wire::{Reason, letter::Content, pass::Pass},
+        wire::{
+            Reason,
+            letter::{Content, Way},
+            pass::Pass,
+        },
     },
     clock,
     transfer::Source,
@@ -57,6 +67,8 @@ pub struct Sending {
     pub streams: u8,
     /// Most bytes a second.
     pub rate: Option<NonZeroU64>,
+    /// By which ways the bytes may go.
+    pub ways: Ways,
 }
 
 /// What the receiver has to know.
@@ -84,6 +96,8 @@ pub enum SendEvent {
     Begun {
         /// The byte.
         from: u64,
+        /// By this way.
+        way: Way,
     },
     /// For so much of the last second bytes waited for the receiver.
     Pace(Duration),
@@ -147,16 +161,19 @@ struct Terminal<'a> {
 struct Known {
     pairwise: Pairwise,
     pass: Pass,
+    /// The port that the pass names, where it may come directly.
+    serving: Option<Serving>,
 }
 
 impl Terminal<'_> {
     async fn run(&mut self, control: &mut Connection) -> Result<Sent, ChannelError> {
-        let known = match &self.sending.secret {
-            Secret::Agreed(rendezvous) => self.by_account(rendezvous)?,
+        let mut known = match &self.sending.secret {
+            Secret::Agreed(rendezvous) => self.by_account(control, rendezvous)?,
             Secret::Drawn { words } => self.by_drawn_code(control, *words).await?,
             Secret::Chosen(code) => self.by_chosen_code(control, code).await?,
         };
-        let session = Session::enter(self, control, &known).await?;
+        let serving = known.serving.take();
+        let session = Session::enter(self, control, &known, serving).await?;
         if matches!(self.sending.secret, Secret::Agreed(_)) {
             session.hand_over(control)?;
         }

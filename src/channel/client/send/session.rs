@@ -3,13 +3,14 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{sync::watch, task::JoinSet, time::Instant};
 
-use super::{Known, SendEvent, Sending, Terminal};
+use super::{Known, SendEvent, Sending, Terminal, upload::By};
 use crate::{
     channel::{
         Peer,
         client::{
+            direct::{Serving, over, soon},
             fault::ChannelError,
             outlet::Sent,
             relay::{Connection, RelayError},
@@ -20,7 +21,7 @@ use crate::{
         session::{Sender, SenderAction},
         wire::{
             Message, Role,
-            letter::{Letter, MAX_NAMES, Offer},
+            letter::{Letter, MAX_NAMES, Offer, Way},
         },
     },
     transfer::{CHUNK, Digest, Manifest},
@@ -38,11 +39,21 @@ pub(super) struct Session<'a> {
     /// Dropping it ends what is in it.
     uploading: JoinSet<Result<Sent, ChannelError>>,
     sent: Option<Sent>,
+    /// Until the receiver has said by which way it comes.
+    serving: Option<Serving>,
+    way: Way,
+    /// A direct connection broke: until then the reason may come by the relay.
+    broken: Option<(Instant, ChannelError)>,
 }
 
 impl<'a> Session<'a> {
     /// Enters the channel of the pass, and waits for the receiver to enter it.
-    pub(super) async fn enter(terminal: &'a Terminal<'a>, control: &mut Connection, known: &'a Known) -> Result<Self, ChannelError> {
+    pub(super) async fn enter(
+        terminal: &'a Terminal<'a>,
+        control: &mut Connection,
+        known: &'a Known,
+        serving: Option<Serving>,
+    ) -> Result<Self, ChannelError> {
         let door = Door { channel: known.pass.channel, key: known.pass.key.clone(), role: Role::Sender };
         door.enter(control);
         let seat = receiver(control).await?;
@@ -51,7 +62,8 @@ impl<'a> Session<'a> {
         let machine = Sender::new(offer(terminal.sending, manifest, &json), json);
         let limit = watch::Sender::new(machine.limit());
         let sealed = Sealed::new(&known.pairwise, known.pass.transfer, Role::Sender);
-        Ok(Self { terminal, known, door, seat, machine, sealed, limit, uploading: JoinSet::new(), sent: None })
+        let (uploading, sent, way, broken) = (JoinSet::new(), None, Way::Relay, None);
+        Ok(Self { terminal, known, door, seat, machine, sealed, limit, uploading, sent, serving, way, broken })
     }
 
     /// Hands the pass over to a receiver who has agreed on the channel, and knows nothing of it yet but number and key.
@@ -71,12 +83,7 @@ impl<'a> Session<'a> {
                         control.until_room().await?;
                         self.tell(control, &letter)?;
                     }
-                    SenderAction::Begin { from } => {
-                        self.terminal.hear(SendEvent::Begun { from }).await;
-                        let limits = self.limit.subscribe();
-                        let upload = self.terminal.upload(control.address(), &self.door, self.seat, &self.known.pass, from, limits);
-                        self.uploading.spawn(upload);
-                    }
+                    SenderAction::Begin { from, way } => self.begin(control, from, way).await?,
                     SenderAction::Over(how) => {
                         control.flush().await?;
                         return how.map_err(ChannelError::of).and_then(|()| self.sent.ok_or(ChannelError::Stopped));
@@ -88,8 +95,36 @@ impl<'a> Session<'a> {
                 Some(done) = self.uploading.join_next() => {
                     self.handle_upload(control, done.unwrap_or(Err(ChannelError::Stopped))).await?;
                 }
+                error = over(&mut self.broken) => return self.failed(control, error).await,
             }
         }
+    }
+
+    /// The receiver wants it from this byte on, and comes by this way.
+    async fn begin(&mut self, control: &mut Connection, from: u64, way: Way) -> Result<(), ChannelError> {
+        let by = match (way, self.serving.take(), self.terminal.sending.ways.may_be_relayed()) {
+            (Way::Direct, Some(serving), _) => By::Direct(serving),
+            (Way::Relay, unused, true) => {
+                if unused.is_some() {
+                    let offered = &self.known.pass.direct;
+                    tracing::info!(?offered, "the receiver comes by the relay, though it was offered to come directly");
+                }
+                By::Relay { address: control.address().to_owned(), door: self.door.clone(), seat: self.seat }
+            }
+            (Way::Relay, _, false) => {
+                let offered: Vec<String> = self.known.pass.direct.iter().map(ToString::to_string).collect();
+                let why = format!("the receiver came to none of {}", offered.join(", "));
+                return self.failed(control, ChannelError::Unreached(why)).await;
+            }
+            (Way::Direct, None, _) => {
+                let why = "the receiver comes directly, which nobody offered".to_owned();
+                return self.failed(control, ChannelError::Protocol(why)).await;
+            }
+        };
+        self.way = way;
+        self.terminal.hear(SendEvent::Begun { from, way }).await;
+        self.uploading.spawn(self.terminal.upload(by, &self.known.pass, from, self.limit.subscribe()));
+        Ok(())
     }
 
     async fn handle_message(&mut self, message: Message) -> Result<(), ChannelError> {
@@ -120,15 +155,19 @@ impl<'a> Session<'a> {
                 self.sent = Some(done);
                 self.machine.handle_sent(done.end, done.chunks, &trailer);
             }
+            Err(error @ ChannelError::Broken(_)) if self.way == Way::Direct => self.broken = Some(soon(error)),
             // That the receiver is gone is told by the relay, with the reason.
             Err(ChannelError::Broken(_) | ChannelError::Relay(_)) => {}
-            Err(error) => {
-                self.machine.handle_failure(error.told());
-                self.drain(control).await?;
-                return Err(error);
-            }
+            Err(error) => return self.failed(control, error).await,
         }
         Ok(())
+    }
+
+    /// Tells the receiver what happened here, and gives it back.
+    async fn failed<T>(&mut self, control: &mut Connection, error: ChannelError) -> Result<T, ChannelError> {
+        self.machine.handle_failure(error.told());
+        self.drain(control).await?;
+        Err(error)
     }
 
     /// The last letters of a session that failed here.

@@ -9,6 +9,7 @@ use crate::{
     channel::{
         Peer,
         client::{
+            direct::Serving,
             fault::ChannelError,
             outlet::{self, OutletError, Sent},
             seat::Door,
@@ -18,26 +19,37 @@ use crate::{
     transfer::seal::ChunkSealer,
 };
 
+/// Where the data connections come from.
+pub(super) enum By {
+    /// We join at the relay, which joins them with those of this seat.
+    Relay { address: String, door: Door, seat: Peer },
+    /// The receiver has come to our own port.
+    Direct(Serving),
+}
+
 impl Terminal<'_> {
-    /// What sends the chunks, by connections of the relay.
+    /// What sends the chunks.
     pub(super) fn upload(
         &self,
-        address: &str,
-        door: &Door,
-        seat: Peer,
+        by: By,
         pass: &Pass,
         from: u64,
         limits: watch::Receiver<u64>,
     ) -> impl Future<Output = Result<Sent, ChannelError>> + use<> {
         let (source, rate, patience, streams) =
             (self.sending.source.clone(), self.sending.rate, self.sending.patience, self.sending.streams);
-        let (door, address, gone) = (door.clone(), address.to_owned(), Arc::clone(&self.progress.sent));
+        let gone = Arc::clone(&self.progress.sent);
         let sealer = ChunkSealer::new(&pass.content.bind(pass.channel, &pass.key), &pass.chunks());
         gone.fetch_max(from, Ordering::Relaxed);
         async move {
             let reader = source.read_from(from).map_err(OutletError::Source)?;
-            let joined = door.join_all(&address, patience, Peer::SENDER, streams, &[seat]).await?;
-            let connections = joined.into_iter().map(|(stream, _)| stream).collect();
+            let connections = match by {
+                By::Relay { address, door, seat } => {
+                    let joined = door.join_all(&address, patience, Peer::SENDER, streams, &[seat]).await?;
+                    joined.into_iter().map(|(stream, _)| stream).collect()
+                }
+                By::Direct(serving) => serving.take().await.map_err(ChannelError::Broken)?,
+            };
             Ok(outlet::send(reader, connections, sealer, limits, rate, gone).await?)
         }
     }

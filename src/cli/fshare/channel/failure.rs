@@ -31,13 +31,14 @@ fn code(error: &ChannelError) -> ExitCode {
             RefusalCode::NoCapacity | RefusalCode::Expired | RefusalCode::Draining => ExitCode::Unreachable,
             RefusalCode::Version | RefusalCode::Malformed => ExitCode::Failed,
         },
-        ChannelError::Relay(_) | ChannelError::Broken(_) => ExitCode::Unreachable,
+        ChannelError::Relay(_) | ChannelError::Broken(_) | ChannelError::Unreached(_) => ExitCode::Unreachable,
         ChannelError::WrongCode | ChannelError::Exchange(ExchangeError::WrongGuess | ExchangeError::Impostor) => ExitCode::Denied,
         ChannelError::Handover(_) => ExitCode::Denied,
         ChannelError::Declined(_) => ExitCode::Declined,
         ChannelError::Theirs(failed) => match failed.code {
             FailedCode::Integrity => ExitCode::Unverified,
             FailedCode::Exists | FailedCode::Cancelled => ExitCode::Declined,
+            FailedCode::Unreachable => ExitCode::Unreachable,
             _ => ExitCode::Failed,
         },
         ChannelError::Gone(reason) => match reason {
@@ -67,6 +68,7 @@ fn hint(error: &ChannelError) -> Option<String> {
             _ => return None,
         },
         ChannelError::Exchange(ExchangeError::WrongGuess) => "the code is spent: send again, and read the new code out".to_owned(),
+        ChannelError::Unreached(_) => "without --direct-only the bytes go through the relay, which can read nothing of them".to_owned(),
         ChannelError::WrongCode => "ask the sender for a new code: a wrong one spends it".to_owned(),
         ChannelError::Exchange(ExchangeError::Impostor) => "check the code, and who gave it to you".to_owned(),
         ChannelError::Sink(SinkError::Exists { .. }) => "use --overwrite, --rename or --skip, or another folder with --output".to_owned(),

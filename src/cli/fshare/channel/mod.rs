@@ -11,7 +11,7 @@ pub mod recv;
 pub mod send;
 pub mod show;
 
-use crate::{cli::settings::Context, config::Advertised};
+use crate::{channel::client::Ways, cli::settings::Context, config::Advertised};
 
 /// Where the relay is when nothing says otherwise.
 pub const DEFAULT_RELAY: &str = "127.0.0.1:7420";
@@ -25,6 +25,29 @@ pub struct RelayFlag {
     /// Relay to go through: host or host:port (repeatable; the first that answers is taken) [default: the configuration's, else this machine's]
     #[arg(long = "relay", value_name = "HOST", env = "CONFKIT_RELAY", hide_env_values = true, value_delimiter = ',')]
     pub relays: Vec<Advertised>,
+}
+
+/// By which ways bytes may go.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub struct WayFlags {
+    /// Send all bytes through the relay: the other side learns no address of this machine
+    #[arg(long, conflicts_with = "direct_only")]
+    pub relay_only: bool,
+
+    /// Give up where the two machines cannot reach each other, instead of sending through the relay
+    #[arg(long)]
+    pub direct_only: bool,
+}
+
+impl WayFlags {
+    /// What they say together.
+    pub fn ways(self) -> Ways {
+        match (self.relay_only, self.direct_only) {
+            (true, _) => Ways::RelayOnly,
+            (false, true) => Ways::DirectOnly,
+            (false, false) => Ways::Any,
+        }
+    }
 }
 
 impl RelayFlag {

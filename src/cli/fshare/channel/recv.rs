@@ -9,7 +9,7 @@ use std::{
 use tokio::{sync::mpsc, sync::watch, time::interval};
 
 use super::{
-    RelayFlag, failure,
+    RelayFlag, WayFlags, failure,
     show::{Bar, Carried, REDRAW},
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
         Code,
         client::{self, ChannelError, Decide, Receiving, RecvEvent, Way},
         pake::Password,
-        wire::letter::{Content, Offer},
+        wire::letter::{self, Content, Offer},
     },
     cli::{
         ExitCode, Failure,
@@ -66,6 +66,10 @@ pub struct Args {
     /// Which relay
     #[command(flatten)]
     pub relay: RelayFlag,
+
+    /// Which ways
+    #[command(flatten)]
+    pub ways: WayFlags,
 }
 
 /// Runs it.
@@ -81,12 +85,13 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         relays: args.relay.addresses(context),
         patience: context.settings.config.timeout.get(),
         by: Way::Password { password: Password::of_code(&code), wait: args.wait },
+        ways: args.ways.ways(),
     };
     let (give, mut events) = mpsc::channel(16);
     let mut deciding = Deciding { args, context, chosen: Chosen::default(), failure: None };
     let chosen = deciding.chosen.clone();
     let output = &context.output;
-    let (mut bar, mut began) = (None::<Bar>, clock::now());
+    let (mut bar, mut began, mut source) = (None::<Bar>, clock::now(), letter::Way::Relay);
     let mut redraw = interval(REDRAW);
     let ended = {
         let mut received = std::pin::pin!(client::receive(&receiving, &mut deciding, &give, &context.leaving));
@@ -96,13 +101,13 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                 Some(event) = events.recv() => match event {
                     RecvEvent::Waiting if args.wait => output.note("waiting for the sender"),
                     RecvEvent::Waiting | RecvEvent::Known => {}
-                    RecvEvent::Begun { from } => {
-                        began = clock::now();
+                    RecvEvent::Begun { from, way } => {
+                        (began, source) = (clock::now(), way);
                         if !to_stdout(args) && chosen.text().is_none() {
-                            output.event(&Carried::Begun { at: at(), from })?;
+                            output.event(&Carried::Begun { at: at(), from, source: way.as_str() })?;
                         }
                         let (what, total) = chosen.shown();
-                        bar = Some(Bar::new(output, &what, from, total));
+                        bar = Some(Bar::new(output, &what, from, total, way));
                     }
                 },
                 _ = redraw.tick() => if let (Some(bar), Some(state)) = (&mut bar, chosen.state()) {
@@ -130,7 +135,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                 blake3: placed.digest.as_ref().map(ToString::to_string),
             });
             let bytes = chosen.state().map_or(0, |state| state.written);
-            output.event(&Carried::Received { at: at(), bytes, files: files.collect(), seconds })
+            output.event(&Carried::Received { at: at(), bytes, files: files.collect(), seconds, source: source.as_str() })
         }
         Err(ChannelError::Stopped) => Err(Failure::silent(ExitCode::Interrupted)),
         Err(error) => Err(deciding.failure.take().unwrap_or_else(|| failure::of("failed to receive", &error))),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use tokio::{sync::mpsc, time::interval};
 
 use super::{
-    RelayFlag, failure,
+    RelayFlag, WayFlags, failure,
     show::{Bar, Carried, REDRAW},
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
         Code,
         client::{self, ChannelError, Progress, Secret, SendEvent, Sending},
         code::WORDS,
-        wire::letter::Content,
+        wire::letter::{Content, Way},
     },
     cli::{
         ExitCode, Failure,
@@ -70,6 +70,10 @@ pub struct Args {
     /// Which relay
     #[command(flatten)]
     pub relay: RelayFlag,
+
+    /// Which ways
+    #[command(flatten)]
+    pub ways: WayFlags,
 }
 
 /// Runs it.
@@ -97,12 +101,13 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         secret,
         streams,
         rate: args.limit.and_then(Bandwidth::get),
+        ways: args.ways.ways(),
     };
     let (give, mut events) = mpsc::channel(16);
     let progress = Progress::default();
     let what = manifest.entries().first().map_or_else(String::new, |entry| entry.path.as_str().to_owned());
     let output = &context.output;
-    let (mut bar, mut began, mut limited) = (None::<Bar>, clock::now(), false);
+    let (mut bar, mut began, mut limited, mut source) = (None::<Bar>, clock::now(), false, Way::Relay);
     let mut redraw = interval(REDRAW);
     let mut sent = std::pin::pin!(client::send(&sending, &give, &progress, &context.leaving));
     let ended = loop {
@@ -114,10 +119,10 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                     output.event(&Carried::Code { at: at(), code, files, bytes: total })?;
                 }
                 SendEvent::Offered => output.note("the receiver is there, and decides"),
-                SendEvent::Begun { from } => {
-                    began = clock::now();
-                    output.event(&Carried::Begun { at: at(), from })?;
-                    bar = Some(Bar::new(output, &what, from, total));
+                SendEvent::Begun { from, way } => {
+                    (began, source) = (clock::now(), way);
+                    output.event(&Carried::Begun { at: at(), from, source: way.as_str() })?;
+                    bar = Some(Bar::new(output, &what, from, total, way));
                 }
                 SendEvent::Pace(waiting) => limited = waiting.as_millis() >= 500,
             },
@@ -130,7 +135,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     match ended {
         Ok(sent) => {
             let seconds = clock::now().saturating_duration_since(began).as_secs_f64();
-            output.event(&Carried::Sent { at: at(), bytes: sent.end, files, seconds })
+            output.event(&Carried::Sent { at: at(), bytes: sent.end, files, seconds, source: source.as_str() })
         }
         Err(ChannelError::Stopped) => Err(Failure::silent(ExitCode::Interrupted)),
         Err(error) => Err(failure::of("failed to send", &error)),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::{
+    channel::wire::letter::Way,
     cli::{
         Failure,
         fshare::show::{Received, at, human},
@@ -47,6 +48,8 @@ pub enum Carried {
         at: Timestamp,
         /// From this byte on: what is before it is there already.
         from: u64,
+        /// By which way: `relay`, `direct`.
+        source: &'static str,
     },
     /// How far it is: once a second at most, with `--json` only.
     Progress {
@@ -60,7 +63,7 @@ pub enum Carried {
         rate: u64,
         /// Seconds to go, where that can be said.
         eta: Option<u64>,
-        /// By which way: `relay`.
+        /// By which way: `relay`, `direct`.
         source: &'static str,
         /// Whether the receiver takes less than could be sent.
         limited: bool,
@@ -75,6 +78,8 @@ pub enum Carried {
         files: u64,
         /// Seconds from the first byte on.
         seconds: f64,
+        /// By which way: `relay`, `direct`.
+        source: &'static str,
     },
     /// A text came.
     Text {
@@ -93,11 +98,10 @@ pub enum Carried {
         files: Vec<Received>,
         /// Seconds from the first byte on.
         seconds: f64,
+        /// By which way: `relay`, `direct`.
+        source: &'static str,
     },
 }
-
-/// Where the bytes go.
-pub const SOURCE: &str = "relay";
 
 impl Report for Carried {
     fn page(&self, page: &mut Page) {
@@ -113,13 +117,13 @@ impl Report for Carried {
             }
             Self::Begun { from: 0, .. } | Self::Progress { .. } => page,
             Self::Begun { from, .. } => page.line([Text::from(format!("going on from {}", human(*from)))]),
-            Self::Sent { bytes, files, seconds, .. } => {
-                page.line([Text::from(format!("sent and verified, {} in {seconds:.1} s by {SOURCE}", amount(*files, Some(*bytes))))])
+            Self::Sent { bytes, files, seconds, source, .. } => {
+                page.line([Text::from(format!("sent and verified, {} in {seconds:.1} s {}", amount(*files, Some(*bytes)), by(source)))])
             }
             Self::Text { text, .. } => page.lines(text),
-            Self::Received { bytes, files, seconds, .. } => {
+            Self::Received { bytes, files, seconds, source, .. } => {
                 let whole = amount(files.len() as u64, Some(*bytes));
-                page.line([Text::from(format!("received and verified, {whole} in {seconds:.1} s by {SOURCE}"))]);
+                page.line([Text::from(format!("received and verified, {whole} in {seconds:.1} s {}", by(source)))]);
                 for file in files.iter().take(20) {
                     let path = file.path.clone().unwrap_or_else(|| format!("{} (skipped)", file.name));
                     page.line([Text::from("  "), Text::from(path)]);
@@ -131,6 +135,11 @@ impl Report for Carried {
             }
         };
     }
+}
+
+/// How a way is called in a sentence.
+fn by(source: &str) -> &'static str {
+    if source == Way::Direct.as_str() { "directly" } else { "by relay" }
 }
 
 /// `3 files, 1.2 MiB`.
@@ -149,22 +158,23 @@ pub struct Bar {
     bar: Progress,
     what: String,
     total: Option<u64>,
+    source: &'static str,
     estimator: Estimator,
     told: Option<std::time::Instant>,
 }
 
 impl Bar {
     /// A bar that begins at a byte.
-    pub fn new(output: &Output, what: &str, from: u64, total: Option<u64>) -> Self {
+    pub fn new(output: &Output, what: &str, from: u64, total: Option<u64>, way: Way) -> Self {
         let bar = output.bytes(what, total);
-        Self { bar, what: what.to_owned(), total, estimator: Estimator::new(clock::now(), from), told: None }
+        Self { bar, what: what.to_owned(), total, source: way.as_str(), estimator: Estimator::new(clock::now(), from), told: None }
     }
 
     /// So many bytes have moved.
     pub fn show(&mut self, output: &Output, bytes: u64, limited: bool) -> Result<(), Failure> {
         let now = clock::now();
         self.estimator.update(now, bytes);
-        let by = if limited { format!("{SOURCE}, limited by the receiver") } else { SOURCE.to_owned() };
+        let by = if limited { format!("{}, limited by the receiver", self.source) } else { self.source.to_owned() };
         self.bar.says(&format!("{} ({by})", self.what));
         self.bar.at(bytes, self.total);
         let due = self.told.is_none_or(|told| now.saturating_duration_since(told) >= TELL);
@@ -172,8 +182,8 @@ impl Bar {
             return Ok(());
         }
         self.told = Some(now);
-        let (rate, total) = (self.estimator.rate() as u64, self.total);
+        let (rate, total, source) = (self.estimator.rate() as u64, self.total, self.source);
         let eta = self.estimator.eta(total).map(|eta| eta.as_secs());
-        output.event(&Carried::Progress { at: at(), bytes, total, rate, eta, source: SOURCE, limited })
+        output.event(&Carried::Progress { at: at(), bytes, total, rate, eta, source, limited })
     }
 }

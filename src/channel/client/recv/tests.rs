@@ -1,0 +1,96 @@
+//! A receiver whose direct way leads over a bridge that can break.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+
+use super::*;
+use crate::{
+    channel::{
+        client::{Progress, Secret, SendEvent, Sending, send},
+        relay::Settings,
+        server::{Bound, NoTickets, Running},
+        wire::letter::Content,
+    },
+    transfer::{SinkOptions, Source, SourceOptions},
+};
+
+struct Willing(PathBuf);
+
+impl Decide for Willing {
+    async fn decide(&mut self, _offer: &Offer, manifest: &Manifest) -> Result<Sink, String> {
+        Sink::create(&self.0, manifest.clone(), SinkOptions::default()).await.map_err(|error| error.to_string())
+    }
+}
+
+/// Passes on what comes, and breaks behind so many bytes.
+async fn bridge(to: SocketAddr, behind: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("up");
+    tokio::spawn(async move {
+        let (receiver, _) = listener.accept().await.expect("a call");
+        let sender = TcpStream::connect(to).await.expect("reached");
+        let ((mut from_receiver, mut to_receiver), (mut from_sender, mut to_sender)) = (receiver.into_split(), sender.into_split());
+        let back = tokio::spawn(async move { tokio::io::copy(&mut from_receiver, &mut to_sender).await });
+        let (mut buffer, mut passed) = (vec![0; 4096], 0);
+        while passed < behind {
+            let read = from_sender.read(&mut buffer).await.expect("bytes");
+            to_receiver.write_all(&buffer[..read]).await.expect("passed on");
+            passed += read;
+        }
+        back.abort();
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_direct_connection_that_breaks_ends_the_attempt_at_both_ends_as_one_to_go_on_with() {
+    let bound = Bound::open(&[SocketAddr::from(([127, 0, 0, 1], 0))]).expect("a port");
+    let relays: Vec<String> = bound.addresses().iter().map(ToString::to_string).collect();
+    let relay = Running::start(bound, Settings { addresses: relays.clone(), ..Settings::default() }, 1 << 20, Arc::new(NoTickets));
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("large.bin"), vec![7; 8 << 20]).expect("written");
+    let source = Source::from_paths(vec![folder.path().join("large.bin")], SourceOptions::default()).await.expect("a source");
+    let (patience, stop) = (Duration::from_secs(10), CancellationToken::new());
+    let sending = Sending {
+        source,
+        content: Content::Files,
+        relays: relays.clone(),
+        patience,
+        secret: Secret::Drawn { words: 2 },
+        streams: 1,
+        rate: None,
+        ways: Ways::Any,
+    };
+    let (give, mut told) = mpsc::channel(16);
+    let (unheard, _) = mpsc::channel(16);
+    let progress = Progress::default();
+    let receive = async {
+        let Some(SendEvent::Code(code)) = told.recv().await else { panic!("a code") };
+        let receiving = Receiving {
+            relays: relays.clone(),
+            patience,
+            by: Way::Password { password: Password::of_code(&code), wait: false },
+            ways: Ways::Any,
+        };
+        let mut control = Connection::open(&relays, patience).await.expect("a relay");
+        let mut terminal = Terminal { receiving: &receiving, events: &unheard, sink: None };
+        let mut known = terminal.meet(&mut control, &Password::of_code(&code), false).await.expect("met");
+        Door { channel: known.pass.channel, key: known.pass.key.clone(), role: Role::Receiver }.enter(&mut control);
+        known.pass.direct = vec![bridge(known.pass.direct[0], 1 << 20).await];
+        let mut person = Willing(folder.path().join("in"));
+        let ended = Session::new(&mut terminal, &known, Peer::SENDER).run(&mut control, &mut person).await;
+        control.say_farewell(Reason::Failed, patience).await;
+        let written = terminal.sink.map_or(0, |sink| sink.state().written);
+        (ended, written)
+    };
+    let (sent, (received, written)) = tokio::join!(send(&sending, &give, &progress, &stop), receive);
+    let (sent, received) = (sent.expect_err("broken"), received.expect_err("broken"));
+    assert!(sent.is_resumable() && received.is_resumable(), "{sent:?} {received:?}");
+    assert!(matches!(received, ChannelError::Broken(_) | ChannelError::Theirs(_)), "{received:?}");
+    assert!(written > 0, "chunks had come");
+    relay.shut_down().await;
+}
