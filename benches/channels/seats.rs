@@ -20,7 +20,7 @@ use crate::bare::runtime;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub async fn open(relay: &str) -> Result<Connection, RelayError> {
-    Connection::open(&[relay.to_owned()], PATIENCE).await
+    Connection::open(&vec![relay.to_owned()].into(), PATIENCE).await
 }
 
 /// Applies for a channel without a nameplate.

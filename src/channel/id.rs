@@ -10,6 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 pub const PLACE_LEN: usize = 32;
 /// The largest nameplate.
 pub const MAX_NAMEPLATE: u32 = 999_999;
+/// The least nameplate that is drawn by lot.
+const FIRST_LOT: u32 = 1_000;
 
 /// Why a text is none of these. The fault of whoever wrote it; the text is not repeated, since it may be secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -83,6 +85,11 @@ impl Nameplate {
     pub fn number(self) -> u32 {
         self.0
     }
+
+    /// One of the large numbers, by lot: relays give the smallest that is free, so nobody else has it, there or elsewhere.
+    pub fn by_lot(rng: &mut ChaCha12Rng) -> Self {
+        Self(rng.random_range(FIRST_LOT..=MAX_NAMEPLATE))
+    }
 }
 
 impl fmt::Display for Nameplate {
@@ -122,6 +129,13 @@ pub enum Place {
     Nameplate(Nameplate),
     /// What only the two know, who go on with a transfer. Hidden in Debug: whoever knows it can stand there.
     Secret([u8; PLACE_LEN]),
+}
+
+impl Place {
+    /// Whether a relay may have given it, as it gives the smallest numbers: then it is that of one relay, and another's means somebody else.
+    pub fn is_of_one_relay(&self) -> bool {
+        matches!(self, Self::Nameplate(nameplate) if nameplate.0 < FIRST_LOT)
+    }
 }
 
 impl fmt::Debug for Place {

@@ -31,7 +31,7 @@ pub use fault::ChannelError;
 pub use inlet::InletError;
 pub use outlet::{OutletError, Sent};
 pub use recv::{Decide, Receiving, RecvEvent, Way, receive};
-pub use relay::{Connection, RelayError};
+pub use relay::{Connection, RelayError, Relays};
 pub use rendezvous::{Rendezvous, apply, grant};
 pub use sealed::SealedError;
 pub use send::{Progress, Secret, SendEvent, Sending, send};

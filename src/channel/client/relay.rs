@@ -1,16 +1,22 @@
 //! A connection to a relay: the preface, the challenge, and messages both ways.
 
-use std::{io, net::IpAddr, time::Duration};
+use std::{
+    collections::VecDeque,
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use bytes::{Buf as _, BytesMut};
 use tokio::{
-    net::TcpStream,
+    net::{TcpStream, lookup_host},
     time::{Instant, sleep_until, timeout},
 };
 
+use super::race::{Attempt, Race};
 use crate::{
     channel::wire::{
-        Decoder, FrameError, Message, Reason, Refused,
+        Decoder, FrameError, Message, Reason, RefusalCode, Refused,
         frame::{MAX_BODY, PREFACE},
         proof::Challenge,
         request::Leave,
@@ -22,6 +28,12 @@ use crate::{
 const QUIET: Duration = Duration::from_secs(5);
 /// How long it may be quiet before the relay is taken for gone.
 const SILENT: Duration = Duration::from_secs(15);
+/// How long one relay, or one address of a relay's name, is waited for before the next is called as well (RFC 8305 §5).
+const HEAD_START: Duration = Duration::from_millis(250);
+/// And for who has a code whose number may mean somebody else at another relay.
+const LONG_HEAD_START: Duration = Duration::from_secs(2);
+/// Most addresses of a name that are called.
+const MAX_ADDRESSES: usize = 16;
 /// Bytes that wait to be sent from which on a session says no more until some are gone.
 const ENOUGH: usize = 256 * 1024;
 
@@ -37,6 +49,9 @@ pub enum RelayError {
         /// Why.
         why: String,
     },
+    /// None of several does.
+    #[error("none of the relays can be reached: {0}")]
+    NoneReachable(String),
     /// The connection broke.
     #[error("the connection to the relay broke: {0}")]
     Broken(io::Error),
@@ -55,16 +70,102 @@ pub enum RelayError {
 }
 
 impl RelayError {
+    /// Another relay may do what this one does not, or cannot.
+    pub(super) fn leads_elsewhere(&self) -> bool {
+        matches!(self, Self::Refused(Refused { code: RefusalCode::Draining | RefusalCode::NoCapacity, .. }))
+    }
+
+    /// It knows no such place.
+    pub(super) fn is_no_such_place(&self) -> bool {
+        matches!(self, Self::Refused(Refused { code: RefusalCode::NoSuchPlace, .. }))
+    }
+
     /// What it says has its turn at another time, or at the other side.
     pub(super) fn unexpected(message: &Message) -> Self {
         Self::Protocol(FrameError::Unexpected(message.kind().name()))
     }
 }
 
+/// A connection to one of the addresses of a name, of both families in turn.
+async fn called(name: &str) -> io::Result<TcpStream> {
+    let addresses: Vec<SocketAddr> = lookup_host(name).await?.take(MAX_ADDRESSES).collect();
+    let attempts = in_turn(addresses).into_iter().map(|address| {
+        let attempt: Attempt<TcpStream, io::Error> = Box::pin(TcpStream::connect(address));
+        attempt
+    });
+    let failed = match Race::new(attempts, HEAD_START).first().await {
+        Ok(stream) => return Ok(stream),
+        Err(failed) => failed,
+    };
+    Err(failed.into_iter().next().unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, "its name stands for no address")))
+}
+
+/// The first of the system's order first, then one of the other family, and so on (RFC 8305 §4).
+fn in_turn(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (mut one, mut other): (VecDeque<_>, VecDeque<_>) = addresses.into_iter().partition(|address| address.is_ipv6() == first);
+    let mut turns = Vec::new();
+    while !one.is_empty() || !other.is_empty() {
+        turns.extend(one.pop_front());
+        turns.extend(other.pop_front());
+    }
+    turns
+}
+
+/// Why none of several relays is of use: what one of them said goes before what nobody said.
+fn none_of(mut failed: Vec<(String, RelayError)>) -> RelayError {
+    if let Some(at) = failed.iter().position(|(_, error)| !matches!(error, RelayError::Unreachable { .. })) {
+        return failed.swap_remove(at).1;
+    }
+    if failed.len() < 2 {
+        return failed.pop().map_or(RelayError::Closed, |(_, error)| error);
+    }
+    let each = failed.iter().map(|(relay, error)| match error {
+        RelayError::Unreachable { why, .. } => format!("{relay} ({why})"),
+        other => format!("{relay} ({other})"),
+    });
+    RelayError::NoneReachable(each.collect::<Vec<_>>().join(", "))
+}
+
+/// Where relays are, `host:port`, in the order of preference.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Relays {
+    names: Vec<String>,
+}
+
+impl From<Vec<String>> for Relays {
+    fn from(names: Vec<String>) -> Self {
+        Self { names }
+    }
+}
+
+impl Relays {
+    /// Their names.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Others, reached as these are.
+    #[must_use]
+    pub fn with_names(&self, names: Vec<String>) -> Self {
+        Self { names }
+    }
+
+    fn without(&self, name: &str) -> Self {
+        self.with_names(self.names.iter().filter(|one| *one != name).cloned().collect())
+    }
+}
+
 /// A connection that is up.
 #[derive(Debug)]
 pub struct Connection {
-    address: String,
+    /// As it was given.
+    name: String,
+    /// Where data connections go.
+    here: Relays,
+    /// The rest of the list.
+    others: Relays,
+    preferred: bool,
     stream: TcpStream,
     decoder: Decoder,
     out: BytesMut,
@@ -74,30 +175,67 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Connects to one of a relay's addresses, in their order, and takes its challenge.
+    /// Connects to the first relay of a list that answers: the next is tried, too, when one has not answered within [`HEAD_START`], or cannot be
+    /// reached.
     ///
     /// # Errors
-    /// None answers in the given time each, or the one that does is no relay of ours.
-    pub async fn open(addresses: &[String], patience: Duration) -> Result<Self, RelayError> {
-        let mut failed = RelayError::Closed;
-        for address in addresses {
-            let unreachable = |why: String| RelayError::Unreachable { address: address.clone(), why };
-            match timeout(patience, Self::connect(address)).await {
-                Ok(Ok(connection)) => return Ok(connection),
-                Ok(Err(error @ (RelayError::Refused(_) | RelayError::Protocol(_)))) => return Err(error),
-                Ok(Err(RelayError::Broken(error))) => failed = unreachable(error.to_string()),
-                Ok(Err(error)) => failed = unreachable(error.to_string()),
-                Err(_) => failed = unreachable(format!("no answer in {} s", patience.as_secs())),
-            }
-        }
-        Err(failed)
+    /// None answers in the given time each, or is a relay of ours.
+    pub async fn open(relays: &Relays, patience: Duration) -> Result<Self, RelayError> {
+        Self::first(relays, patience, HEAD_START).await
     }
 
-    async fn connect(address: &str) -> Result<Self, RelayError> {
-        let stream = TcpStream::connect(address).await.map_err(RelayError::Broken)?;
+    /// As [`Connection::open`], and the first of the list is waited for longer: for who has a code whose number may mean somebody else at another
+    /// relay.
+    pub(super) async fn open_preferred(relays: &Relays, patience: Duration) -> Result<Self, RelayError> {
+        Self::first(relays, patience, LONG_HEAD_START).await
+    }
+
+    async fn first(relays: &Relays, patience: Duration, head_start: Duration) -> Result<Self, RelayError> {
+        let attempts = relays.names().iter().map(|name| {
+            let name = name.clone();
+            let attempt: Attempt<Self, (String, RelayError)> = Box::pin(async move {
+                let unreachable = |why: String| RelayError::Unreachable { address: name.clone(), why };
+                let error = match timeout(patience, Self::connect(&name)).await {
+                    Ok(Ok(connection)) => return Ok(connection),
+                    Ok(Err(error @ (RelayError::Refused(_) | RelayError::Protocol(_)))) => error,
+                    Ok(Err(RelayError::Broken(error))) => unreachable(error.to_string()),
+                    Ok(Err(error)) => unreachable(error.to_string()),
+                    Err(_) => unreachable(format!("no answer in {} s", patience.as_secs())),
+                };
+                Err((name, error))
+            });
+            attempt
+        });
+        match Race::new(attempts, head_start).first().await {
+            Ok(mut connection) => {
+                connection.preferred = relays.names().first() == Some(&connection.name);
+                connection.others = relays.without(&connection.name);
+                Ok(connection)
+            }
+            Err(failed) => Err(none_of(failed)),
+        }
+    }
+
+    /// Leaves this relay for another of the list.
+    ///
+    /// # Errors
+    /// There is none left that answers.
+    pub(super) async fn elsewhere(&mut self, patience: Duration) -> Result<(), RelayError> {
+        *self = Self::open(&self.others, patience).await?;
+        self.preferred = false;
+        Ok(())
+    }
+
+    async fn connect(name: &str) -> Result<Self, RelayError> {
+        let stream = called(name).await.map_err(RelayError::Broken)?;
         stream.set_nodelay(true).map_err(RelayError::Broken)?;
+        // A name may stand for several hosts: data connections go to the one where the channel is.
+        let here = Relays::from(vec![stream.peer_addr().map_err(RelayError::Broken)?.to_string()]);
         let mut connection = Self {
-            address: address.to_owned(),
+            name: name.to_owned(),
+            here,
+            others: Relays::default(),
+            preferred: true,
             stream,
             decoder: Decoder::default(),
             out: BytesMut::from(&PREFACE[..]),
@@ -114,9 +252,19 @@ impl Connection {
         Ok(connection)
     }
 
-    /// The address that answered.
-    pub fn address(&self) -> &str {
-        &self.address
+    /// Whether it is the first of the list.
+    pub(super) fn is_preferred(&self) -> bool {
+        self.preferred
+    }
+
+    /// Whether there are others in the list.
+    pub(super) fn has_others(&self) -> bool {
+        !self.others.names().is_empty()
+    }
+
+    /// The relay that answered: for data connections.
+    pub fn here(&self) -> &Relays {
+        &self.here
     }
 
     /// Our own address, as the relay's host sees it where nothing between rewrites it.

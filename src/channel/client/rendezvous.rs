@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     fault::ChannelError,
-    relay::{Connection, RelayError},
+    relay::{Connection, RelayError, Relays},
 };
 use crate::channel::{
     agreement::Agreed,
@@ -31,14 +31,14 @@ impl Rendezvous {
     }
 
     /// The connection to the relay: ours, or one to where the other side says that it is.
-    pub(super) async fn reach(&self, relays: &[String], patience: Duration) -> Result<Connection, RelayError> {
+    pub(super) async fn reach(&self, relays: &Relays, patience: Duration) -> Result<Connection, RelayError> {
         let (control, told) = self.with(|inner| {
             let told = inner.agreed.as_ref().map(|agreed| agreed.grant.addresses.clone());
             (inner.control.take(), told.filter(|told| !told.is_empty()))
         });
         match control {
             Some(control) => Ok(control),
-            None => Connection::open(told.as_deref().unwrap_or(relays), patience).await,
+            None => Connection::open(&told.map_or_else(|| relays.clone(), |told| relays.with_names(told)), patience).await,
         }
     }
 
@@ -62,7 +62,7 @@ impl fmt::Debug for Rendezvous {
 ///
 /// # Errors
 /// The relay cannot be reached, or refuses.
-pub async fn apply(relays: &[String], patience: Duration, apply: &Apply) -> Result<(Connection, Allocated), RelayError> {
+pub async fn apply(relays: &Relays, patience: Duration, apply: &Apply) -> Result<(Connection, Allocated), RelayError> {
     let mut control = Connection::open(relays, patience).await?;
     control.tell(&Message::Apply(apply.clone()));
     match control.next().await? {

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use super::{
     fault::ChannelError,
-    relay::{Connection, RelayError},
+    relay::{Connection, RelayError, Relays},
 };
 use crate::channel::{
     ChannelNumber, Peer,
@@ -38,12 +38,12 @@ impl Door {
     /// A data connection of a seat, once the other end's has joined as well.
     pub(super) async fn join(
         &self,
-        address: &str,
+        relay: &Relays,
         patience: Duration,
         (seat, stream): (Peer, u8),
         to: Vec<Peer>,
     ) -> Result<(TcpStream, BytesMut), ChannelError> {
-        let mut data = Connection::open(&[address.to_owned()], patience).await?;
+        let mut data = Connection::open(relay, patience).await?;
         let purpose = Purpose::Join { seat, stream };
         let admission = Admission { challenge: data.challenge(), channel: self.channel, role: self.role, purpose };
         let proof = admission.prove(&self.key);
@@ -57,7 +57,7 @@ impl Door {
     /// All data connections of a seat, in the order of their indices.
     pub(super) async fn join_all(
         &self,
-        address: &str,
+        relay: &Relays,
         patience: Duration,
         seat: Peer,
         streams: u8,
@@ -65,8 +65,8 @@ impl Door {
     ) -> Result<Vec<(TcpStream, BytesMut)>, ChannelError> {
         let mut joining = tokio::task::JoinSet::new();
         for stream in 0..streams {
-            let (door, address, to) = (self.clone(), address.to_owned(), to.to_vec());
-            joining.spawn(async move { (stream, door.join(&address, patience, (seat, stream), to).await) });
+            let (door, relay, to) = (self.clone(), relay.clone(), to.to_vec());
+            joining.spawn(async move { (stream, door.join(&relay, patience, (seat, stream), to).await) });
         }
         let mut joined = Vec::new();
         while let Some(done) = joining.join_next().await {

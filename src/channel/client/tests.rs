@@ -34,8 +34,9 @@ async fn who_thinks_for_longer_than_a_terminal_may_be_silent_is_not_taken_for_go
     let silent = Duration::from_millis(400);
     let limits = Limits { ping: silent / 4, silent, ..Limits::default() };
     let bound = Bound::open(&[SocketAddr::from(([127, 0, 0, 1], 0))]).expect("a port");
-    let relays: Vec<String> = bound.addresses().iter().map(ToString::to_string).collect();
-    let settings = Settings { limits, addresses: relays.clone(), ..Settings::default() };
+    let addresses: Vec<String> = bound.addresses().iter().map(ToString::to_string).collect();
+    let relays = Relays::from(addresses.clone());
+    let settings = Settings { limits, addresses, ..Settings::default() };
     let relay = Running::start(bound, settings, 1 << 20, Arc::new(NoTickets));
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("notes.txt"), b"see you at ten").expect("written");

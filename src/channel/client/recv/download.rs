@@ -11,6 +11,7 @@ use crate::{
         client::{
             fault::ChannelError,
             inlet::{self, Arrived, InletError},
+            relay::Relays,
             seat::Door,
         },
     },
@@ -20,7 +21,7 @@ use crate::{
 /// Where the data connections come from.
 pub(super) enum By {
     /// We join at the relay, with so many.
-    Relay { address: String, door: Door, seat: Peer, streams: u8, patience: Duration },
+    Relay { relay: Relays, door: Door, seat: Peer, streams: u8, patience: Duration },
     /// We have called the sender.
     Direct(Vec<TcpStream>),
 }
@@ -36,7 +37,7 @@ pub(super) struct Download {
 impl Download {
     pub(super) async fn run(self) -> Result<(), ChannelError> {
         let joined = match self.by {
-            By::Relay { address, door, seat, streams, patience } => door.join_all(&address, patience, seat, streams, &[]).await?,
+            By::Relay { relay, door, seat, streams, patience } => door.join_all(&relay, patience, seat, streams, &[]).await?,
             By::Direct(connections) => connections.into_iter().map(|stream| (stream, BytesMut::new())).collect(),
         };
         let mut taking = JoinSet::new();

@@ -6,7 +6,7 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha12Rng;
 use tokio::time::timeout;
 
-use super::{RecvEvent, Terminal};
+use super::{Receiving, RecvEvent, Terminal};
 use crate::{
     channel::{
         Peer,
@@ -27,6 +27,32 @@ use crate::{
 const COMING: Duration = Duration::from_secs(300);
 
 impl Terminal<'_> {
+    /// Finds the sender at the relay that has answered, or at another of the list where that one knows no such place, or cannot do more. Who waits
+    /// for a sender that has not come yet waits at the first that answers.
+    pub(super) async fn meet_anywhere(&self, control: &mut Connection, password: &Password, wait: bool) -> Result<Received, ChannelError> {
+        let Receiving { relays, patience, .. } = self.receiving;
+        let several = control.has_others();
+        loop {
+            match self.meet(control, password, wait && !several).await {
+                Err(ChannelError::Relay(why)) if why.leads_elsewhere() || why.is_no_such_place() => {
+                    if control.has_others() {
+                        match control.elsewhere(*patience).await {
+                            Ok(()) => continue,
+                            // What the one before has said says more.
+                            Err(error) => tracing::info!(%error, "no other relay answers"),
+                        }
+                    }
+                    if !wait || !several {
+                        return Err(why.into());
+                    }
+                    *control = Connection::open(relays, *patience).await?;
+                    return self.meet(control, password, true).await;
+                }
+                ended => return ended,
+            }
+        }
+    }
+
     /// Finds the sender, and comes to a key with it.
     pub(super) async fn meet(&self, control: &mut Connection, password: &Password, wait: bool) -> Result<Received, ChannelError> {
         let mut rng = ChaCha12Rng::from_seed(clock::seed());

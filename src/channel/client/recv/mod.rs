@@ -18,7 +18,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use self::session::Session;
-use super::{direct::Ways, fault::ChannelError, relay::Connection, rendezvous::Rendezvous, seat::Door};
+use super::{
+    direct::Ways,
+    fault::ChannelError,
+    relay::{Connection, Relays},
+    rendezvous::Rendezvous,
+    seat::Door,
+};
 use crate::{
     channel::{
         Peer,
@@ -34,8 +40,8 @@ use crate::{
 /// From whom, and how.
 #[derive(Debug)]
 pub struct Receiving {
-    /// Where the relay is, `host:port`, in order of preference.
-    pub relays: Vec<String>,
+    /// Where the relay is.
+    pub relays: Relays,
     /// How long one address may take to answer.
     pub patience: Duration,
     /// How the sender is found.
@@ -92,6 +98,10 @@ pub async fn receive(
 ) -> Result<Finished, ChannelError> {
     let mut control = match &receiving.by {
         Way::Agreed(rendezvous) => rendezvous.reach(&receiving.relays, receiving.patience).await?,
+        // The same small number is somebody else's at another relay, and a guess there is somebody else's loss.
+        Way::Password { password, .. } if password.place().is_of_one_relay() => {
+            Connection::open_preferred(&receiving.relays, receiving.patience).await?
+        }
         Way::Password { .. } => Connection::open(&receiving.relays, receiving.patience).await?,
     };
     let mut terminal = Terminal { receiving, events, sink: None };
@@ -124,7 +134,7 @@ impl Terminal<'_> {
         let (known, seat) = match &self.receiving.by {
             Way::Agreed(rendezvous) => self.by_account(control, rendezvous).await?,
             Way::Password { password, wait } => {
-                let known = self.meet(control, password, *wait).await?;
+                let known = self.meet_anywhere(control, password, *wait).await?;
                 let door = Door { channel: known.pass.channel, key: known.pass.key.clone(), role: Role::Receiver };
                 door.enter(control);
                 (known, Peer::SENDER)

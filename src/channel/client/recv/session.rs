@@ -20,7 +20,7 @@ use crate::{
             direct::{Dialling, Unreached, over, soon},
             fault::ChannelError,
             inlet::{Arrived, QUEUE},
-            relay::{Connection, RelayError},
+            relay::{Connection, RelayError, Relays},
             sealed::Sealed,
             seat::Door,
         },
@@ -172,7 +172,7 @@ impl<'a, 't> Session<'a, 't> {
                 self.way = if direct.is_some() { Way::Direct } else { Way::Relay };
                 self.terminal.sink = Some(sink);
                 self.terminal.hear(RecvEvent::Begun { from, way: self.way }).await;
-                self.take(control.address(), offer, direct);
+                self.take(control.here(), offer, direct);
                 Ok((from, self.way))
             }
             Err(why) => Err(why),
@@ -182,12 +182,12 @@ impl<'a, 't> Session<'a, 't> {
         Ok(())
     }
 
-    fn take(&mut self, address: &str, offer: &Offer, direct: Option<Vec<TcpStream>>) {
+    fn take(&mut self, relay: &Relays, offer: &Offer, direct: Option<Vec<TcpStream>>) {
         let Some(give) = self.give.take() else { return };
         let by = match direct {
             Some(connections) => By::Direct(connections),
             None => By::Relay {
-                address: address.to_owned(),
+                relay: relay.clone(),
                 door: self.door.clone(),
                 seat: self.seat,
                 streams: offer.streams,

@@ -10,7 +10,7 @@ use tokio::{
 use super::*;
 use crate::{
     channel::{
-        client::{Progress, Secret, SendEvent, Sending, send},
+        client::{Progress, Relays, Secret, SendEvent, Sending, send},
         relay::Settings,
         server::{Bound, NoTickets, Running},
         wire::letter::Content,
@@ -49,8 +49,9 @@ async fn bridge(to: SocketAddr, behind: usize) -> SocketAddr {
 #[tokio::test]
 async fn a_direct_connection_that_breaks_ends_the_attempt_at_both_ends_as_one_to_go_on_with() {
     let bound = Bound::open(&[SocketAddr::from(([127, 0, 0, 1], 0))]).expect("a port");
-    let relays: Vec<String> = bound.addresses().iter().map(ToString::to_string).collect();
-    let relay = Running::start(bound, Settings { addresses: relays.clone(), ..Settings::default() }, 1 << 20, Arc::new(NoTickets));
+    let addresses: Vec<String> = bound.addresses().iter().map(ToString::to_string).collect();
+    let relays = Relays::from(addresses.clone());
+    let relay = Running::start(bound, Settings { addresses, ..Settings::default() }, 1 << 20, Arc::new(NoTickets));
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("large.bin"), vec![7; 8 << 20]).expect("written");
     let source = Source::from_paths(vec![folder.path().join("large.bin")], SourceOptions::default()).await.expect("a source");

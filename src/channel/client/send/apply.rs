@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::{Sending, Terminal};
 use crate::{
     channel::{
+        Nameplate,
         client::{
             direct::Opening,
             fault::ChannelError,
@@ -23,13 +24,32 @@ use crate::{
 };
 
 impl Terminal<'_> {
-    /// A channel of ours, and a nameplate where one is wanted.
-    pub(super) async fn apply(&self, control: &mut Connection, nameplate: Option<Wanted>) -> Result<Allocated, ChannelError> {
-        let kind = (self.sending.content == Content::Text).then(|| "text".to_owned());
-        control.tell(&Message::Apply(Apply { ticket: None, peer: None, kind, receivers: 1, nameplate }));
-        match control.next().await? {
-            Message::Allocated(allocated) => Ok(allocated),
-            other => Err(RelayError::unexpected(&other).into()),
+    /// A channel of ours, and a nameplate where one is wanted. A relay that has none, or is about to stop, leads to the next of the list.
+    ///
+    /// Where it is not the first of the list the nameplate is drawn: receivers look for it at the first one before, and the smallest number that
+    /// is free here is likely to be somebody else's there.
+    pub(super) async fn apply(&mut self, control: &mut Connection, nameplate: Option<Wanted>) -> Result<Allocated, ChannelError> {
+        loop {
+            let kind = (self.sending.content == Content::Text).then(|| "text".to_owned());
+            let nameplate = match nameplate {
+                Some(Wanted::Any(true)) if !control.is_preferred() => Some(Wanted::This(Nameplate::by_lot(&mut self.rng))),
+                asked => asked,
+            };
+            control.tell(&Message::Apply(Apply { ticket: None, peer: None, kind, receivers: 1, nameplate }));
+            let why = match control.next().await {
+                Ok(Message::Allocated(allocated)) => return Ok(allocated),
+                Ok(other) => return Err(RelayError::unexpected(&other).into()),
+                Err(why) => why,
+            };
+            if !why.leads_elsewhere() || !control.has_others() {
+                return Err(why.into());
+            }
+            tracing::info!(%why, "another relay is tried");
+            if let Err(error) = control.elsewhere(self.sending.patience).await {
+                // What the one before has said says more.
+                tracing::info!(%error, "no other relay answers");
+                return Err(why.into());
+            }
         }
     }
 

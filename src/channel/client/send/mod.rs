@@ -33,7 +33,7 @@ use super::{
     direct::{Serving, Ways},
     fault::ChannelError,
     outlet::Sent,
-    relay::Connection,
+    relay::{Connection, Relays},
     rendezvous::Rendezvous,
 };
 use crate::{
@@ -57,8 +57,8 @@ pub struct Sending {
     pub source: Source,
     /// Files, or a text to be shown.
     pub content: Content,
-    /// Where the relay is, `host:port`, in order of preference.
-    pub relays: Vec<String>,
+    /// Where the relay is.
+    pub relays: Relays,
     /// How long one address may take to answer.
     pub patience: Duration,
     /// The code.

@@ -109,7 +109,7 @@ impl<'a> Session<'a> {
                     let offered = &self.known.pass.direct;
                     tracing::info!(?offered, "the receiver comes by the relay, though it was offered to come directly");
                 }
-                By::Relay { address: control.address().to_owned(), door: self.door.clone(), seat: self.seat }
+                By::Relay { relay: control.here().clone(), door: self.door.clone(), seat: self.seat }
             }
             (Way::Relay, _, false) => {
                 let offered: Vec<String> = self.known.pass.direct.iter().map(ToString::to_string).collect();

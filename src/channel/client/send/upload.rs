@@ -12,6 +12,7 @@ use crate::{
             direct::Serving,
             fault::ChannelError,
             outlet::{self, OutletError, Sent},
+            relay::Relays,
             seat::Door,
         },
         wire::pass::Pass,
@@ -22,7 +23,7 @@ use crate::{
 /// Where the data connections come from.
 pub(super) enum By {
     /// We join at the relay, which joins them with those of this seat.
-    Relay { address: String, door: Door, seat: Peer },
+    Relay { relay: Relays, door: Door, seat: Peer },
     /// The receiver has come to our own port.
     Direct(Serving),
 }
@@ -44,8 +45,8 @@ impl Terminal<'_> {
         async move {
             let reader = source.read_from(from).map_err(OutletError::Source)?;
             let connections = match by {
-                By::Relay { address, door, seat } => {
-                    let joined = door.join_all(&address, patience, Peer::SENDER, streams, &[seat]).await?;
+                By::Relay { relay, door, seat } => {
+                    let joined = door.join_all(&relay, patience, Peer::SENDER, streams, &[seat]).await?;
                     joined.into_iter().map(|(stream, _)| stream).collect()
                 }
                 By::Direct(serving) => serving.take().await.map_err(ChannelError::Broken)?,

@@ -57,7 +57,7 @@ fn code(error: &ChannelError) -> ExitCode {
 
 fn hint(error: &ChannelError) -> Option<String> {
     Some(match error {
-        ChannelError::Relay(RelayError::Unreachable { .. }) => {
+        ChannelError::Relay(RelayError::Unreachable { .. } | RelayError::NoneReachable(_)) => {
             "is relayd running there? name the relay with --relay HOST:PORT, or set CONFKIT_RELAY".to_owned()
         }
         ChannelError::Relay(RelayError::Refused(refused)) => match (refused.code, refused.retry) {

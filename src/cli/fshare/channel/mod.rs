@@ -11,7 +11,7 @@ pub mod recv;
 pub mod send;
 pub mod show;
 
-use crate::{channel::client::Ways, cli::settings::Context, config::Advertised};
+use crate::{channel::client::{Relays, Ways}, cli::settings::Context, config::Advertised};
 
 /// Where the relay is when nothing says otherwise.
 pub const DEFAULT_RELAY: &str = "127.0.0.1:7420";
@@ -22,7 +22,7 @@ const PORT: u16 = 7420;
 /// Which relay.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct RelayFlag {
-    /// Relay to go through: host or host:port (repeatable; the first that answers is taken) [default: the configuration's, else this machine's]
+    /// Relay to go through: host or host:port (repeatable; the first that answers is taken, in their order) [default: the configuration's, else this machine's]
     #[arg(long = "relay", value_name = "HOST", env = "CONFKIT_RELAY", hide_env_values = true, value_delimiter = ',')]
     pub relays: Vec<Advertised>,
 }
@@ -52,12 +52,12 @@ impl WayFlags {
 
 impl RelayFlag {
     /// The addresses, in order of preference.
-    pub fn addresses(&self, context: &Context) -> Vec<String> {
+    pub fn relays(&self, context: &Context) -> Relays {
         let named = if self.relays.is_empty() { &context.settings.config.relays } else { &self.relays };
         if named.is_empty() {
-            return vec![DEFAULT_RELAY.to_owned()];
+            return vec![DEFAULT_RELAY.to_owned()].into();
         }
-        named.iter().map(with_port).collect()
+        named.iter().map(with_port).collect::<Vec<_>>().into()
     }
 }
 
