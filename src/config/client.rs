@@ -8,7 +8,7 @@ use super::{
     schema::section,
     value::{Advertised, Span},
 };
-use crate::{id::UserName, sip::message::SipUri};
+use crate::{channel::client::ProxyUrl, id::UserName, sip::message::SipUri};
 
 section! {
     /// The configuration of the client programs.
@@ -23,6 +23,8 @@ section! {
         ca: Option<PathBuf> = None,
         /// Relays for files from terminal to terminal, host or host:port; the first that answers is taken. Without any: this machine's.
         relays: Vec<Advertised> = Vec::new(),
+        /// Proxy that relays are reached by: socks5h:// or http://, then USER:PASSWORD@ where it wants that, then HOST:PORT. Without it: that of HTTPS_PROXY or ALL_PROXY. NO_PROXY names relays that are reached without one.
+        proxy: Option<ProxyUrl> = None,
         /// How long an answer is waited for, unless `--timeout` says otherwise.
         timeout: Span<100, 86_400_000> = Span::of_millis(10_000),
         /// How long what is left of an upload or a download that was broken off is kept, from the last time that it moved: its record, and its partial files.

@@ -3,6 +3,7 @@
 //! | file | what | pure |
 //! |---|---|---|
 //! | `relay.rs` | a connection to a relay | no |
+//! | `proxy.rs` | a proxy before it | no |
 //! | `seat.rs` | entering a channel, joining with data connections | no |
 //! | `rendezvous.rs` | a channel that was agreed on with another user, until it is entered | no |
 //! | `sealed.rs` | letters under the seal of the two ends | yes |
@@ -16,6 +17,7 @@ mod direct;
 mod fault;
 mod inlet;
 mod outlet;
+mod proxy;
 mod race;
 mod recv;
 mod relay;
@@ -30,6 +32,7 @@ pub use direct::{Tried, Unreached, Ways};
 pub use fault::ChannelError;
 pub use inlet::InletError;
 pub use outlet::{OutletError, Sent};
+pub use proxy::{Proxies, ProxyError, ProxyUrl, ProxyUrlError};
 pub use recv::{Decide, Receiving, RecvEvent, Way, receive};
 pub use relay::{Connection, RelayError, Relays};
 pub use rendezvous::{Rendezvous, apply, grant};

@@ -13,7 +13,11 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use super::race::{Attempt, Race};
+use super::{
+    direct::Ways,
+    proxy::{Proxies, ProxyError},
+    race::{Attempt, Race},
+};
 use crate::{
     channel::wire::{
         Decoder, FrameError, Message, Reason, RefusalCode, Refused,
@@ -49,6 +53,9 @@ pub enum RelayError {
         /// Why.
         why: String,
     },
+    /// The proxy before it is of no use.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
     /// None of several does.
     #[error("none of the relays can be reached: {0}")]
     NoneReachable(String),
@@ -128,14 +135,15 @@ fn none_of(mut failed: Vec<(String, RelayError)>) -> RelayError {
 }
 
 /// Where relays are, `host:port`, in the order of preference.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Relays {
     names: Vec<String>,
+    proxies: Option<Proxies>,
 }
 
 impl From<Vec<String>> for Relays {
     fn from(names: Vec<String>) -> Self {
-        Self { names }
+        Self { names, proxies: None }
     }
 }
 
@@ -148,7 +156,13 @@ impl Relays {
     /// Others, reached as these are.
     #[must_use]
     pub fn with_names(&self, names: Vec<String>) -> Self {
-        Self { names }
+        Self { names, proxies: self.proxies.clone() }
+    }
+
+    /// Those, by way of these proxies.
+    #[must_use]
+    pub fn by(self, proxies: Proxies) -> Self {
+        Self { proxies: Some(proxies), ..self }
     }
 
     fn without(&self, name: &str) -> Self {
@@ -163,6 +177,8 @@ pub struct Connection {
     name: String,
     /// Where data connections go.
     here: Relays,
+    /// No proxy is between.
+    direct: bool,
     /// The rest of the list.
     others: Relays,
     preferred: bool,
@@ -192,12 +208,12 @@ impl Connection {
 
     async fn first(relays: &Relays, patience: Duration, head_start: Duration) -> Result<Self, RelayError> {
         let attempts = relays.names().iter().map(|name| {
-            let name = name.clone();
+            let (name, proxies) = (name.clone(), relays.proxies.clone());
             let attempt: Attempt<Self, (String, RelayError)> = Box::pin(async move {
                 let unreachable = |why: String| RelayError::Unreachable { address: name.clone(), why };
-                let error = match timeout(patience, Self::connect(&name)).await {
+                let error = match timeout(patience, Self::connect(&name, proxies.as_ref())).await {
                     Ok(Ok(connection)) => return Ok(connection),
-                    Ok(Err(error @ (RelayError::Refused(_) | RelayError::Protocol(_)))) => error,
+                    Ok(Err(error @ (RelayError::Refused(_) | RelayError::Protocol(_) | RelayError::Proxy(_)))) => error,
                     Ok(Err(RelayError::Broken(error))) => unreachable(error.to_string()),
                     Ok(Err(error)) => unreachable(error.to_string()),
                     Err(_) => unreachable(format!("no answer in {} s", patience.as_secs())),
@@ -226,14 +242,24 @@ impl Connection {
         Ok(())
     }
 
-    async fn connect(name: &str) -> Result<Self, RelayError> {
-        let stream = called(name).await.map_err(RelayError::Broken)?;
+    async fn connect(name: &str, proxies: Option<&Proxies>) -> Result<Self, RelayError> {
+        let (stream, said, here) = match proxies.and_then(|proxies| proxies.before(name)) {
+            Some(proxy) => {
+                let (stream, said) = proxy.connect(name).await?;
+                (stream, said, None)
+            }
+            None => {
+                let stream = called(name).await.map_err(RelayError::Broken)?;
+                let here = stream.peer_addr().map_err(RelayError::Broken)?;
+                (stream, BytesMut::new(), Some(here))
+            }
+        };
         stream.set_nodelay(true).map_err(RelayError::Broken)?;
-        // A name may stand for several hosts: data connections go to the one where the channel is.
-        let here = Relays::from(vec![stream.peer_addr().map_err(RelayError::Broken)?.to_string()]);
         let mut connection = Self {
             name: name.to_owned(),
-            here,
+            // A name may stand for several hosts: data connections go to the one where the channel is, unless the proxy chooses.
+            here: Relays { names: vec![here.map_or_else(|| name.to_owned(), |here| here.to_string())], proxies: proxies.cloned() },
+            direct: here.is_some(),
             others: Relays::default(),
             preferred: true,
             stream,
@@ -243,6 +269,7 @@ impl Connection {
             heard: clock::now().into(),
             asked: false,
         };
+        connection.decoder.room().extend_from_slice(&said);
         match connection.next().await? {
             Message::Challenge(challenge) => connection.challenge = challenge,
             other => return Err(RelayError::unexpected(&other)),
@@ -267,8 +294,17 @@ impl Connection {
         &self.here
     }
 
+    /// By which ways bytes may go, where `ways` are allowed: who reaches the relay by a proxy may not want to be seen by others, and does not call
+    /// them unless nothing else is allowed.
+    pub(super) fn ways(&self, ways: Ways) -> Ways {
+        if self.direct || ways == Ways::DirectOnly { ways } else { Ways::RelayOnly }
+    }
+
     /// Our own address, as the relay's host sees it where nothing between rewrites it.
     pub(super) fn local_ip(&self) -> Option<IpAddr> {
+        if !self.direct {
+            return None;
+        }
         self.stream.local_addr().ok().map(|address| address.ip().to_canonical())
     }
 

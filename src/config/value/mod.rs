@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     account::{GuestPolicy, PublicKey},
+    channel::client::{ProxyUrl, ProxyUrlError},
     conference::server::{Network, Pattern},
     id::UserName,
     sip::message::SipUri,
@@ -69,6 +70,22 @@ text_setting! {
     Bandwidth: "an amount a second such as 10MiB, or none",
     Text: "a text",
     Threads: "auto, or a number from 1 to 64",
+}
+
+impl Setting for ProxyUrl {
+    fn kind() -> Kind {
+        Kind::value("the URL of a proxy")
+    }
+
+    fn read(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let text = node.scalar("the URL of a proxy", faults)?;
+        // There may be a password in it: it is not repeated.
+        text.parse().map_err(|why: ProxyUrlError| faults.add(&node.at, format!("is none: {why}"))).ok()
+    }
+
+    fn show(&self) -> Value {
+        Value::String(self.to_string())
+    }
 }
 
 /// Why a value is not of its form.

@@ -141,7 +141,7 @@ impl Terminal<'_> {
             }
         };
         self.hear(RecvEvent::Known).await;
-        Session::new(self, &known, seat).run(control, decide).await
+        Session::new(self, control, &known, seat).run(control, decide).await
     }
 
     async fn hear(&self, event: RecvEvent) {

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    Decide, Receiving, RecvEvent, Terminal,
+    Decide, RecvEvent, Terminal,
     download::{By, Download},
 };
 use crate::{
@@ -61,11 +61,11 @@ pub(super) struct Session<'a, 't> {
 
 impl<'a, 't> Session<'a, 't> {
     /// In the channel of the pass, or on the way into it: then `seat` is the sender's.
-    pub(super) fn new(terminal: &'a mut Terminal<'t>, known: &Received, seat: Peer) -> Self {
+    pub(super) fn new(terminal: &'a mut Terminal<'t>, control: &Connection, known: &Received, seat: Peer) -> Self {
         let Received { pairwise, pass } = known;
         let door = Door { channel: pass.channel, key: pass.key.clone(), role: Role::Receiver };
         let (give, chunks) = mpsc::channel(QUEUE);
-        let Receiving { ways, patience, .. } = *terminal.receiving;
+        let (ways, patience) = (control.ways(terminal.receiving.ways), terminal.receiving.patience);
         Self {
             terminal,
             door,

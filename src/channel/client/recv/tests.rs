@@ -83,7 +83,7 @@ async fn a_direct_connection_that_breaks_ends_the_attempt_at_both_ends_as_one_to
         Door { channel: known.pass.channel, key: known.pass.key.clone(), role: Role::Receiver }.enter(&mut control);
         known.pass.direct = vec![bridge(known.pass.direct[0], 1 << 20).await];
         let mut person = Willing(folder.path().join("in"));
-        let ended = Session::new(&mut terminal, &known, Peer::SENDER).run(&mut control, &mut person).await;
+        let ended = Session::new(&mut terminal, &control, &known, Peer::SENDER).run(&mut control, &mut person).await;
         control.say_farewell(Reason::Failed, patience).await;
         let written = terminal.sink.map_or(0, |sink| sink.state().written);
         (ended, written)

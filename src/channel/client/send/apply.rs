@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{Sending, Terminal};
+use super::Terminal;
 use crate::{
     channel::{
         Nameplate,
@@ -55,7 +55,7 @@ impl Terminal<'_> {
 
     /// How a port is opened for a receiver that can reach us.
     pub(super) fn opening(&self, control: &Connection, allocated: &Allocated) -> Opening {
-        let Sending { ways, streams, .. } = *self.sending;
+        let (ways, streams) = (control.ways(self.sending.ways), self.sending.streams);
         // A relay that says of itself that only this machine reaches it has nobody else to bring.
         let here = allocated.addresses.iter().all(|address| address.parse().is_ok_and(|address: SocketAddr| address.ip().is_loopback()));
         Opening { ways, via: control.local_ip(), here, streams }

@@ -2,7 +2,7 @@
 
 use crate::{
     channel::{
-        client::{ChannelError, RelayError},
+        client::{ChannelError, ProxyError, RelayError},
         pake::ExchangeError,
         wire::{Reason, RefusalCode, letter::FailedCode},
     },
@@ -31,6 +31,7 @@ fn code(error: &ChannelError) -> ExitCode {
             RefusalCode::NoCapacity | RefusalCode::Expired | RefusalCode::Draining => ExitCode::Unreachable,
             RefusalCode::Version | RefusalCode::Malformed => ExitCode::Failed,
         },
+        ChannelError::Relay(RelayError::Proxy(ProxyError::Credentials { .. })) => ExitCode::Denied,
         ChannelError::Relay(_) | ChannelError::Broken(_) | ChannelError::Unreached(_) => ExitCode::Unreachable,
         ChannelError::WrongCode | ChannelError::Exchange(ExchangeError::WrongGuess | ExchangeError::Impostor) => ExitCode::Denied,
         ChannelError::Handover(_) => ExitCode::Denied,
@@ -59,6 +60,12 @@ fn hint(error: &ChannelError) -> Option<String> {
     Some(match error {
         ChannelError::Relay(RelayError::Unreachable { .. } | RelayError::NoneReachable(_)) => {
             "is relayd running there? name the relay with --relay HOST:PORT, or set CONFKIT_RELAY".to_owned()
+        }
+        ChannelError::Relay(RelayError::Proxy(ProxyError::Credentials { .. })) => {
+            "as in --proxy http://USER:PASSWORD@HOST:PORT, or proxy in client.yaml, which nobody else sees".to_owned()
+        }
+        ChannelError::Relay(RelayError::Proxy(_)) => {
+            "it is named by --proxy, proxy in client.yaml, HTTPS_PROXY or ALL_PROXY; NO_PROXY names relays that are reached without one".to_owned()
         }
         ChannelError::Relay(RelayError::Refused(refused)) => match (refused.code, refused.retry) {
             (_, Some(seconds)) => format!("try again in {seconds} s"),

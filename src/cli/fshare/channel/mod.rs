@@ -11,7 +11,14 @@ pub mod recv;
 pub mod send;
 pub mod show;
 
-use crate::{channel::client::{Relays, Ways}, cli::settings::Context, config::Advertised};
+use crate::{
+    channel::client::{Proxies, ProxyUrl, ProxyUrlError, Relays, Ways},
+    cli::{
+        Failure,
+        settings::{Context, environment},
+    },
+    config::Advertised,
+};
 
 /// Where the relay is when nothing says otherwise.
 pub const DEFAULT_RELAY: &str = "127.0.0.1:7420";
@@ -25,6 +32,21 @@ pub struct RelayFlag {
     /// Relay to go through: host or host:port (repeatable; the first that answers is taken, in their order) [default: the configuration's, else this machine's]
     #[arg(long = "relay", value_name = "HOST", env = "CONFKIT_RELAY", hide_env_values = true, value_delimiter = ',')]
     pub relays: Vec<Advertised>,
+
+    /// Reach relays by this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT [default: the configuration's, else that of
+    /// HTTPS_PROXY or ALL_PROXY]
+    #[arg(long, value_name = "URL")]
+    pub proxy: Option<GivenProxy>,
+}
+
+/// A proxy as it was given. What is none is not repeated: there may be a password in it.
+#[derive(Debug, Clone)]
+pub struct GivenProxy(Result<ProxyUrl, ProxyUrlError>);
+
+impl From<String> for GivenProxy {
+    fn from(text: String) -> Self {
+        Self(text.parse())
+    }
 }
 
 /// By which ways bytes may go.
@@ -51,13 +73,32 @@ impl WayFlags {
 }
 
 impl RelayFlag {
-    /// The addresses, in order of preference.
-    pub fn relays(&self, context: &Context) -> Relays {
+    /// The addresses, in order of preference, and how they are reached.
+    ///
+    /// # Errors
+    /// A proxy that is none.
+    pub fn relays(&self, context: &Context) -> Result<Relays, Failure> {
+        let given = match &self.proxy {
+            Some(GivenProxy(given)) => Some(given.clone().map_err(|error| Failure::usage(format!("--proxy: {error}")))?),
+            None => context.settings.config.proxy.clone(),
+        };
+        let variables = environment();
+        let proxies = match given {
+            Some(proxy) => {
+                let spared = variables.iter().find(|(name, _)| name.eq_ignore_ascii_case("NO_PROXY"));
+                Proxies::of(&proxy, spared.map_or("", |(_, spared)| spared))
+            }
+            None => Proxies::of_environment(&variables),
+        };
+        Ok(Relays::from(self.names(context)).by(proxies))
+    }
+
+    fn names(&self, context: &Context) -> Vec<String> {
         let named = if self.relays.is_empty() { &context.settings.config.relays } else { &self.relays };
         if named.is_empty() {
-            return vec![DEFAULT_RELAY.to_owned()].into();
+            return vec![DEFAULT_RELAY.to_owned()];
         }
-        named.iter().map(with_port).collect::<Vec<_>>().into()
+        named.iter().map(with_port).collect()
     }
 }
 

@@ -82,7 +82,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         None => secret::ask_code(&context.output, &context.leaving).await?,
     };
     let receiving = Receiving {
-        relays: args.relay.relays(context),
+        relays: args.relay.relays(context)?,
         patience: context.settings.config.timeout.get(),
         by: Way::Password { password: Password::of_code(&code), wait: args.wait },
         ways: args.ways.ways(),

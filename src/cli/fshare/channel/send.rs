@@ -96,7 +96,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let sending = Sending {
         source,
         content,
-        relays: args.relay.relays(context),
+        relays: args.relay.relays(context)?,
         patience: context.settings.config.timeout.get(),
         secret,
         streams,
