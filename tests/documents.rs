@@ -324,7 +324,7 @@ fn events() -> Vec<(&'static str, Value)> {
         Moved::Failed { at, share: share(), reason: "x".into(), transfer: some() },
     ];
     let carried = [
-        Carried::Code { at, code: "7-crystal-window".into(), files: 1, bytes: Some(1) },
+        Carried::Code { qr: None, at, code: "7-crystal-window".into(), files: 1, bytes: Some(1) },
         Carried::Offered { at, files: 1, bytes: Some(1), names: vec!["x".into()] },
         Carried::Begun { at, from: 1, source: "relay" },
         Carried::Progress { at, bytes: 1, total: Some(1), rate: 1, eta: Some(1), source: "relay", limited: true },

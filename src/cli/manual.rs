@@ -12,7 +12,7 @@ use clap_mangen::{
     roff::{Inline, Roff, bold, roman},
 };
 
-use crate::cli::{ExitCode, secret};
+use crate::cli::{ExitCode, fshare::channel::words, secret};
 
 /// What a page says beside the arguments.
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +42,11 @@ pub fn completions(command: &Command, shell: Shell) -> Vec<u8> {
     let mut command = command.clone();
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command, name, &mut script);
-    script
+    clap_complete::generate(shell, &mut command, &name, &mut script);
+    if name != "fshare" {
+        return script;
+    }
+    words::with_codes(String::from_utf8_lossy(&script).into_owned(), shell).into_bytes()
 }
 
 /// The man page of a program.

@@ -101,6 +101,9 @@ macro_rules! verbs {
             /// Of a download, what there is of it is removed; of an upload, the share is ended.
             #[command(after_help = records::CANCEL_EXAMPLES)]
             Cancel(records::CancelArgs),
+            /// Print how a code may go on, for completion scripts
+            #[command(hide = true, after_help = channel::words::EXAMPLES)]
+            Words(channel::words::Args),
             /// Print the completion script of a shell
             #[command(after_help = "Examples:\n  fshare completions bash > /etc/bash_completion.d/fshare")]
             Completions(Completions),

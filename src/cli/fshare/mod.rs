@@ -97,6 +97,9 @@ impl Program for Args {
         if let Command::Completions(wanted) = &self.command {
             return program::completions::<Self>(wanted, &output);
         }
+        if let Command::Words(args) = &self.command {
+            return channel::words::run(args, &output);
+        }
         let settings = Settings::resolve(&self.global, &self.server)?;
         let context = &Context { output, leaving, settings };
         match &self.command {

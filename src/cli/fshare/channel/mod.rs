@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `send.rs`, `recv.rs` | a verb each |
+//! | `words.rs` | the words of a code, for shells |
 //! | `show.rs` | bars, and the events of `--json` |
 //! | `failure.rs` | exit codes |
 
@@ -10,6 +11,7 @@ pub mod failure;
 pub mod recv;
 pub mod send;
 pub mod show;
+pub mod words;
 
 use crate::{
     channel::client::{Proxies, ProxyUrl, ProxyUrlError, Relays, Ways},

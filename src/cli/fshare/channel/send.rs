@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use qrcode::{QrCode, render::unicode::Dense1x2};
 use tokio::{sync::mpsc, time::interval};
 
 use super::{
@@ -46,6 +47,10 @@ pub struct Args {
     /// Use this code, such as 7-crystal-window, instead of one that is drawn
     #[arg(long, value_name = "CODE", conflicts_with = "words")]
     pub code: Option<Code>,
+
+    /// Show the code as a QR code as well
+    #[arg(long)]
+    pub qr: bool,
 
     /// Words of the code
     #[arg(long, value_name = "N", default_value_t = WORDS as u8, value_parser = clap::value_parser!(u8).range(2..=8))]
@@ -116,7 +121,8 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             Some(event) = events.recv() => match event {
                 SendEvent::Code(code) => {
                     let code = code.as_str().to_owned();
-                    output.event(&Carried::Code { at: at(), code, files, bytes: total })?;
+                    let qr = args.qr.then(|| qr(&code));
+                    output.event(&Carried::Code { at: at(), code, files, bytes: total, qr })?;
                 }
                 SendEvent::Offered => output.note("the receiver is there, and decides"),
                 SendEvent::Begun { from, way } => {
@@ -146,4 +152,23 @@ fn of_text(text: &str) -> Result<Source, Failure> {
     let name = SafePath::new("text").map_err(|why| Failure::usage(why.to_string()))?;
     let bytes = std::io::Cursor::new(text.as_bytes().to_vec());
     Source::from_stream(name, Box::new(bytes), SourceOptions::default()).map_err(|error| Failure::usage(error.to_string()))
+}
+
+/// A text as a QR code of half blocks, for light letters on a dark ground; cameras take the other as well. A code is far shorter than what fits.
+fn qr(text: &str) -> String {
+    let Ok(code) = QrCode::new(text.as_bytes()) else { return String::new() };
+    code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_fits_into_half_of_a_small_terminal() {
+        let shown = qr("7-crystal-window");
+        let (rows, columns) = (shown.lines().count(), shown.lines().map(|line| line.chars().count()).max().unwrap_or_default());
+        assert!((10..=20).contains(&rows) && columns <= 40, "{columns} x {rows}");
+        assert!(shown.chars().all(|char| matches!(char, ' ' | '\n' | '\u{2580}' | '\u{2584}' | '\u{2588}')), "{shown}");
+    }
 }

@@ -30,6 +30,9 @@ pub enum Carried {
         files: u64,
         /// Bytes, where known.
         bytes: Option<u64>,
+        /// The code as a picture, for people.
+        #[serde(skip)]
+        qr: Option<String>,
     },
     /// This is offered to us.
     Offered {
@@ -106,9 +109,10 @@ pub enum Carried {
 impl Report for Carried {
     fn page(&self, page: &mut Page) {
         match self {
-            Self::Code { code, files, bytes, .. } => {
+            Self::Code { code, files, bytes, qr, .. } => {
                 page.line([Text::from(format!("{} to send; on the other side:", amount(*files, *bytes)))]);
-                page.line([Text::from("  fshare recv "), Text::strong(code)])
+                page.line([Text::from("  fshare recv "), Text::strong(code)]);
+                page.lines(qr.as_deref().unwrap_or_default())
             }
             Self::Offered { files, bytes, names, .. } => {
                 let what = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
