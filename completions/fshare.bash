@@ -94,6 +94,9 @@ _fshare() {
             fshare,upload)
                 cmd="fshare__subcmd__upload"
                 ;;
+            fshare,words)
+                cmd="fshare__subcmd__words"
+                ;;
             fshare__subcmd__help,cancel)
                 cmd="fshare__subcmd__help__subcmd__cancel"
                 ;;
@@ -172,6 +175,9 @@ _fshare() {
             fshare__subcmd__help,upload)
                 cmd="fshare__subcmd__help__subcmd__upload"
                 ;;
+            fshare__subcmd__help,words)
+                cmd="fshare__subcmd__help__subcmd__words"
+                ;;
             *)
                 ;;
         esac
@@ -179,7 +185,7 @@ _fshare() {
 
     case "${cmd}" in
         fshare)
-            opts="-q -v -h -V --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help --version send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help"
+            opts="-q -v -h -V --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help --version send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel words completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -865,7 +871,7 @@ _fshare() {
             return 0
             ;;
         fshare__subcmd__help)
-            opts="send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel completions help"
+            opts="send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel words completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1229,6 +1235,20 @@ _fshare() {
             return 0
             ;;
         fshare__subcmd__help__subcmd__upload)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fshare__subcmd__help__subcmd__words)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1963,7 +1983,7 @@ _fshare() {
             return 0
             ;;
         fshare__subcmd__recv)
-            opts="-o -y -q -v -h --output --yes --overwrite --rename --skip --wait --relay --relay-only --direct-only --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
+            opts="-o -y -q -v -h --output --yes --overwrite --rename --skip --wait --relay --proxy --relay-only --direct-only --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1984,6 +2004,10 @@ _fshare() {
                     return 0
                     ;;
                 --relay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2450,7 +2474,7 @@ _fshare() {
             return 0
             ;;
         fshare__subcmd__send)
-            opts="-q -v -h --text --code --words --streams --limit --name --follow-links --relay --relay-only --direct-only --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
+            opts="-q -v -h --text --code --qr --words --streams --limit --name --follow-links --relay --proxy --relay-only --direct-only --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2481,6 +2505,10 @@ _fshare() {
                     return 0
                     ;;
                 --relay)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --proxy)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3082,11 +3110,115 @@ _fshare() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        fshare__subcmd__words)
+            opts="-q -v -h --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --credentials)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --password-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --ca)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
     esac
 }
 
 if [[ "${BASH_VERSINFO[0]}" -eq 4 && "${BASH_VERSINFO[1]}" -ge 4 || "${BASH_VERSINFO[0]}" -gt 4 ]]; then
-    complete -F _fshare -o nosort -o bashdefault -o default fshare
+    complete -F _fshare_codes -o nosort -o bashdefault -o default fshare
 else
-    complete -F _fshare -o bashdefault -o default fshare
+    complete -F _fshare_codes -o bashdefault -o default fshare
 fi
+
+_fshare_codes() {
+    local word cur="${COMP_WORDS[COMP_CWORD]}"
+    if [[ "${cur}" =~ ^[0-9]+-[a-zA-Z] ]]; then
+        for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+            if [[ "${word}" == recv ]]; then
+                COMPREPLY=( $(fshare words "${cur}" 2>/dev/null) )
+                compopt -o nospace 2>/dev/null
+                return 0
+            fi
+        done
+    fi
+    _fshare "$@"
+}

@@ -5,9 +5,13 @@
 #[path = "support/place.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod place;
+#[path = "channel/relays.rs"]
+mod relays;
 #[path = "support/server.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod server;
+#[path = "channel/shell.rs"]
+mod shell;
 #[path = "channel/ways.rs"]
 mod ways;
 

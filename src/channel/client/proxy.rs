@@ -166,7 +166,8 @@ impl Proxy {
     /// A connection to a relay, `host:port`, with what the relay has said already.
     pub(super) async fn connect(&self, relay: &str) -> Result<(TcpStream, BytesMut), ProxyError> {
         let (proxy, uri) = (shown(&self.0), self.0.uri());
-        let kind = Kind::of(&self.0).ok_or_else(|| ProxyError::Protocol { proxy: proxy.clone(), why: "it is of no kind that is known here".to_owned() })?;
+        let kind = Kind::of(&self.0)
+            .ok_or_else(|| ProxyError::Protocol { proxy: proxy.clone(), why: "it is of no kind that is known here".to_owned() })?;
         let port = uri.port_u16().unwrap_or(match kind {
             Kind::Socks => SOCKS_PORT,
             Kind::Http => HTTP_PORT,
@@ -249,10 +250,15 @@ mod tests {
 
     #[test]
     fn which_relay_goes_by_which_proxy() {
-        let variables = |list: &[(&str, &str)]| list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>();
+        let variables =
+            |list: &[(&str, &str)]| list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>();
         let url: ProxyUrl = "socks5h://p:1".parse().expect("a proxy");
         let all = Proxies::of_environment(&variables(&[("ALL_PROXY", "socks5://p:1"), ("no_proxy", ".lan,10.0.0.0/8")]));
-        let https = Proxies::of_environment(&variables(&[("https_proxy", "http://h:2"), ("ALL_PROXY", "socks5://p:1"), ("HTTP_PROXY", "http://x")]));
+        let https = Proxies::of_environment(&variables(&[
+            ("https_proxy", "http://h:2"),
+            ("ALL_PROXY", "socks5://p:1"),
+            ("HTTP_PROXY", "http://x"),
+        ]));
         for (what, proxies, relay, expected) in [
             ("asked for", Proxies::of(&url, ""), "relay.example:7420", Some("socks5h://p:1")),
             ("for this machine, too", Proxies::of(&url, ""), "127.0.0.1:7420", Some("socks5h://p:1")),

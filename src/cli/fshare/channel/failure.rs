@@ -65,7 +65,8 @@ fn hint(error: &ChannelError) -> Option<String> {
             "as in --proxy http://USER:PASSWORD@HOST:PORT, or proxy in client.yaml, which nobody else sees".to_owned()
         }
         ChannelError::Relay(RelayError::Proxy(_)) => {
-            "it is named by --proxy, proxy in client.yaml, HTTPS_PROXY or ALL_PROXY; NO_PROXY names relays that are reached without one".to_owned()
+            "it is named by --proxy, proxy in client.yaml, HTTPS_PROXY or ALL_PROXY; NO_PROXY names relays that are reached without one"
+                .to_owned()
         }
         ChannelError::Relay(RelayError::Refused(refused)) => match (refused.code, refused.retry) {
             (_, Some(seconds)) => format!("try again in {seconds} s"),

@@ -30,8 +30,12 @@ pub fn run(args: &Args, output: &Output) -> Result<(), Failure> {
 /// The completion script of a shell, with codes.
 pub fn with_codes(script: String, shell: Shell) -> String {
     match shell {
-        Shell::Bash => script + BASH,
-        Shell::Zsh => script.replace(ZSH_CODE, "that the sender shows; asked for without it:_fshare_codes").replacen(ZSH_END, &[ZSH, ZSH_END].concat(), 1),
+        Shell::Bash => script.replace("complete -F _fshare -o", "complete -F _fshare_codes -o") + BASH,
+        Shell::Zsh => script.replace(ZSH_CODE, "that the sender shows; asked for without it:_fshare_codes").replacen(
+            ZSH_END,
+            &[ZSH, ZSH_END].concat(),
+            1,
+        ),
         Shell::Fish => script + FISH,
         _ => script,
     }
@@ -52,7 +56,6 @@ _fshare_codes() {
     fi
     _fshare "$@"
 }
-complete -F _fshare_codes -o bashdefault -o default fshare
 "#;
 
 /// What the script has for a code.
