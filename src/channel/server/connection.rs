@@ -9,7 +9,7 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
     sync::{mpsc, oneshot},
-    time::{sleep, timeout},
+    time::timeout,
 };
 
 use super::actor::Input;
@@ -23,6 +23,9 @@ use crate::channel::{
 
 /// Orders that wait for a connection: more frames than the machine lets wait for a terminal. One that takes none of them is closed.
 pub(super) const ORDERS: usize = 256;
+/// Frames that wait to be written to a connection at most. Who sends letters is held back long before; what the machine itself has to tell, of comings
+/// and goings, is bounded by this: a terminal that reads none of it is ended.
+const UNREAD: usize = 1024;
 /// How long a connection that is to be closed may take for what is still to be written.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long, and for how many bytes at most, one that is closed is read on: what it had sent meanwhile would otherwise take our last words from it.
@@ -102,9 +105,9 @@ enum Over {
 
 impl Line {
     async fn talk(&mut self, orders: &mut mpsc::Receiver<Order>, inputs: &mpsc::Sender<Input>) -> Over {
-        let (mut closing, mut hand) = (false, None);
+        let mut hand = None;
         loop {
-            if self.reading && !closing && hand.is_none() {
+            if self.reading && hand.is_none() {
                 match self.decoder.next_frame() {
                     Ok(None) => {}
                     Ok(Some(frame)) => {
@@ -123,15 +126,12 @@ impl Line {
                     }
                 }
             }
-            if self.out.is_empty() {
-                if closing {
-                    return Over::Close;
-                }
-                if let Some(reply) = hand.take() {
-                    return Over::Handed(reply);
-                }
+            if self.out.is_empty()
+                && let Some(reply) = hand.take()
+            {
+                return Over::Handed(reply);
             }
-            let reads = self.reading && !closing && hand.is_none();
+            let reads = self.reading && hand.is_none();
             tokio::select! {
                 order = orders.recv() => match order {
                     Some(Order::Send(frame)) => {
@@ -140,10 +140,13 @@ impl Line {
                         self.queued += frame.length() as u64;
                         self.frames.push_back((self.queued, frame.length()));
                         frame.write(&mut self.out);
+                        if self.frames.len() > UNREAD {
+                            return Over::Told(Ending::Broken);
+                        }
                     }
                     Some(Order::Read) => self.reading = true,
                     Some(Order::HandOver(reply)) => hand = Some(reply),
-                    Some(Order::Close) | None => closing = true,
+                    Some(Order::Close) | None => return Over::Close,
                 },
                 ready = self.stream.readable(), if reads => match ready.and_then(|()| self.stream.try_read_buf(self.decoder.room())) {
                     Ok(0) => return Over::Told(Ending::Finished),
@@ -156,7 +159,6 @@ impl Line {
                         return Over::Told(Ending::Broken);
                     }
                 }
-                () = sleep(LAST_WORDS), if closing => return Over::Close,
             }
         }
     }
@@ -200,5 +202,60 @@ impl Line {
             }
         })
         .await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, pin::pin};
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::channel::{Peer, server::pump::tests::pair};
+
+    fn letter() -> Frame {
+        Frame { kind: Kind::Letter, peer: Peer::SENDER, body: Bytes::from(vec![7; MAX_BODY]) }
+    }
+
+    /// A connection whose other end reads nothing, with as many frames as it takes until some of them wait.
+    async fn unread(frames: usize) -> (TcpStream, TcpStream, mpsc::Sender<Order>, mpsc::Receiver<Order>) {
+        let (terminal, stream) = pair(Some(8 * 1024)).await;
+        let (orders, inbox) = mpsc::channel(frames + 1);
+        for _ in 0..frames {
+            orders.send(Order::Send(letter())).await.expect("room");
+        }
+        (terminal, stream, orders, inbox)
+    }
+
+    #[tokio::test]
+    async fn one_that_is_closed_and_reads_nothing_costs_no_turns_until_its_time_is_over() {
+        let (_terminal, stream, orders, inbox) = unread(128).await;
+        let (inputs, _heard) = mpsc::channel(1024);
+        orders.send(Order::Close).await.expect("room");
+        // The machine knows it no more.
+        drop(orders);
+        let mut running = pin!(run(ConnectionId(1), stream, inbox, inputs));
+        let mut turns = 0;
+        let over = poll_fn(|context| {
+            turns += 1;
+            assert!(turns < 500, "it is busy with waiting");
+            running.as_mut().poll(context)
+        });
+        timeout(2 * LAST_WORDS + LINGER.0, over).await.expect("it ends in time");
+    }
+
+    #[tokio::test]
+    async fn one_that_reads_nothing_is_ended_when_too_much_waits_for_it() {
+        let (_terminal, stream, orders, inbox) = unread(UNREAD).await;
+        let (inputs, mut heard) = mpsc::channel(2 * UNREAD);
+        // Behind them come those that the kernel took the place of.
+        let more = async { while orders.send(Order::Send(letter())).await.is_ok() {} };
+        tokio::join!(run(ConnectionId(1), stream, inbox, inputs), more);
+        let mut last = None;
+        while let Some(input) = heard.recv().await {
+            last = Some(input);
+        }
+        assert!(matches!(last, Some(Input::Closed { id: ConnectionId(1), ending: Ending::Broken })), "{last:?}");
     }
 }
