@@ -1,10 +1,10 @@
 //! The bytes of a data connection to several receivers, each at its own speed within a window.
 //!
-//! Whoever has a full window holds the others back, until the machine closes it for being slow.
+//! Whoever has a full window holds the others back, until the machine closes it for being slow. Windows are within the budget for bytes on their way:
+//! where that has nothing left, a piece is written to all before the next is read.
 
 use std::{future::pending, io, sync::Arc};
 
-use bytes::{Bytes, BytesMut};
 use tokio::{
     io::AsyncWriteExt as _,
     net::TcpStream,
@@ -14,13 +14,14 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    memory::{Budget, LEAST, Shared},
     meter::Meter,
     pump::{Ended, closed},
 };
 
 /// Most bytes that wait for one receiver.
 const WINDOW: usize = 1024 * 1024;
-/// Bytes of a piece that receivers share, and pieces that wait for one of them at most, however short they are.
+/// Most bytes of a piece that receivers share, and pieces that wait for one of them at most, however short they are.
 const PIECE: usize = 128 * 1024;
 const PIECES: usize = 64;
 
@@ -36,7 +37,7 @@ pub(super) struct Receiver {
 }
 
 /// A piece in the queue of a receiver.
-type Queued = (Bytes, OwnedSemaphorePermit);
+type Queued = (Shared, OwnedSemaphorePermit);
 
 /// The sender's side of one receiver's queue. Closed where the receiver is gone.
 struct Outlet {
@@ -46,7 +47,12 @@ struct Outlet {
 
 /// Passes on to several receivers until the sender ends, and all that came before is written, or until none is left. `left` is told of each whose
 /// connection broke, by its place among them.
-pub(super) async fn to_many(from: &TcpStream, receivers: Vec<Receiver>, mut left: impl FnMut(usize, io::ErrorKind)) -> Ended {
+pub(super) async fn to_many(
+    from: &TcpStream,
+    receivers: Vec<Receiver>,
+    budget: &Arc<Budget>,
+    mut left: impl FnMut(usize, io::ErrorKind),
+) -> Ended {
     let mut writers = JoinSet::new();
     let mut outlets: Vec<Outlet> = Vec::new();
     for (at, receiver) in receivers.into_iter().enumerate() {
@@ -59,21 +65,33 @@ pub(super) async fn to_many(from: &TcpStream, receivers: Vec<Receiver>, mut left
             left(at, error.kind());
         }
     };
-    let mut buffer = BytesMut::new();
+    let mut size = LEAST;
     let ended = loop {
         if outlets.iter().all(Outlet::is_closed) {
             break Ended::Receivers;
         }
-        buffer.reserve(PIECE);
-        match from.try_read_buf(&mut buffer) {
+        let mut room = match budget.try_room(size) {
+            Some(room) => room,
+            None => {
+                for outlet in &outlets {
+                    outlet.is_written().await;
+                }
+                budget.least_room()
+            }
+        };
+        match from.try_read_buf(&mut room.bytes) {
             Ok(0) => break Ended::Complete,
-            Ok(_) => {
-                let piece = buffer.split().freeze();
+            Ok(read) => {
+                if read >= size {
+                    size = size.saturating_mul(2).min(PIECE);
+                }
+                let piece = room.share();
                 for outlet in &outlets {
                     outlet.take(&piece).await;
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                drop(room);
                 tokio::select! {
                     ready = from.readable() => if let Err(error) = ready {
                         break Ended::Sender(error.kind());
@@ -99,7 +117,7 @@ impl Outlet {
     }
 
     /// Puts a piece into the queue when there is room for it. Who is gone gets none: its queue is dropped, and so there is room.
-    async fn take(&self, piece: &Bytes) {
+    async fn take(&self, piece: &Shared) {
         if self.is_closed() {
             return;
         }
@@ -109,6 +127,12 @@ impl Outlet {
             // Whoever went meanwhile is told of by its writer.
             let _ = self.queue.send((piece.clone(), permit)).await;
         }
+    }
+
+    /// Waits until nothing is in the queue.
+    async fn is_written(&self) {
+        // It is never closed; whoever is gone has nothing in its queue.
+        let _ = self.room.acquire_many(u32::try_from(WINDOW).unwrap_or(u32::MAX)).await;
     }
 }
 
@@ -148,10 +172,12 @@ mod tests {
         let receivers = [first, second, third].map(|stream| Receiver { stream, meter: Arc::default(), over: CancellationToken::new() });
         let meters: Vec<Arc<Meter>> = receivers.iter().map(|receiver| Arc::clone(&receiver.meter)).collect();
         let over = receivers[1].over.clone();
+        // Less than a window.
+        let budget = Budget::new(512 * 1024);
         let bytes = noise(24 << 20);
         let sent = bytes.clone();
         let mut broken = Vec::new();
-        let pump = to_many(&inner, receivers.into(), |at, why| broken.push((at, why)));
+        let pump = to_many(&inner, receivers.into(), &budget, |at, why| broken.push((at, why)));
         let terminals = async {
             let send = async {
                 sender.write_all(&sent).await.expect("sent");
@@ -166,6 +192,7 @@ mod tests {
             };
             let mut all = std::pin::pin!(all);
             assert!(timeout(Duration::from_millis(500), &mut all).await.is_err(), "the slow one holds them back");
+            assert!(budget.taken() <= (512 * 1024) + LEAST as u64, "{} bytes on their way", budget.taken());
             over.cancel();
             all.await
         };
@@ -173,6 +200,7 @@ mod tests {
         assert_eq!((ended, broken), (Ended::Complete, vec![]));
         assert!(one == bytes && two == bytes);
         assert_eq!([meters[0].bytes(), meters[2].bytes()], [24 << 20; 2]);
+        assert_eq!(budget.taken(), 0);
         assert!(meters[1].waited() >= Duration::from_millis(300), "{:?}", meters[1].waited());
         drop(slow);
     }
@@ -189,7 +217,8 @@ mod tests {
             sender.write_all(b"anything").await.expect("sent");
             drop(two);
         };
-        let (ended, ()) = tokio::join!(to_many(&inner, receivers.into(), |at, _| broken.push(at)), end);
+        let budget = Budget::new(1 << 20);
+        let (ended, ()) = tokio::join!(to_many(&inner, receivers.into(), &budget, |at, _| broken.push(at)), end);
         broken.sort_unstable();
         assert_eq!((ended, broken), (Ended::Receivers, vec![0, 1]));
     }

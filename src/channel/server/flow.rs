@@ -102,7 +102,7 @@ impl Copying {
                 Err(several) => {
                     // Whoever goes last is told of below.
                     let tell = |at, _| _ = gone.try_send(at);
-                    Some(to_many(&from, several, tell).await)
+                    Some(to_many(&from, several, &budget, tell).await)
                 }
             }
         };

@@ -8,7 +8,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 /// Bytes of a buffer at first. They are had whatever the budget says: connections have a bound of their own.
 pub(super) const LEAST: usize = 16 * 1024;
@@ -36,6 +36,21 @@ pub(super) struct Buffer {
     grant: Grant,
 }
 
+/// Room for a piece that several receivers will share.
+#[derive(Debug)]
+pub(super) struct Room {
+    /// To be read into, empty.
+    pub(super) bytes: BytesMut,
+    grant: Grant,
+}
+
+/// A piece that several receivers share. It counts until the last of them lets go of it.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    bytes: Bytes,
+    _grant: Arc<Grant>,
+}
+
 impl Budget {
     /// Of so many bytes.
     pub(super) fn new(limit: u64) -> Arc<Self> {
@@ -45,6 +60,18 @@ impl Budget {
     /// Bytes that buffers have now. May be more than the limit by [`LEAST`] for each connection that is busy.
     pub(super) fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Room for a piece, as long as there is some.
+    pub(super) fn try_room(self: &Arc<Self>, bytes: usize) -> Option<Room> {
+        self.try_take(bytes as u64).then(|| Room::new(Grant { budget: Arc::clone(self), bytes: bytes as u64 }, bytes))
+    }
+
+    /// [`LEAST`] bytes for a piece, whatever there is: for a connection that has none on its way.
+    pub(super) fn least_room(self: &Arc<Self>) -> Room {
+        let mut grant = Grant { budget: Arc::clone(self), bytes: 0 };
+        grant.set(LEAST as u64);
+        Room::new(grant, LEAST)
     }
 
     fn try_take(&self, bytes: u64) -> bool {
@@ -61,6 +88,32 @@ impl Grant {
             self.budget.taken.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
         }
         self.bytes = bytes;
+    }
+}
+
+impl Room {
+    fn new(grant: Grant, bytes: usize) -> Self {
+        Self { bytes: BytesMut::with_capacity(bytes), grant }
+    }
+
+    /// What was read, to be shared. Little of it is moved into as little memory, so that many such pieces keep no more than they hold.
+    pub(super) fn share(mut self) -> Shared {
+        let bytes = if self.bytes.len() < self.bytes.capacity() / 4 {
+            let bytes = Bytes::copy_from_slice(&self.bytes);
+            self.grant.set(bytes.len() as u64);
+            bytes
+        } else {
+            self.bytes.freeze()
+        };
+        Shared { bytes, _grant: Arc::new(self.grant) }
+    }
+}
+
+impl std::ops::Deref for Shared {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -160,6 +213,24 @@ mod tests {
         assert!(buffers.iter_mut().all(|buffer| buffer.room().capacity() >= LEAST));
         assert!(budget.taken() <= 100 * 1024 + 10 * LEAST as u64, "{}", budget.taken());
         drop(buffers);
+        assert_eq!(budget.taken(), 0);
+    }
+
+    #[test]
+    fn what_several_share_counts_once_until_the_last_lets_go_and_little_counts_as_little() {
+        let budget = Budget::new(3 * LEAST as u64);
+        let mut room = budget.try_room(2 * LEAST).expect("room");
+        assert!(budget.try_room(2 * LEAST).is_none());
+        room.bytes.extend_from_slice(&[7; 2 * LEAST]);
+        let shared = room.share();
+        let other = shared.clone();
+        drop(shared);
+        assert_eq!((other.len(), budget.taken()), (2 * LEAST, 2 * LEAST as u64));
+        let mut room = budget.least_room();
+        room.bytes.extend_from_slice(b"little");
+        let little = room.share();
+        assert_eq!((&*little, budget.taken()), (&b"little"[..], 2 * LEAST as u64 + 6));
+        drop((other, little));
         assert_eq!(budget.taken(), 0);
     }
 }
