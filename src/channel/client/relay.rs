@@ -360,7 +360,8 @@ impl Connection {
 
     async fn send_down_to(&mut self, waiting: usize) -> Result<(), RelayError> {
         while self.out.len() > waiting {
-            self.stream.writable().await.map_err(RelayError::Broken)?;
+            // A relay that takes nothing is as gone as one that says nothing.
+            timeout(SILENT, self.stream.writable()).await.map_err(|_| RelayError::Silent)?.map_err(RelayError::Broken)?;
             self.write()?;
         }
         Ok(())
@@ -379,7 +380,8 @@ impl Connection {
     async fn turn(&mut self) -> Result<(), RelayError> {
         let ask = self.heard + if self.asked { SILENT } else { QUIET };
         tokio::select! {
-            ready = self.stream.readable() => match ready.and_then(|()| self.stream.try_read_buf(self.decoder.room())) {
+            // One that asks for signs of life and takes none is asked no further.
+            ready = self.stream.readable(), if self.out.len() <= 2 * ENOUGH => match ready.and_then(|()| self.stream.try_read_buf(self.decoder.room())) {
                 Ok(0) => {
                     self.decoder.finish()?;
                     Err(RelayError::Closed)
@@ -415,5 +417,35 @@ impl Connection {
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(()),
             Err(error) => Err(RelayError::Broken(error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{io::AsyncWriteExt as _, net::TcpListener, time::pause};
+
+    use super::*;
+    use crate::channel::Peer;
+
+    #[tokio::test]
+    async fn a_relay_that_takes_nothing_is_taken_for_gone() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        let relay = async {
+            let (mut relay, _) = listener.accept().await.expect("accepted");
+            let mut said = BytesMut::from(&PREFACE[..]);
+            Message::Challenge(Challenge::default()).to_frame().write(&mut said);
+            relay.write_all(&said).await.expect("sent");
+            relay
+        };
+        let addresses = [address];
+        let (connection, _relay) = tokio::join!(Connection::open(&addresses, SILENT), relay);
+        let mut connection = connection.expect("a relay");
+        // More than the kernel takes.
+        for _ in 0..1000 {
+            connection.tell(&Message::Letter { peer: Peer::SENDER, body: vec![7; MAX_BODY].into() });
+        }
+        pause();
+        assert!(matches!(connection.flush().await, Err(RelayError::Silent)));
     }
 }
