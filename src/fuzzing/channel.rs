@@ -1,12 +1,25 @@
 //! What terminals and the relay say to each other.
 
+use bytes::Bytes;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha12Rng;
 
-use crate::channel::{
-    Peer,
-    pake::{self, Password, Step},
-    wire::{Decoder, Frame, FrameError, Kind, Message, frame::MAX_BODY, pass::Pass, transfer::Body},
+use crate::{
+    channel::{
+        Peer,
+        pake::{self, Password, Step},
+        session::{Receiver, ReceiverAction, Sender, SenderAction},
+        wire::{
+            Decoder, Frame, FrameError, Kind, Message,
+            chunk::Header,
+            frame::MAX_BODY,
+            letter::{Content, Letter, Offer, Way},
+            pass::Pass,
+            transfer::Body,
+        },
+    },
+    clock,
+    transfer::{Digest, Manifest},
 };
 
 /// A connection's bytes, taken whole and byte by byte.
@@ -38,7 +51,7 @@ fn frames(data: &[u8], size: usize) -> (Vec<Frame>, Option<FrameError>) {
 pub fn body(data: &[u8]) {
     let Some((number, body)) = data.split_first() else { return };
     let Some(kind) = Kind::ALL.get(usize::from(*number) % Kind::ALL.len()) else { return };
-    settles(&Frame { kind: *kind, peer: Peer(*number), body: bytes::Bytes::copy_from_slice(body) });
+    settles(&Frame { kind: *kind, peer: Peer(*number), body: Bytes::copy_from_slice(body) });
 }
 
 /// What was understood is written and read back the same.
@@ -90,4 +103,95 @@ pub fn transfer(data: &[u8]) {
     // Texts for people may be cut when written, once.
     let read = Body::parse(written.as_bytes()).expect("what was written is read");
     assert_eq!(read.to_xml(), written);
+}
+
+/// A letter of the sealed session, by a peer who has the key.
+pub fn letter(data: &[u8]) {
+    let Ok(letter) = Letter::read(&Bytes::copy_from_slice(data)) else { return };
+    // Texts for people may be cut, once.
+    assert_eq!(Letter::read(&letter.write().into()), Ok(letter));
+}
+
+/// Bytes of a chunk in the sessions of [`session`].
+const CHUNK: u32 = 4096;
+
+/// What the first byte of a piece says it is.
+fn piece<'a>(data: &mut &'a [u8]) -> Option<(u8, &'a [u8])> {
+    let (head, rest) = data.split_first_chunk::<3>()?;
+    let (piece, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes([head[1], head[2]])))?;
+    *data = rest;
+    Some((head[0], piece))
+}
+
+/// A whole session with a peer who has the key and says anything: as the receiver of a sender whose manifest is the first piece, and as the sender
+/// of a receiver. The pieces behind are letters (0), chunks (1: number, flags, bytes), and the end of the data connections (2). Whatever comes, no
+/// more is put down than was offered, each side is over once, and says nothing afterwards.
+pub fn session(data: &[u8]) {
+    let mut rest = data;
+    let Some((_, json)) = piece(&mut rest) else { return };
+    let manifest = Manifest::from_json(json).ok();
+    let offer = Offer {
+        content: Content::Files,
+        files: manifest.as_ref().map_or(1, |manifest| u32::try_from(manifest.files().len()).unwrap_or(u32::MAX)),
+        bytes: manifest.as_ref().and_then(Manifest::total),
+        names: Vec::new(),
+        manifest: u32::try_from(json.len()).unwrap_or(u32::MAX),
+        digest: Digest::blake3(json),
+        chunk: CHUNK,
+        streams: 2,
+    };
+    let json = Bytes::copy_from_slice(json);
+    let mut sender = Sender::new(offer.clone(), json.clone());
+    let mut receiver = Receiver::default();
+    let (mut written, mut over) = (0, [0; 2]);
+    let (mut now, mut from) = (clock::now(), None);
+    for letter in [Letter::Offer(offer), Letter::Manifest(json)] {
+        receiver.handle_letter(letter);
+    }
+    loop {
+        while let Some(action) = receiver.poll_action(now) {
+            assert_eq!(over[0], 0, "it says something behind its end");
+            match action {
+                ReceiverAction::Tell(letter) => assert_eq!(Letter::read(&letter.write().into()), Ok(letter)),
+                ReceiverAction::Ask { .. } => receiver.handle_answer(Ok((0, Way::Relay))),
+                ReceiverAction::Write(bytes) => written += bytes.len() as u64,
+                ReceiverAction::Verify(trailer) => {
+                    let manifest = manifest.as_ref().expect("it was asked about");
+                    assert_eq!(trailer.files.len(), manifest.files().len());
+                    assert!(manifest.total().is_none_or(|total| total == written));
+                    receiver.handle_verified();
+                }
+                ReceiverAction::Over(_) => over[0] += 1,
+            }
+            assert!(manifest.as_ref().and_then(Manifest::total).is_none_or(|total| written <= total), "more than was offered");
+        }
+        while let Some(action) = sender.poll_action() {
+            assert_eq!(over[1], 0, "it says something behind its end");
+            match action {
+                SenderAction::Tell(letter) => assert_eq!(Letter::read(&letter.write().into()), Ok(letter)),
+                SenderAction::Begin { from: begins, .. } => assert_eq!(from.replace(begins), None, "it begins once"),
+                SenderAction::Over(_) => over[1] += 1,
+            }
+            assert!(sender.durable() <= sender.received());
+        }
+        match piece(&mut rest) {
+            Some((0, bytes)) => {
+                let Ok(letter) = Letter::read(&Bytes::copy_from_slice(bytes)) else { continue };
+                receiver.handle_letter(letter.clone());
+                sender.handle_letter(letter);
+            }
+            Some((1, [index, flags, plain @ ..])) => {
+                let header = Header { length: u32::try_from(plain.len()).unwrap_or(u32::MAX), index: (*index).into(), flags: *flags };
+                if receiver.check(&header).is_ok() {
+                    let _ = receiver.handle_chunk(&header, Bytes::copy_from_slice(plain));
+                }
+            }
+            Some(_) => {
+                receiver.handle_chunks_ended(now);
+                now += std::time::Duration::from_secs(2);
+            }
+            None => break,
+        }
+    }
+    assert!(over.iter().all(|over| *over <= 1));
 }

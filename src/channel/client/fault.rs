@@ -139,7 +139,9 @@ impl From<InletError> for ChannelError {
     fn from(error: InletError) -> Self {
         match error {
             InletError::Broken(error) => Self::Broken(error),
-            forged @ (InletError::Forged { .. } | InletError::Header(_)) => Self::Unverified(forged.to_string()),
+            forged @ (InletError::Forged { .. } | InletError::Disordered { .. } | InletError::Header(_)) => {
+                Self::Unverified(forged.to_string())
+            }
         }
     }
 }

@@ -31,6 +31,12 @@ pub enum InletError {
         /// What is wrong.
         why: SealError,
     },
+    /// A chunk of a lower number than the one before it by the same connection, or of the same: no sender sends them so.
+    #[error("chunk {index} is not what was sent next by its connection")]
+    Disordered {
+        /// Its number, by what its header says.
+        index: u64,
+    },
     /// A header out of bounds.
     #[error("what comes is not what was sent: {0}")]
     Header(#[from] ChunkError),
@@ -50,10 +56,15 @@ pub(super) async fn take(
     opener: Arc<ChunkOpener>,
     give: mpsc::Sender<Arrived>,
 ) -> Result<(), InletError> {
+    let mut least = 0;
     let mut reading = Reading { buffer: first, spare: Spare::default() };
     loop {
         let Some(start) = reading.header(&mut stream).await? else { return Ok(()) };
         let header = Header::read(start, chunk)?;
+        if header.index < least {
+            return Err(InletError::Disordered { index: header.index });
+        }
+        least = header.index.saturating_add(1);
         let forged = |why| InletError::Forged { index: header.index, why };
         let mut sealed = reading.sealed(&mut stream, header.length as usize).await?;
         let plain = opener.open_at(header.index, header.flags, &mut sealed).map_err(forged)?.len();

@@ -438,8 +438,8 @@ mod tests {
             relay.write_all(&said).await.expect("sent");
             relay
         };
-        let addresses = [address];
-        let (connection, _relay) = tokio::join!(Connection::open(&addresses, SILENT), relay);
+        let relays = vec![address].into();
+        let (connection, _relay) = tokio::join!(Connection::open(&relays, SILENT), relay);
         let mut connection = connection.expect("a relay");
         // More than the kernel takes.
         for _ in 0..1000 {

@@ -25,6 +25,8 @@ use crate::{
 const TELL_BYTES: u64 = 4 * 1024 * 1024;
 /// How long it is not told of fewer.
 const TELL_AFTER: Duration = Duration::from_millis(200);
+/// How long the relay may take to tell who is gone, where chunks are missing and no more come.
+const MISSED_AFTER: Duration = Duration::from_secs(3);
 /// Fewest bytes of a chunk that may be agreed upon.
 const MIN_CHUNK: u32 = 4 * 1024;
 
@@ -54,6 +56,7 @@ pub struct Receiver {
     state: State,
     /// Before anything else.
     tell: Option<Letter>,
+    inversions: u64,
 }
 
 #[derive(Debug)]
@@ -90,11 +93,13 @@ struct Receiving {
     told_at: Option<Instant>,
     digests: BytesMut,
     end: Option<End>,
+    /// Since when no chunk comes any more.
+    ended: Option<Instant>,
 }
 
 impl Default for Receiver {
     fn default() -> Self {
-        Self { state: State::Waiting, tell: None }
+        Self { state: State::Waiting, tell: None, inversions: 0 }
     }
 }
 
@@ -138,6 +143,7 @@ impl Receiver {
                     told_at: None,
                     digests: BytesMut::new(),
                     end: None,
+                    ended: None,
                 }))
             }
             (State::Deciding { .. }, Err(why)) => {
@@ -165,7 +171,17 @@ impl Receiver {
     /// It does not fit with those that came; the session fails by that.
     pub fn handle_chunk(&mut self, header: &Header, plain: Bytes) -> Result<(), Failed> {
         let State::Receiving(receiving) = &mut self.state else { return Ok(()) };
-        receiving.order.put(header.index, header.is_last(), plain).map_err(|why| self.fail(disordered(why)))
+        let put = receiving.order.put(header.index, header.is_last(), plain);
+        self.inversions = receiving.order.inversions();
+        put.map_err(|why| self.fail(disordered(why)))
+    }
+
+    /// Every data connection has ended, and what it brought was given: no chunk comes any more. Where one is missing, somebody is gone, of which the
+    /// relay tells; or it was kept back by somebody between.
+    pub fn handle_chunks_ended(&mut self, now: Instant) {
+        if let State::Receiving(receiving) = &mut self.state {
+            receiving.ended.get_or_insert(now);
+        }
     }
 
     /// So many bytes of the batch's stream are on the disk.
@@ -213,8 +229,10 @@ impl Receiver {
     /// When to be asked again though nothing came.
     pub fn next_timeout(&self) -> Option<Instant> {
         match &self.state {
-            State::Receiving(receiving) if receiving.told != (receiving.received, receiving.durable) => {
-                receiving.told_at.map(|told| told + TELL_AFTER)
+            State::Receiving(receiving) => {
+                let news = receiving.told != (receiving.received, receiving.durable);
+                let tell = receiving.told_at.filter(|_| news).map(|told| told + TELL_AFTER);
+                [tell, receiving.missed_at()].into_iter().flatten().min()
             }
             _ => None,
         }
@@ -227,7 +245,7 @@ impl Receiver {
 
     /// Chunks that came after one of a higher number.
     pub fn inversions(&self) -> u64 {
-        if let State::Receiving(receiving) = &self.state { receiving.order.inversions() } else { 0 }
+        self.inversions
     }
 
     fn fail(&mut self, failed: Failed) -> Failed {
@@ -257,6 +275,10 @@ impl Receiving {
                 Err(failed) => (State::Failing(failed), None),
             };
         }
+        if self.missed_at().is_some_and(|at| now >= at) {
+            let text = format!("chunk {} is missing, and no more come", self.order.count());
+            return (State::Failing(Failed::new(FailedCode::Integrity, text)), None);
+        }
         let due = self.told_at.is_none_or(|told| now >= told + TELL_AFTER);
         let grown = self.received - self.told.0;
         if grown >= TELL_BYTES || (due && self.told != (self.received, self.durable)) {
@@ -265,6 +287,11 @@ impl Receiving {
             return (State::Receiving(self), Some(ReceiverAction::Tell(progress)));
         }
         (State::Receiving(self), None)
+    }
+
+    /// When it is certain that chunks are missing, unless somebody is heard to be gone.
+    fn missed_at(&self) -> Option<Instant> {
+        self.ended.filter(|_| !self.order.is_complete()).map(|ended| ended + MISSED_AFTER)
     }
 
     fn may_digest(&self, more: usize) -> bool {

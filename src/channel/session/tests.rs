@@ -304,3 +304,48 @@ fn the_sender_is_told_how_far_the_receiver_is_at_once_or_a_little_later_and_wait
     }
     assert_eq!(talk.sender.received(), 8192 + (4 << 20), "four mebibytes are told at once");
 }
+
+#[test]
+fn a_chunk_that_was_kept_back_is_missed_when_the_connections_have_ended_and_nobody_is_gone() {
+    for (last, end) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut talk = Talk::new(b"see you at ten");
+        talk.settle();
+        talk.chunk(0, 0, b"see you ");
+        if last {
+            talk.chunk(2, LAST, b"");
+        }
+        let trailer = talk.trailer.clone();
+        if end {
+            talk.sender.handle_sent(14, 3, &trailer);
+        }
+        talk.settle();
+        talk.now += Duration::from_secs(60);
+        talk.settle();
+        assert_eq!(talk.ends, (None, None), "it may be on its way");
+        talk.receiver.handle_chunks_ended(talk.now);
+        talk.now += Duration::from_secs(2);
+        talk.receiver.handle_chunks_ended(talk.now);
+        talk.settle();
+        assert_eq!(talk.ends, (None, None), "the relay may say that somebody is gone");
+        talk.now = talk.receiver.next_timeout().expect("something to wait for");
+        talk.settle();
+        assert_eq!(talk.failed(&talk.ends.1), FailedCode::Integrity, "{:?}", talk.said);
+        assert_eq!(talk.failed(&talk.ends.0), FailedCode::Integrity);
+    }
+}
+
+#[test]
+fn a_sender_may_take_its_time_for_the_digests_when_all_chunks_have_come() {
+    let mut talk = Talk::new(b"see you at ten");
+    talk.settle();
+    talk.chunk(0, 0, b"see you at ten");
+    talk.chunk(1, LAST, b"");
+    talk.receiver.handle_chunks_ended(talk.now);
+    talk.now += Duration::from_secs(3600);
+    talk.settle();
+    assert_eq!(talk.receiver.next_timeout(), None);
+    let trailer = talk.trailer.clone();
+    talk.sender.handle_sent(14, 2, &trailer);
+    talk.settle();
+    assert_eq!(talk.ends, (Some(Ok(())), Some(Ok(()))));
+}

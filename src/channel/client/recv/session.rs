@@ -1,6 +1,6 @@
 //! The sender in the channel, from entering to the end.
 
-use std::sync::Arc;
+use std::{io::ErrorKind, sync::Arc};
 
 use tokio::{
     net::TcpStream,
@@ -49,13 +49,15 @@ pub(super) struct Session<'a, 't> {
     chunks: mpsc::Receiver<Arrived>,
     /// Chunks may come.
     taking: bool,
+    /// The data connections have ended.
+    ended: bool,
     /// Dropping it ends what is in it.
     connections: JoinSet<Result<(), ChannelError>>,
     finished: Option<Finished>,
     /// The direct way, while it is looked for.
     dialling: Option<Dialling>,
     way: Way,
-    /// A direct connection broke: until then the reason may come by the relay.
+    /// A data connection broke: until then the reason may come by the relay.
     broken: Option<(Instant, ChannelError)>,
 }
 
@@ -76,6 +78,7 @@ impl<'a, 't> Session<'a, 't> {
             give: Some(give),
             chunks,
             taking: false,
+            ended: false,
             connections: JoinSet::new(),
             finished: None,
             dialling: (ways.may_be_direct() && !pass.direct.is_empty()).then(|| {
@@ -131,13 +134,18 @@ impl<'a, 't> Session<'a, 't> {
                     None => self.taking = false,
                 },
                 Some(taken) = self.connections.join_next() => match taken.unwrap_or(Ok(())) {
-                    Err(error @ ChannelError::Broken(_)) if self.way == Way::Direct => self.broken = Some(soon(error)),
+                    Ok(()) => self.ended = true,
+                    // Through the relay only somebody between cuts a chunk where nobody is gone.
+                    Err(ChannelError::Broken(error)) if self.way == Way::Relay && error.kind() == ErrorKind::UnexpectedEof => self.ended = true,
                     // That the sender is gone is told by the relay, with the reason.
-                    Ok(()) | Err(ChannelError::Broken(_) | ChannelError::Relay(_)) => {}
+                    Err(error @ (ChannelError::Broken(_) | ChannelError::Relay(_))) => self.broken = Some(soon(error)),
                     Err(error) => return Err(self.failed(control, error).await),
                 },
                 error = over(&mut self.broken) => return Err(self.failed(control, error).await),
                 () = async { match timeout { Some(at) => sleep_until(at).await, None => std::future::pending().await } } => {}
+            }
+            if self.ended && !self.taking {
+                self.machine.handle_chunks_ended(clock::now());
             }
         }
     }
@@ -215,6 +223,7 @@ impl<'a, 't> Session<'a, 't> {
 
     async fn verify(&mut self, control: &mut Connection, trailer: Trailer) -> Result<(), ChannelError> {
         let Some(sink) = self.terminal.sink.take() else { return Err(ChannelError::Stopped) };
+        tracing::debug!(inversions = self.machine.inversions(), "all chunks have come, so many of them in another order");
         match sink.finish(Some(trailer)).await {
             Ok(done) => {
                 self.finished = Some(done);
