@@ -13,15 +13,21 @@
 //! | `hostile/media.rs` | RTP and RTCP: garbage, strangers, jumps, floods; ports used up |
 //! | `hostile/startup.rs` | ports in use, typos in the configuration |
 //! | `hostile/floods.rs` | requests without end: tables and memory stay bounded |
+//! | `hostile/channel.rs`, `hostile/channel/` | relay channels: strangers, chunks altered on the way, ends that fall silent, names, disks |
 
 #![cfg(feature = "cli")]
 
 #[path = "hostile/agent.rs"]
 mod agent;
+#[expect(dead_code, reason = "tests/channel_secrecy.rs uses the rest")]
+#[path = "support/between.rs"]
+mod between;
 #[path = "hostile/bodies.rs"]
 mod bodies;
 #[path = "hostile/call.rs"]
 mod call;
+#[path = "hostile/channel.rs"]
+mod channel;
 #[path = "hostile/datagrams.rs"]
 mod datagrams;
 #[path = "hostile/floods.rs"]
@@ -39,6 +45,9 @@ mod passwords;
 mod startup;
 #[path = "hostile/streams.rs"]
 mod streams;
+#[expect(dead_code, reason = "tests/channel_secrecy.rs uses the rest")]
+#[path = "support/terminal.rs"]
+mod terminal;
 #[expect(dead_code, reason = "tests/torture_live.rs uses the rest")]
 #[path = "support/wire.rs"]
 mod wire;

@@ -169,6 +169,21 @@ fn pure_files_do_not_touch_the_world() {
     assert!(wrong.is_empty(), "\n{wrong}");
 }
 
+/// A clock that is set in the middle of a transfer changes nothing: what waits, waits by the clock that only goes on. The time of day is for tickets
+/// (`account::ticket`), for what is kept for days, and for what is shown.
+#[test]
+fn nothing_in_a_channel_goes_by_the_time_of_day() {
+    let mut looked = 0;
+    for source in sources().iter().filter(|source| source.top() == "channel") {
+        looked += 1;
+        for word in ["SystemTime", "clock::wall", "wall"] {
+            let line = source.code.iter().position(|line| mentions(line, word));
+            assert_eq!(line, None, "{}: {word}", source.path);
+        }
+    }
+    assert!(looked > 40, "{looked} files");
+}
+
 #[test]
 fn errors_keep_their_types_below_the_programs() {
     for source in sources().iter().filter(|source| !MAY_BLUR.contains(&source.top())) {
