@@ -448,4 +448,36 @@ mod tests {
         pause();
         assert!(matches!(connection.flush().await, Err(RelayError::Silent)));
     }
+
+    #[test]
+    fn addresses_of_both_families_take_turns_the_system_s_first_before_all() {
+        let turns = |text: &str| {
+            let addresses = text.split(' ').map(|ip| SocketAddr::new(ip.parse().expect("an address"), 1)).collect();
+            in_turn(addresses).iter().map(|address| address.ip().to_string()).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(turns("::1 ::2 ::3 10.0.0.1 10.0.0.2"), "::1 10.0.0.1 ::2 10.0.0.2 ::3");
+        assert_eq!(turns("10.0.0.1 10.0.0.2 ::1"), "10.0.0.1 ::1 10.0.0.2");
+        assert_eq!(turns("10.0.0.1"), "10.0.0.1");
+    }
+
+    #[test]
+    fn of_several_that_failed_what_one_has_said_goes_before_what_nobody_said() {
+        let silent = |name: &str| (name.to_owned(), RelayError::Unreachable { address: name.to_owned(), why: "refused".to_owned() });
+        let refused = ("c:3".to_owned(), RelayError::Refused(Refused::new(RefusalCode::Version, "too old")));
+        assert_eq!(none_of(vec![silent("a:1")]).to_string(), "the relay a:1 cannot be reached: refused");
+        assert_eq!(
+            none_of(vec![silent("a:1"), silent("b:2")]).to_string(),
+            "none of the relays can be reached: a:1 (refused), b:2 (refused)"
+        );
+        assert_eq!(none_of(vec![silent("a:1"), refused]).to_string(), "the relay refuses: too old");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_stands_for_both_families_is_reached_by_the_one_where_somebody_listens() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("up").port();
+        // On most machines it stands for ::1 as well, where nobody listens.
+        let stream = called(&format!("localhost:{port}")).await.expect("reached");
+        assert_eq!(stream.peer_addr().expect("up").port(), port);
+    }
 }

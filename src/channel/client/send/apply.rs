@@ -57,7 +57,8 @@ impl Terminal<'_> {
     pub(super) fn opening(&self, control: &Connection, allocated: &Allocated) -> Opening {
         let (ways, streams) = (control.ways(self.sending.ways), self.sending.streams);
         // A relay that says of itself that only this machine reaches it has nobody else to bring.
-        let here = allocated.addresses.iter().all(|address| address.parse().is_ok_and(|address: SocketAddr| address.ip().is_loopback()));
+        let of_this_machine = |address: &String| address.parse().is_ok_and(|address: SocketAddr| address.ip().is_loopback());
+        let here = !allocated.addresses.is_empty() && allocated.addresses.iter().all(of_this_machine);
         Opening { ways, via: control.local_ip(), here, streams }
     }
 
