@@ -1983,12 +1983,16 @@ _fshare() {
             return 0
             ;;
         fshare__subcmd__recv)
-            opts="-o -y -q -v -h --output --yes --overwrite --rename --skip --wait --relay --proxy --relay-only --direct-only --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
+            opts="-o -y -q -v -h --from --verify --keep --output --yes --overwrite --rename --skip --wait --relay --proxy --relay-only --direct-only --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -2474,7 +2478,7 @@ _fshare() {
             return 0
             ;;
         fshare__subcmd__send)
-            opts="-q -v -h --text --code --qr --words --streams --limit --name --follow-links --relay --proxy --relay-only --direct-only --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
+            opts="-q -v -h --text --to --applies --verify --code --qr --words --streams --limit --name --follow-links --relay --proxy --relay-only --direct-only --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2482,6 +2486,14 @@ _fshare() {
             case "${prev}" in
                 --text)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --applies)
+                    COMPREPLY=($(compgen -W "receiver sender" -- "${cur}"))
                     return 0
                     ;;
                 --code)

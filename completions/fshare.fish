@@ -67,6 +67,9 @@ complete -c fshare -n "__fish_fshare_needs_command" -f -a "words" -d 'Print how 
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l text -d 'Send this text; it is shown on the other side, and not kept' -r
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l to -d 'Offer it to this user of our server, who has to be signed in by fshare recv --from; there is no code then' -r
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l applies -d 'Who applies to the relay for the channel' -r -f -a "receiver\t''
+sender\t''"
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l code -d 'Use this code, such as 7-crystal-window, instead of one that is drawn' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l words -d 'Words of the code' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l streams -d 'Connections that carry the bytes: more help on long ways that lose packets' -r
@@ -84,6 +87,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand send" -l as -d 'Account to
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l verify -d 'Show the words of both identities, and go on only when they are those that the other side shows'
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l qr -d 'Show the code as a QR code as well'
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l follow-links -d 'Send what links point to, instead of the links'
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l relay-only -d 'Send all bytes through the relay: the other side learns no address of this machine'
@@ -92,6 +96,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand send" -l json -d 'Print JS
 complete -c fshare -n "__fish_fshare_using_subcommand send" -s q -l quiet -d 'Print only results and errors'
 complete -c fshare -n "__fish_fshare_using_subcommand send" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
 complete -c fshare -n "__fish_fshare_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l from -d 'Sign in, and wait for what this user of our server offers, or anyone; there is no code then' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -s o -l output -d 'Folder to put files in; - for standard output, where it is one file' -r -f -a "(__fish_complete_directories)"
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l relay -d 'Relay to go through: host or host:port (repeatable; the first that answers is taken, in their order) [default: the configuration\'s, else this machine\'s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l proxy -d 'Reach relays by this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT [default: the configuration\'s, else that of HTTPS_PROXY or ALL_PROXY]' -r
@@ -105,6 +110,8 @@ complete -c fshare -n "__fish_fshare_using_subcommand recv" -l as -d 'Account to
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l verify -d 'Show the words of both identities, and take it only when they are those that the other side shows'
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l keep -d 'Go on with the next offer, until Ctrl-C'
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -s y -l yes -d 'Take what is offered without asking'
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l overwrite -d 'Replace files that are there already'
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l rename -d 'Give what comes another name where one is taken: "name (1).ext"'

@@ -325,6 +325,10 @@ fn events() -> Vec<(&'static str, Value)> {
     ];
     let carried = [
         Carried::Code { qr: None, at, code: "7-crystal-window".into(), files: 1, bytes: Some(1) },
+        Carried::Offering { at, transfer: "1f".into(), to: "bob".into(), count: 1, bytes: Some(1) },
+        Carried::Waiting { at, user: "bob".into(), from: some() },
+        Carried::Invited { at, transfer: "1f".into(), from: "alice".into(), count: 1, bytes: Some(1), kind: "files".into() },
+        Carried::Identity { at, contact: "alice@realm".into(), known: true, words: "x".into(), own_words: "x".into(), compare: true },
         Carried::Offered { at, files: 1, bytes: Some(1), names: vec!["x".into()] },
         Carried::Begun { at, from: 1, source: "relay" },
         Carried::Progress { at, bytes: 1, total: Some(1), rate: 1, eta: Some(1), source: "relay", limited: true },

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// What the tour shows of outputs and is the same each time.
-const SHOWN: [&str; 12] = [
+const SHOWN: [&str; 13] = [
     "created standup, sip:standup@127.0.0.1:",
     "people        2/20",
     "CODEC\np1  alice  alice  member  connected  talking  PCMU\np2  bob    bob    member  connected  talking  PCMU\n",
@@ -23,6 +23,7 @@ const SHOWN: [&str; 12] = [
     "heard    620 Hz (-2",
     "1 file, 15 B to send; on the other side:\n  fshare recv 7-crystal-window",
     "received and verified, 1 file, 15 B in 0.",
+    "offered to bob: 1 file or folder, 15 B\nbob@confkit was not known here before\n",
     "share-1: uploaded, 15 B\nshare-1: 1 of 1 have it: sip:bob@127.0.0.1:",
 ];
 

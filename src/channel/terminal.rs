@@ -91,6 +91,8 @@ pub enum TransferEvent {
     NotSignedIn(Refusal),
     /// What the AS offers.
     Services(Result<Box<Services>, Refusal>),
+    /// This user offers us something; [`TransferEvent::Asked`] follows, or that it came to nothing.
+    Offered(UserName),
     /// Something is offered to us: the person is to decide.
     Asked {
         /// What.
@@ -256,6 +258,7 @@ impl TransferTerminal {
                 let known = contact.and_then(|contact| wait.known.get(&contact));
                 let machine = Answerer::new(now, Arc::clone(&self.own), from.clone(), offer, known, self.patience, &mut self.rng);
                 self.task = Task::Answering(Box::new(machine), from.clone());
+                self.events.push_back(TransferEvent::Offered(from.clone()));
                 TAKEN
             }
             (Task::Offering(machine, _), body) => match machine.handle_body(now, from, body) {

@@ -5,6 +5,7 @@
 //! | `relay.rs` | a connection to a relay | no |
 //! | `proxy.rs` | a proxy before it | no |
 //! | `seat.rs` | entering a channel, joining with data connections | no |
+//! | `identities.rs` | the files of the own identities, and of those that are known | no |
 //! | `rendezvous.rs` | a channel that was agreed on with another user, until it is entered | no |
 //! | `sealed.rs` | letters under the seal of the two ends | yes |
 //! | `outlet.rs`, `inlet.rs` | chunks out and in | no |
@@ -15,6 +16,7 @@
 
 mod direct;
 mod fault;
+mod identities;
 mod inlet;
 mod outlet;
 mod proxy;
@@ -30,11 +32,12 @@ mod tests;
 
 pub use direct::{Tried, Unreached, Ways};
 pub use fault::ChannelError;
+pub use identities::{Identities, IdentityError};
 pub use inlet::InletError;
 pub use outlet::{OutletError, Sent};
 pub use proxy::{Proxies, ProxyError, ProxyUrl, ProxyUrlError};
 pub use recv::{Decide, Receiving, RecvEvent, Way, receive};
 pub use relay::{Connection, RelayError, Relays};
-pub use rendezvous::{Rendezvous, apply, grant};
+pub use rendezvous::{Rendezvous, Vouch, apply, grant};
 pub use sealed::SealedError;
 pub use send::{Progress, Secret, SendEvent, Sending, send};

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    pin::Pin,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -12,7 +13,13 @@ use super::{
 };
 use crate::channel::{
     agreement::Agreed,
-    wire::{Message, answer::Allocated, request::Apply, transfer::Grant},
+    wire::{
+        Message,
+        answer::Allocated,
+        proof::Challenge,
+        request::{Apply, Ticket},
+        transfer::Grant,
+    },
 };
 
 /// See the [module](self). It is good for one attempt: what breaks then is gone on with at the place of the resume secret.
@@ -58,16 +65,37 @@ impl fmt::Debug for Rendezvous {
     }
 }
 
+/// Gets tickets of an account's server for the relay.
+pub trait Vouch: fmt::Debug + Send + Sync {
+    /// A ticket that is good on the connection with this challenge ([`ticket_action`](crate::channel::wire::request::ticket_action)); none where
+    /// there is none to be had.
+    fn ticket(&self, challenge: Challenge) -> Pin<Box<dyn Future<Output = Option<Ticket>> + Send + '_>>;
+}
+
 /// Applies for a channel (step 2), and gives what the relay said (step 3) with the connection that holds it.
 ///
 /// # Errors
 /// The relay cannot be reached, or refuses.
-pub async fn apply(relays: &Relays, patience: Duration, apply: &Apply) -> Result<(Connection, Allocated), RelayError> {
+pub async fn apply(
+    relays: &Relays,
+    patience: Duration,
+    account: Option<&dyn Vouch>,
+    apply: Apply,
+) -> Result<(Connection, Allocated), RelayError> {
     let mut control = Connection::open(relays, patience).await?;
-    control.tell(&Message::Apply(apply.clone()));
+    let ticket = ticket(&control, account).await;
+    control.tell(&Message::Apply(Apply { ticket, ..apply }));
     match control.next().await? {
         Message::Allocated(allocated) => Ok((control, allocated)),
         other => Err(RelayError::unexpected(&other)),
+    }
+}
+
+/// A ticket for a connection, where there is an account that gives one.
+pub(super) async fn ticket(control: &Connection, account: Option<&dyn Vouch>) -> Option<Ticket> {
+    match account {
+        Some(account) => account.ticket(*control.challenge()).await,
+        None => None,
     }
 }
 

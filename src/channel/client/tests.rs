@@ -48,6 +48,7 @@ async fn who_thinks_for_longer_than_a_terminal_may_be_silent_is_not_taken_for_go
         relays: relays.clone(),
         patience,
         secret: Secret::Drawn { words: 2 },
+        account: None,
         streams: 1,
         rate: None,
         ways: Ways::Any,

@@ -56,7 +56,7 @@ use crate::{
     account::{Backoff, network},
     channel::{
         ChannelNumber, Nameplate, Peer, Place,
-        wire::{Frame, FrameError, Message, Reason, RefusalCode, Refused, request::Apply},
+        wire::{Frame, FrameError, Message, Reason, RefusalCode, Refused, proof::Challenge, request::Apply},
     },
 };
 
@@ -298,6 +298,11 @@ impl Relay {
     /// Counters of each applicant of late.
     pub fn holders(&self) -> impl Iterator<Item = (&Holder, &HolderNumbers)> {
         self.holders.numbers()
+    }
+
+    /// What proofs and tickets on a connection are made over.
+    pub fn challenge(&self, id: ConnectionId) -> Option<Challenge> {
+        self.connections.get(&id).map(|connection| connection.challenge)
     }
 
     /// How much it holds.

@@ -107,7 +107,9 @@ impl Actor {
             Input::Connected { stream, from } => self.connected(stream, from),
             Input::Frame { id, frame } => {
                 if let Some(apply) = self.relay.handle_frame(now, id, frame) {
-                    let applicant = apply.ticket.as_ref().map_or(Applicant::Anonymous, |ticket| self.admit.applicant(&ticket.0));
+                    let challenge = self.relay.challenge(id).unwrap_or_default();
+                    let applicant =
+                        apply.ticket.as_ref().map_or(Applicant::Anonymous, |ticket| self.admit.applicant(&ticket.0, &challenge));
                     self.relay.handle_apply(now, id, applicant, &apply);
                 }
                 if self.relay.is_read(id) {

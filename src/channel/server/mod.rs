@@ -36,7 +36,10 @@ use self::{
     actor::{Actor, INPUTS, Input},
     memory::Budget,
 };
-use super::relay::{Applicant, Numbers, Relay, Settings, Standing};
+use super::{
+    relay::{Applicant, Numbers, Relay, Settings, Standing},
+    wire::proof::Challenge,
+};
 use crate::clock;
 
 /// Connections that wait to be accepted.
@@ -46,8 +49,8 @@ const BREATH: Duration = Duration::from_millis(100);
 
 /// Who a ticket is from. `daemon` ties it to the accounts.
 pub trait Admit: Send + Sync + fmt::Debug {
-    /// The applicant that a ticket names.
-    fn applicant(&self, ticket: &str) -> Applicant;
+    /// The applicant that a ticket names, which has to be for a connection with this challenge ([`ticket_action`](super::wire::request::ticket_action)).
+    fn applicant(&self, ticket: &str, challenge: &Challenge) -> Applicant;
 }
 
 /// No ticket is good.
@@ -55,7 +58,7 @@ pub trait Admit: Send + Sync + fmt::Debug {
 pub struct NoTickets;
 
 impl Admit for NoTickets {
-    fn applicant(&self, _ticket: &str) -> Applicant {
+    fn applicant(&self, _ticket: &str, _challenge: &Challenge) -> Applicant {
         Applicant::Unverified("this relay knows no accounts".to_owned())
     }
 }

@@ -1,9 +1,12 @@
 //! What terminals ask of the relay, in JSON. Members that are not known are ignored, so that later versions may add some.
 
+use std::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     Proof, Role,
+    proof::Challenge,
     refusal::{Reason, cut},
 };
 use crate::channel::{ChannelNumber, Nameplate, Peer, Place};
@@ -37,6 +40,15 @@ pub struct Apply {
     /// Whether a nameplate is wanted, and which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nameplate: Option<Wanted>,
+}
+
+/// The action of the ticket that a terminal applies with: it is good on the connection with this challenge, and on no other.
+pub fn ticket_action(challenge: &Challenge) -> String {
+    challenge.iter().fold(String::from("apply:"), |mut action, byte| {
+        // Writing to a String does not fail.
+        let _ = write!(action, "{byte:02x}");
+        action
+    })
 }
 
 /// A credential as it is sent; not shown in Debug.

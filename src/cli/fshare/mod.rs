@@ -69,6 +69,10 @@ pub const NOTES: manual::Notes = manual::Notes {
             "Where the server is and who we are: the keys server, user, credentials, ca, timeout, keep_transfers.",
         ),
         (
+            "~/.config/confkit/identities, ~/.config/confkit/known-identities",
+            "Who we are to other users, a key for each account (0600), made on first use; and who they are. A contact whose identity has changed is refused until its line is taken out of known-identities.",
+        ),
+        (
             "~/.local/state/confkit/transfers",
             "What is kept of uploads and downloads, so that fshare resume can go on with them. What nobody went on with for keep_transfers (30 days) is removed by the next fshare share, get, status or resume, with its partial files: at most 16 of them at once, and none that is running.",
         ),

@@ -52,15 +52,16 @@ pub(super) struct Application {
 }
 
 impl Application {
-    /// Opens its listeners and starts it with what the store has.
-    pub(super) async fn start(ground: &Ground<'_>) -> Result<Self, DaemonError> {
+    /// Opens its listeners and starts it with what the store has. `relay` is where terminals find the relay of this process.
+    pub(super) async fn start(ground: &Ground<'_>, relay: Option<String>) -> Result<Self, DaemonError> {
         let Ground { config, accounts, certificates, urls, .. } = ground;
         let (transports, arrivals) = open(ground, Role::As, true).await?;
         let listening = listening(&transports);
         let store = accounts.store();
         let stored = server::load(store.as_ref()).await?;
         let ca = certificates.told_authority(config).map(str::to_owned);
-        let services: Vec<(String, String)> = urls.iter().take(1).map(|url| ("http".to_owned(), url.clone())).collect();
+        let services: Vec<(String, String)> =
+            urls.iter().take(1).map(|url| ("http".to_owned(), url.clone())).chain(relay.map(|relay| ("relay".to_owned(), relay))).collect();
         let auth = &config.auth;
         let settings = ServerConfig {
             ours: ours(config, &listening),

@@ -66,13 +66,15 @@ pub(super) struct Roles {
     relay: Option<Relay>,
 }
 
-/// Starts the roles of the configuration: media and file server first, so that the application server finds them.
+/// Starts the roles of the configuration: media and file server first, so that the application server finds them, and the
+/// relay, so that it can say where that is.
 pub(super) async fn start(ground: Ground<'_>) -> Result<Roles, DaemonError> {
     let has = |role| ground.config.roles.has(role);
     let media = if has(Role::Ms) { Some(Media::start(&ground, !has(Role::As)).await?) } else { None };
     let files = if has(Role::Fs) { Some(Files::start(&ground, !has(Role::As)).await?) } else { None };
-    let application = if has(Role::As) { Some(Application::start(&ground).await?) } else { None };
     let relay = if has(Role::Relay) { Some(Relay::start(&ground)?) } else { None };
+    let told = relay.as_ref().and_then(Relay::told);
+    let application = if has(Role::As) { Some(Application::start(&ground, told).await?) } else { None };
     Ok(Roles { application, media, files, relay })
 }
 

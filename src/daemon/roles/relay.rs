@@ -26,6 +26,8 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(super) struct Relay {
     running: Running,
     addresses: Vec<std::net::SocketAddr>,
+    /// Where terminals are told that it is.
+    told: Option<String>,
 }
 
 impl Relay {
@@ -34,10 +36,11 @@ impl Relay {
         let config = ground.config;
         let bound = bind(config)?;
         let addresses = bound.addresses();
-        let told = match config.relay.advertise.as_slice() {
+        let told: Vec<String> = match config.relay.advertise.as_slice() {
             [] => addresses.iter().map(|address| reachable(*address).to_string()).collect(),
             named => named.iter().map(ToString::to_string).collect(),
         };
+        let first = told.first().cloned();
         let settings = Settings { limits: limits(&config.relay), anonymous: config.relay.anonymous, addresses: told };
         let admit: Arc<dyn Admit> = match config.relay.ticket_key {
             Some(key) => Arc::new(Tickets::Elsewhere(key)),
@@ -45,7 +48,12 @@ impl Relay {
             None => Arc::new(NoTickets),
         };
         let running = Running::start(bound, settings, config.relay.memory.get(), admit);
-        Ok(Self { running, addresses })
+        Ok(Self { running, addresses, told: first })
+    }
+
+    /// Where terminals are told that it is, `host:port` or `host`.
+    pub(super) fn told(&self) -> Option<String> {
+        self.told.clone()
     }
 
     /// Where it listens.

@@ -62,6 +62,7 @@ async fn a_direct_connection_that_breaks_ends_the_attempt_at_both_ends_as_one_to
         relays: relays.clone(),
         patience,
         secret: Secret::Drawn { words: 2 },
+        account: None,
         streams: 1,
         rate: None,
         ways: Ways::Any,

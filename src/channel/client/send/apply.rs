@@ -10,6 +10,7 @@ use crate::{
             direct::Opening,
             fault::ChannelError,
             relay::{Connection, RelayError},
+            rendezvous,
         },
         keys::{ContentKey, ResumeSecret},
         wire::{
@@ -35,7 +36,8 @@ impl Terminal<'_> {
                 Some(Wanted::Any(true)) if !control.is_preferred() => Some(Wanted::This(Nameplate::by_lot(&mut self.rng))),
                 asked => asked,
             };
-            control.tell(&Message::Apply(Apply { ticket: None, peer: None, kind, receivers: 1, nameplate }));
+            let ticket = rendezvous::ticket(control, self.sending.account.as_deref()).await;
+            control.tell(&Message::Apply(Apply { ticket, peer: None, kind, receivers: 1, nameplate }));
             let why = match control.next().await {
                 Ok(Message::Allocated(allocated)) => return Ok(allocated),
                 Ok(other) => return Err(RelayError::unexpected(&other).into()),

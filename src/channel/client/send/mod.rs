@@ -34,7 +34,7 @@ use super::{
     fault::ChannelError,
     outlet::Sent,
     relay::{Connection, Relays},
-    rendezvous::Rendezvous,
+    rendezvous::{Rendezvous, Vouch},
 };
 use crate::{
     channel::{
@@ -63,6 +63,8 @@ pub struct Sending {
     pub patience: Duration,
     /// The code.
     pub secret: Secret,
+    /// Who we are to the relay, where it wants to know.
+    pub account: Option<Arc<dyn Vouch>>,
     /// Data connections, from 1 to 16.
     pub streams: u8,
     /// Most bytes a second.

@@ -4,13 +4,20 @@
 //! |---|---|
 //! | `send.rs`, `recv.rs` | a verb each |
 //! | `words.rs` | the words of a code, for shells |
+//! | `to.rs`, `from.rs` | the same between two users of a server: until they have agreed on a channel |
+//! | `signed.rs` | an account that is signed in for that |
+//! | `ending.rs` | why they have not agreed |
 //! | `show.rs` | bars, and the events of `--json` |
 //! | `failure.rs` | exit codes |
 
+mod ending;
 pub mod failure;
+pub mod from;
 pub mod recv;
 pub mod send;
 pub mod show;
+pub mod signed;
+pub mod to;
 pub mod words;
 
 use crate::{
@@ -80,6 +87,14 @@ impl RelayFlag {
     /// # Errors
     /// A proxy that is none.
     pub fn relays(&self, context: &Context) -> Result<Relays, Failure> {
+        self.relays_or(None, context)
+    }
+
+    /// The same; where none is named, the one that a server tells.
+    ///
+    /// # Errors
+    /// A proxy that is none.
+    pub fn relays_or(&self, told: Option<String>, context: &Context) -> Result<Relays, Failure> {
         let given = match &self.proxy {
             Some(GivenProxy(given)) => Some(given.clone().map_err(|error| Failure::usage(format!("--proxy: {error}")))?),
             None => context.settings.config.proxy.clone(),
@@ -92,14 +107,16 @@ impl RelayFlag {
             }
             None => Proxies::of_environment(&variables),
         };
-        Ok(Relays::from(self.names(context)).by(proxies))
+        let mut names = self.names(context);
+        if names.is_empty() {
+            names.push(told.unwrap_or_else(|| DEFAULT_RELAY.to_owned()));
+        }
+        Ok(Relays::from(names).by(proxies))
     }
 
+    /// Those that the flag or the configuration names.
     fn names(&self, context: &Context) -> Vec<String> {
         let named = if self.relays.is_empty() { &context.settings.config.relays } else { &self.relays };
-        if named.is_empty() {
-            return vec![DEFAULT_RELAY.to_owned()];
-        }
         named.iter().map(with_port).collect()
     }
 }

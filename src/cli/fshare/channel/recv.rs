@@ -3,13 +3,15 @@
 use std::{
     io::{self, Write},
     path::PathBuf,
+    str::FromStr,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use tokio::{sync::mpsc, sync::watch, time::interval};
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    RelayFlag, WayFlags, failure,
+    RelayFlag, WayFlags, failure, from,
     show::{Bar, Carried, REDRAW},
 };
 use crate::{
@@ -28,6 +30,7 @@ use crate::{
         output::{Output, safe_line},
         secret,
         settings::Context,
+        values::Callee,
     },
     clock,
     transfer::{Manifest, Sink, SinkOptions, sink::SinkState},
@@ -38,7 +41,26 @@ pub const EXAMPLES: &str = "Examples:\n  \
     fshare recv 7-crystal-window\n  \
     fshare recv 7-crystal-window --output received --rename --yes\n  \
     fshare recv 7-crystal-window --output - | tar x\n  \
+    fshare recv --from alice                     what alice sends by fshare send --to\n  \
+    fshare recv --from anyone --keep --yes --output inbox --rename\n  \
     fshare recv                                  asks for the code";
+
+/// Whose offers are taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum From {
+    /// Of every user of the server.
+    Anyone,
+    /// Of this one.
+    User(Callee),
+}
+
+impl FromStr for From {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "anyone" { Ok(Self::Anyone) } else { text.parse().map(Self::User) }
+    }
+}
 
 /// What to receive.
 #[derive(Debug, Clone, clap::Args)]
@@ -46,6 +68,18 @@ pub struct Args {
     /// The code that the sender shows; asked for without it
     #[arg(value_name = "CODE")]
     pub code: Option<Code>,
+
+    /// Sign in, and wait for what this user of our server offers, or anyone; there is no code then
+    #[arg(long, value_name = "WHO", conflicts_with_all = ["code", "wait"])]
+    pub from: Option<From>,
+
+    /// Show the words of both identities, and take it only when they are those that the other side shows
+    #[arg(long, requires = "from")]
+    pub verify: bool,
+
+    /// Go on with the next offer, until Ctrl-C
+    #[arg(long, requires = "from")]
+    pub keep: bool,
 
     /// Folder to put files in; - for standard output, where it is one file
     #[arg(short, long, value_name = "DIR", default_value = ".", value_hint = clap::ValueHint::DirPath)]
@@ -77,6 +111,9 @@ pub struct Args {
 /// # Errors
 /// With the exit code that says why.
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    if let Some(from) = &args.from {
+        return from::run(args, from, context).await;
+    }
     let code = match &args.code {
         Some(code) => code.clone(),
         None => secret::ask_code(&context.output, &context.leaving).await?,
@@ -87,14 +124,22 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         by: Way::Password { password: Password::of_code(&code), wait: args.wait },
         ways: args.ways.ways(),
     };
+    take(&receiving, args, args.yes, context, &context.leaving).await
+}
+
+/// Receives, and shows how it goes. `agreed`: nobody is asked any more.
+///
+/// # Errors
+/// With the exit code that says why.
+pub async fn take(receiving: &Receiving, args: &Args, agreed: bool, context: &Context, stop: &CancellationToken) -> Result<(), Failure> {
     let (give, mut events) = mpsc::channel(16);
-    let mut deciding = Deciding { args, context, chosen: Chosen::default(), failure: None };
+    let mut deciding = Deciding { args, agreed, context, chosen: Chosen::default(), failure: None };
     let chosen = deciding.chosen.clone();
     let output = &context.output;
     let (mut bar, mut began, mut source) = (None::<Bar>, clock::now(), letter::Way::Relay);
     let mut redraw = interval(REDRAW);
     let ended = {
-        let mut received = std::pin::pin!(client::receive(&receiving, &mut deciding, &give, &context.leaving));
+        let mut received = std::pin::pin!(client::receive(receiving, &mut deciding, &give, stop));
         loop {
             tokio::select! {
                 ended = &mut received => break ended,
@@ -212,6 +257,7 @@ impl Write for Text {
 
 struct Deciding<'a> {
     args: &'a Args,
+    agreed: bool,
     context: &'a Context,
     chosen: Chosen,
     /// Why we said no.
@@ -241,7 +287,7 @@ impl Deciding<'_> {
             let told = output.event(&Carried::Offered { at: at(), files, bytes: offer.bytes, names });
             told.map_err(|failure| ("the receiver is gone".to_owned(), failure))?;
         }
-        if !quiet && !self.args.yes {
+        if !quiet && !self.agreed {
             self.consent(output).await?;
         }
         let sink = match &text {

@@ -1,25 +1,32 @@
 //! `fshare send`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use qrcode::{QrCode, render::unicode::Dense1x2};
 use tokio::{sync::mpsc, time::interval};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     RelayFlag, WayFlags, failure,
     show::{Bar, Carried, REDRAW},
+    signed, to,
 };
 use crate::{
     channel::{
         Code,
         client::{self, ChannelError, Progress, Secret, SendEvent, Sending},
         code::WORDS,
-        wire::letter::{Content, Way},
+        wire::{
+            letter::{Content, Way},
+            transfer::Applies,
+        },
     },
     cli::{
         ExitCode, Failure,
         fshare::{share, show::at},
         settings::Context,
+        values::Callee,
     },
     clock,
     config::Bandwidth,
@@ -31,6 +38,7 @@ pub const EXAMPLES: &str = "Examples:\n  \
     fshare send slides.pdf photos/\n  \
     fshare send --text 'the meeting is at ten'\n  \
     tar c src | fshare send - --name src.tar\n  \
+    fshare send --to bob minutes.pdf             bob, of the same server, runs: fshare recv --from alice\n  \
     fshare send backup.img --limit 20MiB/s --relay relay.example";
 
 /// What to send.
@@ -43,6 +51,18 @@ pub struct Args {
     /// Send this text; it is shown on the other side, and not kept
     #[arg(long, value_name = "TEXT", conflicts_with = "paths")]
     pub text: Option<String>,
+
+    /// Offer it to this user of our server, who has to be signed in by fshare recv --from; there is no code then
+    #[arg(long, value_name = "URI", conflicts_with_all = ["code", "words"])]
+    pub to: Option<Callee>,
+
+    /// Who applies to the relay for the channel
+    #[arg(long, value_name = "WHO", requires = "to", default_value = "receiver", value_parser = applies())]
+    pub applies: Applies,
+
+    /// Show the words of both identities, and go on only when they are those that the other side shows
+    #[arg(long, requires = "to")]
+    pub verify: bool,
 
     /// Use this code, such as 7-crystal-window, instead of one that is drawn
     #[arg(long, value_name = "CODE", conflicts_with = "words")]
@@ -90,31 +110,64 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         Some(text) => (of_text(text)?, Content::Text),
         None => (share::source(&args.paths, &args.name, args.follow_links, &context.output).await?, Content::Files),
     };
-    let manifest = source.manifest().clone();
-    let (files, total) = (manifest.files().len() as u64, manifest.total());
     // What comes from a pipe is to arrive in order.
-    let streams = if total.is_none() { 1 } else { args.streams };
+    let streams = if source.manifest().total().is_none() { 1 } else { args.streams };
     let secret = match &args.code {
         Some(code) => Secret::Chosen(code.clone()),
         None => Secret::Drawn { words: usize::from(args.words) },
     };
-    let sending = Sending {
+    let mut sending = Sending {
         source,
         content,
         relays: args.relay.relays(context)?,
         patience: context.settings.config.timeout.get(),
         secret,
+        account: None,
         streams,
         rate: args.limit.and_then(Bandwidth::get),
         ways: args.ways.ways(),
     };
+    if let Some(to) = &args.to {
+        return to::run(args, to, sending, context).await;
+    }
+    let mut ended = carry(args, &sending, context, &context.leaving).await?;
+    if let Err(ChannelError::Relay(refused)) = &ended
+        && signed::is_unknown(refused)
+        && context.settings.config.user.is_some()
+    {
+        sending.account = Some(Arc::new(signed::Account::new(context).await?));
+        ended = carry(args, &sending, context, &context.leaving).await?;
+    }
+    concluded(ended)
+}
+
+/// What it means how it ended.
+pub fn concluded(ended: Result<(), ChannelError>) -> Result<(), Failure> {
+    ended.map_err(|error| match error {
+        ChannelError::Stopped => Failure::silent(ExitCode::Interrupted),
+        error => failure::of("failed to send", &error),
+    })
+}
+
+/// Sends, and shows how it goes; the inner result is that of the transfer.
+///
+/// # Errors
+/// Standard output cannot be written to.
+pub async fn carry(
+    args: &Args,
+    sending: &Sending,
+    context: &Context,
+    stop: &CancellationToken,
+) -> Result<Result<(), ChannelError>, Failure> {
+    let manifest = sending.source.manifest();
+    let (files, total) = (manifest.files().len() as u64, manifest.total());
     let (give, mut events) = mpsc::channel(16);
     let progress = Progress::default();
     let what = manifest.entries().first().map_or_else(String::new, |entry| entry.path.as_str().to_owned());
     let output = &context.output;
     let (mut bar, mut began, mut limited, mut source) = (None::<Bar>, clock::now(), false, Way::Relay);
     let mut redraw = interval(REDRAW);
-    let mut sent = std::pin::pin!(client::send(&sending, &give, &progress, &context.leaving));
+    let mut sent = std::pin::pin!(client::send(sending, &give, &progress, stop));
     let ended = loop {
         tokio::select! {
             ended = &mut sent => break ended,
@@ -138,14 +191,19 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         }
     };
     drop(bar);
-    match ended {
-        Ok(sent) => {
-            let seconds = clock::now().saturating_duration_since(began).as_secs_f64();
-            output.event(&Carried::Sent { at: at(), bytes: sent.end, files, seconds, source: source.as_str() })
-        }
-        Err(ChannelError::Stopped) => Err(Failure::silent(ExitCode::Interrupted)),
-        Err(error) => Err(failure::of("failed to send", &error)),
-    }
+    let sent = match ended {
+        Ok(sent) => sent,
+        Err(error) => return Ok(Err(error)),
+    };
+    let seconds = clock::now().saturating_duration_since(began).as_secs_f64();
+    output.event(&Carried::Sent { at: at(), bytes: sent.end, files, seconds, source: source.as_str() })?;
+    Ok(Ok(()))
+}
+
+/// Which side applies; shells complete it.
+fn applies() -> impl TypedValueParser<Value = Applies> {
+    PossibleValuesParser::new([Applies::Receiver, Applies::Sender].map(Applies::as_str))
+        .try_map(|text| Applies::from_word(&text).ok_or("expected receiver or sender"))
 }
 
 fn of_text(text: &str) -> Result<Source, Failure> {

@@ -34,6 +34,59 @@ pub enum Carried {
         #[serde(skip)]
         qr: Option<String>,
     },
+    /// It is offered to another user, who is waited for.
+    Offering {
+        /// When.
+        at: Timestamp,
+        /// The transfer.
+        transfer: String,
+        /// To whom.
+        to: String,
+        /// Files and folders.
+        count: u32,
+        /// Bytes, where known.
+        bytes: Option<u64>,
+    },
+    /// Offers of other users are waited for.
+    Waiting {
+        /// When.
+        at: Timestamp,
+        /// As whom.
+        user: String,
+        /// Of whom; of anybody where there is none.
+        from: Option<String>,
+    },
+    /// Another user offers us something.
+    Invited {
+        /// When.
+        at: Timestamp,
+        /// The transfer.
+        transfer: String,
+        /// Who.
+        from: String,
+        /// Files and folders.
+        count: u32,
+        /// Bytes, where known.
+        bytes: Option<u64>,
+        /// What it is, in a word.
+        kind: String,
+    },
+    /// Who the other side is.
+    Identity {
+        /// When.
+        at: Timestamp,
+        /// The contact, `USER@REALM`.
+        contact: String,
+        /// Whether its identity is the one that was known before.
+        known: bool,
+        /// The words of its identity.
+        words: String,
+        /// The words of ours.
+        own_words: String,
+        /// People are to compare them.
+        #[serde(skip)]
+        compare: bool,
+    },
     /// This is offered to us.
     Offered {
         /// When.
@@ -114,6 +167,23 @@ impl Report for Carried {
                 page.line([Text::from("  fshare recv "), Text::strong(code)]);
                 page.lines(qr.as_deref().unwrap_or_default())
             }
+            Self::Offering { to, bytes, count, .. } => page.line([Text::from(format!("offered to {to}: {}", pieces(*count, *bytes)))]),
+            Self::Waiting { user, from, .. } => {
+                let whom = from.as_ref().map_or_else(|| "anybody's".to_owned(), |from| format!("{from}'s"));
+                page.line([Text::from(format!("signed in as {user}, waiting for {whom} files"))])
+            }
+            Self::Invited { from, count, bytes, kind, .. } => {
+                let what = if kind == "text" { "a text".to_owned() } else { pieces(*count, *bytes) };
+                page.line([Text::strong(from), Text::from(format!(" offers {what}"))])
+            }
+            Self::Identity { known: true, compare: false, .. } => page,
+            Self::Identity { contact, known, words, own_words, .. } => {
+                if !known {
+                    page.line([Text::from(format!("{contact} was not known here before"))]);
+                }
+                page.line([Text::from("  its words: "), Text::strong(words)]);
+                page.line([Text::from("  our words: "), Text::strong(own_words)])
+            }
             Self::Offered { files, bytes, names, .. } => {
                 let what = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
                 let more = if names.len() > 3 { ", …" } else { "" };
@@ -144,6 +214,12 @@ impl Report for Carried {
 /// How a way is called in a sentence.
 fn by(source: &str) -> &'static str {
     if source == Way::Direct.as_str() { "directly" } else { "by relay" }
+}
+
+/// `3 files and folders, 1.2 MiB`.
+fn pieces(count: u32, bytes: Option<u64>) -> String {
+    let count = if count == 1 { "1 file or folder".to_owned() } else { format!("{count} files and folders") };
+    bytes.map_or(count.clone(), |bytes| format!("{count}, {}", human(bytes)))
 }
 
 /// `3 files, 1.2 MiB`.

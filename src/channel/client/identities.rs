@@ -1,0 +1,269 @@
+//! The files of identities: the own ones, and those of contacts. Its functions block: call them from blocking threads, or before anything goes on.
+//!
+//! | file in the client's folder | what |
+//! |---|---|
+//! | `identities/USER.key` | the own identity of an account: 32 bytes in base64url, made on first use |
+//! | `known-identities` | the pinned identities of contacts ([`Known`]) |
+//!
+//! Both have mode 0600; an own identity that others may read is refused.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, ErrorKind, Read as _, Write as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    process,
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
+
+use crate::{
+    account::{PublicKey, SIGNING_KEY_LEN, SigningKey},
+    channel::identity::{Contact, Known, KnownError, MAX_CONTACT, MAX_KNOWN, Own, Standing},
+    clock,
+    id::UserName,
+};
+
+/// Longest file of known identities, in bytes: as many as it may hold, and as much again of remarks.
+pub const MAX_KNOWN_FILE: u64 = (2 * MAX_KNOWN * (MAX_CONTACT + 64)) as u64;
+/// Longest file of an own identity, in bytes.
+const MAX_OWN_FILE: u64 = 256;
+
+/// Why there is no identity, or none is known. Ours, or of whoever changed the files.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// The disk.
+    #[error("cannot access {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Others may read an own identity.
+    #[error("the identity {} can be read by others (mode {mode:03o}): chmod 600 {}", path.display(), path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// What is there is no identity. It is not replaced: contacts know it.
+    #[error("{} holds no identity: put it back, or remove it to have a new one made, which contacts have to be told of", .0.display())]
+    NoKey(PathBuf),
+    /// The file of known identities cannot be used.
+    #[error("{}: {why}", path.display())]
+    Known {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: KnownError,
+    },
+    /// It is too long.
+    #[error("{} is longer than {MAX_KNOWN_FILE} bytes", .0.display())]
+    TooLong(PathBuf),
+}
+
+/// The identities in a client's folder.
+#[derive(Debug, Clone)]
+pub struct Identities {
+    folder: PathBuf,
+}
+
+impl Identities {
+    /// Those in a folder, which is made when the first is.
+    pub fn new(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// The file of known identities.
+    pub fn known_file(&self) -> PathBuf {
+        self.folder.join("known-identities")
+    }
+
+    /// The own identity of an account; the first time, a new one.
+    ///
+    /// # Errors
+    /// It cannot be read, or cannot be made; it is none, or others may read it.
+    pub fn own(&self, user: &UserName) -> Result<Own, IdentityError> {
+        let folder = self.folder.join("identities");
+        let path = folder.join(format!("{user}.key"));
+        let text = match read_private(&path) {
+            Err(IdentityError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
+                make_folder(&folder)?;
+                let seed = Zeroizing::new(clock::seed());
+                let text = Zeroizing::new(format!("{}\n", URL_SAFE_NO_PAD.encode(seed.as_slice())));
+                // Two may begin at once: the first one's holds for both.
+                place_new(&path, text.as_bytes())?;
+                read_private(&path)?
+            }
+            read => read?,
+        };
+        let mut seed = Zeroizing::new([0; SIGNING_KEY_LEN]);
+        let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text.trim()).unwrap_or_default());
+        if bytes.len() != SIGNING_KEY_LEN {
+            return Err(IdentityError::NoKey(path));
+        }
+        seed.copy_from_slice(&bytes);
+        Ok(Own { user: user.clone(), key: SigningKey::from_seed(&seed) })
+    }
+
+    /// The identities of contacts.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has a line that is none.
+    pub fn known(&self) -> Result<Known, IdentityError> {
+        let path = self.known_file();
+        let mut text = String::new();
+        match File::open(&path).and_then(|file| file.take(MAX_KNOWN_FILE + 1).read_to_string(&mut text)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Known::default()),
+            read => read.map_err(at(&path))?,
+        };
+        if text.len() as u64 > MAX_KNOWN_FILE {
+            return Err(IdentityError::TooLong(path));
+        }
+        Known::parse(&text).map_err(|why| IdentityError::Known { path, why })
+    }
+
+    /// Pins the identity of a contact that has none yet, and says how it stands to what was known.
+    ///
+    /// # Errors
+    /// As [`Identities::known`]; or the file cannot be written.
+    pub fn pin(&self, contact: Contact, key: PublicKey) -> Result<Standing, IdentityError> {
+        make_folder(&self.folder)?;
+        let lock = self.folder.join(".known-identities.lock");
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock).and_then(|file| {
+            file.lock()?;
+            Ok(file)
+        });
+        // Held until it is dropped.
+        let _lock = lock.map_err(at(&self.folder))?;
+        let path = self.known_file();
+        let mut known = self.known()?;
+        let standing = known.pin(contact, key).map_err(|why| IdentityError::Known { path: path.clone(), why })?;
+        if standing == Standing::New {
+            let new = beside(&path);
+            write_new(&new, known.to_text().as_bytes())?;
+            fs::rename(&new, &path).and_then(|()| sync(&self.folder)).map_err(at(&path))?;
+        }
+        Ok(standing)
+    }
+}
+
+fn at(path: &Path) -> impl Fn(io::Error) -> IdentityError {
+    let path = path.to_owned();
+    move |source| IdentityError::Io { path: path.clone(), source }
+}
+
+fn make_folder(path: &Path) -> Result<(), IdentityError> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(at(path))
+}
+
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+fn read_private(path: &Path) -> Result<Zeroizing<String>, IdentityError> {
+    let file = File::open(path).map_err(at(path))?;
+    let mode = file.metadata().map_err(at(path))?.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(IdentityError::Exposed { path: path.to_owned(), mode });
+    }
+    let mut text = Zeroizing::new(String::new());
+    match file.take(MAX_OWN_FILE).read_to_string(&mut text) {
+        Err(error) if error.kind() == ErrorKind::InvalidData => Err(IdentityError::NoKey(path.to_owned())),
+        read => read.map(|_| text).map_err(at(path)),
+    }
+}
+
+/// A name of this process's own beside a file.
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    path.with_file_name(format!(".{name}.{}", process::id()))
+}
+
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), IdentityError> {
+    // What a process of the same number left that was killed.
+    let _ = fs::remove_file(path);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(at(path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(at(path))
+}
+
+/// Puts a whole file where there is none; one that is there stays.
+fn place_new(path: &Path, bytes: &[u8]) -> Result<(), IdentityError> {
+    let new = beside(path);
+    write_new(&new, bytes)?;
+    let placed = fs::hard_link(&new, path);
+    let _ = fs::remove_file(&new);
+    match placed {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(at(path)(error)),
+        _ => path.parent().map_or(Ok(()), sync).map_err(at(path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn user(name: &str) -> UserName {
+        name.parse().expect("a name")
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("there").permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn an_account_keeps_the_identity_that_was_made_on_first_use_and_each_has_its_own() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let identities = Identities::new(&folder.path().join("confkit"));
+        let alice = identities.own(&user("alice")).expect("an identity").key.public();
+        assert_eq!(identities.own(&user("alice")).expect("an identity").key.public(), alice);
+        assert_ne!(identities.own(&user("bob")).expect("an identity").key.public(), alice);
+        let path = folder.path().join("confkit/identities/alice.key");
+        assert_eq!((mode(&path), mode(path.parent().expect("a folder"))), (0o600, 0o700));
+        assert_eq!(fs::read_dir(path.parent().expect("a folder")).expect("read").count(), 2, "nothing else is left");
+    }
+
+    #[test]
+    fn an_identity_that_others_may_read_or_that_is_none_is_refused_and_not_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let identities = Identities::new(folder.path());
+        identities.own(&user("alice")).expect("an identity");
+        let path = folder.path().join("identities/alice.key");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("mode");
+        let error = identities.own(&user("alice")).expect_err("exposed");
+        assert!(error.to_string().contains("chmod 600"), "{error}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("mode");
+        for odd in [&b"short\n"[..], b"", b"\xff\xfe", &[b'A'; 1000]] {
+            fs::write(&path, odd).expect("written");
+            assert!(matches!(identities.own(&user("alice")), Err(IdentityError::NoKey(_))));
+            assert_eq!(fs::read(&path).expect("there"), odd);
+        }
+    }
+
+    #[test]
+    fn a_contact_is_pinned_once_by_however_many_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let identities = Identities::new(folder.path());
+        let key = |seed: u8| SigningKey::from_seed(&[seed; 32]).public();
+        std::thread::scope(|scope| {
+            for at in 0..8_u8 {
+                let identities = identities.clone();
+                scope.spawn(move || identities.pin(format!("u{at}@realm").parse().expect("a contact"), key(at)).expect("pinned"));
+            }
+        });
+        let known = identities.known().expect("known");
+        assert!((0..8_u8).all(|at| known.get(&format!("u{at}@realm").parse().expect("a contact")) == Some(key(at))));
+        let again = identities.pin("u1@realm".parse().expect("a contact"), key(9)).expect("looked at");
+        assert_eq!(again, Standing::Changed { known: key(1) });
+        assert_eq!(mode(&identities.known_file()), 0o600);
+        fs::write(identities.known_file(), "nonsense\n").expect("written");
+        let error = identities.known().expect_err("a line that is none");
+        assert!(error.to_string().contains("line 1"), "{error}");
+    }
+}

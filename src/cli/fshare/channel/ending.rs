@@ -1,0 +1,72 @@
+//! What it means that two users did not come to a channel.
+
+use super::signed::Signed;
+use crate::{
+    account::PublicKey,
+    channel::{
+        identity::{Contact, words},
+        invite::Ending,
+        wire::transfer::DeclineReason,
+    },
+    cli::{ExitCode, Failure, output::safe_line},
+    id::UserName,
+};
+
+/// The failure of an offer to `peer`, or of one. Nothing where they have agreed, or where we have given up.
+pub fn failure(ending: &Ending, peer: &UserName, signed: &Signed) -> Option<Failure> {
+    let failure = |code, what: &str, text: &str| {
+        let text = safe_line(text);
+        let more = if text.is_empty() { String::new() } else { format!(": {text}") };
+        Failure::new(code, format!("{peer} {what}{more}"))
+    };
+    Some(match ending {
+        Ending::Agreed { .. } => return None,
+        Ending::Cancelled { ours: true, .. } => Failure::silent(ExitCode::Interrupted),
+        Ending::Cancelled { ours: false, text } => failure(ExitCode::Declined, "has given up", text),
+        Ending::Declined { reason, text } => match reason {
+            DeclineReason::Refused | DeclineReason::Other => failure(ExitCode::Declined, "does not take it", text),
+            DeclineReason::Busy => failure(ExitCode::Declined, "is busy with another transfer", text),
+            DeclineReason::NoAnswer => failure(ExitCode::Unreachable, "does not answer", text),
+            DeclineReason::NoChannel => failure(ExitCode::Unreachable, "got no channel from the relay", text),
+            DeclineReason::Identity => {
+                let own = signed.contact(&signed.own.user).map_or_else(|_| signed.own.user.to_string(), |own| own.to_string());
+                failure(ExitCode::Denied, "refuses: your identity is another than the one that is known there", "").hint(format!(
+                    "if yours is a new one (another machine, a lost file), {peer} has to take the line of {own} out of known-identities; compare the words \
+                     then: --verify at both ends"
+                ))
+            }
+        },
+        Ending::Offline => failure(ExitCode::Unreachable, "is not waiting for files now (480)", "")
+            .hint(format!("on the other side: fshare recv --from {}", signed.own.user)),
+        Ending::Unreachable { status: 404 } => Failure::new(ExitCode::NotFound, format!("nobody is known as {peer} (404)")),
+        Ending::Unreachable { status: 486 } => failure(ExitCode::Declined, "is busy with another transfer (486)", ""),
+        Ending::Unreachable { status: status @ (401 | 403 | 407) } => {
+            Failure::new(ExitCode::Denied, format!("the server does not pass it on to {peer} ({status})"))
+        }
+        Ending::Unreachable { status: 408 } => failure(ExitCode::Unreachable, "does not answer (408)", ""),
+        Ending::Unreachable { status } => Failure::new(ExitCode::Unreachable, format!("it did not get to {peer} ({status})")),
+        Ending::NoAnswer => failure(ExitCode::Unreachable, "does not answer", ""),
+        Ending::NoChannel { text } => Failure::new(ExitCode::Unreachable, format!("there is no channel: {}", safe_line(text))),
+        Ending::Changed { known, shown } => match signed.contact(peer) {
+            Ok(contact) => changed(&contact, known, shown, signed),
+            Err(failure) => failure,
+        },
+        Ending::Forged(why) => Failure::new(ExitCode::Unverified, format!("what {peer} is said to have sent was not: {why}"))
+            .hint("somebody between the two changes what you say to each other: the server, or who is before it"),
+    })
+}
+
+/// Another identity than the pinned one.
+fn changed(contact: &Contact, known: &PublicKey, shown: &PublicKey, signed: &Signed) -> Failure {
+    let file = signed.identities.known_file();
+    let mut failure = Failure::new(
+        ExitCode::Denied,
+        format!("THE IDENTITY OF {contact} HAS CHANGED: somebody may be in the other's place, or between; nothing was sent or taken"),
+    );
+    failure.details = vec![format!("known: {}", words(contact, known)), format!("shown: {}", words(contact, shown))];
+    failure.hint(format!(
+        "ask {contact}, not by this server, whether the identity is new, and for its words (--verify shows them); only if they are those that were \
+         shown, take the line of {contact} out of {}",
+        file.display()
+    ))
+}

@@ -1,0 +1,216 @@
+//! `fshare recv --from`: what users of our server offer.
+
+use super::{
+    ending,
+    recv::{self, Args, From},
+    show::Carried,
+    signed::{self, Signed, unusable},
+    to::{COMPARE, hold, nobody, of_applied},
+};
+use crate::{
+    channel::{
+        agreement::Agreed,
+        client::{Connection, Receiving, Rendezvous, Way},
+        identity::{Standing, words},
+        invite::{Decision, Ending},
+        terminal::{TransferCommand, TransferEvent, Wait},
+        wire::transfer::Offer,
+    },
+    cli::{
+        ExitCode, Failure,
+        fshare::{receive::on_disk, show::at},
+        output::safe_line,
+        secret,
+        settings::Context,
+    },
+    id::UserName,
+};
+
+/// What the other side is told when we are interrupted.
+const GIVEN_UP: &str = "the receiver has given up";
+
+/// Two who have agreed on a channel.
+struct Met {
+    peer: UserName,
+    agreed: Agreed,
+    standing: Standing,
+    control: Option<Connection>,
+}
+
+/// Runs it.
+///
+/// # Errors
+/// With the exit code that says why; with `--keep` only where it cannot go on.
+pub async fn run(args: &Args, from: &From, context: &Context) -> Result<(), Failure> {
+    let mut signed = Signed::open(&args.relay, signed::identities()?, context).await?;
+    let ended = receive_all(args, from, &mut signed, context).await;
+    signed.leave().await;
+    ended
+}
+
+async fn receive_all(args: &Args, from: &From, signed: &mut Signed, context: &Context) -> Result<(), Failure> {
+    let from = match from {
+        From::Anyone => None,
+        From::User(callee) => Some(signed::user(callee, &signed.realm, context)?),
+    };
+    let shown = from.as_ref().map(ToString::to_string);
+    context.output.event(&Carried::Waiting { at: at(), user: signed.own.user.to_string(), from: shown })?;
+    loop {
+        let ended = receive_one(args, from.clone(), signed, context).await;
+        let stays = args.keep && !context.leaving.is_cancelled();
+        match ended {
+            Err(failure) if stays && failure.code != ExitCode::Interrupted => context.output.failure(&failure),
+            Ok(()) if stays => {}
+            ended => return ended,
+        }
+    }
+}
+
+async fn receive_one(args: &Args, from: Option<UserName>, signed: &mut Signed, context: &Context) -> Result<(), Failure> {
+    let files = signed.identities.clone();
+    let known = on_disk(move || files.known()).await?.map_err(|error| unusable(&error))?;
+    let wait = Wait { from, known, realm: signed.realm.clone() };
+    signed.tell(TransferCommand::Wait(Box::new(wait))).await;
+    let Met { peer, agreed, standing, control } = meet(args, signed, context).await?;
+    signed.pin(&signed.contact(&peer)?, &agreed, standing).await?;
+    let receiving = Receiving {
+        relays: signed.relays().clone(),
+        patience: context.settings.config.timeout.get(),
+        by: Way::Agreed(Rendezvous::new(agreed, control)),
+        ways: args.ways.ways(),
+    };
+    let stop = context.leaving.child_token();
+    let mut taken = std::pin::pin!(recv::take(&receiving, args, true, context, &stop));
+    let mut taken_back = None;
+    let ended = loop {
+        tokio::select! {
+            ended = &mut taken => break ended,
+            Ok(event) = signed.next() => if let TransferEvent::TakenBack(text) = event {
+                taken_back = Some(text);
+                stop.cancel();
+            },
+        }
+    };
+    match (ended, taken_back) {
+        (Err(failure), Some(text)) if failure.code == ExitCode::Interrupted => {
+            Err(Failure::new(ExitCode::Declined, format!("{peer} has given up: {}", safe_line(&text))))
+        }
+        (ended, _) => {
+            let over = if context.leaving.is_cancelled() { TransferCommand::Cancel(GIVEN_UP.to_owned()) } else { TransferCommand::Done };
+            signed.tell(over).await;
+            ended
+        }
+    }
+}
+
+/// Waits for an offer that is wanted, until both have agreed on a channel.
+async fn meet(args: &Args, signed: &mut Signed, context: &Context) -> Result<Met, Failure> {
+    let (mut control, mut why) = (None::<Connection>, None);
+    let mut offered = None::<UserName>;
+    let mut leaving = false;
+    loop {
+        let event = tokio::select! {
+            event = signed.next() => event?,
+            error = hold(&mut control) => {
+                why = Some(super::failure::of("failed to receive", &error.into()));
+                signed.tell(TransferCommand::Cancel("the relay is gone".to_owned())).await;
+                continue;
+            }
+            () = context.leaving.cancelled(), if !leaving => {
+                leaving = true;
+                signed.tell(TransferCommand::Cancel(GIVEN_UP.to_owned())).await;
+                if offered.is_none() {
+                    return Err(Failure::silent(ExitCode::Interrupted));
+                }
+                continue;
+            }
+        };
+        let ending = match event {
+            TransferEvent::Offered(from) => {
+                offered = Some(from);
+                continue;
+            }
+            TransferEvent::Asked { offer, standing } => match ask(args, &offer, standing, signed, context).await? {
+                Asked::Accepted => continue,
+                Asked::Declined(failure) => {
+                    why = Some(failure);
+                    continue;
+                }
+                Asked::Void(ending) => ending,
+            },
+            TransferEvent::Apply { peer, kind } => {
+                let outcome = match signed.apply(&peer, kind).await {
+                    Ok((connection, grant)) => {
+                        control = Some(connection);
+                        Ok(grant)
+                    }
+                    Err(refused) => {
+                        let failure = of_applied(refused, "failed to receive");
+                        let told = failure.message.clone();
+                        why = Some(failure);
+                        Err(told)
+                    }
+                };
+                signed.tell(TransferCommand::Applied(outcome)).await;
+                continue;
+            }
+            TransferEvent::Over(ending) => ending,
+            TransferEvent::NotSignedIn(refusal) => return Err(refusal.into()),
+            _ => continue,
+        };
+        let Some(peer) = offered else { return Err(Failure::silent(ExitCode::Interrupted)) };
+        if let Ending::Agreed { agreed, standing } = ending {
+            return Ok(Met { peer, agreed: *agreed, standing, control });
+        }
+        let failure = ending::failure(&ending, &peer, signed).unwrap_or_else(|| Failure::silent(ExitCode::Failed));
+        return Err(why.unwrap_or(failure));
+    }
+}
+
+/// What came of asking.
+enum Asked {
+    Accepted,
+    /// It is not wanted, or nobody is there to say so.
+    Declined(Failure),
+    /// It is over before anything was said.
+    Void(Ending),
+}
+
+/// Shows what is offered and who offers it, and has it decided on.
+async fn ask(args: &Args, offer: &Offer, standing: Standing, signed: &mut Signed, context: &Context) -> Result<Asked, Failure> {
+    let contact = signed.contact(&offer.from)?;
+    let Offer { transfer, from, count, size, kind, .. } = offer;
+    let (transfer, from) = (transfer.to_string(), from.to_string());
+    context.output.event(&Carried::Invited { at: at(), transfer, from, count: *count, bytes: *size, kind: kind.clone() })?;
+    let (theirs, own_words) = (words(&contact, &offer.identity), signed.own_words()?);
+    let known = standing == Standing::Known;
+    let shown = Carried::Identity { at: at(), contact: contact.to_string(), known, words: theirs, own_words, compare: args.verify };
+    context.output.event(&shown)?;
+    let question = match (args.verify, args.yes) {
+        (true, _) => COMPARE,
+        (false, false) => "Receive it",
+        (false, true) => {
+            signed.tell(TransferCommand::Decide(Decision::Accept)).await;
+            return Ok(Asked::Accepted);
+        }
+    };
+    let mut asked = std::pin::pin!(secret::agrees(question, &context.output, &context.leaving));
+    let decided = loop {
+        tokio::select! {
+            decided = &mut asked => break decided,
+            event = signed.next() => if let TransferEvent::Over(ending) = event? {
+                return Ok(Asked::Void(ending));
+            },
+        }
+    };
+    let (decision, asked) = match decided {
+        Ok(true) => (Decision::Accept, Asked::Accepted),
+        Ok(false) => (Decision::Decline("not wanted".to_owned()), Asked::Declined(Failure::new(ExitCode::Declined, "not received"))),
+        Err(failure) => {
+            let failure = if args.verify { nobody(failure) } else { failure };
+            (Decision::Decline("nobody is there to decide".to_owned()), Asked::Declined(failure))
+        }
+    };
+    signed.tell(TransferCommand::Decide(decision)).await;
+    Ok(asked)
+}

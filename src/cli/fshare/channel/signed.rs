@@ -1,0 +1,279 @@
+//! An account that is signed in to offer to other users, or to take their offers: what `send --to` and `recv --from` share.
+
+use std::{net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
+
+use tokio::time::timeout;
+
+use super::RelayFlag;
+use crate::{
+    account::{Audience, PublicKey},
+    channel::{
+        agreement::Agreed,
+        client::{Connection, Identities, IdentityError, RelayError, Relays, Vouch, apply, grant},
+        identity::{Contact, Own, Standing, words},
+        invite::Patience,
+        terminal::{TransferCommand, TransferEvent, TransferTerminal},
+        wire::{
+            RefusalCode,
+            proof::Challenge,
+            request::{Apply, Ticket, ticket_action},
+            transfer::Grant,
+        },
+    },
+    cli::{
+        ExitCode, Failure,
+        confctl::{dialog, refused::SILENT},
+        fshare::receive::on_disk,
+        settings::{Context, environment},
+        values::Callee,
+    },
+    clock,
+    conference::{
+        client::{Session, TerminalConfig},
+        wire::control::{Command, Data},
+    },
+    config::{Advertised, ClientConfig},
+    id::UserName,
+    sdp::LocalAudio,
+    sip::endpoint::EndpointConfig,
+};
+
+/// Registrations are refreshed; those of a process that was killed are soon gone.
+const REGISTERED: u32 = 300;
+/// How long signing out, and what is still to be said, may take.
+const PARTING: Duration = Duration::from_secs(2);
+
+/// An account that is signed in.
+pub struct Signed {
+    session: Session<TransferTerminal>,
+    /// The realm of its server: contacts are users of it.
+    pub realm: String,
+    /// Who it is to others.
+    pub own: Arc<Own>,
+    /// The identities in the client's folder.
+    pub identities: Identities,
+    relays: Relays,
+    account: Account,
+}
+
+/// The client's folder of identities.
+///
+/// # Errors
+/// There is no place for it.
+pub fn identities() -> Result<Identities, Failure> {
+    let file = ClientConfig::default_file(&environment());
+    let folder = file.as_deref().and_then(std::path::Path::parent).map(PathBuf::from);
+    let none = || Failure::usage("there is no place for identities: neither XDG_CONFIG_HOME nor HOME is set");
+    folder.map(|folder| Identities::new(&folder)).ok_or_else(none)
+}
+
+/// The account that gets tickets for the relay.
+#[derive(Debug)]
+pub struct Account(Context);
+
+impl Account {
+    /// The one that is configured. Its password is asked for now, where nothing else knows it.
+    ///
+    /// # Errors
+    /// Nobody knows it.
+    pub async fn new(context: &Context) -> Result<Self, Failure> {
+        let mut context = context.clone();
+        context.settings.password = context.password().await?;
+        Ok(Self(context))
+    }
+}
+
+impl Vouch for Account {
+    fn ticket(&self, challenge: Challenge) -> Pin<Box<dyn Future<Output = Option<Ticket>> + Send + '_>> {
+        let wanted = Command::Ticket { audience: Audience::Relay, action: Some(ticket_action(&challenge)) };
+        Box::pin(async move {
+            match dialog::ask(&self.0, wanted, None).await {
+                Ok(Data::Ticket(issued)) => Some(Ticket(issued.ticket.reveal().to_owned())),
+                Ok(_) => None,
+                // The relay says whether it wants one.
+                Err(failure) => {
+                    self.0.output.warn(format!("no ticket for the relay: {failure}"));
+                    None
+                }
+            }
+        })
+    }
+}
+
+/// The user whom `--to` or `--from` names: one of our own server.
+///
+/// # Errors
+/// It is somebody else's.
+pub fn user(callee: &Callee, realm: &str, context: &Context) -> Result<UserName, Failure> {
+    match callee {
+        Callee::User(user) => Ok(user.clone()),
+        Callee::Uri(uri) => {
+            let ours = uri.sip().filter(|sip| dialog::server(context).is_host_of(sip) || sip.host.to_string() == realm);
+            let named = ours.and_then(|sip| sip.decoded_user()).and_then(|user| user.parse().ok());
+            named.ok_or_else(|| {
+                Failure::usage(format!("{callee} is no user of {}", context.settings.server))
+                    .hint("files go from user to user of one server: name its user, such as bob, or the server with --server")
+            })
+        }
+    }
+}
+
+impl Signed {
+    /// Signs in.
+    ///
+    /// # Errors
+    /// There is no account, or it is refused (3); the server does not answer (7); an identity cannot be used (1).
+    pub async fn open(relay: &RelayFlag, identities: Identities, context: &Context) -> Result<Self, Failure> {
+        let account = Account::new(context).await?;
+        let context = &account.0.clone();
+        let identity = dialog::account(context).await?;
+        let Some(user) = context.settings.config.user.clone() else {
+            return Err(Failure::new(ExitCode::Denied, "this needs an account of the server"));
+        };
+        let files = identities.clone();
+        let own = Arc::new(on_disk(move || files.own(&user)).await?.map_err(|error| unusable(&error))?);
+        let transports = dialog::transports(context).await?;
+        let config = TerminalConfig {
+            identity,
+            server: dialog::server(context),
+            audio: LocalAudio::new(SocketAddr::new(transports.local.ip(), 0), Vec::new()),
+            session_id: 0,
+            answer: false,
+            ring: Duration::ZERO,
+            part: None,
+        };
+        let endpoint = transports.endpoint(EndpointConfig::default());
+        let machine = TransferTerminal::new(endpoint, config, Arc::clone(&own), Patience::default(), clock::seed());
+        let session = transports.run(machine);
+        let (realm, relays) = (context.settings.server.host.to_string(), relay.relays(context)?);
+        let mut signed = Self { session, realm, own, identities, relays, account };
+        let patience = context.settings.config.timeout.get();
+        let begun = tokio::select! {
+            begun = timeout(patience, signed.begin(relay, context)) => begun,
+            () = context.leaving.cancelled() => return Err(Failure::silent(ExitCode::Interrupted)),
+        };
+        begun.unwrap_or_else(|_| {
+            let waited = humantime::format_duration(patience);
+            Err(Failure::new(ExitCode::Unreachable, format!("no answer from {} in {waited}", context.settings.server)).hint(SILENT))
+        })?;
+        Ok(signed)
+    }
+
+    async fn begin(&mut self, relay: &RelayFlag, context: &Context) -> Result<(), Failure> {
+        self.tell(TransferCommand::SignIn(REGISTERED)).await;
+        loop {
+            match self.next().await? {
+                TransferEvent::SignedIn(_) => break,
+                TransferEvent::NotSignedIn(refusal) => return Err(refusal.into()),
+                _ => {}
+            }
+        }
+        self.tell(TransferCommand::Inquire).await;
+        loop {
+            if let TransferEvent::Services(told) = self.next().await? {
+                let told = told.map_err(Failure::from)?;
+                let named = told.uri("relay").and_then(|relay| relay.parse::<Advertised>().ok());
+                self.relays = relay.relays_or(named.as_ref().map(super::with_port), context)?;
+                self.realm = told.realm.unwrap_or_else(|| self.realm.clone());
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the terminal something; one that is over tells so by [`Signed::next`].
+    pub async fn tell(&self, command: TransferCommand) {
+        self.session.tell(command).await;
+    }
+
+    /// What happens next. Dropping the future loses nothing.
+    ///
+    /// # Errors
+    /// The terminal is over.
+    pub async fn next(&mut self) -> Result<TransferEvent, Failure> {
+        self.session.next().await.ok_or_else(|| Failure::new(ExitCode::Unreachable, "the account is not signed in any more"))
+    }
+
+    /// Where the relay is.
+    pub fn relays(&self) -> &Relays {
+        &self.relays
+    }
+
+    /// A user of the server, as a contact.
+    ///
+    /// # Errors
+    /// The realm is none that contacts can have.
+    pub fn contact(&self, user: &UserName) -> Result<Contact, Failure> {
+        Contact::new(user, &self.realm).map_err(|why| Failure::new(ExitCode::Failed, format!("the realm of the server is odd: {why}")))
+    }
+
+    /// The words that this account's identity has for others.
+    ///
+    /// # Errors
+    /// As [`Signed::contact`].
+    pub fn own_words(&self) -> Result<String, Failure> {
+        Ok(words(&self.contact(&self.own.user)?, &self.own.key.public()))
+    }
+
+    /// Applies for a channel as this account: with a ticket of its server, or without one where the relay knows no tickets of it.
+    ///
+    /// # Errors
+    /// The relay cannot be reached, or refuses.
+    pub async fn apply(&self, peer: &UserName, kind: String) -> Result<(Connection, Grant), RelayError> {
+        let patience = self.account.0.settings.config.timeout.get();
+        let wanted = || Apply { ticket: None, peer: Some(peer.to_string()), kind: Some(kind.clone()), receivers: 1, nameplate: None };
+        let applied = match apply(&self.relays, patience, Some(&self.account), wanted()).await {
+            Err(refused) if is_unknown(&refused) => apply(&self.relays, patience, None, wanted()).await.map_err(|_| refused),
+            first => first,
+        };
+        applied.map(|(control, allocated)| (control, grant(&allocated)))
+    }
+
+    /// Keeps the identity of a contact whose first transfer is accepted.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub async fn pin(&self, contact: &Contact, agreed: &Agreed, standing: Standing) -> Result<(), Failure> {
+        if standing != Standing::New {
+            return Ok(());
+        }
+        let (files, contact, key) = (self.identities.clone(), contact.clone(), agreed.peer);
+        match on_disk(move || files.pin(contact, key)).await? {
+            // Another process has pinned another one meanwhile.
+            Ok(Standing::Changed { .. }) => Err(Failure::new(ExitCode::Denied, "another identity of this contact has just become known")),
+            Ok(_) => Ok(()),
+            Err(error) => Err(unusable(&error)),
+        }
+    }
+
+    /// The pinned identity of a contact.
+    ///
+    /// # Errors
+    /// The file cannot be used.
+    pub async fn known(&self, contact: &Contact) -> Result<Option<PublicKey>, Failure> {
+        let files = self.identities.clone();
+        Ok(on_disk(move || files.known()).await?.map_err(|error| unusable(&error))?.get(contact))
+    }
+
+    /// Signs out, when what is to be said has been said.
+    pub async fn leave(self) {
+        let mut session = self.session;
+        let parting = async {
+            session.tell(TransferCommand::Leave).await;
+            while session.next().await.is_some() {}
+            session.over().await;
+        };
+        let _ = timeout(PARTING, parting).await;
+    }
+}
+
+/// Whether the relay does not know who applies.
+pub fn is_unknown(error: &RelayError) -> bool {
+    matches!(error, RelayError::Refused(refused) if refused.code == RefusalCode::NotAuthenticated)
+}
+
+/// What an identity that cannot be used means.
+pub fn unusable(error: &IdentityError) -> Failure {
+    let code = if matches!(error, IdentityError::Io { .. }) { ExitCode::Failed } else { ExitCode::Usage };
+    Failure::new(code, error.to_string())
+}

@@ -1,0 +1,181 @@
+//! `fshare send --to`: to a user of our server.
+
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha12Rng;
+
+use super::{
+    ending, failure,
+    send::{self, Args},
+    show::Carried,
+    signed::{self, Signed},
+};
+use crate::{
+    channel::{
+        agreement::{Agreed, Facts},
+        client::{ChannelError, Connection, RelayError, Rendezvous, Secret, Sending},
+        identity::{Contact, Standing, words},
+        invite::Ending,
+        terminal::{TransferCommand, TransferEvent},
+        wire::{letter::Content, pass::TransferId},
+    },
+    cli::{ExitCode, Failure, fshare::show::at, output::safe_line, secret, settings::Context, values::Callee},
+    clock,
+    id::UserName,
+};
+
+/// What the other side is told when we are interrupted.
+const GIVEN_UP: &str = "the sender has given up";
+
+/// What a person is asked by `--verify`.
+pub const COMPARE: &str = "Does the other side show the same words";
+
+/// `--verify` without anybody who could compare.
+pub fn nobody(failure: Failure) -> Failure {
+    match failure.code {
+        ExitCode::Usage => failure.hint("--verify is for people: the identities are compared on a terminal"),
+        _ => failure,
+    }
+}
+
+/// Runs it.
+///
+/// # Errors
+/// With the exit code that says why.
+pub async fn run(args: &Args, to: &Callee, sending: Sending, context: &Context) -> Result<(), Failure> {
+    let mut signed = Signed::open(&args.relay, signed::identities()?, context).await?;
+    let ended = to_user(args, to, sending, &mut signed, context).await;
+    signed.leave().await;
+    ended
+}
+
+async fn to_user(args: &Args, to: &Callee, sending: Sending, signed: &mut Signed, context: &Context) -> Result<(), Failure> {
+    let peer = signed::user(to, &signed.realm, context)?;
+    if peer == signed.own.user {
+        return Err(Failure::usage("--to names the account that sends: name another user"));
+    }
+    let contact = signed.contact(&peer)?;
+    let manifest = sending.source.manifest();
+    let facts = Facts {
+        transfer: TransferId::random(&mut ChaCha12Rng::from_seed(clock::seed())),
+        count: u32::try_from(manifest.entries().len()).unwrap_or(u32::MAX),
+        size: manifest.total(),
+        kind: if sending.content == Content::Text { "text" } else { "files" }.to_owned(),
+        applies: args.applies,
+    };
+    let (transfer, count, bytes) = (facts.transfer.to_string(), facts.count, facts.size);
+    context.output.event(&Carried::Offering { at: at(), transfer, to: peer.to_string(), count, bytes })?;
+    let known = signed.known(&contact).await?;
+    signed.tell(TransferCommand::Offer { to: peer.clone(), facts: Box::new(facts), known }).await;
+    let (agreed, standing, control) = agree(signed, &peer, context).await?;
+    if let Err(failure) = vouch(args.verify, &contact, &agreed, standing, signed, context).await {
+        signed.tell(TransferCommand::Cancel("the sender does not trust the identity".to_owned())).await;
+        return Err(failure);
+    }
+    // Nobody has heard the relay while a person was asked: it may have taken us for gone.
+    let control = control.filter(|_| !args.verify);
+    let sending = Sending { secret: Secret::Agreed(Rendezvous::new(agreed, control)), ..sending };
+    let stop = context.leaving.child_token();
+    let mut carried = std::pin::pin!(send::carry(args, &sending, context, &stop));
+    let mut taken_back = None;
+    let ended = loop {
+        tokio::select! {
+            ended = &mut carried => break ended?,
+            Ok(event) = signed.next() => if let TransferEvent::TakenBack(text) = event {
+                taken_back = Some(text);
+                stop.cancel();
+            },
+        }
+    };
+    match (ended, taken_back) {
+        (Err(ChannelError::Stopped), Some(text)) => {
+            Err(Failure::new(ExitCode::Declined, format!("{peer} has given up: {}", safe_line(&text))))
+        }
+        (Err(ChannelError::Stopped), None) => {
+            signed.tell(TransferCommand::Cancel(GIVEN_UP.to_owned())).await;
+            Err(Failure::silent(ExitCode::Interrupted))
+        }
+        (ended, _) => send::concluded(ended),
+    }
+}
+
+/// Waits until both have agreed on a channel, and applies for it where that is ours to do. Gives the connection that holds it, too.
+async fn agree(signed: &mut Signed, peer: &UserName, context: &Context) -> Result<(Agreed, Standing, Option<Connection>), Failure> {
+    let (mut control, mut refused) = (None::<Connection>, None);
+    let mut leaving = false;
+    loop {
+        let event = tokio::select! {
+            event = signed.next() => event?,
+            // What the relay says before anybody is in the channel: that we are alive, and where it is not.
+            held = hold(&mut control) => {
+                refused = Some(failure::of("failed to send", &held.into()));
+                signed.tell(TransferCommand::Cancel("the relay is gone".to_owned())).await;
+                continue;
+            }
+            () = context.leaving.cancelled(), if !leaving => {
+                leaving = true;
+                signed.tell(TransferCommand::Cancel(GIVEN_UP.to_owned())).await;
+                continue;
+            }
+        };
+        match event {
+            TransferEvent::Apply { peer, kind } => {
+                let outcome = match signed.apply(&peer, kind).await {
+                    Ok((connection, grant)) => {
+                        control = Some(connection);
+                        Ok(grant)
+                    }
+                    Err(why) => {
+                        let failure = of_applied(why, "failed to send");
+                        let told = failure.message.clone();
+                        refused = Some(failure);
+                        Err(told)
+                    }
+                };
+                signed.tell(TransferCommand::Applied(outcome)).await;
+            }
+            TransferEvent::Over(Ending::Agreed { agreed, standing }) => return Ok((*agreed, standing, control)),
+            TransferEvent::Over(ending) => {
+                let failure = ending::failure(&ending, peer, signed).unwrap_or_else(|| Failure::silent(ExitCode::Failed));
+                return Err(refused.unwrap_or(failure));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What it means that there is no channel.
+pub fn of_applied(error: RelayError, what: &str) -> Failure {
+    let unknown = signed::is_unknown(&error);
+    let failure = failure::of(what, &error.into());
+    if unknown { failure.hint("the relay's relay.ticket_key has to be that of this account's server") } else { failure }
+}
+
+/// Keeps a connection alive on which nothing is to be heard yet; over when it is of no use any more.
+pub async fn hold(control: &mut Option<Connection>) -> RelayError {
+    let Some(connection) = control else { return std::future::pending().await };
+    loop {
+        if let Err(error) = connection.next().await {
+            *control = None;
+            return error;
+        }
+    }
+}
+
+/// Shows who the other side is; with `--verify` the person compares. A new identity is kept from here on.
+async fn vouch(
+    verify: bool,
+    contact: &Contact,
+    agreed: &Agreed,
+    standing: Standing,
+    signed: &Signed,
+    context: &Context,
+) -> Result<(), Failure> {
+    let (theirs, own_words) = (words(contact, &agreed.peer), signed.own_words()?);
+    let known = standing == Standing::Known;
+    let shown = Carried::Identity { at: at(), contact: contact.to_string(), known, words: theirs, own_words, compare: verify };
+    context.output.event(&shown)?;
+    if verify && !secret::agrees(COMPARE, &context.output, &context.leaving).await.map_err(nobody)? {
+        return Err(Failure::new(ExitCode::Denied, format!("not sent: the identity of {contact} was not confirmed")));
+    }
+    signed.pin(contact, agreed, standing).await
+}

@@ -1,0 +1,139 @@
+//! A server with two users, each with a home of its own.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _},
+    path::PathBuf,
+    process::{Child, ChildStdout, Command, Output, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+
+use crate::{
+    place::{Place, command},
+    server::Server,
+};
+
+/// `relayd` as application server and relay, and the homes of its users.
+pub struct House {
+    pub server: Server,
+    pub place: Place,
+}
+
+/// A program that runs, and tells what happens.
+pub struct Running {
+    child: Child,
+    events: BufReader<ChildStdout>,
+}
+
+impl House {
+    /// With more of a configuration, and more arguments.
+    pub fn new(test: &str, more: &str, args: &[&str]) -> Self {
+        let place = Place::new(test);
+        let configuration = format!("roles: [as, ms, relay]\n{more}");
+        let users = ["--user", "alice", "--user", "bob"];
+        let server = Server::start(&place, "relayd", &configuration, &[&users[..], args].concat());
+        Self { server, place }
+    }
+
+    /// Where the identities of a user are.
+    pub fn folder(&self, user: &str) -> PathBuf {
+        self.place.path(&format!("{user}-home/.config/confkit"))
+    }
+
+    /// The server's address by a name.
+    pub fn localhost(&self) -> String {
+        format!("sip:localhost:{}", self.server.address().port())
+    }
+
+    /// `fshare` as a user.
+    pub fn fshare(&self, user: &str, args: &[&str]) -> Command {
+        let mut fshare = command(env!("CARGO_BIN_EXE_fshare"));
+        fshare.current_dir(self.place.path("")).env("HOME", self.place.folder(&format!("{user}-home"))).env("CONFKIT_USER", user);
+        for name in ["CONFKIT_SERVER", "CONFKIT_CREDENTIALS"] {
+            fshare.env(name, self.server.ready["env"][name].as_str().expect("told"));
+        }
+        fshare.args(args).stdin(Stdio::null());
+        fshare
+    }
+
+    /// `fshare recv` as a user.
+    pub fn recv(&self, user: &str, args: &[&str]) -> Running {
+        self.begin(user, &[&["--json", "recv"], args].concat())
+    }
+
+    /// `fshare` as a user, which runs on.
+    pub fn begin(&self, user: &str, args: &[&str]) -> Running {
+        Running::start(&mut self.fshare(user, args))
+    }
+}
+
+impl Running {
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare runs");
+        let events = BufReader::new(child.stdout.take().expect("piped"));
+        Self { child, events }
+    }
+
+    /// The next event of this name; others are passed over.
+    pub fn event(&mut self, name: &str) -> Value {
+        loop {
+            let mut line = String::new();
+            if self.events.read_line(&mut line).expect("text") == 0 {
+                let mut said = String::new();
+                let _ = self.child.stderr.take().expect("piped").read_to_string(&mut said);
+                panic!("it ended without {name}: {said}");
+            }
+            let told: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
+            if told["event"] == name {
+                return told;
+            }
+        }
+    }
+
+    pub fn interrupt(&self) {
+        kill(Pid::from_raw(self.child.id().try_into().expect("a pid")), Signal::SIGINT).expect("signalled");
+    }
+
+    /// Its exit code, and what it said on standard error.
+    pub fn end(mut self) -> (i32, String) {
+        let mut said = String::new();
+        let mut rest = String::new();
+        self.events.read_to_string(&mut rest).expect("text");
+        self.child.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
+        (self.child.wait().expect("waited for").code().unwrap_or(-1), said)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn run(command: &mut Command) -> Output {
+    command.output().expect("fshare runs")
+}
+
+pub fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or(-1)
+}
+
+pub fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// The event of a name that a program told.
+pub fn event(output: &Output, name: &str) -> Value {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut told = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    told.find(|told| told["event"] == name).unwrap_or_else(|| panic!("no {name} in {}", said(output)))
+}
+
+pub fn bytes(len: usize) -> Vec<u8> {
+    (0..len).map(|at| (at.wrapping_mul(2_654_435_761) >> 9) as u8).collect()
+}
