@@ -147,7 +147,7 @@ async fn drain(receiver: Receiver, mut pieces: mpsc::Receiver<Queued>) -> io::Re
         };
         let Some((piece, permit)) = next else { return stream.shutdown().await };
         tokio::select! {
-            written = meter.write(&stream, &piece) => written?,
+            written = meter.write(&mut stream, &piece) => written?,
             () = over.cancelled() => return Ok(()),
         }
         drop(permit);

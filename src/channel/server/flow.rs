@@ -15,7 +15,7 @@ use super::{
     fan::{self, to_many},
     memory::Budget,
     meter::Meter,
-    pump::{Ended, to_one},
+    pump::{Ended, TURN, to_one},
 };
 use crate::channel::{
     ChannelNumber, Peer,
@@ -73,7 +73,7 @@ impl Copying {
         let from_id = from.id;
         let broken = |id| Input::Closed { id, ending: Ending::Broken };
         // The machine may be over: then nobody needs to know.
-        let Some((from, from_over)) = from.take().await else { return drop(inputs.send(broken(from_id)).await) };
+        let Some((mut from, from_over)) = from.take().await else { return drop(inputs.send(broken(from_id)).await) };
         let (mut watched, mut receivers) = (Vec::new(), Vec::new());
         for (seat, taken) in to {
             let id = taken.id;
@@ -91,7 +91,7 @@ impl Copying {
         let copy = async {
             match <[fan::Receiver; 1]>::try_from(receivers) {
                 Ok([mut one]) => tokio::select! {
-                    ended = to_one(&from, &mut one.stream, &one.meter, &budget) => {
+                    ended = to_one(&mut from, &mut one.stream, &one.meter, &budget, TURN) => {
                         if ended == Ended::Receivers {
                             let _ = gone.try_send(0);
                         }

@@ -1,12 +1,14 @@
 //! What was passed on to one receiver, and how long it was waited for.
 
 use std::{
+    future::poll_fn,
     io,
+    pin::Pin,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 
-use tokio::net::TcpStream;
+use tokio::{io::AsyncWrite as _, net::TcpStream};
 
 use crate::clock;
 
@@ -46,32 +48,48 @@ impl Meter {
     ///
     /// # Errors
     /// The connection broke.
-    pub(super) async fn write(&self, to: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    pub(super) async fn write(&self, to: &mut TcpStream, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            match to.try_write(bytes) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => {
-                    self.bytes.fetch_add(written as u64, Ordering::Relaxed);
-                    bytes = bytes.get(written..).unwrap_or_default();
+            let mut wait = None;
+            let written = poll_fn(|context| {
+                let written = Pin::new(&mut *to).poll_write(context, bytes);
+                if written.is_pending() {
+                    wait.get_or_insert_with(|| Wait::of(self));
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(to).await?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                written
+            });
+            let written = written.await?;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
             }
+            self.bytes.fetch_add(written as u64, Ordering::Relaxed);
+            bytes = bytes.get(written..).unwrap_or_default();
         }
         Ok(())
     }
 
-    async fn wait(&self, to: &TcpStream) -> io::Result<()> {
-        let since = self.elapsed().max(1);
-        self.waits.store(since, Ordering::Relaxed);
-        let ready = to.writable().await;
-        self.waits.store(0, Ordering::Relaxed);
-        self.waited.fetch_add(self.elapsed().saturating_sub(since), Ordering::Relaxed);
-        ready
-    }
-
     fn elapsed(&self) -> u64 {
         u64::try_from(self.made.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A wait for a receiver, until it is dropped.
+struct Wait<'a> {
+    meter: &'a Meter,
+    since: u64,
+}
+
+impl<'a> Wait<'a> {
+    fn of(meter: &'a Meter) -> Self {
+        let since = meter.elapsed().max(1);
+        meter.waits.store(since, Ordering::Relaxed);
+        Self { meter, since }
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.meter.waits.store(0, Ordering::Relaxed);
+        self.meter.waited.fetch_add(self.meter.elapsed().saturating_sub(self.since), Ordering::Relaxed);
     }
 }

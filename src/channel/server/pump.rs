@@ -6,7 +6,12 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use tokio::{io::AsyncWriteExt as _, net::TcpStream, task::yield_now, time::timeout};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    task::yield_now,
+    time::timeout,
+};
 
 use super::{
     memory::{Budget, Buffer},
@@ -15,6 +20,9 @@ use super::{
 
 /// Without bytes for this long a connection keeps no memory.
 const IDLE: Duration = Duration::from_secs(1);
+/// Bytes after which the other connections of a thread have their turn. Giving way costs as much as passing on some ten kilobytes: it calls the system,
+/// and wakes another thread.
+pub(super) const TURN: usize = 1024 * 1024;
 
 /// How a data connection ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,43 +35,46 @@ pub(super) enum Ended {
     Receivers,
 }
 
-/// Passes on to one receiver until either ends. Ends the receiver's stream when the sender has ended its own.
-pub(super) async fn to_one(from: &TcpStream, to: &mut TcpStream, meter: &Meter, budget: &Arc<Budget>) -> Ended {
+/// Passes on to one receiver until either ends, and gives way after each `turn` bytes. Ends the receiver's stream when the sender has ended its own.
+///
+/// Reads and writes are polled and not tried: so a read that leaves room tells that there is no more, and none is tried in vain.
+pub(super) async fn to_one(from: &mut TcpStream, to: &mut TcpStream, meter: &Meter, budget: &Arc<Budget>, turn: usize) -> Ended {
     let mut buffer = Buffer::new(budget);
+    let mut passed = 0;
     loop {
-        match from.try_read_buf(buffer.room()) {
-            Ok(0) => {
-                return to.shutdown().await.map_or(Ended::Receivers, |()| Ended::Complete);
-            }
-            Ok(_) => {
+        let read = tokio::select! {
+            biased;
+            read = read(from, &mut buffer) => read,
+            _ = closed(to) => return Ended::Receivers,
+        };
+        match read {
+            Ok(0) => return to.shutdown().await.map_or(Ended::Receivers, |()| Ended::Complete),
+            Ok(read) => {
                 if meter.write(to, buffer.read()).await.is_err() {
                     return Ended::Receivers;
                 }
                 buffer.grow_if_full();
-                // With a quick sender and a quick receiver nothing here ever waits: the other channels of this thread would.
-                yield_now().await;
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                tokio::select! {
-                    ready = wait(from, &mut buffer) => if let Err(error) = ready {
-                        return Ended::Sender(error.kind());
-                    },
-                    _ = closed(to) => return Ended::Receivers,
+                passed += read;
+                if passed >= turn {
+                    // With a quick sender and a quick receiver nothing here ever waits: the other channels of this thread would.
+                    passed = 0;
+                    yield_now().await;
                 }
             }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Ended::Sender(error.kind()),
         }
     }
 }
 
-/// Waits for bytes, after a while without memory.
-async fn wait(from: &TcpStream, buffer: &mut Buffer) -> io::Result<()> {
-    if let Ok(ready) = timeout(IDLE, from.readable()).await {
-        return ready;
+/// Reads what comes; waits for it, after a while without memory. Zero at the end.
+async fn read(from: &mut TcpStream, buffer: &mut Buffer) -> io::Result<usize> {
+    loop {
+        if let Ok(read) = timeout(IDLE, from.read_buf(buffer.room())).await {
+            return read;
+        }
+        buffer.release();
+        from.readable().await?;
     }
-    buffer.release();
-    from.readable().await
 }
 
 /// Receivers say nothing here: what can be read is their end. Anything else they send is dropped, and bounded by their own kernel's patience.
@@ -108,7 +119,7 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn all_that_comes_arrives_and_the_end_with_it() {
-        let (mut sender, inner) = pair(None).await;
+        let (mut sender, mut inner) = pair(None).await;
         let (mut receiver, mut outer) = pair(None).await;
         let (budget, meter, bytes) = (Budget::new(1 << 20), Meter::default(), noise(3_000_001));
         let sent = bytes.clone();
@@ -117,7 +128,7 @@ pub(super) mod tests {
             sender.shutdown().await.expect("ended");
         };
         let mut came = Vec::new();
-        let ((), ended, read) = tokio::join!(send, to_one(&inner, &mut outer, &meter, &budget), receiver.read_to_end(&mut came));
+        let ((), ended, read) = tokio::join!(send, to_one(&mut inner, &mut outer, &meter, &budget, TURN), receiver.read_to_end(&mut came));
         read.expect("received");
         assert_eq!((ended, meter.bytes()), (Ended::Complete, 3_000_001));
         assert!(came == bytes);
@@ -126,7 +137,7 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn a_receiver_that_stops_reading_holds_the_sender_back() {
-        let (mut sender, inner) = pair(Some(16 * 1024)).await;
+        let (mut sender, mut inner) = pair(Some(16 * 1024)).await;
         let (mut receiver, mut outer) = pair(Some(16 * 1024)).await;
         let (budget, meter, total) = (Budget::new(1 << 20), Meter::default(), 64 << 20);
         let mut sent = 0;
@@ -144,14 +155,14 @@ pub(super) mod tests {
             }
             drop(receiver);
         };
-        let ((), ended) = tokio::join!(flow, to_one(&inner, &mut outer, &meter, &budget));
+        let ((), ended) = tokio::join!(flow, to_one(&mut inner, &mut outer, &meter, &budget, TURN));
         assert_eq!(ended, Ended::Receivers);
         assert!(sent < 32 << 20, "{sent} bytes were taken that nobody read");
     }
 
     #[tokio::test]
-    async fn a_connection_that_always_has_bytes_lets_others_have_their_turn_after_each_read() {
-        let (mut sender, inner) = pair(None).await;
+    async fn a_connection_that_always_has_bytes_lets_others_have_their_turn_after_so_many() {
+        let (mut sender, mut inner) = pair(None).await;
         let (_receiver, mut outer) = pair(None).await;
         let (budget, meter) = (Budget::new(1 << 20), Meter::default());
         // Two reads of a buffer that grows: all of it is there, and all of it can be written.
@@ -168,7 +179,7 @@ pub(super) mod tests {
         };
         tokio::select! {
             biased;
-            ended = to_one(&inner, &mut outer, &meter, &budget) => assert_eq!(ended, Ended::Complete),
+            ended = to_one(&mut inner, &mut outer, &meter, &budget, 16 * 1024) => assert_eq!(ended, Ended::Complete),
             () = others => {}
         }
         assert_eq!((turns, meter.bytes()), (2, 48 * 1024));
@@ -176,10 +187,10 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn a_receiver_that_goes_is_noticed_while_nothing_comes() {
-        let (_sender, inner) = pair(None).await;
+        let (_sender, mut inner) = pair(None).await;
         let (receiver, mut outer) = pair(None).await;
         let (budget, meter) = (Budget::new(1 << 20), Meter::default());
         drop(receiver);
-        assert_eq!(to_one(&inner, &mut outer, &meter, &budget).await, Ended::Receivers);
+        assert_eq!(to_one(&mut inner, &mut outer, &meter, &budget, TURN).await, Ended::Receivers);
     }
 }
