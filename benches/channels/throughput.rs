@@ -6,9 +6,9 @@ use std::{
 };
 
 use confkit::{
-    channel::wire::chunk::HEADER,
+    channel::{client::chunk_of, wire::chunk::HEADER},
     clock,
-    transfer::{CHUNK, seal::TAG_LEN},
+    transfer::seal::TAG_LEN,
 };
 
 use crate::{
@@ -137,7 +137,7 @@ fn ours(sample: &Sample) -> Row {
 
 /// Whether the relay has counted what went through it.
 fn counted(sample: &Sample, runs: &[Vec<Row>]) {
-    let chunk = CHUNK as u64;
+    let chunk = chunk_of(Some(sample.bytes), None) as u64;
     // One more, without bytes, says that it was the last.
     let sealing = (sample.bytes.div_ceil(chunk) + 1) * (HEADER + TAG_LEN) as u64;
     for carried in runs.iter().flatten().filter_map(|row| row.carried) {

@@ -8,12 +8,12 @@ use crate::{
     channel::{
         Peer,
         pake::{self, Password, Step},
-        session::{Receiver, ReceiverAction, Sender, SenderAction},
+        session::{Intake, Receiver, ReceiverAction, Sender, SenderAction},
         wire::{
             Decoder, Frame, FrameError, Kind, Message,
             chunk::Header,
             frame::MAX_BODY,
-            letter::{Content, Letter, Offer, Way},
+            letter::{Content, Failed, Letter, Offer, Way},
             pass::Pass,
             transfer::Body,
         },
@@ -143,6 +143,7 @@ pub fn session(data: &[u8]) {
     let json = Bytes::copy_from_slice(json);
     let mut sender = Sender::new(offer.clone(), json.clone());
     let mut receiver = Receiver::default();
+    let mut intake: Option<Intake> = None;
     let (mut written, mut over) = (0, [0; 2]);
     let (mut now, mut from) = (clock::now(), None);
     for letter in [Letter::Offer(offer), Letter::Manifest(json)] {
@@ -153,8 +154,10 @@ pub fn session(data: &[u8]) {
             assert_eq!(over[0], 0, "it says something behind its end");
             match action {
                 ReceiverAction::Tell(letter) => assert_eq!(Letter::read(&letter.write().into()), Ok(letter)),
-                ReceiverAction::Ask { .. } => receiver.handle_answer(Ok((0, Way::Relay))),
-                ReceiverAction::Write(bytes) => written += bytes.len() as u64,
+                ReceiverAction::Ask { offer, manifest } => {
+                    intake = Some(Intake::new(0, manifest.total(), offer.chunk, offer.streams));
+                    receiver.handle_answer(Ok((0, Way::Relay)));
+                }
                 ReceiverAction::Verify(trailer) => {
                     let manifest = manifest.as_ref().expect("it was asked about");
                     assert_eq!(trailer.files.len(), manifest.files().len());
@@ -182,8 +185,18 @@ pub fn session(data: &[u8]) {
             }
             Some((1, [index, flags, plain @ ..])) => {
                 let header = Header { length: u32::try_from(plain.len()).unwrap_or(u32::MAX), index: (*index).into(), flags: *flags };
-                if receiver.check(&header).is_ok() {
-                    let _ = receiver.handle_chunk(&header, Bytes::copy_from_slice(plain));
+                // Without an answer no connection was asked for that they could come by; and none is taken behind one that does not fit.
+                let Some(taking) = &mut intake else { continue };
+                let put = |bytes: &[u8]| {
+                    written += bytes.len() as u64;
+                    Ok(())
+                };
+                match taking.take::<Failed>(&header, plain, put) {
+                    Ok(()) => receiver.handle_landed(taking.landed()),
+                    Err(failed) => {
+                        intake = None;
+                        receiver.handle_failure(failed);
+                    }
                 }
             }
             Some(_) => {

@@ -47,8 +47,8 @@ pub use overwrite::Overwrite;
 pub use progress::{Estimator, Progress};
 pub use rate::TokenBucket;
 pub use resume::{Record, RecordStore, TransferName};
-pub use sink::{Sink, SinkError, SinkOptions};
-pub use source::{Source, SourceError, SourceOptions, SourceReader};
+pub use sink::{Sink, SinkError, SinkOptions, SinkWriter};
+pub use source::{BatchReader, Source, SourceError, SourceOptions, SourceReader};
 pub use spool::{Spool, SpoolError, SpoolOptions, SpoolReader};
 
 /// Bytes of a chunk where nobody says otherwise: large enough that system calls do not count, small enough that a hundred do not either.

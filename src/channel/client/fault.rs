@@ -139,6 +139,8 @@ impl From<InletError> for ChannelError {
     fn from(error: InletError) -> Self {
         match error {
             InletError::Broken(error) => Self::Broken(error),
+            InletError::Unfit(failed) => Self::of(Failure::Ours(failed)),
+            InletError::Sink(error) => Self::Sink(error),
             forged @ (InletError::Forged { .. } | InletError::Disordered { .. } | InletError::Header(_)) => {
                 Self::Unverified(forged.to_string())
             }

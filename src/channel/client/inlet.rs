@@ -1,20 +1,50 @@
-//! Chunks as they come by a data connection (step 8): read, opened, handed on.
+//! Chunks as they come by data connections (step 8): read, opened and put down on the thread of each connection.
+//!
+//! A chunk stays in the cache of one processor from the socket to the file: handing it to another thread costs more than the two would save by working
+//! at the same time. The session hears of it now and then ([`Arrivals`]).
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    net::TcpStream,
+    os::fd::AsRawFd as _,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
-use tokio::{io::AsyncReadExt as _, net::TcpStream, sync::mpsc};
+use bytes::BytesMut;
+use nix::{
+    errno::Errno,
+    sys::socket::{MsgFlags, recv},
+};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, sleep_until},
+};
 
+use super::cut::Cut;
 use crate::{
-    channel::wire::chunk::{ChunkError, HEADER, Header},
+    channel::{
+        session::{Intake, Landed},
+        wire::{
+            chunk::{ChunkError, HEADER, Header},
+            letter::Failed,
+        },
+    },
+    clock,
     transfer::{
-        seal::{ChunkOpener, SealError},
-        spare::Spare,
+        SinkError, SinkWriter,
+        seal::{ChunkOpener, SealError, TAG_LEN},
     },
 };
 
-/// Chunks of one connection that wait for whoever puts them down. At the bound the connection is read no further.
-pub(super) const QUEUE: usize = 2;
+/// Received bytes after which the session is woken at once.
+const WAKE_BYTES: u64 = 4 * 1024 * 1024;
+/// How often it looks where there are fewer.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Why no more chunks come by a connection.
 #[derive(Debug, thiserror::Error)]
@@ -40,87 +70,222 @@ pub enum InletError {
     /// A header out of bounds.
     #[error("what comes is not what was sent: {0}")]
     Header(#[from] ChunkError),
+    /// It does not fit with those that came.
+    #[error("{0}")]
+    Unfit(Failed),
+    /// It could not be put down.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
 }
 
-/// A chunk that was opened.
-pub(super) type Arrived = (Header, Bytes);
+impl From<Failed> for InletError {
+    fn from(failed: Failed) -> Self {
+        Self::Unfit(failed)
+    }
+}
 
-/// Takes chunks of at most `chunk` bytes from a connection until it ends. `first` was read with what stood before.
-///
-/// # Errors
-/// It broke, or what comes is not what was sent.
-pub(super) async fn take(
-    mut stream: TcpStream,
-    first: BytesMut,
+/// What all connections of a transfer put their chunks into.
+#[derive(Debug)]
+pub(super) struct Inlet {
+    opener: ChunkOpener,
+    /// Most bytes of a chunk.
     chunk: u32,
-    opener: Arc<ChunkOpener>,
-    give: mpsc::Sender<Arrived>,
-) -> Result<(), InletError> {
-    let mut least = 0;
-    let mut reading = Reading { buffer: first, spare: Spare::default() };
-    loop {
-        let Some(start) = reading.header(&mut stream).await? else { return Ok(()) };
-        let header = Header::read(start, chunk)?;
-        if header.index < least {
-            return Err(InletError::Disordered { index: header.index });
+    landing: Mutex<Landing>,
+    tell: watch::Sender<Landed>,
+    /// The session does not look by itself.
+    asleep: Arc<AtomicBool>,
+}
+
+/// In order: whoever has the next chunk puts it down, and those that waited for it.
+#[derive(Debug)]
+struct Landing {
+    intake: Intake,
+    sink: SinkWriter,
+    /// How far it was when the session was woken.
+    woken: u64,
+}
+
+/// How far the chunks are, for the session.
+#[derive(Debug)]
+pub(super) struct Arrivals {
+    told: watch::Receiver<Landed>,
+    last: Landed,
+    /// When to look again, unless it is to be woken.
+    look: Option<Instant>,
+    asleep: Arc<AtomicBool>,
+}
+
+impl Inlet {
+    /// Opens chunks of at most `chunk` bytes, and puts them into a sink.
+    pub(super) fn new(opener: ChunkOpener, chunk: u32, intake: Intake, sink: SinkWriter) -> (Self, Arrivals) {
+        let landed = intake.landed();
+        let (tell, told) = watch::channel(landed);
+        let asleep = Arc::new(AtomicBool::new(true));
+        let arrivals = Arrivals { told, last: landed, look: None, asleep: Arc::clone(&asleep) };
+        let landing = Mutex::new(Landing { intake, sink, woken: landed.received });
+        (Self { opener, chunk, landing, tell, asleep }, arrivals)
+    }
+
+    /// Takes all that comes by connections, each with what was read of it already, until they have ended. Dropping the future cuts them.
+    ///
+    /// # Errors
+    /// One of them broke, what comes is not what was sent, or it could not be put down.
+    pub(super) async fn take(self, connections: Vec<(tokio::net::TcpStream, BytesMut)>) -> Result<(), InletError> {
+        let (inlet, mut cut, mut threads) = (Arc::new(self), Cut::default(), JoinSet::new());
+        for (stream, first) in connections {
+            let stream = cut.take(stream).map_err(InletError::Broken)?;
+            let inlet = Arc::clone(&inlet);
+            threads.spawn_blocking(move || inlet.drain(&mut Incoming::new(stream, &first, inlet.chunk)));
         }
-        least = header.index.saturating_add(1);
-        let forged = |why| InletError::Forged { index: header.index, why };
-        let mut sealed = reading.sealed(&mut stream, header.length as usize).await?;
-        let plain = opener.open_at(header.index, header.flags, &mut sealed).map_err(forged)?.len();
-        sealed.truncate(plain);
-        let plain = sealed.freeze();
-        reading.spare.keep(&plain);
-        if give.send((header, plain)).await.is_err() {
-            // Nobody wants more: the session is over.
-            return Ok(());
+        while let Some(ended) = threads.join_next().await {
+            // Only a runtime that goes down cancels one.
+            ended.unwrap_or(Ok(()))?;
+        }
+        cut.spare();
+        Ok(())
+    }
+
+    /// All chunks of one connection.
+    fn drain(&self, incoming: &mut Incoming) -> Result<(), InletError> {
+        let mut least = 0;
+        while let Some(start) = incoming.header()? {
+            let header = Header::read(start, self.chunk)?;
+            if header.index < least {
+                return Err(InletError::Disordered { index: header.index });
+            }
+            least = header.index.saturating_add(1);
+            self.landing().intake.check(&header)?;
+            let sealed = incoming.body(header.length as usize)?;
+            let forged = |why| InletError::Forged { index: header.index, why };
+            let plain = self.opener.open_at(header.index, header.flags, sealed).map_err(forged)?;
+            self.put(&header, plain)?;
+        }
+        Ok(())
+    }
+
+    fn put(&self, header: &Header, plain: &[u8]) -> Result<(), InletError> {
+        let mut landing = self.landing();
+        let Landing { intake, sink, woken } = &mut *landing;
+        intake.take(header, plain, |bytes| sink.write(bytes).map_err(InletError::from))?;
+        let landed = intake.landed();
+        self.tell.send_if_modified(|told| {
+            *told = landed;
+            // Under the lock of what is told: whoever falls asleep looks once more behind it.
+            let is_asleep = self.asleep.swap(false, Ordering::AcqRel);
+            let wakes = is_asleep || landed.complete || landed.received.saturating_sub(*woken) >= WAKE_BYTES;
+            if wakes {
+                *woken = landed.received;
+            }
+            wakes
+        });
+        Ok(())
+    }
+
+    fn landing(&self) -> MutexGuard<'_, Landing> {
+        self.landing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Arrivals {
+    /// How far it is, told or not.
+    pub(super) fn latest(&self) -> Landed {
+        *self.told.borrow()
+    }
+
+    /// How far it is, when that has changed. Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> Landed {
+        loop {
+            let look = async {
+                match self.look {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                changed = self.told.changed() => if changed.is_err() && *self.told.borrow() == self.last {
+                    // Nothing comes any more.
+                    return std::future::pending().await;
+                },
+                () = look => {}
+            }
+            let mut landed = *self.told.borrow_and_update();
+            if landed == self.last {
+                self.asleep.store(true, Ordering::Release);
+                // What came before that was said has woken nobody.
+                landed = *self.told.borrow_and_update();
+            }
+            if landed != self.last {
+                (self.last, self.look) = (landed, Some(Instant::from_std(clock::now() + LOOK)));
+                return landed;
+            }
+            self.look = None;
         }
     }
 }
 
-struct Reading {
-    buffer: BytesMut,
-    spare: Spare,
+/// What comes by one connection, and was not taken yet.
+#[derive(Debug)]
+struct Incoming {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    /// Where it stands in the buffer.
+    start: usize,
+    end: usize,
 }
 
-impl Reading {
+impl Incoming {
+    /// With room for a chunk and the headers before and behind it.
+    fn new(stream: TcpStream, first: &[u8], chunk: u32) -> Self {
+        let room = HEADER + usize::try_from(chunk).unwrap_or(usize::MAX).saturating_add(TAG_LEN) + HEADER;
+        let mut buffer = vec![0; room.max(first.len())];
+        buffer.split_at_mut(first.len()).0.copy_from_slice(first);
+        Self { stream, buffer, start: 0, end: first.len() }
+    }
+
     /// The next header; none where the connection ended behind a chunk.
-    async fn header(&mut self, stream: &mut TcpStream) -> Result<Option<[u8; HEADER]>, InletError> {
-        if self.buffer.is_empty() && !self.fill(stream, HEADER).await? {
+    fn header(&mut self) -> Result<Option<[u8; HEADER]>, InletError> {
+        if self.start == self.end && !self.fill(HEADER)? {
             return Ok(None);
         }
-        while self.buffer.len() < HEADER {
-            self.more(stream, HEADER).await?;
-        }
-        let header = self.buffer.first_chunk::<HEADER>().copied().unwrap_or_default();
-        self.buffer.advance(HEADER);
+        let header = self.body(HEADER)?.first_chunk::<HEADER>().copied().unwrap_or_default();
         Ok(Some(header))
     }
 
-    /// So many bytes. With them the next header is asked for.
-    async fn sealed(&mut self, stream: &mut TcpStream, length: usize) -> Result<BytesMut, InletError> {
-        let wanted = length + HEADER;
-        if self.buffer.capacity() < wanted
-            && let Some(mut free) = self.spare.take(wanted)
-        {
-            free.extend_from_slice(&self.buffer);
-            self.buffer = free;
+    /// So many bytes, which are no more than a chunk.
+    fn body(&mut self, length: usize) -> Result<&mut [u8], InletError> {
+        while self.end - self.start < length {
+            if !self.fill(length)? {
+                return Err(InletError::Broken(io::ErrorKind::UnexpectedEof.into()));
+            }
         }
-        while self.buffer.len() < length {
-            self.more(stream, wanted).await?;
-        }
-        Ok(self.buffer.split_to(length))
+        let (_, rest) = self.buffer.split_at_mut(self.start);
+        self.start += length;
+        Ok(rest.split_at_mut(length).0)
     }
 
-    async fn more(&mut self, stream: &mut TcpStream, wanted: usize) -> Result<(), InletError> {
-        if self.fill(stream, wanted).await? { Ok(()) } else { Err(InletError::Broken(io::ErrorKind::UnexpectedEof.into())) }
+    /// Reads what there is; where that was not enough, what is missing to so many bytes, however long that takes. False at the end.
+    fn fill(&mut self, wanted: usize) -> Result<bool, InletError> {
+        let missing = wanted.saturating_sub(self.end - self.start);
+        if self.start == self.end || self.buffer.len() - self.start < wanted {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        let room = self.buffer.split_at_mut(self.end).1;
+        let read = match receive(&self.stream, room, MsgFlags::empty())? {
+            0 => return Ok(false),
+            read if read >= missing => read,
+            read => read + receive(&self.stream, room.split_at_mut(missing).0.split_at_mut(read).1, MsgFlags::MSG_WAITALL)?,
+        };
+        self.end += read;
+        Ok(true)
     }
+}
 
-    /// Reads until at most `wanted` bytes are there; false at the end.
-    async fn fill(&mut self, stream: &mut TcpStream, wanted: usize) -> Result<bool, InletError> {
-        let missing = wanted.saturating_sub(self.buffer.len());
-        self.buffer.reserve(missing);
-        let mut room = (&mut self.buffer).limit(missing);
-        stream.read_buf(&mut room).await.map(|read| read > 0).map_err(InletError::Broken)
+fn receive(stream: &TcpStream, room: &mut [u8], flags: MsgFlags) -> Result<usize, InletError> {
+    loop {
+        match recv(stream.as_raw_fd(), room, flags) {
+            Err(Errno::EINTR) => {}
+            received => return received.map_err(|error| InletError::Broken(error.into())),
+        }
     }
 }

@@ -8,12 +8,13 @@
 //! | `identities.rs` | the files of the own identities, and of those that are known | no |
 //! | `rendezvous.rs` | a channel that was agreed on with another user, until it is entered | no |
 //! | `sealed.rs` | letters under the seal of the two ends | yes |
-//! | `outlet.rs`, `inlet.rs` | chunks out and in | no |
+//! | `outlet.rs`, `inlet.rs`, `cut.rs` | chunks out and in, on threads | no |
 //! | `send/`, `recv/` | the two sides: how they come to know each other is one thing, what happens in the channel another | no |
 //! | `direct/` | the way without a relay | partly |
 //! | `race.rs` | several attempts, each with a head start | no |
 //! | `fault.rs` | why a transfer came to nothing | yes |
 
+mod cut;
 mod direct;
 mod fault;
 mod identities;
@@ -34,7 +35,7 @@ pub use direct::{Tried, Unreached, Ways};
 pub use fault::ChannelError;
 pub use identities::{Identities, IdentityError};
 pub use inlet::InletError;
-pub use outlet::{OutletError, Sent};
+pub use outlet::{OutletError, Sent, chunk_of};
 pub use proxy::{Proxies, ProxyError, ProxyUrl, ProxyUrlError};
 pub use recv::{Decide, Receiving, RecvEvent, Way, receive};
 pub use relay::{Connection, RelayError, Relays};

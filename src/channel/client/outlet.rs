@@ -1,31 +1,40 @@
 //! The chunks of a batch, out over one or several data connections (step 7): each connection takes the next chunk as soon as it can.
+//!
+//! A thread for each reads, digests, seals and sends, in one place of memory: what a chunk is handed on for costs more than it gains.
 
 use std::{
+    io::Write as _,
+    net::{Shutdown, TcpStream},
     num::NonZeroU64,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use bytes::Bytes;
-use tokio::{
-    io::AsyncWriteExt as _,
-    net::TcpStream,
-    sync::{Mutex, watch},
-    task::JoinSet,
-    time::sleep,
-};
+use tokio::{runtime::Handle, sync::watch, task::JoinSet, time::sleep};
+use tokio_util::sync::CancellationToken;
 
+use super::cut::Cut;
 use crate::{
     channel::wire::chunk::{HEADER, Header, LAST},
     clock,
     transfer::{
-        SourceError, SourceReader, TokenBucket,
+        BatchReader, CHUNK, SourceError, TokenBucket,
         rate::grain,
         seal::{ChunkSealer, SealError, TAG_LEN},
     },
 };
+
+/// From so many bytes on a batch is large, and its chunks are…
+const LARGE: u64 = 32 * 1024 * 1024;
+/// …of so many bytes: half the system calls of [`CHUNK`], and still within the cache of a processor.
+const LARGE_CHUNK: usize = 512 * 1024;
+
+/// Bytes of a chunk of a batch of so many bytes, where that is known. Under a limit (bytes a second) chunks stay small, as each is waited for.
+pub fn chunk_of(total: Option<u64>, rate: Option<NonZeroU64>) -> usize {
+    if rate.is_none() && total.is_some_and(|total| total >= LARGE) { LARGE_CHUNK } else { CHUNK }
+}
 
 /// Why chunks went no further.
 #[derive(Debug, thiserror::Error)]
@@ -54,81 +63,130 @@ pub struct Sent {
     pub chunks: u64,
 }
 
-/// The chunks that are still to go out; connections share it.
+/// What goes out, and how.
+#[derive(Debug)]
+pub struct Outlet {
+    /// What is sent, from where it goes on.
+    pub reader: BatchReader,
+    /// Seals it.
+    pub sealer: ChunkSealer,
+    /// Bytes of a chunk.
+    pub chunk: usize,
+    /// Up to which byte of the batch's stream chunks may go.
+    pub limit: watch::Receiver<u64>,
+    /// Most bytes a second.
+    pub rate: Option<NonZeroU64>,
+    /// The byte behind the last that the kernel took.
+    pub gone: Arc<AtomicU64>,
+}
+
+/// What the threads of all connections share.
+struct Shared {
+    queue: Mutex<Queue>,
+    sealer: ChunkSealer,
+    chunk: usize,
+    gone: Arc<AtomicU64>,
+    over: CancellationToken,
+    runtime: Handle,
+}
+
+/// The chunks that are still to go out.
 struct Queue {
-    reader: SourceReader,
+    reader: BatchReader,
     next: u64,
     /// The last chunk was taken.
     ended: bool,
-    /// Up to which byte chunks may go.
     limit: watch::Receiver<u64>,
     pace: Option<TokenBucket>,
 }
 
-/// Sends everything that `reader` gives. `limit` says up to which byte of the batch's stream chunks may go; `gone` is told of each chunk that the
-/// kernel took, as the byte behind it.
-///
-/// # Errors
-/// The source, a connection; the connections are closed then.
-pub async fn send(
-    reader: SourceReader,
-    streams: Vec<TcpStream>,
-    sealer: ChunkSealer,
-    limit: watch::Receiver<u64>,
-    rate: Option<NonZeroU64>,
-    gone: Arc<AtomicU64>,
-) -> Result<Sent, OutletError> {
-    let pace = rate.map(|rate| TokenBucket::new(clock::now(), rate, grain(rate.get())));
-    let queue = Arc::new(Mutex::new(Queue { reader, next: 0, ended: false, limit, pace }));
-    let sealer = Arc::new(sealer);
-    let mut connections = JoinSet::new();
-    for stream in streams {
-        connections.spawn(feed(stream, Arc::clone(&queue), Arc::clone(&sealer), Arc::clone(&gone)));
-    }
-    while let Some(ended) = connections.join_next().await {
-        // Dropping the others closes them.
-        ended.unwrap_or(Err(OutletError::Over))?;
-    }
-    let queue = queue.lock().await;
-    Ok(Sent { end: queue.reader.position(), chunks: queue.next })
+/// A chunk that is to go out.
+struct Taken {
+    index: u64,
+    flags: u8,
+    /// Bytes of it.
+    length: usize,
+    /// The byte of the batch's stream behind it.
+    end: u64,
 }
 
-/// Feeds one connection.
-async fn feed(mut stream: TcpStream, queue: Arc<Mutex<Queue>>, sealer: Arc<ChunkSealer>, gone: Arc<AtomicU64>) -> Result<(), OutletError> {
-    let mut frame = Vec::new();
-    loop {
-        let taken = queue.lock().await.take().await?;
-        let Some((index, flags, plain, end)) = taken else { break };
-        let length = u32::try_from(plain.len() + TAG_LEN).map_err(|_| SealError::TooLarge)?;
-        frame.clear();
-        frame.extend_from_slice(&Header { length, index, flags }.write());
-        frame.extend_from_slice(&plain);
-        drop(plain);
-        frame.resize(frame.len() + TAG_LEN, 0);
-        sealer.seal_at(index, flags, frame.get_mut(HEADER..).unwrap_or_default())?;
-        stream.write_all(&frame).await.map_err(OutletError::Broken)?;
-        gone.fetch_max(end, Ordering::Relaxed);
+impl Outlet {
+    /// Sends everything by these connections. Dropping the future cuts them.
+    ///
+    /// # Errors
+    /// The source, a connection; the connections are cut then.
+    pub async fn send(self, streams: Vec<tokio::net::TcpStream>) -> Result<Sent, OutletError> {
+        let Self { reader, sealer, chunk, limit, rate, gone } = self;
+        let pace = rate.map(|rate| TokenBucket::new(clock::now(), rate, grain(rate.get())));
+        let (mut cut, mut threads) = (Cut::default(), JoinSet::new());
+        let queue = Mutex::new(Queue { reader, next: 0, ended: false, limit, pace });
+        let shared = Arc::new(Shared { queue, sealer, chunk, gone, over: cut.over(), runtime: Handle::current() });
+        for stream in streams {
+            let (stream, shared) = (cut.take(stream).map_err(OutletError::Broken)?, Arc::clone(&shared));
+            threads.spawn_blocking(move || shared.feed(stream));
+        }
+        while let Some(ended) = threads.join_next().await {
+            ended.unwrap_or(Err(OutletError::Over))?;
+        }
+        cut.spare();
+        let queue = shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Sent { end: queue.reader.position(), chunks: queue.next })
     }
-    stream.shutdown().await.map_err(OutletError::Broken)
 }
 
-impl Queue {
-    /// The next chunk, when it may go: its number, flags, bytes, and the byte of the batch's stream behind it. The last one is empty.
-    async fn take(&mut self) -> Result<Option<(u64, u8, Bytes, u64)>, OutletError> {
-        if self.ended {
+impl Shared {
+    /// Feeds one connection.
+    fn feed(&self, mut stream: TcpStream) -> Result<(), OutletError> {
+        let mut frame = vec![0; HEADER + self.chunk + TAG_LEN];
+        while let Some(taken) = self.take(frame.split_at_mut(HEADER).1)? {
+            let Taken { index, flags, length, end } = taken;
+            let sealed = length + TAG_LEN;
+            let header = Header { length: u32::try_from(sealed).map_err(|_| SealError::TooLarge)?, index, flags };
+            let (frame, _) = frame.split_at_mut(HEADER + sealed);
+            let (before, chunk) = frame.split_at_mut(HEADER);
+            before.copy_from_slice(&header.write());
+            self.sealer.seal_at(index, flags, chunk)?;
+            stream.write_all(frame).map_err(OutletError::Broken)?;
+            self.gone.fetch_max(end, Ordering::Relaxed);
+        }
+        stream.shutdown(Shutdown::Write).map_err(OutletError::Broken)
+    }
+
+    /// The next chunk, when it may go, with its bytes at the start of the room. The last one is empty.
+    fn take(&self, room: &mut [u8]) -> Result<Option<Taken>, OutletError> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let Queue { reader, next, ended, limit, pace } = &mut *queue;
+        if *ended {
             return Ok(None);
         }
-        let position = self.reader.position();
-        self.limit.wait_for(|limit| position < *limit).await.map_err(|_| OutletError::Over)?;
-        let bytes = self.reader.next().await?;
-        if let (Some(bytes), Some(pace)) = (&bytes, &mut self.pace) {
-            // Whoever asks next waits behind.
-            sleep(pace.reserve(clock::now(), bytes.len() as u64)).await;
+        let position = reader.position();
+        if *limit.borrow() <= position {
+            self.wait(async { limit.wait_for(|limit| position < *limit).await.map(|_| ()) })?.map_err(|_| OutletError::Over)?;
         }
-        self.ended = bytes.is_none();
-        let flags = if self.ended { LAST } else { 0 };
-        let index = self.next;
-        self.next += 1;
-        Ok(Some((index, flags, bytes.unwrap_or_default(), self.reader.position())))
+        let length = reader.fill(room.split_at_mut(self.chunk).0, || self.over.is_cancelled())?;
+        if self.over.is_cancelled() {
+            return Err(OutletError::Over);
+        }
+        if let Some(pace) = pace.as_mut().filter(|_| length > 0) {
+            let wait = pace.reserve(clock::now(), length as u64);
+            // Whoever asks next waits behind.
+            if !wait.is_zero() {
+                self.wait(sleep(wait))?;
+            }
+        }
+        *ended = length == 0;
+        let taken = Taken { index: *next, flags: if *ended { LAST } else { 0 }, length, end: reader.position() };
+        *next += 1;
+        Ok(Some(taken))
+    }
+
+    /// Waits on this thread, until all is over.
+    fn wait<T>(&self, what: impl Future<Output = T>) -> Result<T, OutletError> {
+        self.runtime.block_on(async {
+            tokio::select! {
+                done = what => Ok(done),
+                () = self.over.cancelled() => Err(OutletError::Over),
+            }
+        })
     }
 }

@@ -6,14 +6,17 @@
 //! | `sender.rs` | the sender's side of one receiver |
 //! | `group.rs` | and of several |
 //! | `receiver.rs` | the receiver's side |
+//! | `intake.rs` | the batch's stream out of its chunks |
 //! | `order.rs` | chunks of several connections, put in order |
 
 mod group;
+mod intake;
 mod order;
 mod receiver;
 mod sender;
 
 pub use group::{Group, GroupAction, Parted};
+pub use intake::{Intake, Landed};
 pub use order::{Order, OrderError};
 pub use receiver::{Receiver, ReceiverAction};
 pub use sender::{Failure, Sender, SenderAction};

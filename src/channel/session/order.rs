@@ -61,12 +61,32 @@ impl<T> Order<T> {
         if fits { Ok(()) } else { Err(OrderError::Last(index)) }
     }
 
+    /// Counts a chunk as given where it is the very next; false where it has to wait.
+    ///
+    /// # Errors
+    /// As [`Order::check`].
+    pub fn pass(&mut self, index: u64, last: bool) -> Result<bool, OrderError> {
+        self.check(index, last)?;
+        if index != self.next {
+            return Ok(false);
+        }
+        self.note(index, last);
+        self.next += 1;
+        Ok(true)
+    }
+
     /// Takes a chunk that was opened.
     ///
     /// # Errors
     /// As [`Order::check`].
     pub fn put(&mut self, index: u64, last: bool, chunk: T) -> Result<(), OrderError> {
         self.check(index, last)?;
+        self.note(index, last);
+        self.waiting.insert(index, chunk);
+        Ok(())
+    }
+
+    fn note(&mut self, index: u64, last: bool) {
         if last {
             self.last = Some(index);
         }
@@ -74,8 +94,6 @@ impl<T> Order<T> {
             self.inversions += 1;
         }
         self.highest = self.highest.max(Some(index));
-        self.waiting.insert(index, chunk);
-        Ok(())
     }
 
     /// The next chunk in order, if it is there.

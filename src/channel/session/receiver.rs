@@ -5,16 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use super::{
-    WINDOW,
-    order::{Order, OrderError},
+    intake::Landed,
     sender::{Failure, name},
 };
 use crate::{
     channel::wire::{
-        chunk::Header,
         letter::{End, Failed, FailedCode, Letter, MAX_NAMES, Offer, Way},
         request::MAX_STREAMS,
     },
@@ -42,9 +40,7 @@ pub enum ReceiverAction {
         /// What is in it.
         manifest: Manifest,
     },
-    /// Put these bytes down: the next of the batch's stream.
-    Write(Bytes),
-    /// All bytes were given: verify, and answer by [`Receiver::handle_verified`].
+    /// All bytes have come: verify, and answer by [`Receiver::handle_verified`].
     Verify(Trailer),
     /// It is over: verified and in place, or why not.
     Over(Result<(), Failure>),
@@ -68,7 +64,7 @@ enum State {
     /// The shell is to be asked.
     Described { offer: Offer, manifest: Manifest },
     /// It was asked.
-    Deciding { offer: Offer, total: Option<u64>, files: usize },
+    Deciding { total: Option<u64>, files: usize },
     /// Chunks come.
     Receiving(Box<Receiving>),
     /// The shell verifies.
@@ -83,11 +79,10 @@ enum State {
 
 #[derive(Debug)]
 struct Receiving {
-    order: Order<Bytes>,
     total: Option<u64>,
     files: usize,
-    /// Bytes of the batch's stream that were given to be put down, and those on the disk.
-    received: u64,
+    landed: Landed,
+    /// Bytes of the batch's stream that are on the disk.
     durable: u64,
     told: (u64, u64),
     told_at: Option<Instant>,
@@ -131,13 +126,12 @@ impl Receiver {
     pub fn handle_answer(&mut self, answer: Result<(u64, Way), String>) {
         let state = mem::replace(&mut self.state, State::Over);
         self.state = match (state, answer) {
-            (State::Deciding { offer, total, files }, Ok((from, way))) => {
+            (State::Deciding { total, files }, Ok((from, way))) => {
                 self.tell = Some(Letter::Accept { from, way });
                 State::Receiving(Box::new(Receiving {
-                    order: Order::new((WINDOW / u64::from(offer.chunk.max(1))).max(u64::from(offer.streams) + 1)),
                     total,
                     files,
-                    received: from,
+                    landed: Landed { received: from, ..Landed::default() },
                     durable: from,
                     told: (from, from),
                     told_at: None,
@@ -154,29 +148,15 @@ impl Receiver {
         };
     }
 
-    /// Whether a chunk may come, before it is read and opened.
-    ///
-    /// # Errors
-    /// It may not; the session fails by that.
-    pub fn check(&mut self, header: &Header) -> Result<(), Failed> {
-        let State::Receiving(receiving) = &self.state else {
-            return Err(self.fail(Failed::new(FailedCode::Protocol, "a chunk came at the wrong moment")));
-        };
-        receiving.order.check(header.index, header.is_last()).map_err(|why| self.fail(disordered(why)))
+    /// How far the chunks have come that were put down.
+    pub fn handle_landed(&mut self, landed: Landed) {
+        if let State::Receiving(receiving) = &mut self.state {
+            receiving.landed = landed;
+            self.inversions = landed.inversions;
+        }
     }
 
-    /// A chunk that was opened.
-    ///
-    /// # Errors
-    /// It does not fit with those that came; the session fails by that.
-    pub fn handle_chunk(&mut self, header: &Header, plain: Bytes) -> Result<(), Failed> {
-        let State::Receiving(receiving) = &mut self.state else { return Ok(()) };
-        let put = receiving.order.put(header.index, header.is_last(), plain);
-        self.inversions = receiving.order.inversions();
-        put.map_err(|why| self.fail(disordered(why)))
-    }
-
-    /// Every data connection has ended, and what it brought was given: no chunk comes any more. Where one is missing, somebody is gone, of which the
+    /// Every data connection has ended, and what it brought was told: no chunk comes any more. Where one is missing, somebody is gone, of which the
     /// relay tells; or it was kept back by somebody between.
     pub fn handle_chunks_ended(&mut self, now: Instant) {
         if let State::Receiving(receiving) = &mut self.state {
@@ -187,7 +167,7 @@ impl Receiver {
     /// So many bytes of the batch's stream are on the disk.
     pub fn handle_durable(&mut self, durable: u64) {
         if let State::Receiving(receiving) = &mut self.state {
-            receiving.durable = receiving.durable.max(durable.min(receiving.received));
+            receiving.durable = receiving.durable.max(durable.min(receiving.landed.received));
         }
     }
 
@@ -211,7 +191,7 @@ impl Receiver {
         }
         let (state, action) = match mem::replace(&mut self.state, State::Over) {
             State::Described { offer, manifest } => {
-                let deciding = State::Deciding { offer: offer.clone(), total: manifest.total(), files: manifest.files().len() };
+                let deciding = State::Deciding { total: manifest.total(), files: manifest.files().len() };
                 (deciding, Some(ReceiverAction::Ask { offer, manifest }))
             }
             State::Receiving(receiving) => receiving.next(now),
@@ -230,17 +210,12 @@ impl Receiver {
     pub fn next_timeout(&self) -> Option<Instant> {
         match &self.state {
             State::Receiving(receiving) => {
-                let news = receiving.told != (receiving.received, receiving.durable);
+                let news = receiving.told != (receiving.landed.received, receiving.durable);
                 let tell = receiving.told_at.filter(|_| news).map(|told| told + TELL_AFTER);
                 [tell, receiving.missed_at()].into_iter().flatten().min()
             }
             _ => None,
         }
-    }
-
-    /// Bytes of the batch's stream that were given to be put down.
-    pub fn received(&self) -> u64 {
-        if let State::Receiving(receiving) = &self.state { receiving.received } else { 0 }
     }
 
     /// Chunks that came after one of a higher number.
@@ -259,39 +234,28 @@ impl Receiver {
 impl Receiving {
     /// What chunks and the end allow.
     fn next(mut self: Box<Self>, now: Instant) -> (State, Option<ReceiverAction>) {
-        while let Some(bytes) = self.order.poll() {
-            if bytes.is_empty() {
-                continue;
-            }
-            self.received = self.received.saturating_add(bytes.len() as u64);
-            return match self.total.filter(|total| self.received > *total) {
-                Some(total) => (protocol(format!("more bytes came than the {total} of the manifest")), None),
-                None => (State::Receiving(self), Some(ReceiverAction::Write(bytes))),
-            };
-        }
-        if let Some(end) = self.end.filter(|_| self.order.is_complete()) {
+        if let Some(end) = self.end.filter(|_| self.landed.complete) {
             return match self.trailer(end) {
                 Ok(trailer) => (State::Verifying, Some(ReceiverAction::Verify(trailer))),
                 Err(failed) => (State::Failing(failed), None),
             };
         }
         if self.missed_at().is_some_and(|at| now >= at) {
-            let text = format!("chunk {} is missing, and no more come", self.order.count());
+            let text = format!("chunk {} is missing, and no more come", self.landed.chunks);
             return (State::Failing(Failed::new(FailedCode::Integrity, text)), None);
         }
         let due = self.told_at.is_none_or(|told| now >= told + TELL_AFTER);
-        let grown = self.received - self.told.0;
-        if grown >= TELL_BYTES || (due && self.told != (self.received, self.durable)) {
-            (self.told, self.told_at) = ((self.received, self.durable), Some(now));
-            let progress = Letter::Progress { received: self.received, durable: self.durable };
-            return (State::Receiving(self), Some(ReceiverAction::Tell(progress)));
+        let (received, durable) = (self.landed.received, self.durable);
+        if received.saturating_sub(self.told.0) >= TELL_BYTES || (due && self.told != (received, durable)) {
+            (self.told, self.told_at) = ((received, durable), Some(now));
+            return (State::Receiving(self), Some(ReceiverAction::Tell(Letter::Progress { received, durable })));
         }
         (State::Receiving(self), None)
     }
 
     /// When it is certain that chunks are missing, unless somebody is heard to be gone.
     fn missed_at(&self) -> Option<Instant> {
-        self.ended.filter(|_| !self.order.is_complete()).map(|ended| ended + MISSED_AFTER)
+        self.ended.filter(|_| !self.landed.complete).map(|ended| ended + MISSED_AFTER)
     }
 
     fn may_digest(&self, more: usize) -> bool {
@@ -301,12 +265,12 @@ impl Receiving {
     /// The digests, if what came is what the end says.
     fn trailer(&self, end: End) -> Result<Trailer, Failed> {
         let integrity = |text: String| Err(Failed::new(FailedCode::Integrity, text));
-        if end.bytes != self.received || end.chunks != self.order.count() {
-            let (bytes, chunks) = (self.received, self.order.count());
+        let Landed { received: bytes, chunks, .. } = self.landed;
+        if end.bytes != bytes || end.chunks != chunks {
             return integrity(format!("the sender sent {} bytes in {} chunks, and {bytes} in {chunks} came", end.bytes, end.chunks));
         }
-        if let Some(total) = self.total.filter(|total| *total != self.received) {
-            return integrity(format!("the batch has {total} bytes by its manifest, and {} came", self.received));
+        if let Some(total) = self.total.filter(|total| *total != bytes) {
+            return integrity(format!("the batch has {total} bytes by its manifest, and {bytes} came"));
         }
         let (digests, rest) = self.digests.as_chunks::<32>();
         if digests.len() != self.files || end.files as usize != self.files || !rest.is_empty() {
@@ -347,10 +311,6 @@ fn describe(offer: Offer, json: BytesMut) -> State {
 
 fn protocol(text: String) -> State {
     State::Failing(Failed::new(FailedCode::Protocol, text))
-}
-
-fn disordered(why: OrderError) -> Failed {
-    Failed::new(FailedCode::Integrity, why.to_string())
 }
 
 const _: () = assert!(CHUNK <= MAX_CHUNK, "what is sent where nobody says otherwise may be sent");

@@ -44,6 +44,7 @@ type End = Option<Result<(), Failure>>;
 struct Talk {
     sender: Sender,
     receiver: Receiver,
+    intake: Intake,
     now: Instant,
     said: Vec<String>,
     /// What the receiver put down.
@@ -60,6 +61,7 @@ impl Talk {
         Self {
             sender: Sender::new(offer, json),
             receiver: Receiver::default(),
+            intake: Intake::new(0, Some(bytes.len() as u64), CHUNK, 1),
             now: crate::clock::now(),
             said: Vec::new(),
             put: Vec::new(),
@@ -96,9 +98,10 @@ impl Talk {
                     }
                     ReceiverAction::Ask { offer, manifest } => {
                         assert_eq!((offer.files as usize, manifest.files().len()), (1, 1));
+                        let from = self.answer.as_ref().map_or(0, |(from, _)| *from);
+                        self.intake = Intake::new(from, manifest.total(), offer.chunk, offer.streams);
                         self.receiver.handle_answer(self.answer.clone());
                     }
-                    ReceiverAction::Write(bytes) => self.put.extend_from_slice(&bytes),
                     ReceiverAction::Verify(trailer) => {
                         if trailer == self.trailer {
                             self.receiver.handle_verified();
@@ -118,9 +121,13 @@ impl Talk {
     fn chunk(&mut self, index: u64, flags: u8, bytes: &[u8]) {
         let length = u32::try_from(bytes.len() + 16).expect("small");
         let header = Header { length, index, flags };
-        if self.receiver.check(&header).is_ok() {
-            // Its failure is the session's.
-            let _ = self.receiver.handle_chunk(&header, Bytes::copy_from_slice(bytes));
+        let put = |bytes: &[u8]| {
+            self.put.extend_from_slice(bytes);
+            Ok(())
+        };
+        match self.intake.take(&header, bytes, put) {
+            Ok(()) => self.receiver.handle_landed(self.intake.landed()),
+            Err::<(), Failed>(failed) => self.receiver.handle_failure(failed),
         }
         self.settle();
     }

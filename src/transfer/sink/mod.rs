@@ -8,9 +8,10 @@
 //! | `take_up.rs` | going on where it broke |
 //! | `clear.rs` | giving up |
 //! | `stream.rs` | one file to standard output |
-//! | `work.rs` | the thread |
+//! | `work.rs` | its work, one thing at a time, and the thread |
 //!
-//! The sink works on a thread of its own behind a short queue, so that receiving, digesting and writing overlap. Files get their names
+//! The sink works on a thread of its own behind a short queue, so that receiving, digesting and writing overlap; a thread that has the bytes at hand
+//! writes them itself ([`SinkWriter`]), as handing them over costs more than that gains. Files get their names
 //! only at the end, when the sender's digests agree. Nothing is made outside the target folder: names are [`SafePath`]s, every step of a path is opened
 //! beneath the folder by `cap-std`, partial files are made new and never through a link, links come last.
 
@@ -23,6 +24,7 @@ mod take_up;
 mod work;
 
 use std::{
+    fmt,
     io::Write,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -38,7 +40,7 @@ use tokio::{
 use self::{
     core::Core,
     stream::StreamCore,
-    work::{Command, Work},
+    work::{Command, Work, Worker},
 };
 use super::{
     hash::{Algorithm, Digest, Trailer},
@@ -198,10 +200,10 @@ pub struct Finished {
 const QUEUE: usize = 2;
 
 /// Puts a batch down. Dropping it breaks off as [`Sink::suspend`] does, without waiting.
-#[derive(Debug)]
 pub struct Sink {
     manifest: Manifest,
     record: Option<Record>,
+    worker: Arc<Mutex<Worker<dyn Work>>>,
     commands: mpsc::Sender<Command>,
     state: watch::Receiver<SinkState>,
     /// Why the thread stopped, until it is told.
@@ -282,6 +284,11 @@ impl Sink {
         self.commands.send(Command::Data(bytes)).await.map_err(|_| self.why())
     }
 
+    /// What threads write by that have the bytes at hand.
+    pub fn writer(&self) -> SinkWriter {
+        SinkWriter { worker: Arc::clone(&self.worker), commands: self.commands.downgrade() }
+    }
+
     /// How far it is.
     pub fn state(&self) -> SinkState {
         *self.state.borrow()
@@ -328,9 +335,10 @@ impl Sink {
     fn start(manifest: Manifest, record: Option<Record>, state: watch::Receiver<SinkState>, work: impl Work) -> Self {
         let (commands, queue) = mpsc::channel(QUEUE);
         let fault = Arc::new(Mutex::new(None));
-        let (theirs, runtime) = (Arc::clone(&fault), runtime::Handle::current());
-        task::spawn_blocking(move || work::run(work, queue, &theirs, &runtime));
-        Self { manifest, record, commands, state, fault }
+        let worker: Arc<Mutex<Worker<dyn Work>>> = Arc::new(Mutex::new(Worker::new(work)));
+        let (shared, theirs, runtime) = (Arc::clone(&worker), Arc::clone(&fault), runtime::Handle::current());
+        task::spawn_blocking(move || work::run(&shared, queue, &theirs, &runtime));
+        Self { manifest, record, worker, commands, state, fault }
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, SinkError> {
@@ -342,6 +350,41 @@ impl Sink {
     /// Why the thread has stopped.
     fn why(&self) -> SinkError {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or(SinkError::Stopped)
+    }
+}
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sink({:?})", self.state())
+    }
+}
+
+/// Writes into a sink on the thread of whoever has the bytes, which waits for the disk. What the sink's own queue holds is not waited for: whoever
+/// writes by one does not write by the other.
+#[derive(Clone)]
+pub struct SinkWriter {
+    worker: Arc<Mutex<Worker<dyn Work>>>,
+    commands: mpsc::WeakSender<Command>,
+}
+
+impl SinkWriter {
+    /// Writes the next bytes of the stream.
+    ///
+    /// # Errors
+    /// The batch has no such bytes, or the disk: the sink has stopped then. What is durable can be resumed.
+    pub fn write(&self, bytes: &[u8]) -> Result<(), SinkError> {
+        let is_due = self.worker.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)?;
+        if is_due && let Some(commands) = self.commands.upgrade() {
+            // With a full queue its thread has something to do, and looks then.
+            let _ = commands.try_send(Command::Look);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for SinkWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SinkWriter")
     }
 }
 

@@ -1,4 +1,5 @@
-//! The thread of a sink: one command after the other, and a checkpoint when bytes have waited for one long enough.
+//! What a sink does, one thing at a time: for its own thread, which takes one command after the other and makes a checkpoint when bytes have waited
+//! for one long enough, and for threads that bring bytes themselves.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -19,6 +20,8 @@ use crate::{clock, transfer::hash::Trailer};
 #[derive(Debug)]
 pub(super) enum Command {
     Data(Bytes),
+    /// Bytes wait for a checkpoint that another thread has brought.
+    Look,
     Checkpoint(oneshot::Sender<u64>),
     Finish(Option<Trailer>, oneshot::Sender<Finished>),
     Suspend(oneshot::Sender<SinkState>),
@@ -43,16 +46,65 @@ pub(super) trait Work: Send + 'static {
     fn abort(&mut self) -> Result<(), SinkError>;
 }
 
+/// What is done, and when the next checkpoint is due.
+pub(super) struct Worker<W: ?Sized> {
+    /// Bytes wait until then.
+    deadline: Option<Instant>,
+    /// It has ended, one way or the other.
+    over: bool,
+    work: W,
+}
+
+impl<W: Work> Worker<W> {
+    pub(super) fn new(work: W) -> Self {
+        Self { deadline: None, over: false, work }
+    }
+}
+
+impl Worker<dyn Work> {
+    /// Takes bytes on the thread of whoever has them. Says whether the sink's own thread is to look when the next checkpoint is due.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<bool, SinkError> {
+        if self.over {
+            return Err(SinkError::Stopped);
+        }
+        if let Err(error) = self.work.data(bytes) {
+            // The first error is the one to tell.
+            let _ = self.work.suspend();
+            self.over = true;
+            return Err(error);
+        }
+        let waited = self.deadline.is_some();
+        self.settle();
+        Ok(!waited && self.deadline.is_some())
+    }
+
+    fn settle(&mut self) {
+        let Self { deadline, work, .. } = self;
+        *deadline = work.is_dirty().then(|| deadline.unwrap_or_else(|| clock::now() + work.patience()));
+    }
+}
+
 /// Works until it is told to end, the handle is dropped, or something fails.
-pub(super) fn run(mut work: impl Work, mut queue: mpsc::Receiver<Command>, fault: &Mutex<Option<SinkError>>, runtime: &Handle) {
-    let mut deadline: Option<Instant> = None;
+pub(super) fn run(worker: &Mutex<Worker<dyn Work>>, mut queue: mpsc::Receiver<Command>, fault: &Mutex<Option<SinkError>>, runtime: &Handle) {
+    let locked = || worker.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
-        let last = match next(&mut queue, deadline, runtime) {
+        let deadline = locked().deadline;
+        let next = next(&mut queue, deadline, runtime);
+        let mut worker = locked();
+        let worker = &mut *worker;
+        if worker.over {
+            return;
+        }
+        let work = &mut worker.work;
+        let last = match next {
+            // Another thread may have made one meanwhile.
+            Next::Late if worker.deadline != deadline => continue,
             Next::Late => {
-                deadline = None;
-                kept(&mut work, fault, Work::checkpoint).is_none()
+                let last = kept(work, fault, Work::checkpoint).is_none();
+                worker.deadline = None;
+                last
             }
-            Next::Command(command) => carry_out(&mut work, command, fault),
+            Next::Command(command) => carry_out(work, command, fault),
             Next::Gone => {
                 // Nobody is there to be told.
                 let _ = work.suspend();
@@ -60,9 +112,10 @@ pub(super) fn run(mut work: impl Work, mut queue: mpsc::Receiver<Command>, fault
             }
         };
         if last {
+            worker.over = true;
             return;
         }
-        deadline = work.is_dirty().then(|| deadline.unwrap_or_else(|| clock::now() + work.patience()));
+        worker.settle();
     }
 }
 
@@ -93,9 +146,10 @@ fn next(queue: &mut mpsc::Receiver<Command>, deadline: Option<Instant>, runtime:
 
 /// Whether it was the last command. Who asked and went away is not told. Where something fails, the error is put down before the answer
 /// is dropped, so that who waits for one finds the other.
-fn carry_out(work: &mut impl Work, command: Command, fault: &Mutex<Option<SinkError>>) -> bool {
+fn carry_out(work: &mut dyn Work, command: Command, fault: &Mutex<Option<SinkError>>) -> bool {
     match command {
         Command::Data(bytes) => kept(work, fault, |work| work.data(&bytes)).is_none(),
+        Command::Look => false,
         Command::Checkpoint(answer) => kept(work, fault, Work::checkpoint).is_none_or(|durable| {
             let _ = answer.send(durable);
             false
@@ -116,7 +170,11 @@ fn carry_out(work: &mut impl Work, command: Command, fault: &Mutex<Option<SinkEr
 }
 
 /// Does something; when it fails, keeps what can be kept, and puts the error down.
-fn kept<W: Work, T>(work: &mut W, fault: &Mutex<Option<SinkError>>, what: impl FnOnce(&mut W) -> Result<T, SinkError>) -> Option<T> {
+fn kept<T>(
+    work: &mut dyn Work,
+    fault: &Mutex<Option<SinkError>>,
+    what: impl FnOnce(&mut dyn Work) -> Result<T, SinkError>,
+) -> Option<T> {
     match what(work) {
         Ok(done) => Some(done),
         Err(error) => {

@@ -22,10 +22,9 @@ pub(super) struct Found {
 
 /// A file that is being read.
 #[derive(Debug)]
-pub(super) struct Reading<'a> {
-    found: &'a Found,
+pub(super) struct Reading {
+    found: Found,
     file: File,
-    offset: u64,
 }
 
 impl Found {
@@ -38,7 +37,7 @@ impl Found {
     }
 
     /// Opens it at an offset.
-    pub(super) fn open(&self, offset: u64) -> Result<Reading<'_>, SourceError> {
+    pub(super) fn open(&self, offset: u64) -> Result<Reading, SourceError> {
         // Without waiting: a pipe that took the file's place would not answer.
         let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(&self.path);
         let mut file = opened.map_err(|error| match error.kind() {
@@ -49,7 +48,7 @@ impl Found {
         if offset > 0 {
             file.seek(SeekFrom::Start(offset)).map_err(io_error(&self.path))?;
         }
-        Ok(Reading { found: self, file, offset })
+        Ok(Reading { found: self.clone(), file })
     }
 
     /// Whether an open file is the one found, as it was found.
@@ -76,7 +75,7 @@ impl Found {
     }
 }
 
-impl Reading<'_> {
+impl Reading {
     /// Fills a buffer with the next bytes, all of which the file must have.
     pub(super) fn fill(&mut self, buffer: &mut [u8]) -> Result<(), SourceError> {
         let mut filled = 0;
@@ -86,10 +85,7 @@ impl Reading<'_> {
                     self.found.compare(&self.file)?;
                     return Err(self.found.was_changed());
                 }
-                Ok(read) => {
-                    filled += read;
-                    self.offset += read as u64;
-                }
+                Ok(read) => filled += read,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(io_error(&self.found.path)(error)),
             }

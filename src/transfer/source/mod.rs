@@ -1,7 +1,8 @@
 //! Files, folders and standard input as a batch: the manifest, and readers of its byte stream.
 //!
-//! A reader works on a thread of its own, a few chunks ahead of whoever sends, and digests what it reads. A file that has another size
-//! or time than when the manifest was made ends the stream with an error that names it: what is sent is what was announced.
+//! A [`BatchReader`] reads on the thread of whoever asks, into the memory that what is read goes out from; a [`SourceReader`] does so on a thread of
+//! its own, a few chunks ahead of a task. Both digest what they read. A file that has another size or time than when the manifest was made ends the
+//! stream with an error that names it: what is sent is what was announced.
 
 mod buffers;
 mod digests;
@@ -19,7 +20,13 @@ use std::{
 use bytes::Bytes;
 use tokio::{sync::mpsc, task};
 
-use self::{digests::Digests, file::Found, stream::Retained, walk::Walked};
+use self::{
+    digests::Digests,
+    file::Found,
+    read::Passage,
+    stream::{Retained, Tap},
+    walk::Walked,
+};
 use super::{
     cursor::Cursor,
     hash::{Algorithm, Trailer},
@@ -184,7 +191,22 @@ enum Content {
     Stream(Retained),
 }
 
-/// Reads the stream of a batch once.
+/// Reads the stream of a batch once, on the thread of whoever asks, which waits.
+#[derive(Debug)]
+pub struct BatchReader {
+    batch: Arc<Batch>,
+    at: At,
+    position: u64,
+}
+
+/// Where a reader is.
+#[derive(Debug)]
+enum At {
+    Files(Passage),
+    Stream(Tap),
+}
+
+/// Reads the stream of a batch once, for a task.
 #[derive(Debug)]
 pub struct SourceReader {
     chunks: mpsc::Receiver<Result<Bytes, SourceError>>,
@@ -231,23 +253,28 @@ impl Source {
         self.0.options.algorithm
     }
 
-    /// A reader from an offset of the stream. To be called inside a runtime of tokio: the reader works on one of its blocking threads.
+    /// A reader from an offset of the stream.
     ///
     /// # Errors
     /// The offset is behind the end, or, for standard input, not among what is kept. For standard input, a new reader ends the one before.
+    pub fn open(&self, offset: u64) -> Result<BatchReader, SourceError> {
+        let at = match &self.0.bytes {
+            Content::Files(_) => {
+                At::Files(Passage::new(Cursor::at(&self.0.manifest, offset).ok_or(SourceError::Offset { offset })?))
+            }
+            Content::Stream(retained) => At::Stream(Tap::new(retained.begin(offset)?, self.0.options.chunk)),
+        };
+        Ok(BatchReader { batch: Arc::clone(&self.0), at, position: offset })
+    }
+
+    /// A reader from an offset of the stream, for a task. To be called inside a runtime of tokio: it works on one of its blocking threads.
+    ///
+    /// # Errors
+    /// As [`Source::open`].
     pub fn read_from(&self, offset: u64) -> Result<SourceReader, SourceError> {
         let (give, chunks) = mpsc::channel(AHEAD);
-        let batch = Arc::clone(&self.0);
-        match &self.0.bytes {
-            Content::Files(_) => {
-                let cursor = Cursor::at(&batch.manifest, offset).ok_or(SourceError::Offset { offset })?;
-                task::spawn_blocking(move || batch.read(cursor, &give));
-            }
-            Content::Stream(retained) => {
-                let turn = retained.begin(offset)?;
-                task::spawn_blocking(move || batch.read_stream(turn, offset, &give));
-            }
-        }
+        let reader = self.open(offset)?;
+        task::spawn_blocking(move || reader.pour(&give));
         Ok(SourceReader { chunks, position: offset })
     }
 
@@ -285,6 +312,39 @@ impl Source {
 impl Batch {
     fn digests(&self) -> MutexGuard<'_, Digests> {
         self.digests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl BatchReader {
+    /// Fills the room with the next bytes, and says how many they are: none at the end. Less than all of it is filled at the end, and by standard
+    /// input, which is given as it comes. Ends, too, when it finds while it waits for standard input that `is_over`.
+    ///
+    /// # Errors
+    /// A file changed or cannot be read.
+    pub fn fill(&mut self, room: &mut [u8], is_over: impl Fn() -> bool) -> Result<usize, SourceError> {
+        let filled = match &mut self.at {
+            At::Files(passage) => self.batch.fill(passage, room)?,
+            At::Stream(tap) => self.batch.draw(tap, self.position, room, is_over)?,
+        };
+        self.position += filled as u64;
+        Ok(filled)
+    }
+
+    /// Where in the stream the next bytes stand.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Gives everything, until nobody wants more.
+    fn pour(self, give: &mpsc::Sender<Result<Bytes, SourceError>>) {
+        let poured = match self.at {
+            At::Files(passage) => self.batch.pour(passage, give),
+            At::Stream(tap) => self.batch.pour_stream(tap, self.position, give),
+        };
+        if let Err(error) = poured {
+            // Nobody to tell: the reader was dropped.
+            let _ = give.blocking_send(Err(error));
+        }
     }
 }
 

@@ -11,52 +11,61 @@ use super::{
 };
 use crate::transfer::cursor::{Cursor, Step};
 
-impl Batch {
-    /// Reads from a place to the end, or until nobody wants more.
-    pub(super) fn read(&self, cursor: Cursor, give: &mpsc::Sender<Result<Bytes, SourceError>>) {
-        let Content::Files(files) = &self.bytes else { return };
-        if let Err(error) = self.read_files(files, cursor, give) {
-            // Nobody to tell: the reader was dropped.
-            let _ = give.blocking_send(Err(error));
-        }
-    }
+/// How far a reader is.
+#[derive(Debug)]
+pub(super) struct Passage {
+    cursor: Cursor,
+    /// The file that it stands in, once a byte of it was read.
+    reading: Option<Reading>,
+}
 
-    fn read_files(&self, files: &[Found], mut cursor: Cursor, give: &mpsc::Sender<Result<Bytes, SourceError>>) -> Result<(), SourceError> {
-        let mut buffers = Buffers::new(self.options.chunk);
-        let mut reading: Option<Reading<'_>> = None;
-        loop {
-            let mut chunk = buffers.take();
-            let mut filled = 0;
-            let mut room = chunk.as_mut();
-            while let Some(step) = cursor.next(room.len()) {
-                match step {
-                    Step::Begin { .. } => {}
-                    Step::Data { offset, len, .. } => {
-                        let file = match &mut reading {
-                            Some(file) => file,
-                            None => reading.insert(found(files, &cursor)?.open(offset)?),
-                        };
-                        let (now, rest) = room.split_at_mut(len);
-                        file.fill(now)?;
-                        self.digests().update(cursor.files_done(), offset, now);
-                        filled += len;
-                        room = rest;
+impl Passage {
+    /// From a place.
+    pub(super) fn new(cursor: Cursor) -> Self {
+        Self { cursor, reading: None }
+    }
+}
+
+impl Batch {
+    /// Fills the room, and says how far: less than all of it at the end.
+    pub(super) fn fill(&self, Passage { cursor, reading }: &mut Passage, mut room: &mut [u8]) -> Result<usize, SourceError> {
+        let Content::Files(files) = &self.bytes else { return Ok(0) };
+        let mut filled = 0;
+        while let Some(step) = cursor.next(room.len()) {
+            match step {
+                Step::Begin { .. } => {}
+                Step::Data { offset, len, .. } => {
+                    let file = match reading {
+                        Some(file) => file,
+                        None => reading.insert(found(files, cursor)?.open(offset)?),
+                    };
+                    let (now, rest) = room.split_at_mut(len);
+                    file.fill(now)?;
+                    self.digests().update(cursor.files_done(), offset, now);
+                    filled += len;
+                    room = rest;
+                }
+                Step::End { .. } => {
+                    let at = cursor.files_done().saturating_sub(1);
+                    match reading.take() {
+                        Some(file) => file.finish()?,
+                        // An empty file was not opened; it may have bytes by now.
+                        None => files.get(at).map_or(Ok(()), |file| file.open(0)?.finish())?,
                     }
-                    Step::End { .. } => {
-                        let at = cursor.files_done().saturating_sub(1);
-                        match reading.take() {
-                            Some(file) => file.finish()?,
-                            // An empty file was not opened; it may have bytes by now.
-                            None => files.get(at).map_or(Ok(()), |file| file.open(0)?.finish())?,
-                        }
-                        self.digests().end(at, files.get(at).map_or(0, Found::size));
-                    }
+                    self.digests().end(at, files.get(at).map_or(0, Found::size));
                 }
             }
-            if filled == 0 {
-                return Ok(());
-            }
-            if give.blocking_send(Ok(buffers.give(chunk, filled))).is_err() {
+        }
+        Ok(filled)
+    }
+
+    /// Gives all that is left, until nobody wants more.
+    pub(super) fn pour(&self, mut passage: Passage, give: &mpsc::Sender<Result<Bytes, SourceError>>) -> Result<(), SourceError> {
+        let mut buffers = Buffers::new(self.options.chunk);
+        loop {
+            let mut chunk = buffers.take();
+            let filled = self.fill(&mut passage, chunk.as_mut())?;
+            if filled == 0 || give.blocking_send(Ok(buffers.give(chunk, filled))).is_err() {
                 return Ok(());
             }
         }

@@ -5,7 +5,7 @@ use std::{
     fmt,
     io::{ErrorKind, Read},
     path::Path,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
@@ -85,10 +85,10 @@ impl Retained {
     }
 
     /// What is kept from an offset on, or waits for room to read more. None when this turn is over or the stream has ended.
-    fn wait(&self, turn: u64, offset: u64, give: &mpsc::Sender<Result<Bytes, SourceError>>) -> Option<Next> {
+    fn wait(&self, turn: u64, offset: u64, is_over: impl Fn() -> bool) -> Option<Next> {
         let mut kept = self.kept();
         loop {
-            if kept.turn != turn || give.is_closed() {
+            if kept.turn != turn || is_over() {
                 return None;
             }
             if offset < kept.end {
@@ -114,6 +114,20 @@ impl Retained {
     }
 }
 
+/// A reader's hold on the stream.
+#[derive(Debug)]
+pub(super) struct Tap {
+    turn: u64,
+    buffers: Buffers,
+}
+
+impl Tap {
+    /// In a turn, by reads of so many bytes.
+    pub(super) fn new(turn: u64, chunk: usize) -> Self {
+        Self { turn, buffers: Buffers::new(chunk) }
+    }
+}
+
 enum Next {
     Kept(Bytes),
     Read,
@@ -121,26 +135,41 @@ enum Next {
 }
 
 impl Batch {
-    /// Gives what is kept from an offset on, then what comes, until the stream ends, nobody wants more, or another reader takes over.
-    pub(super) fn read_stream(self: Arc<Self>, turn: u64, mut offset: u64, give: &mpsc::Sender<Result<Bytes, SourceError>>) {
-        let Content::Stream(retained) = &self.bytes else { return };
-        let mut buffers = Buffers::new(self.options.chunk);
-        while let Some(next) = retained.wait(turn, offset, give) {
+    /// What is kept from an offset on, or what comes; none when the stream has ended, nobody wants more, or another reader takes over.
+    fn next(&self, tap: &mut Tap, offset: u64, is_over: impl Fn() -> bool) -> Result<Option<Bytes>, SourceError> {
+        let Content::Stream(retained) = &self.bytes else { return Ok(None) };
+        while let Some(next) = retained.wait(tap.turn, offset, &is_over) {
             match next {
-                Next::Kept(bytes) => {
-                    offset += bytes.len() as u64;
-                    if give.blocking_send(Ok(bytes)).is_err() {
-                        return;
-                    }
-                }
-                Next::Read => self.read_more(retained, turn, &mut buffers),
-                Next::Failed(error) => {
-                    // Nobody to tell: the reader was dropped.
-                    let _ = give.blocking_send(Err(io_error(Path::new("standard input"))(error)));
-                    return;
-                }
+                Next::Kept(bytes) => return Ok(Some(bytes)),
+                Next::Read => self.read_more(retained, tap.turn, &mut tap.buffers),
+                Next::Failed(error) => return Err(io_error(Path::new("standard input"))(error)),
             }
         }
+        Ok(None)
+    }
+
+    /// Fills the room with what is next, as far as that goes.
+    pub(super) fn draw(&self, tap: &mut Tap, offset: u64, room: &mut [u8], is_over: impl Fn() -> bool) -> Result<usize, SourceError> {
+        let next = self.next(tap, offset, is_over)?.unwrap_or_default();
+        let len = next.len().min(room.len());
+        room.split_at_mut(len).0.copy_from_slice(next.split_at(len).0);
+        Ok(len)
+    }
+
+    /// Gives all that is left, until nobody wants more.
+    pub(super) fn pour_stream(
+        &self,
+        mut tap: Tap,
+        mut offset: u64,
+        give: &mpsc::Sender<Result<Bytes, SourceError>>,
+    ) -> Result<(), SourceError> {
+        while let Some(bytes) = self.next(&mut tap, offset, || give.is_closed())? {
+            offset += bytes.len() as u64;
+            if give.blocking_send(Ok(bytes)).is_err() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// One read of the stream into what is kept. What comes after a turn is over is kept for the next.

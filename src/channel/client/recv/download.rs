@@ -1,21 +1,13 @@
-//! The chunks, on tasks of their own.
+//! The chunks, on a task of their own.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::{net::TcpStream, sync::mpsc, task::JoinSet};
+use tokio::net::TcpStream;
 
-use crate::{
-    channel::{
-        Peer,
-        client::{
-            fault::ChannelError,
-            inlet::{self, Arrived, InletError},
-            relay::Relays,
-            seat::Door,
-        },
-    },
-    transfer::seal::ChunkOpener,
+use crate::channel::{
+    Peer,
+    client::{fault::ChannelError, inlet::Inlet, relay::Relays, seat::Door},
 };
 
 /// Where the data connections come from.
@@ -29,9 +21,7 @@ pub(super) enum By {
 /// What takes the chunks.
 pub(super) struct Download {
     pub(super) by: By,
-    pub(super) chunk: u32,
-    pub(super) opener: Arc<ChunkOpener>,
-    pub(super) give: mpsc::Sender<Arrived>,
+    pub(super) inlet: Inlet,
 }
 
 impl Download {
@@ -40,13 +30,6 @@ impl Download {
             By::Relay { relay, door, seat, streams, patience } => door.join_all(&relay, patience, seat, streams, &[]).await?,
             By::Direct(connections) => connections.into_iter().map(|stream| (stream, BytesMut::new())).collect(),
         };
-        let mut taking = JoinSet::new();
-        for (stream, first) in joined {
-            taking.spawn(inlet::take(stream, first, self.chunk, Arc::clone(&self.opener), self.give.clone()));
-        }
-        while let Some(taken) = taking.join_next().await {
-            taken.unwrap_or(Ok::<(), InletError>(()))?;
-        }
-        Ok(())
+        Ok(self.inlet.take(joined).await?)
     }
 }

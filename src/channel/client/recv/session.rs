@@ -1,10 +1,9 @@
 //! The sender in the channel, from entering to the end.
 
-use std::{io::ErrorKind, sync::Arc};
+use std::{future::pending, io::ErrorKind};
 
 use tokio::{
     net::TcpStream,
-    sync::mpsc,
     task::JoinSet,
     time::{Instant, sleep_until},
 };
@@ -19,13 +18,13 @@ use crate::{
         client::{
             direct::{Dialling, Unreached, over, soon},
             fault::ChannelError,
-            inlet::{Arrived, QUEUE},
+            inlet::{Arrivals, Inlet},
             relay::{Connection, RelayError, Relays},
             sealed::Sealed,
             seat::Door,
         },
         pake::Received,
-        session::{Receiver, ReceiverAction},
+        session::{Intake, Receiver, ReceiverAction},
         wire::{
             Message, Role,
             letter::{Letter, Offer, Way},
@@ -43,12 +42,10 @@ pub(super) struct Session<'a, 't> {
     seat: Peer,
     machine: Receiver,
     sealed: Sealed,
-    opener: Arc<ChunkOpener>,
-    /// Until connections are asked for.
-    give: Option<mpsc::Sender<Arrived>>,
-    chunks: mpsc::Receiver<Arrived>,
-    /// Chunks may come.
-    taking: bool,
+    /// Until chunks are asked for.
+    opener: Option<ChunkOpener>,
+    /// From then on.
+    arrivals: Option<Arrivals>,
     /// The data connections have ended.
     ended: bool,
     /// Dropping it ends what is in it.
@@ -66,7 +63,6 @@ impl<'a, 't> Session<'a, 't> {
     pub(super) fn new(terminal: &'a mut Terminal<'t>, control: &Connection, known: &Received, seat: Peer) -> Self {
         let Received { pairwise, pass } = known;
         let door = Door { channel: pass.channel, key: pass.key.clone(), role: Role::Receiver };
-        let (give, chunks) = mpsc::channel(QUEUE);
         let (ways, patience) = (control.ways(terminal.receiving.ways), terminal.receiving.patience);
         Self {
             terminal,
@@ -74,10 +70,8 @@ impl<'a, 't> Session<'a, 't> {
             seat,
             machine: Receiver::default(),
             sealed: Sealed::new(pairwise, pass.transfer, Role::Receiver),
-            opener: Arc::new(ChunkOpener::new(&pass.content.bind(pass.channel, &pass.key), &pass.chunks())),
-            give: Some(give),
-            chunks,
-            taking: false,
+            opener: Some(ChunkOpener::new(&pass.content.bind(pass.channel, &pass.key), &pass.chunks())),
+            arrivals: None,
             ended: false,
             connections: JoinSet::new(),
             finished: None,
@@ -100,12 +94,6 @@ impl<'a, 't> Session<'a, 't> {
                         self.tell(control, &letter)?;
                     }
                     ReceiverAction::Ask { offer, manifest } => self.ask(control, decide, &offer, &manifest).await?,
-                    ReceiverAction::Write(bytes) => {
-                        let Some(sink) = &mut self.terminal.sink else { return Err(ChannelError::Stopped) };
-                        if let Err(error) = sink.write(bytes).await {
-                            return Err(self.failed(control, error.into()).await);
-                        }
-                    }
                     ReceiverAction::Verify(trailer) => self.verify(control, trailer).await?,
                     ReceiverAction::Over(how) => {
                         control.flush().await?;
@@ -128,11 +116,9 @@ impl<'a, 't> Session<'a, 't> {
                     Message::Letter { .. } | Message::Gone(_) | Message::Met(_) | Message::Pace(_) => {}
                     other => return Err(RelayError::unexpected(&other).into()),
                 },
-                chunk = self.chunks.recv(), if self.taking => match chunk {
-                    // Its failure is the session's, which ends by it.
-                    Some((header, plain)) => drop(self.machine.check(&header).and_then(|()| self.machine.handle_chunk(&header, plain))),
-                    None => self.taking = false,
-                },
+                landed = async { match &mut self.arrivals { Some(arrivals) => arrivals.next().await, None => pending().await } } => {
+                    self.machine.handle_landed(landed);
+                }
                 Some(taken) = self.connections.join_next() => match taken.unwrap_or(Ok(())) {
                     Ok(()) => self.ended = true,
                     // Through the relay only somebody between cuts a chunk where nobody is gone.
@@ -142,9 +128,10 @@ impl<'a, 't> Session<'a, 't> {
                     Err(error) => return Err(self.failed(control, error).await),
                 },
                 error = over(&mut self.broken) => return Err(self.failed(control, error).await),
-                () = async { match timeout { Some(at) => sleep_until(at).await, None => std::future::pending().await } } => {}
+                () = async { match timeout { Some(at) => sleep_until(at).await, None => pending().await } } => {}
             }
-            if self.ended && !self.taking {
+            if let Some(arrivals) = self.arrivals.as_ref().filter(|_| self.ended) {
+                self.machine.handle_landed(arrivals.latest());
                 self.machine.handle_chunks_ended(clock::now());
             }
         }
@@ -177,33 +164,33 @@ impl<'a, 't> Session<'a, 't> {
         let answer = match self.decided(control, decision).await? {
             Ok((sink, direct)) => {
                 let from = sink.state().written;
+                let Some(opener) = self.opener.take() else { return Err(ChannelError::Stopped) };
+                let intake = Intake::new(from, manifest.total(), offer.chunk, offer.streams);
+                let (inlet, arrivals) = Inlet::new(opener, offer.chunk, intake, sink.writer());
                 self.way = if direct.is_some() { Way::Direct } else { Way::Relay };
-                self.terminal.sink = Some(sink);
+                (self.terminal.sink, self.arrivals) = (Some(sink), Some(arrivals));
                 self.terminal.hear(RecvEvent::Begun { from, way: self.way }).await;
-                self.take(control.here(), offer, direct);
+                self.take(control.here(), offer.streams, inlet, direct);
                 Ok((from, self.way))
             }
             Err(why) => Err(why),
         };
-        self.taking = true;
         self.machine.handle_answer(answer);
         Ok(())
     }
 
-    fn take(&mut self, relay: &Relays, offer: &Offer, direct: Option<Vec<TcpStream>>) {
-        let Some(give) = self.give.take() else { return };
+    fn take(&mut self, relay: &Relays, streams: u8, inlet: Inlet, direct: Option<Vec<TcpStream>>) {
         let by = match direct {
             Some(connections) => By::Direct(connections),
             None => By::Relay {
                 relay: relay.clone(),
                 door: self.door.clone(),
                 seat: self.seat,
-                streams: offer.streams,
+                streams,
                 patience: self.terminal.receiving.patience,
             },
         };
-        let download = Download { by, chunk: offer.chunk, opener: Arc::clone(&self.opener), give };
-        self.connections.spawn(download.run());
+        self.connections.spawn(Download { by, inlet }.run());
     }
 
     /// The decision. A person takes as long as it takes: meanwhile the relay is answered, and the sender heard.

@@ -12,7 +12,7 @@ use crate::{
         client::{
             direct::{Serving, over, soon},
             fault::ChannelError,
-            outlet::Sent,
+            outlet::{Sent, chunk_of},
             relay::{Connection, RelayError},
             sealed::Sealed,
             seat::Door,
@@ -24,7 +24,7 @@ use crate::{
             letter::{Letter, MAX_NAMES, Offer, Way},
         },
     },
-    transfer::{CHUNK, Digest, Manifest},
+    transfer::{Digest, Manifest},
 };
 
 /// See the [module](self).
@@ -213,7 +213,7 @@ fn offer(sending: &Sending, manifest: &Manifest, json: &Bytes) -> Offer {
         names: roots.take(MAX_NAMES).map(|entry| entry.path.as_str().to_owned()).collect(),
         manifest: u32::try_from(json.len()).unwrap_or(u32::MAX),
         digest: Digest::blake3(json),
-        chunk: u32::try_from(CHUNK).unwrap_or(u32::MAX),
+        chunk: u32::try_from(chunk_of(manifest.total(), sending.rate)).unwrap_or(u32::MAX),
         streams: sending.streams,
     }
 }

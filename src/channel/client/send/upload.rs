@@ -11,7 +11,7 @@ use crate::{
         client::{
             direct::Serving,
             fault::ChannelError,
-            outlet::{self, OutletError, Sent},
+            outlet::{Outlet, OutletError, Sent, chunk_of},
             relay::Relays,
             seat::Door,
         },
@@ -43,7 +43,8 @@ impl Terminal<'_> {
         let sealer = ChunkSealer::new(&pass.content.bind(pass.channel, &pass.key), &pass.chunks());
         gone.fetch_max(from, Ordering::Relaxed);
         async move {
-            let reader = source.read_from(from).map_err(OutletError::Source)?;
+            let chunk = chunk_of(source.manifest().total(), rate);
+            let reader = source.open(from).map_err(OutletError::Source)?;
             let connections = match by {
                 By::Relay { relay, door, seat } => {
                     let joined = door.join_all(&relay, patience, Peer::SENDER, streams, &[seat]).await?;
@@ -51,7 +52,7 @@ impl Terminal<'_> {
                 }
                 By::Direct(serving) => serving.take().await.map_err(ChannelError::Broken)?,
             };
-            Ok(outlet::send(reader, connections, sealer, limits, rate, gone).await?)
+            Ok(Outlet { reader, sealer, chunk, limit: limits, rate, gone }.send(connections).await?)
         }
     }
 }
