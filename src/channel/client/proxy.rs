@@ -13,9 +13,8 @@ use hyper_util::{
     client::proxy::matcher::{Intercept, Matcher},
     rt::TokioIo,
 };
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, task::JoinSet};
 use tokio_socks::tcp::Socks5Stream;
-use tokio_util::task::AbortOnDropHandle;
 
 /// The port of a SOCKS proxy where none is given.
 const SOCKS_PORT: u16 = 1080;
@@ -211,7 +210,9 @@ impl Proxy {
         }
         let request = request.body(Body::empty()).map_err(|error| protocol(error.to_string()))?;
         let (mut asking, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| protocol(error.to_string()))?;
-        let driver = AbortOnDropHandle::new(tokio::spawn(connection.with_upgrades()));
+        // Dropping it ends what is in it.
+        let mut driver = JoinSet::new();
+        driver.spawn(connection.with_upgrades());
         let answer = asking.send_request(request).await.map_err(|error| protocol(error.to_string()))?;
         match answer.status() {
             status if status.is_success() => {}

@@ -10,7 +10,6 @@ use tokio::{
     task::JoinSet,
     time::{Instant, timeout_at},
 };
-use tokio_util::task::AbortOnDropHandle;
 
 use super::{Tried, addresses::order, interfaces};
 use crate::{
@@ -58,7 +57,7 @@ impl fmt::Display for Unreached {
 #[derive(Debug)]
 pub(in crate::channel::client) struct Dialling {
     pairwise: Arc<Pairwise>,
-    way: AbortOnDropHandle<Result<(SocketAddr, TcpStream), Unreached>>,
+    way: JoinSet<Result<(SocketAddr, TcpStream), Unreached>>,
 }
 
 impl Dialling {
@@ -75,16 +74,18 @@ impl Dialling {
             })
             .collect();
         let race = Race::new(attempts, STEP).first();
-        Self { pairwise, way: AbortOnDropHandle::new(tokio::spawn(async move { race.await.map_err(Unreached) })) }
+        let mut way = JoinSet::new();
+        way.spawn(async move { race.await.map_err(Unreached) });
+        Self { pairwise, way }
     }
 
     /// All data connections, in the order of their indices.
     ///
     /// # Errors
     /// There is no direct way, or not for so many connections.
-    pub(in crate::channel::client) async fn settle(self, streams: u8) -> Result<Vec<TcpStream>, Unreached> {
+    pub(in crate::channel::client) async fn settle(mut self, streams: u8) -> Result<Vec<TcpStream>, Unreached> {
         // Only a runtime that goes down ends it without a word.
-        let (address, first) = self.way.await.unwrap_or_else(|_| Err(Unreached::default()))?;
+        let (address, first) = self.way.join_next().await.and_then(Result::ok).unwrap_or_else(|| Err(Unreached::default()))?;
         let until = Instant::from_std(clock::now()) + FURTHER;
         let mut calling = JoinSet::new();
         for stream in 1..streams {

@@ -20,7 +20,6 @@ use tokio::{
     task::JoinSet,
     time::{sleep, timeout},
 };
-use tokio_util::task::AbortOnDropHandle;
 
 use super::{Ways, addresses::named, interfaces};
 use crate::{
@@ -122,7 +121,9 @@ impl Listening {
     pub(in crate::channel::client) fn serve(self, pairwise: Pairwise, streams: u8) -> Serving {
         let (give, came) = mpsc::channel(usize::from(streams.max(1)));
         let door = Door { pairwise: Arc::new(pairwise), streams, proven: Arc::new(AtomicU16::new(0)), give };
-        Serving { came, streams, _open: AbortOnDropHandle::new(tokio::spawn(door.keep(self.socket))) }
+        let mut open = JoinSet::new();
+        open.spawn(door.keep(self.socket));
+        Serving { came, streams, _open: open }
     }
 }
 
@@ -146,7 +147,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub(in crate::channel::client) struct Serving {
     came: mpsc::Receiver<(u8, TcpStream)>,
     streams: u8,
-    _open: AbortOnDropHandle<()>,
+    _open: JoinSet<()>,
 }
 
 impl Serving {

@@ -31,9 +31,10 @@ fn code(error: &ChannelError) -> ExitCode {
             RefusalCode::NoCapacity | RefusalCode::Expired | RefusalCode::Draining => ExitCode::Unreachable,
             RefusalCode::Version | RefusalCode::Malformed => ExitCode::Failed,
         },
-        ChannelError::Relay(RelayError::Proxy(ProxyError::Credentials { .. })) => ExitCode::Denied,
+        ChannelError::Relay(RelayError::Proxy(ProxyError::Credentials { .. }))
+        | ChannelError::WrongCode
+        | ChannelError::Exchange(ExchangeError::WrongGuess | ExchangeError::Impostor) => ExitCode::Denied,
         ChannelError::Relay(_) | ChannelError::Broken(_) | ChannelError::Unreached(_) => ExitCode::Unreachable,
-        ChannelError::WrongCode | ChannelError::Exchange(ExchangeError::WrongGuess | ExchangeError::Impostor) => ExitCode::Denied,
         ChannelError::Handover(_) => ExitCode::Denied,
         ChannelError::Declined(_) => ExitCode::Declined,
         ChannelError::Theirs(failed) => match failed.code {
