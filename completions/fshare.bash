@@ -2007,6 +2007,10 @@ _fshare() {
                     fi
                     return 0
                     ;;
+                --patience)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --relay)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2099,13 +2103,17 @@ _fshare() {
             return 0
             ;;
         fshare__subcmd__resume)
-            opts="-q -v -h --limit --pin-file --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
+            opts="-q -v -h --limit --patience --pin-file --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --patience)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2513,6 +2521,10 @@ _fshare() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --patience)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

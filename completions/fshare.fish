@@ -60,9 +60,9 @@ complete -c fshare -n "__fish_fshare_needs_command" -f -a "play" -d 'Play a file
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "info" -d 'Show what is known of a file in the swarm (not built yet)'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "list" -d 'List the files of the swarm (not built yet)'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "fav" -d 'Remember files of the swarm (not built yet)'
-complete -c fshare -n "__fish_fshare_needs_command" -f -a "status" -d 'Show uploads and downloads that can be gone on with'
-complete -c fshare -n "__fish_fshare_needs_command" -f -a "resume" -d 'Go on with an upload or a download that was broken off'
-complete -c fshare -n "__fish_fshare_needs_command" -f -a "cancel" -d 'Give up an upload or a download that was broken off'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "status" -d 'Show transfers that can be gone on with'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "resume" -d 'Go on with a transfer that was broken off'
+complete -c fshare -n "__fish_fshare_needs_command" -f -a "cancel" -d 'Give up a transfer that was broken off'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "words" -d 'Print how a code may go on, for completion scripts'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -75,6 +75,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand send" -l words -d 'Words o
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l streams -d 'Connections that carry the bytes: more help on long ways that lose packets' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l limit -d 'Most bytes a second, such as 2MiB/s' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l name -d 'Name of what comes from standard input' -r
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l patience -d 'How long the other side is looked for after a break, which both go on over by themselves; 0s: not at all' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l relay -d 'Relay to go through: host or host:port (repeatable; the first that answers is taken, in their order) [default: the configuration\'s, else this machine\'s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l proxy -d 'Reach relays by this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT [default: the configuration\'s, else that of HTTPS_PROXY or ALL_PROXY]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
@@ -98,6 +99,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand send" -s v -l verbose -d '
 complete -c fshare -n "__fish_fshare_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l from -d 'Sign in, and wait for what this user of our server offers, or anyone; there is no code then' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -s o -l output -d 'Folder to put files in; - for standard output, where it is one file' -r -f -a "(__fish_complete_directories)"
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l patience -d 'How long the other side is looked for after a break, which both go on over by themselves; 0s: not at all' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l relay -d 'Relay to go through: host or host:port (repeatable; the first that answers is taken, in their order) [default: the configuration\'s, else this machine\'s]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l proxy -d 'Reach relays by this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT [default: the configuration\'s, else that of HTTPS_PROXY or ALL_PROXY]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
@@ -422,6 +424,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand status" -s q -l quiet -d '
 complete -c fshare -n "__fish_fshare_using_subcommand status" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
 complete -c fshare -n "__fish_fshare_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -l limit -d 'Most bytes a second, such as 2MiB/s; otherwise as it was begun' -r
+complete -c fshare -n "__fish_fshare_using_subcommand resume" -l patience -d 'How long the other side is looked for after a break, which both go on over by themselves; 0s: not at all' -r
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -l pin-file -d 'Read the PIN from the first line of this file (or set CONFKIT_PIN)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'
@@ -502,9 +505,9 @@ complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_
 complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel words completions help" -f -a "info" -d 'Show what is known of a file in the swarm (not built yet)'
 complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel words completions help" -f -a "list" -d 'List the files of the swarm (not built yet)'
 complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel words completions help" -f -a "fav" -d 'Remember files of the swarm (not built yet)'
-complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel words completions help" -f -a "status" -d 'Show uploads and downloads that can be gone on with'
-complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel words completions help" -f -a "resume" -d 'Go on with an upload or a download that was broken off'
-complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel words completions help" -f -a "cancel" -d 'Give up an upload or a download that was broken off'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel words completions help" -f -a "status" -d 'Show transfers that can be gone on with'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel words completions help" -f -a "resume" -d 'Go on with a transfer that was broken off'
+complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel words completions help" -f -a "cancel" -d 'Give up a transfer that was broken off'
 complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel words completions help" -f -a "words" -d 'Print how a code may go on, for completion scripts'
 complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel words completions help" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c fshare -n "__fish_fshare_using_subcommand help; and not __fish_seen_subcommand_from send recv share get shares unshare upload download ls rm mv link search page record seed fetch play info list fav status resume cancel words completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -213,7 +213,7 @@ fn who_is_killed_is_missed_at_once_and_nothing_unfinished_gets_its_name() {
     let world = World::new("channel-killed");
     fs::write(world.place.path("large.bin"), bytes(8 << 20)).expect("written");
     let sending = world.send(&["large.bin", "--limit", "1MiB/s"], None);
-    let mut receiving = world.fshare(&["--json", "recv", &sending.code, "--yes", "--output", "out"]);
+    let mut receiving = world.fshare(&["--json", "recv", &sending.code, "--yes", "--output", "out", "--patience", "0s"]);
     let mut receiver = receiving.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare runs");
     let mut events = BufReader::new(receiver.stdout.take().expect("piped"));
     let mut line = String::new();
@@ -225,7 +225,7 @@ fn who_is_killed_is_missed_at_once_and_nothing_unfinished_gets_its_name() {
     let killed = confkit::clock::now();
     let ended = receiver.wait().expect("waited for").code();
     assert!(killed.elapsed() < PATIENCE, "{:?}", killed.elapsed());
-    assert_eq!(ended, Some(7));
+    assert_eq!(ended, Some(9));
     assert!(!world.place.path("out/large.bin").exists());
     drop(sending.end());
 }

@@ -88,11 +88,6 @@ impl Program {
         ended
     }
 
-    /// Waits for its end, whatever that is.
-    pub fn end_anyhow(mut self) -> Ended {
-        self.wait().0
-    }
-
     /// Waits for its end. What it has still said is there, too.
     fn wait(&mut self) -> (Ended, String) {
         // A pipe that nobody reads would keep it from ending.

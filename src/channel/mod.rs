@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | `id.rs` | channel numbers, nameplates, places, seats | yes |
 //! | [`agreement`] | the keys of two users with accounts: offer, acceptance, channel | yes |
+//! | [`attempt`] | when a transfer that broke is tried again | yes |
 //! | [`code`] | what a sender reads out and a receiver types | yes |
 //! | [`handover`] | the pass under seal, from the sender to a receiver | yes |
 //! | [`identity`] | who a client is to others, and whom it knows | yes |
@@ -19,6 +20,7 @@
 //! | [`client`] | what terminals do: send, receive | no |
 
 pub mod agreement;
+pub mod attempt;
 pub mod client;
 pub mod code;
 pub mod handover;

@@ -144,7 +144,8 @@ pub struct Record {
     pub changed: u64,
     /// The run of the machine that it was written in ([`boot`]).
     pub boot: Option<String>,
-    /// What the caller wants to find again: the server, the conference, the share. No secrets.
+    /// What the caller wants to find again: the server, the conference, the share. Of secrets only those that are good for this transfer alone:
+    /// the file is for its owner (0600).
     pub details: BTreeMap<String, String>,
 }
 

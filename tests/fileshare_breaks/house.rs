@@ -127,7 +127,8 @@ impl House {
 }
 
 impl Program {
-    fn start(folder: &Path, name: &str, command: &mut Command) -> Self {
+    /// Starts it; what it says beside goes into a log of its name.
+    pub fn start(folder: &Path, name: &str, command: &mut Command) -> Self {
         let log = folder.join(format!("{name}.log"));
         let errors = fs::File::options().create(true).append(true).open(&log).expect("a log");
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors).spawn().expect("it starts");
@@ -138,7 +139,7 @@ impl Program {
     }
 
     /// The next that it says; nothing at its end.
-    fn next(&mut self) -> Option<Value> {
+    pub fn next(&mut self) -> Option<Value> {
         let line = match self.lines.recv_timeout(PATIENCE) {
             Ok(line) => line,
             Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return None,
@@ -176,8 +177,12 @@ impl Program {
 
     /// SIGSTOP: it does nothing more.
     pub fn freeze(&self) {
-        let pid = Pid::from_raw(self.child.id().try_into().expect("a pid"));
-        kill(pid, Signal::SIGSTOP).expect("stopped");
+        self.signal(Signal::SIGSTOP);
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().expect("a pid")), signal).expect("signalled");
     }
 
     /// SIGKILL, and waits.
@@ -210,7 +215,8 @@ impl Drop for Program {
     }
 }
 
-fn gateway(name: &str) -> Gateway {
+/// On ports of this test.
+pub fn gateway(name: &str) -> Gateway {
     let hash = blake3::hash(format!("{name} {}", std::process::id()).as_bytes());
     Gateway::new(u16::from_be_bytes([hash.as_bytes()[0], hash.as_bytes()[1]]))
 }
@@ -230,7 +236,8 @@ fn file_server(folder: &Path, gateway: &Gateway, port: u16) -> Program {
     server
 }
 
-fn server(folder: &Path, name: &str, mut relayd: Command, configuration: &str, args: &[&str]) -> Program {
+/// A `relayd` with a configuration.
+pub fn server(folder: &Path, name: &str, mut relayd: Command, configuration: &str, args: &[&str]) -> Program {
     let file = folder.join(format!("{name}.yaml"));
     fs::write(&file, configuration).expect("written");
     relayd.env("TMPDIR", folder).args(["--json", "--until-eof", "--config"]).arg(file).args(args);
@@ -238,7 +245,7 @@ fn server(folder: &Path, name: &str, mut relayd: Command, configuration: &str, a
 }
 
 /// A program that sees nothing of the environment of whoever runs the tests.
-fn bare(path: &str) -> Command {
+pub fn bare(path: &str) -> Command {
     let mut command = Command::new(path);
     for (name, _) in std::env::vars_os() {
         if ["CONFKIT_", "RELAYD_", "XDG_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {

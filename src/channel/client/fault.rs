@@ -1,13 +1,16 @@
 //! Why a transfer through a channel came to nothing.
 
+use std::time::Duration;
+
 use super::{inlet::InletError, outlet::OutletError, relay::RelayError, sealed::SealedError};
 use crate::{
     channel::{
+        attempt::Ending,
         handover::HandoverError,
         pake::ExchangeError,
         session::Failure,
         wire::{
-            Reason,
+            Reason, RefusalCode, Refused,
             letter::{Failed, FailedCode},
         },
     },
@@ -57,6 +60,12 @@ pub enum ChannelError {
     /// The other side says what it must not say.
     #[error("the other side says what it must not say: {0}")]
     Protocol(String),
+    /// What is sent now is another batch than the one that was broken off.
+    #[error("what is sent was changed since it was broken off")]
+    OtherBatch,
+    /// After a break the other side was not there in time.
+    #[error("the other side was not back within {}", humantime::format_duration(*.0))]
+    Absent(Duration),
     /// We were told to stop.
     #[error("stopped")]
     Stopped,
@@ -65,19 +74,41 @@ pub enum ChannelError {
 impl ChannelError {
     /// Whether what was transferred is worth going on with.
     pub fn is_resumable(&self) -> bool {
+        self.ending() != Ending::Final
+    }
+
+    /// What it means for a transfer that had begun.
+    pub fn ending(&self) -> Ending {
+        let passing = Ending::Passing { wait: None };
         match self {
-            Self::Gone(reason) => matches!(reason, Reason::Broken | Reason::Silent | Reason::Slow | Reason::Replaced | Reason::Expired),
-            Self::Theirs(failed) => matches!(failed.code, FailedCode::Suspended | FailedCode::NoSpace),
-            Self::Relay(why) => !matches!(why, RelayError::Refused(_)),
-            Self::Sink(why) => matches!(why, SinkError::NoSpace { .. }),
-            Self::Broken(_) | Self::Unreached(_) | Self::Stopped => true,
+            Self::Gone(reason) => match reason {
+                Reason::Suspended
+                | Reason::Broken
+                | Reason::Silent
+                | Reason::Slow
+                | Reason::Replaced
+                | Reason::Refused
+                | Reason::Expired => passing,
+                Reason::Done | Reason::Cancelled | Reason::Failed | Reason::Declined => Ending::Final,
+            },
+            Self::Theirs(failed) => match failed.code {
+                FailedCode::Suspended => passing,
+                FailedCode::NoSpace | FailedCode::Unreachable => Ending::Lasting,
+                _ => Ending::Final,
+            },
+            Self::Relay(RelayError::Refused(refused)) => of_refusal(refused),
+            // A connection that is cut in the middle of a message is one of them.
+            Self::Relay(_) | Self::Broken(_) | Self::Unreached(_) => passing,
+            Self::Sink(SinkError::NoSpace { .. }) | Self::Stopped | Self::Absent(_) => Ending::Lasting,
             Self::Exchange(_)
             | Self::Handover(_)
             | Self::WrongCode
             | Self::Declined(_)
             | Self::Unverified(_)
             | Self::Source(_)
-            | Self::Protocol(_) => false,
+            | Self::Sink(_)
+            | Self::OtherBatch
+            | Self::Protocol(_) => Ending::Final,
         }
     }
 
@@ -85,7 +116,7 @@ impl ChannelError {
     pub(super) fn told(&self) -> Failed {
         let code = match self {
             Self::Unverified(_) => FailedCode::Integrity,
-            Self::Source(_) => FailedCode::Source,
+            Self::Source(_) | Self::OtherBatch => FailedCode::Source,
             Self::Sink(SinkError::NoSpace { .. }) => FailedCode::NoSpace,
             Self::Sink(SinkError::Exists { .. } | SinkError::InTheWay { .. }) => FailedCode::Exists,
             Self::Sink(SinkError::Digest { .. } | SinkError::TooLong | SinkError::TooShort { .. } | SinkError::Algorithm { .. }) => {
@@ -93,9 +124,8 @@ impl ChannelError {
             }
             Self::Protocol(_) => FailedCode::Protocol,
             Self::Unreached(_) => FailedCode::Unreachable,
-            Self::Stopped | Self::Broken(_) => FailedCode::Suspended,
-            Self::Relay(_)
-            | Self::Exchange(_)
+            Self::Stopped | Self::Absent(_) | Self::Relay(_) | Self::Broken(_) => FailedCode::Suspended,
+            Self::Exchange(_)
             | Self::Handover(_)
             | Self::WrongCode
             | Self::Declined(_)
@@ -157,12 +187,30 @@ impl From<SealedError> for ChannelError {
     }
 }
 
+/// A relay that refuses says whether it may be asked again.
+fn of_refusal(refused: &Refused) -> Ending {
+    match refused.code {
+        RefusalCode::Quota
+        | RefusalCode::Rate
+        | RefusalCode::NoCapacity
+        | RefusalCode::NoSuchPlace
+        | RefusalCode::NoSuchChannel
+        | RefusalCode::WrongProof
+        | RefusalCode::Taken
+        | RefusalCode::Full
+        | RefusalCode::Expired
+        | RefusalCode::Draining => Ending::Passing { wait: refused.retry.map(|seconds| Duration::from_secs(seconds.into())) },
+        RefusalCode::Version | RefusalCode::Malformed | RefusalCode::NotAuthenticated | RefusalCode::NotPermitted => Ending::Lasting,
+    }
+}
+
 fn gone(reason: Reason) -> &'static str {
     match reason {
         Reason::Done => "is done",
         Reason::Cancelled => "has given up",
         Reason::Failed => "could not go on",
         Reason::Declined => "does not want it",
+        Reason::Suspended => "has broken off, and can go on",
         Reason::Broken => "is gone: its connection broke",
         Reason::Silent => "is gone: it gives no sign of life",
         Reason::Slow => "was too slow for the others, and can go on later",

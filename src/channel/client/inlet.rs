@@ -100,7 +100,8 @@ pub(super) struct Inlet {
 #[derive(Debug)]
 struct Landing {
     intake: Intake,
-    sink: SinkWriter,
+    /// None where all is in its place already, and only the end is to come.
+    sink: Option<SinkWriter>,
     /// How far it was when the session was woken.
     woken: u64,
 }
@@ -117,7 +118,7 @@ pub(super) struct Arrivals {
 
 impl Inlet {
     /// Opens chunks of at most `chunk` bytes, and puts them into a sink.
-    pub(super) fn new(opener: ChunkOpener, chunk: u32, intake: Intake, sink: SinkWriter) -> (Self, Arrivals) {
+    pub(super) fn new(opener: ChunkOpener, chunk: u32, intake: Intake, sink: Option<SinkWriter>) -> (Self, Arrivals) {
         let landed = intake.landed();
         let (tell, told) = watch::channel(landed);
         let asleep = Arc::new(AtomicBool::new(true));
@@ -166,7 +167,11 @@ impl Inlet {
     fn put(&self, header: &Header, plain: &[u8]) -> Result<(), InletError> {
         let mut landing = self.landing();
         let Landing { intake, sink, woken } = &mut *landing;
-        intake.take(header, plain, |bytes| sink.write(bytes).map_err(InletError::from))?;
+        intake.take(header, plain, |bytes| match sink {
+            Some(sink) => sink.write(bytes).map_err(InletError::from),
+            None if bytes.is_empty() => Ok(()),
+            None => Err(SinkError::TooLong.into()),
+        })?;
         let landed = intake.landed();
         self.tell.send_if_modified(|told| {
             *told = landed;

@@ -12,8 +12,10 @@
 //! | `send/`, `recv/` | the two sides: how they come to know each other is one thing, what happens in the channel another | no |
 //! | `direct/` | the way without a relay | partly |
 //! | `race.rs` | several attempts, each with a head start | no |
+//! | `again.rs` | what both keep to go on after a break | no |
 //! | `fault.rs` | why a transfer came to nothing | yes |
 
+mod again;
 mod cut;
 mod direct;
 mod fault;
@@ -31,6 +33,7 @@ mod send;
 #[cfg(test)]
 mod tests;
 
+pub use again::Resume;
 pub use direct::{Tried, Unreached, Ways};
 pub use fault::ChannelError;
 pub use identities::{Identities, IdentityError};

@@ -279,6 +279,11 @@ impl Connection {
         Ok(connection)
     }
 
+    /// The relay, as it was given.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether it is the first of the list.
     pub(super) fn is_preferred(&self) -> bool {
         self.preferred

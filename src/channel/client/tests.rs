@@ -23,7 +23,7 @@ struct Thoughtful {
 }
 
 impl Decide for Thoughtful {
-    async fn decide(&mut self, _offer: &Offer, manifest: &Manifest) -> Result<Sink, String> {
+    async fn decide(&mut self, _offer: &Offer, manifest: &Manifest, _resume: &Resume) -> Result<Sink, String> {
         sleep(self.thinks).await;
         Sink::create(&self.folder, manifest.clone(), SinkOptions::default()).await.map_err(|error| error.to_string())
     }
@@ -47,10 +47,12 @@ async fn who_thinks_for_longer_than_a_terminal_may_be_silent_is_not_taken_for_go
         content: Content::Files,
         relays: relays.clone(),
         patience,
+        comeback: Duration::ZERO,
         secret: Secret::Drawn { words: 2 },
         account: None,
         streams: 1,
         rate: None,
+        lasting: true,
         ways: Ways::Any,
     };
     let (give, mut told) = mpsc::channel(16);
@@ -58,8 +60,13 @@ async fn who_thinks_for_longer_than_a_terminal_may_be_silent_is_not_taken_for_go
     let progress = Progress::default();
     let receive = async {
         let Some(SendEvent::Code(code)) = told.recv().await else { panic!("a code") };
-        let receiving =
-            Receiving { relays, patience, by: Way::Password { password: Password::of_code(&code), wait: false }, ways: Ways::Any };
+        let receiving = Receiving {
+            relays,
+            patience,
+            comeback: Duration::ZERO,
+            by: Way::Password { password: Password::of_code(&code), wait: false },
+            ways: Ways::Any,
+        };
         let mut person = Thoughtful { folder: folder.path().join("in"), thinks: silent * 3 };
         receive(&receiving, &mut person, &unheard, &stop).await
     };

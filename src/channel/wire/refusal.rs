@@ -72,7 +72,7 @@ named!(
 );
 
 named!(
-    /// Why a terminal is no longer there. The first four are the terminal's own, in its `leave`; the others the relay finds.
+    /// Why a terminal is no longer there. The first five are the terminal's own, in its `leave`; the others the relay finds.
     Reason {
         /// All has come.
         Done = "done",
@@ -82,6 +82,8 @@ named!(
         Failed = "failed",
         /// It does not want what was offered.
         Declined = "declined",
+        /// It has broken off, and can go on: by itself, or when its user says so.
+        Suspended = "suspended",
         /// One of its connections ended without a `leave`.
         Broken = "broken",
         /// It gave no sign of life.
@@ -101,7 +103,7 @@ impl Reason {
     /// True where a terminal may say it of itself.
     pub fn is_a_terminals_own(self) -> bool {
         match self {
-            Self::Done | Self::Cancelled | Self::Failed | Self::Declined => true,
+            Self::Done | Self::Cancelled | Self::Failed | Self::Declined | Self::Suspended => true,
             Self::Broken | Self::Silent | Self::Slow | Self::Replaced | Self::Refused | Self::Expired => false,
         }
     }

@@ -46,7 +46,7 @@ async fn clear_in(records: &RecordStore, wanted: Option<&str>, context: &Context
 
 /// False where somebody has just gone on with it, or removed it.
 async fn discard(records: &RecordStore, record: &Record) -> Result<bool, Failure> {
-    if !kept::is_upload(record) {
+    if !kept::goes_out(record) {
         match Sink::discard(records, &record.transfer).await {
             Ok(()) => return Ok(true),
             Err(SinkError::Resume(ResumeError::Busy(_) | ResumeError::Missing(_))) => return Ok(false),

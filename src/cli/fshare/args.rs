@@ -54,12 +54,14 @@ macro_rules! verbs {
             /// Send files to whoever knows the code
             ///
             /// It shows a code, waits until somebody on the other side has typed it into fshare recv, and sends while it reads. The relay between the two
-            /// keeps nothing and can read nothing; a wrong guess spends the code.
+            /// keeps nothing and can read nothing; a wrong guess spends the code. Over breaks it goes on by itself, and fshare resume goes on with
+            /// what was stopped.
             #[command(after_help = channel::send::EXAMPLES)]
             Send(channel::send::Args),
             /// Receive what somebody sends
             ///
-            /// It shows what is offered and asks; what was verified gets its name, and nothing else does.
+            /// It shows what is offered and asks; what was verified gets its name, and nothing else does. With the code of what was broken off it goes on
+            /// with that, into the folder where it was begun.
             #[command(after_help = channel::recv::EXAMPLES)]
             Recv(channel::recv::Args),
             /// Share files and folders in a conference
@@ -86,19 +88,20 @@ macro_rules! verbs {
                 #[command(about = concat!($($doc,)* " (not built yet)").trim_start(), after_help = concat!("Not built yet: arrives with ", $with, "."))]
                 $verb(Unbuilt),
             )*
-            /// Show uploads and downloads that can be gone on with
+            /// Show transfers that can be gone on with
             ///
             /// What nobody went on with for 30 days (keep_transfers in client.yaml) is removed, with its partial files.
             #[command(after_help = records::STATUS_EXAMPLES)]
             Status(records::StatusArgs),
-            /// Go on with an upload or a download that was broken off
+            /// Go on with a transfer that was broken off
             ///
+            /// In a conference, or through a relay: there both sides do, in any order, and look for each other for --patience.
             /// Without a name it lists what can be gone on with, as fshare status does.
             #[command(after_help = resume::EXAMPLES)]
             Resume(resume::Args),
-            /// Give up an upload or a download that was broken off
+            /// Give up a transfer that was broken off
             ///
-            /// Of a download, what there is of it is removed; of an upload, the share is ended.
+            /// Of what came in, what there is of it is removed; of an upload to a conference, the share is ended.
             #[command(after_help = records::CANCEL_EXAMPLES)]
             Cancel(records::CancelArgs),
             /// Print how a code may go on, for completion scripts

@@ -24,14 +24,20 @@ use crate::{
 };
 
 /// Most bytes that the paths of an upload, and whom it is for, may take in a record, which has 64 KiB in all. With more the upload is not kept.
-const MAX_PATHS: usize = 24 * 1024;
+pub const MAX_PATHS: usize = 24 * 1024;
 /// Between two notes of how far it is.
 const NOTE: Duration = Duration::from_secs(5);
 /// Notes that wait for the disk. Another one is passed over: the next says more.
 const NOTES: usize = 4;
 
-/// What marks the record of an upload.
-const KIND: (&str, &str) = ("kind", "upload");
+/// Where a record says of what it is; it does not of downloads from a conference.
+pub const KIND: &str = "kind";
+/// The record of an upload to a conference…
+const UPLOAD: &str = "upload";
+/// …of what is sent through a channel…
+pub const SEND: &str = "send";
+/// …and of what comes through one.
+pub const RECEIVE: &str = "receive";
 /// Where a record keeps the most bytes a second, of a download too.
 pub const LIMIT: &str = "limit";
 /// Where a record keeps the server that was talked to, of a download too.
@@ -78,9 +84,28 @@ enum Order {
     Forget,
 }
 
-/// Whether a record is that of an upload.
+/// Whether a record is that of an upload to a conference.
 pub fn is_upload(record: &Record) -> bool {
-    record.details.get(KIND.0).is_some_and(|kind| kind == KIND.1)
+    is(record, UPLOAD)
+}
+
+/// Whether it is that of what is sent through a channel.
+pub fn is_send(record: &Record) -> bool {
+    is(record, SEND)
+}
+
+/// Whether it is that of what comes through a channel.
+pub fn is_receive(record: &Record) -> bool {
+    is(record, RECEIVE)
+}
+
+/// Whether it stands for files of ours that go out: there are no partial files to it.
+pub fn goes_out(record: &Record) -> bool {
+    is_upload(record) || is_send(record)
+}
+
+fn is(record: &Record, kind: &str) -> bool {
+    record.details.get(KIND).is_some_and(|of| of == kind)
 }
 
 /// The paths of an upload.
@@ -93,7 +118,8 @@ pub fn limit(record: &Record) -> Option<NonZeroU64> {
     record.details.get(LIMIT)?.parse().ok()
 }
 
-fn list<T: serde::de::DeserializeOwned>(record: &Record, key: &str) -> Vec<T> {
+/// What a record keeps as JSON; nothing where it keeps none.
+pub fn list<T: serde::de::DeserializeOwned>(record: &Record, key: &str) -> Vec<T> {
     record.details.get(key).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
@@ -140,7 +166,7 @@ impl Named {
             return None;
         }
         let details = [
-            (KIND.0, KIND.1.to_owned()),
+            (KIND, UPLOAD.to_owned()),
             ("conference", self.conference.clone()),
             ("user", self.user.clone()),
             ("share", share.to_string()),
@@ -175,6 +201,19 @@ impl Kept {
     ) -> Result<Option<Self>, Failure> {
         let Some(details) = named.details(share, batch) else { return Ok(None) };
         let Ok(transfer) = TransferName::new(&format!("upload-{share}-{:016x}", batch.0)) else { return Ok(None) };
+        Self::create(records, transfer, details, manifest).await.map(Some)
+    }
+
+    /// Begins a record of files that go out.
+    ///
+    /// # Errors
+    /// There is one of this name, or the disk.
+    pub async fn create(
+        records: RecordStore,
+        transfer: TransferName,
+        details: Vec<(&'static str, String)>,
+        manifest: &Manifest,
+    ) -> Result<Self, Failure> {
         let now = seconds(clock::wall());
         let record = Record {
             version: resume::VERSION,
@@ -196,7 +235,7 @@ impl Kept {
         };
         let manifest = manifest.clone();
         let held = on_disk(move || records.create(record, &manifest)).await?.or_fail(ExitCode::Failed, "keep a record of the upload")?;
-        Ok(Some(Self::new(held)))
+        Ok(Self::new(held))
     }
 
     /// Takes up what an earlier process kept, with the manifest of then.

@@ -74,7 +74,7 @@ pub const NOTES: manual::Notes = manual::Notes {
         ),
         (
             "~/.local/state/confkit/transfers",
-            "What is kept of uploads and downloads, so that fshare resume can go on with them. What nobody went on with for keep_transfers (30 days) is removed by the next fshare share, get, status or resume, with its partial files: at most 16 of them at once, and none that is running.",
+            "What is kept of uploads and downloads, and of what goes through a relay, so that fshare resume can go on with them. What nobody went on with for keep_transfers (30 days) is removed by the next fshare send, recv, share, get, status or resume, with its partial files: at most 16 of them at once, and none that is running.",
         ),
     ],
     see_also: &["confctl(1)", "relayd(1)"],
@@ -107,7 +107,7 @@ impl Program for Args {
         let settings = Settings::resolve(&self.global, &self.server)?;
         let context = &Context { output, leaving, settings };
         match &self.command {
-            Command::Share(_) | Command::Get(_) => aged::clear(None, context).await,
+            Command::Share(_) | Command::Get(_) | Command::Send(_) | Command::Recv(_) => aged::clear(None, context).await,
             Command::Status(records::StatusArgs { transfer }) | Command::Resume(resume::Args { transfer, .. }) => {
                 aged::clear(transfer.as_deref(), context).await;
             }

@@ -102,7 +102,7 @@ fn same_files(known: Vec<Record>, folder: &Path, details: &BTreeMap<String, Stri
         keys.iter().all(|key| record.details.get(*key) == details.get(*key)) && keys.iter().any(|key| record.details.contains_key(*key))
     };
     let place = |record: &Record| same(record, &["conference", "user"]) && is_folder(Path::new(&record.target), folder);
-    let mut known: Vec<Record> = known.into_iter().filter(|record| !kept::is_upload(record) && place(record)).collect();
+    let mut known: Vec<Record> = known.into_iter().filter(|record| !kept::goes_out(record) && place(record)).collect();
     let this = known.iter().position(|record| same(record, &["share", "batch"]));
     let found = this.or_else(|| known.iter().position(|record| same(record, &["manifest"])))?;
     Some(known.swap_remove(found))

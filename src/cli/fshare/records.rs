@@ -67,10 +67,12 @@ pub struct Known {
 pub struct Row {
     /// What `resume` and `cancel` take.
     pub transfer: String,
-    /// `upload` or `download`.
+    /// `upload` or `download`; through a channel `send` or `receive`.
     pub direction: &'static str,
     /// A process is at it.
     pub running: bool,
+    /// The code that it began by, where it goes through a channel.
+    pub code: Option<String>,
     /// The conference's address.
     pub conference: Option<String>,
     /// The share.
@@ -92,17 +94,23 @@ impl Row {
     fn new(record: &Record, running: bool, now: SystemTime) -> Self {
         let changed = Timestamp::from_unix(record.changed);
         let detail = |key: &str| record.details.get(key).cloned();
-        let upload = kept::is_upload(record);
+        let direction = match record {
+            record if kept::is_upload(record) => "upload",
+            record if kept::is_send(record) => "send",
+            record if kept::is_receive(record) => "receive",
+            _ => "download",
+        };
         Self {
             transfer: record.transfer.to_string(),
-            direction: if upload { "upload" } else { "download" },
+            direction,
             running,
+            code: detail("code").filter(|code| !code.is_empty()),
             conference: detail("conference"),
             share: detail("share"),
             bytes: record.durable,
             changed,
             age: now.duration_since(changed.into()).unwrap_or_default(),
-            folder: (!upload).then(|| record.target.clone()),
+            folder: (!kept::goes_out(record)).then(|| record.target.clone()),
             paths: kept::paths(record).iter().map(|path| path.display().to_string()).collect(),
         }
     }
@@ -110,13 +118,13 @@ impl Row {
 
 impl Report for Known {
     fn page(&self, page: &mut Page) {
-        let mut table = Table::new(["transfer", "state", "age", "conference", "over", "files"]);
+        let mut table = Table::new(["transfer", "state", "age", "with", "over", "files"]);
         for row in &self.transfers {
-            let conference = row.conference.clone().unwrap_or_default();
+            let with = row.conference.clone().or_else(|| row.code.clone()).unwrap_or_default();
             let state = if row.running { "running" } else { "broken off" };
             let more = if row.paths.len() > 1 { format!(" and {} more", row.paths.len() - 1) } else { String::new() };
             let files = row.folder.clone().unwrap_or_else(|| format!("{}{more}", row.paths.first().map_or("", String::as_str)));
-            table.row([row.transfer.clone(), state.to_owned(), ago(row.age), conference, human(row.bytes), files]);
+            table.row([row.transfer.clone(), state.to_owned(), ago(row.age), with, human(row.bytes), files]);
         }
         page.table(table);
     }
@@ -194,6 +202,9 @@ pub async fn cancel(args: &CancelArgs, context: &Context) -> Result<(), Failure>
     let (name, record) = found(&store, &args.transfer).await?;
     if kept::is_upload(&record) {
         return give_up_share(&store, &name, args, context).await;
+    }
+    if kept::is_send(&record) {
+        return remove(&store, &name).await;
     }
     match Sink::discard(&store, &name).await {
         Ok(()) => Ok(()),

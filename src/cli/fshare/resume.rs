@@ -6,6 +6,7 @@ use tokio::time::{interval, sleep};
 
 use super::{
     call::{self, Call, over},
+    channel::{self, PatienceFlag, RelayFlag},
     failure, get,
     kept::{self, Kept, Named},
     receive,
@@ -36,6 +37,7 @@ use crate::{
 pub const EXAMPLES: &str = "Examples:\n  \
     fshare resume\n  \
     fshare resume share-3-8c51f6a0b2d94e17\n  \
+    fshare resume send-7-crystal-window-1f1f1f1f --patience 10m\n  \
     fshare resume upload-share-3-8c51f6a0b2d94e17 --limit 2MiB/s";
 
 /// What to go on with.
@@ -48,6 +50,10 @@ pub struct Args {
     /// Most bytes a second, such as 2MiB/s; otherwise as it was begun
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub limit: Option<Bandwidth>,
+
+    /// After a break of what goes through a channel; also how long the other side is waited for
+    #[command(flatten)]
+    pub patience: PatienceFlag,
 
     /// The PIN to enter with
     #[command(flatten)]
@@ -62,7 +68,13 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let Some(wanted) = &args.transfer else { return records::status(None, context).await };
     let store = store().await?;
     let (name, record) = found(&store, wanted).await?;
-    if kept::is_upload(&record) { upload(&store, &name, args, context).await } else { go_on(&store, &name, args, context).await }
+    let limit = args.limit.map(Bandwidth::get);
+    match &record {
+        record if kept::is_upload(record) => upload(&store, &name, args, context).await,
+        record if kept::is_send(record) => channel::resume::send(&store, &name, limit, &RelayFlag::default(), args.patience, context).await,
+        record if kept::is_receive(record) => channel::resume::receive(&store, &name, &RelayFlag::default(), args.patience, context).await,
+        _ => go_on(&store, &name, args, context).await,
+    }
 }
 
 /// Where a transfer goes on: conference, share, batch.

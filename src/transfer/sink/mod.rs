@@ -27,7 +27,10 @@ use std::{
     fmt,
     io::Write,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -286,7 +289,7 @@ impl Sink {
 
     /// What threads write by that have the bytes at hand.
     pub fn writer(&self) -> SinkWriter {
-        SinkWriter { worker: Arc::clone(&self.worker), commands: self.commands.downgrade() }
+        SinkWriter { worker: Arc::clone(&self.worker), commands: self.commands.downgrade(), closed: Arc::default() }
     }
 
     /// How far it is.
@@ -365,15 +368,27 @@ impl fmt::Debug for Sink {
 pub struct SinkWriter {
     worker: Arc<Mutex<Worker<dyn Work>>>,
     commands: mpsc::WeakSender<Command>,
+    closed: Arc<AtomicBool>,
 }
 
 impl SinkWriter {
+    /// Nothing is written any more by this one and its clones. Waits for who is writing.
+    pub fn close(&self) {
+        let _nobody_writes = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
+        self.closed.store(true, Ordering::Release);
+    }
+
     /// Writes the next bytes of the stream.
     ///
     /// # Errors
     /// The batch has no such bytes, or the disk: the sink has stopped then. What is durable can be resumed.
     pub fn write(&self, bytes: &[u8]) -> Result<(), SinkError> {
-        let is_due = self.worker.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)?;
+        let mut worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.closed.load(Ordering::Acquire) {
+            return Err(SinkError::Stopped);
+        }
+        let is_due = worker.write(bytes)?;
+        drop(worker);
         if is_due && let Some(commands) = self.commands.upgrade() {
             // With a full queue its thread has something to do, and looks then.
             let _ = commands.try_send(Command::Look);

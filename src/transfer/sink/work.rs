@@ -85,7 +85,12 @@ impl Worker<dyn Work> {
 }
 
 /// Works until it is told to end, the handle is dropped, or something fails.
-pub(super) fn run(worker: &Mutex<Worker<dyn Work>>, mut queue: mpsc::Receiver<Command>, fault: &Mutex<Option<SinkError>>, runtime: &Handle) {
+pub(super) fn run(
+    worker: &Mutex<Worker<dyn Work>>,
+    mut queue: mpsc::Receiver<Command>,
+    fault: &Mutex<Option<SinkError>>,
+    runtime: &Handle,
+) {
     let locked = || worker.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
         let deadline = locked().deadline;
@@ -170,11 +175,7 @@ fn carry_out(work: &mut dyn Work, command: Command, fault: &Mutex<Option<SinkErr
 }
 
 /// Does something; when it fails, keeps what can be kept, and puts the error down.
-fn kept<T>(
-    work: &mut dyn Work,
-    fault: &Mutex<Option<SinkError>>,
-    what: impl FnOnce(&mut dyn Work) -> Result<T, SinkError>,
-) -> Option<T> {
+fn kept<T>(work: &mut dyn Work, fault: &Mutex<Option<SinkError>>, what: impl FnOnce(&mut dyn Work) -> Result<T, SinkError>) -> Option<T> {
     match what(work) {
         Ok(done) => Some(done),
         Err(error) => {

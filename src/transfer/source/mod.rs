@@ -259,9 +259,7 @@ impl Source {
     /// The offset is behind the end, or, for standard input, not among what is kept. For standard input, a new reader ends the one before.
     pub fn open(&self, offset: u64) -> Result<BatchReader, SourceError> {
         let at = match &self.0.bytes {
-            Content::Files(_) => {
-                At::Files(Passage::new(Cursor::at(&self.0.manifest, offset).ok_or(SourceError::Offset { offset })?))
-            }
+            Content::Files(_) => At::Files(Passage::new(Cursor::at(&self.0.manifest, offset).ok_or(SourceError::Offset { offset })?)),
             Content::Stream(retained) => At::Stream(Tap::new(retained.begin(offset)?, self.0.options.chunk)),
         };
         Ok(BatchReader { batch: Arc::clone(&self.0), at, position: offset })

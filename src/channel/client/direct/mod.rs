@@ -29,7 +29,7 @@ pub(super) use self::{
 use super::fault::ChannelError;
 use crate::clock;
 
-/// How long the reason may take by the relay, once a direct connection broke.
+/// How long the reason may take by the relay, once a data connection broke.
 const REASON: Duration = Duration::from_millis(500);
 
 /// By which ways the bytes of a batch may go.
@@ -65,7 +65,7 @@ pub struct Tried {
     pub why: String,
 }
 
-/// A direct connection broke. That may be all there is, or the other end has gone: then the relay says so within a moment, with the reason.
+/// A data connection broke. That may be all there is, or the other end has gone: then the relay says so within a moment, with the reason.
 pub(super) fn soon(error: ChannelError) -> (Instant, ChannelError) {
     (Instant::from_std(clock::now()) + REASON, error)
 }

@@ -1,26 +1,24 @@
-//! How a receiver comes to know the sender: at a place that both know, by an exchange; or by what was agreed on with another user.
+//! How a receiver comes to know the sender: at a place that both know, by an exchange; by what was agreed on with another user; and again, after a
+//! break, by what both have kept.
 
 use std::time::Duration;
 
-use rand::SeedableRng as _;
 use rand_chacha::ChaCha12Rng;
 use tokio::time::timeout;
 
 use super::{Receiving, RecvEvent, Terminal};
-use crate::{
-    channel::{
-        Peer,
-        client::{
-            fault::ChannelError,
-            relay::{Connection, RelayError},
-            rendezvous::Rendezvous,
-            seat::Door,
-        },
-        handover,
-        pake::{self, Password, Received, Step},
-        wire::{Message, Reason, Role, request::Meet},
+use crate::channel::{
+    Peer,
+    client::{
+        again::Resume,
+        fault::ChannelError,
+        relay::{Connection, RelayError},
+        rendezvous::Rendezvous,
+        seat::Door,
     },
-    clock,
+    handover,
+    pake::{self, Password, Received, Step},
+    wire::{Message, Reason, Role, request::Meet},
 };
 
 /// How long a sender who has agreed on a channel may take to come into it: its person may be comparing words.
@@ -29,11 +27,17 @@ const COMING: Duration = Duration::from_secs(300);
 impl Terminal<'_> {
     /// Finds the sender at the relay that has answered, or at another of the list where that one knows no such place, or cannot do more. Who waits
     /// for a sender that has not come yet waits at the first that answers.
-    pub(super) async fn meet_anywhere(&self, control: &mut Connection, password: &Password, wait: bool) -> Result<Received, ChannelError> {
+    pub(super) async fn meet_anywhere(
+        &self,
+        control: &mut Connection,
+        password: &Password,
+        wait: bool,
+        rng: &mut ChaCha12Rng,
+    ) -> Result<Received, ChannelError> {
         let Receiving { relays, patience, .. } = self.receiving;
         let several = control.has_others();
         loop {
-            match self.meet(control, password, wait && !several).await {
+            match self.meet(control, password, wait && !several, rng).await {
                 Err(ChannelError::Relay(why)) if why.leads_elsewhere() || why.is_no_such_place() => {
                     if control.has_others() {
                         match control.elsewhere(*patience).await {
@@ -46,7 +50,7 @@ impl Terminal<'_> {
                         return Err(why.into());
                     }
                     *control = Connection::open(relays, *patience).await?;
-                    return self.meet(control, password, true).await;
+                    return self.meet(control, password, true, rng).await;
                 }
                 ended => return ended,
             }
@@ -54,8 +58,13 @@ impl Terminal<'_> {
     }
 
     /// Finds the sender, and comes to a key with it.
-    pub(super) async fn meet(&self, control: &mut Connection, password: &Password, wait: bool) -> Result<Received, ChannelError> {
-        let mut rng = ChaCha12Rng::from_seed(clock::seed());
+    pub(super) async fn meet(
+        &self,
+        control: &mut Connection,
+        password: &Password,
+        wait: bool,
+        rng: &mut ChaCha12Rng,
+    ) -> Result<Received, ChannelError> {
         control.tell(&Message::Meet(Meet { place: password.place(), role: Role::Receiver, wait }));
         self.hear(RecvEvent::Waiting).await;
         let mut exchange = None;
@@ -64,7 +73,7 @@ impl Terminal<'_> {
         loop {
             match control.next().await? {
                 Message::Met(met) if met.peer == Peer::SENDER => {
-                    let (machine, letter) = pake::Receiver::new(password, &mut rng);
+                    let (machine, letter) = pake::Receiver::new(password, rng);
                     exchange = Some(machine);
                     control.tell(&Message::Letter { peer: Peer::SENDER, body: letter.into() });
                 }
@@ -106,5 +115,39 @@ impl Terminal<'_> {
         };
         let (pass, seat) = timeout(COMING, handed).await.unwrap_or(Err(ChannelError::Gone(Reason::Expired)))?;
         Ok((Received { pairwise: agreed.pairwise, pass }, seat))
+    }
+
+    /// Finds the sender again after a break, by what both have kept. It may take a while to come, and may come twice: the relay may still take it
+    /// to be there by a connection that has gone.
+    pub(super) async fn meet_again(
+        &self,
+        control: &mut Connection,
+        resume: &Resume,
+        rng: &mut ChaCha12Rng,
+    ) -> Result<Received, ChannelError> {
+        let password = Password::of_resume(&resume.secret);
+        control.tell(&Message::Meet(Meet { place: password.place(), role: Role::Receiver, wait: true }));
+        self.hear(RecvEvent::Waiting).await;
+        let mut exchange = None;
+        loop {
+            match control.next().await? {
+                Message::Met(met) if met.peer == Peer::SENDER => {
+                    let (machine, letter) = pake::Receiver::new(&password, rng);
+                    exchange = Some(machine);
+                    control.tell(&Message::Letter { peer: Peer::SENDER, body: letter.into() });
+                }
+                Message::Letter { peer: Peer::SENDER, body } => {
+                    let Some(machine) = &mut exchange else { continue };
+                    match machine.handle_letter(&body)? {
+                        Step::Send(letter) => control.tell(&Message::Letter { peer: Peer::SENDER, body: letter.into() }),
+                        Step::Agreed(received) if received.pass.transfer == resume.transfer => return Ok(received),
+                        Step::Agreed(_) => return Err(ChannelError::Protocol("this is another transfer".to_owned())),
+                    }
+                }
+                Message::Gone(gone) if gone.peer == Peer::SENDER => exchange = None,
+                Message::Spent { .. } | Message::Met(_) | Message::Letter { .. } | Message::Gone(_) => {}
+                other => return Err(RelayError::unexpected(&other).into()),
+            }
+        }
     }
 }

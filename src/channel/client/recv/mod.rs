@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `meet.rs` | how it comes to know the sender: by a code, or by what was agreed on with another user |
+//! | `meet.rs` | how it comes to know the sender: by a code, by what was agreed on with another user, or again after a break |
 //! | `session.rs` | the sender in the channel, from entering to the end |
 //! | `download.rs` | the chunks |
 
@@ -14,11 +14,14 @@ mod tests;
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha12Rng;
+use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use self::session::Session;
 use super::{
+    again::{Resume, farewell, for_now, late},
     direct::Ways,
     fault::ChannelError,
     relay::{Connection, Relays},
@@ -28,12 +31,14 @@ use super::{
 use crate::{
     channel::{
         Peer,
+        attempt::{Attempts, Next},
         pake::Password,
         wire::{
             Reason, Role,
             letter::{self, Offer},
         },
     },
+    clock,
     transfer::{Manifest, Sink, sink::Finished},
 };
 
@@ -44,6 +49,8 @@ pub struct Receiving {
     pub relays: Relays,
     /// How long one address may take to answer.
     pub patience: Duration,
+    /// How long the sender is looked for after a break; zero: not at all.
+    pub comeback: Duration,
     /// How the sender is found.
     pub by: Way,
     /// By which ways the bytes may come.
@@ -62,6 +69,8 @@ pub enum Way {
     },
     /// By a channel that was agreed on with another user.
     Agreed(Rendezvous),
+    /// By what both have kept of a transfer that was broken off.
+    Kept(Resume),
 }
 
 /// What a receiver hears meanwhile.
@@ -78,15 +87,24 @@ pub enum RecvEvent {
         /// By this way.
         way: letter::Way,
     },
+    /// It broke; the sender is looked for.
+    Broken {
+        /// What broke, for people.
+        why: String,
+        /// How long it is looked for at most.
+        left: Duration,
+    },
 }
 
 /// Decides on what is offered: a sink for it, or why not.
 pub trait Decide {
-    /// The decision.
-    fn decide(&mut self, offer: &Offer, manifest: &Manifest) -> impl Future<Output = Result<Sink, String>> + Send;
+    /// The decision. With what is kept of `resume` the transfer can be gone on with, once it has begun; a sink that stands in the middle goes
+    /// on there.
+    fn decide(&mut self, offer: &Offer, manifest: &Manifest, resume: &Resume) -> impl Future<Output = Result<Sink, String>> + Send;
 }
 
-/// Receives a batch.
+/// Receives a batch. After a break it goes on by itself, as long as [`Receiving::comeback`] says. What is durable in the end is kept where the
+/// sink has a record.
 ///
 /// # Errors
 /// See [`ChannelError`]; the sender is told of what happened here.
@@ -96,52 +114,123 @@ pub async fn receive(
     events: &mpsc::Sender<RecvEvent>,
     stop: &CancellationToken,
 ) -> Result<Finished, ChannelError> {
-    let mut control = match &receiving.by {
-        Way::Agreed(rendezvous) => rendezvous.reach(&receiving.relays, receiving.patience).await?,
-        // The same small number is somebody else's at another relay, and a guess there is somebody else's loss.
-        Way::Password { password, .. } if password.place().is_of_one_relay() => {
-            Connection::open_preferred(&receiving.relays, receiving.patience).await?
-        }
-        Way::Password { .. } => Connection::open(&receiving.relays, receiving.patience).await?,
+    let (resume, attempts) = match &receiving.by {
+        Way::Kept(resume) => (Some(resume.clone()), Attempts::taken_up(receiving.comeback, clock::now())),
+        Way::Password { .. } | Way::Agreed(_) => (None, Attempts::new(receiving.comeback)),
     };
-    let mut terminal = Terminal { receiving, events, sink: None };
-    let ended = tokio::select! {
-        ended = terminal.run(&mut control, decide) => ended,
-        () = stop.cancelled() => Err(ChannelError::Stopped),
-    };
-    let reason = match &ended {
-        Ok(_) => Reason::Done,
-        Err(ChannelError::Stopped) => Reason::Cancelled,
-        Err(ChannelError::Declined(_)) => Reason::Declined,
-        Err(_) => Reason::Failed,
-    };
-    control.say_farewell(reason, receiving.patience).await;
+    let begun = CancellationToken::new();
+    let mut terminal = Terminal { receiving, events, resume, begun, sink: None, placed: None };
+    let ended = terminal.all(attempts, decide, stop).await;
     if let Some(sink) = terminal.sink {
         // What is durable is kept where there is a record, whatever else the disk says.
         let _ = sink.suspend().await;
     }
-    ended
+    // What is in its place is, though the sender may not have heard of it.
+    terminal.placed.map_or(ended, |placed| Ok(placed.finished))
 }
 
 struct Terminal<'a> {
     receiving: &'a Receiving,
     events: &'a mpsc::Sender<RecvEvent>,
+    /// What was agreed on to go on by, once the sender was there.
+    resume: Option<Resume>,
+    /// In this attempt chunks have begun to come.
+    begun: CancellationToken,
     sink: Option<Sink>,
+    placed: Option<Placed>,
+}
+
+/// What is verified and in its place.
+struct Placed {
+    manifest: Manifest,
+    bytes: u64,
+    finished: Finished,
 }
 
 impl Terminal<'_> {
-    async fn run(&mut self, control: &mut Connection, decide: &mut impl Decide) -> Result<Finished, ChannelError> {
-        let (known, seat) = match &self.receiving.by {
-            Way::Agreed(rendezvous) => self.by_account(control, rendezvous).await?,
-            Way::Password { password, wait } => {
-                let known = self.meet_anywhere(control, password, *wait).await?;
-                let door = Door { channel: known.pass.channel, key: known.pass.key.clone(), role: Role::Receiver };
-                door.enter(control);
-                (known, Peer::SENDER)
+    /// Attempts until it is done, or nothing is tried any more.
+    async fn all(&mut self, mut attempts: Attempts, decide: &mut impl Decide, stop: &CancellationToken) -> Result<Finished, ChannelError> {
+        let mut rng = ChaCha12Rng::from_seed(clock::seed());
+        loop {
+            self.begun = CancellationToken::new();
+            let error = match self.attempt(&attempts, decide, stop, &mut rng).await {
+                Ok(finished) => return Ok(finished),
+                Err(error) => error,
+            };
+            let begun = self.begun.is_cancelled();
+            let (now, reached) = (clock::now(), begun.then(|| self.reached()));
+            let Next::Again { after } = attempts.handle_end(now, error.ending(), reached, &mut rng) else { return Err(error) };
+            if begun && self.placed.is_none() {
+                let left = attempts.deadline().map_or(Duration::ZERO, |deadline| deadline.saturating_duration_since(now));
+                self.hear(RecvEvent::Broken { why: error.to_string(), left }).await;
+            }
+            tokio::select! {
+                () = sleep(after) => {}
+                () = stop.cancelled() => return Err(ChannelError::Stopped),
+            }
+        }
+    }
+
+    /// One attempt, from a connection to the relay to its end. It fails where the two are not together in time.
+    async fn attempt(
+        &mut self,
+        attempts: &Attempts,
+        decide: &mut impl Decide,
+        stop: &CancellationToken,
+        rng: &mut ChaCha12Rng,
+    ) -> Result<Finished, ChannelError> {
+        let (receiving, begun) = (self.receiving, self.begun.clone());
+        let opening = async {
+            match (&self.resume, &receiving.by) {
+                (Some(resume), _) => Connection::open(&receiving.relays.with_names(resume.relays.clone()), receiving.patience).await,
+                (None, Way::Agreed(rendezvous)) => rendezvous.reach(&receiving.relays, receiving.patience).await,
+                // The same small number is somebody else's at another relay, and a guess there is somebody else's loss.
+                (None, Way::Password { password, .. }) if password.place().is_of_one_relay() => {
+                    Connection::open_preferred(&receiving.relays, receiving.patience).await
+                }
+                (None, _) => Connection::open(&receiving.relays, receiving.patience).await,
             }
         };
+        let mut control = tokio::select! {
+            opened = opening => opened?,
+            () = stop.cancelled() => return Err(ChannelError::Stopped),
+        };
+        let ended = tokio::select! {
+            ended = self.run(&mut control, decide, rng) => ended,
+            () = stop.cancelled() => Err(ChannelError::Stopped),
+            () = late(attempts.deadline(), begun.clone()) => Err(ChannelError::Absent(receiving.comeback)),
+        };
+        // Without a record, what there is goes with this process.
+        let lasting = self.sink.as_ref().is_some_and(|sink| sink.record().is_some());
+        let can_go_on = begun.is_cancelled() && (lasting || !stop.is_cancelled());
+        let reason = ended.as_ref().map_or_else(|error| farewell(error, can_go_on), |_| Reason::Done);
+        control.say_farewell(reason, receiving.patience).await;
+        ended
+    }
+
+    async fn run(&mut self, control: &mut Connection, decide: &mut impl Decide, rng: &mut ChaCha12Rng) -> Result<Finished, ChannelError> {
+        let receiving = self.receiving;
+        let (known, seat) = match (&receiving.by, self.resume.clone()) {
+            (_, Some(resume)) => (for_now(control.is_preferred(), self.meet_again(control, &resume, rng)).await?, None),
+            (Way::Kept(resume), None) => (self.meet_again(control, resume, rng).await?, None),
+            (Way::Agreed(rendezvous), None) => {
+                let (known, seat) = self.by_account(control, rendezvous).await?;
+                (known, Some(seat))
+            }
+            (Way::Password { password, wait }, None) => (self.meet_anywhere(control, password, *wait, rng).await?, None),
+        };
+        if seat.is_none() {
+            Door { channel: known.pass.channel, key: known.pass.key.clone(), role: Role::Receiver }.enter(control);
+        }
+        self.resume = Some(Resume::of(&known.pass, control, &receiving.relays));
         self.hear(RecvEvent::Known).await;
-        Session::new(self, control, &known, seat).run(control, decide).await
+        Session::new(self, control, known, seat.unwrap_or(Peer::SENDER)).run(control, decide).await
+    }
+
+    /// The byte of the batch's stream that was reached.
+    fn reached(&self) -> u64 {
+        let placed = self.placed.as_ref().map(|placed| placed.bytes);
+        placed.or_else(|| self.sink.as_ref().map(|sink| sink.state().written)).unwrap_or(0)
     }
 
     async fn hear(&self, event: RecvEvent) {

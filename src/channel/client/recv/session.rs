@@ -1,21 +1,23 @@
 //! The sender in the channel, from entering to the end.
 
-use std::{future::pending, io::ErrorKind};
+use std::{future::pending, io::ErrorKind, time::Duration};
 
 use tokio::{
     net::TcpStream,
     task::JoinSet,
-    time::{Instant, sleep_until},
+    time::{Instant, sleep_until, timeout},
 };
 
 use super::{
-    Decide, RecvEvent, Terminal,
+    Decide, Placed, RecvEvent, Terminal,
     download::{By, Download},
 };
 use crate::{
     channel::{
         Peer,
+        attempt::Ending,
         client::{
+            again::Resume,
             direct::{Dialling, Unreached, over, soon},
             fault::ChannelError,
             inlet::{Arrivals, Inlet},
@@ -26,18 +28,27 @@ use crate::{
         pake::Received,
         session::{Intake, Receiver, ReceiverAction},
         wire::{
-            Message, Role,
+            Message, Reason, Role,
             letter::{Letter, Offer, Way},
+            pass::Pass,
         },
     },
     clock,
-    transfer::{Manifest, Trailer, seal::ChunkOpener, sink::Finished},
+    transfer::{Manifest, Sink, SinkWriter, Trailer, seal::ChunkOpener, sink::Finished},
 };
+
+/// After a break: how long the next chunks may take that are on their way here…
+const QUIET: Duration = Duration::from_millis(500);
+/// …and all of them.
+const REST: Duration = Duration::from_secs(5);
+/// How long the sender has to hear that all is in its place, and to leave.
+const HEARING: Duration = Duration::from_secs(2);
 
 /// See the [module](self).
 pub(super) struct Session<'a, 't> {
     terminal: &'a mut Terminal<'t>,
     door: Door,
+    pass: Pass,
     /// Ours; the sender's until the relay has said which it is.
     seat: Peer,
     machine: Receiver,
@@ -46,11 +57,11 @@ pub(super) struct Session<'a, 't> {
     opener: Option<ChunkOpener>,
     /// From then on.
     arrivals: Option<Arrivals>,
+    writes: Option<Writes>,
     /// The data connections have ended.
     ended: bool,
     /// Dropping it ends what is in it.
     connections: JoinSet<Result<(), ChannelError>>,
-    finished: Option<Finished>,
     /// The direct way, while it is looked for.
     dialling: Option<Dialling>,
     way: Way,
@@ -60,25 +71,27 @@ pub(super) struct Session<'a, 't> {
 
 impl<'a, 't> Session<'a, 't> {
     /// In the channel of the pass, or on the way into it: then `seat` is the sender's.
-    pub(super) fn new(terminal: &'a mut Terminal<'t>, control: &Connection, known: &Received, seat: Peer) -> Self {
+    pub(super) fn new(terminal: &'a mut Terminal<'t>, control: &Connection, known: Received, seat: Peer) -> Self {
         let Received { pairwise, pass } = known;
         let door = Door { channel: pass.channel, key: pass.key.clone(), role: Role::Receiver };
         let (ways, patience) = (control.ways(terminal.receiving.ways), terminal.receiving.patience);
+        let dialling = (ways.may_be_direct() && !pass.direct.is_empty()).then(|| {
+            let patience = (!ways.may_be_relayed()).then_some(patience);
+            Dialling::begin(&pass.direct, pairwise.clone(), patience)
+        });
         Self {
             terminal,
             door,
             seat,
             machine: Receiver::default(),
-            sealed: Sealed::new(pairwise, pass.transfer, Role::Receiver),
+            sealed: Sealed::new(&pairwise, pass.transfer, Role::Receiver),
             opener: Some(ChunkOpener::new(&pass.content.bind(pass.channel, &pass.key), &pass.chunks())),
+            pass,
             arrivals: None,
+            writes: None,
             ended: false,
             connections: JoinSet::new(),
-            finished: None,
-            dialling: (ways.may_be_direct() && !pass.direct.is_empty()).then(|| {
-                let patience = (!ways.may_be_relayed()).then_some(patience);
-                Dialling::begin(&pass.direct, pairwise.clone(), patience)
-            }),
+            dialling,
             way: Way::Relay,
             broken: None,
         }
@@ -86,6 +99,18 @@ impl<'a, 't> Session<'a, 't> {
 
     /// Hears what is offered, has it decided on, and takes it.
     pub(super) async fn run(mut self, control: &mut Connection, decide: &mut impl Decide) -> Result<Finished, ChannelError> {
+        match self.work(control, decide).await {
+            Ok(()) => self.told(control).await,
+            Err(error) => {
+                if matches!(error.ending(), Ending::Passing { .. }) {
+                    self.take_the_rest().await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn work(&mut self, control: &mut Connection, decide: &mut impl Decide) -> Result<(), ChannelError> {
         loop {
             while let Some(action) = self.machine.poll_action(clock::now()) {
                 match action {
@@ -95,16 +120,18 @@ impl<'a, 't> Session<'a, 't> {
                     }
                     ReceiverAction::Ask { offer, manifest } => self.ask(control, decide, &offer, &manifest).await?,
                     ReceiverAction::Verify(trailer) => self.verify(control, trailer).await?,
-                    ReceiverAction::Over(how) => {
-                        control.flush().await?;
-                        return how.map_err(ChannelError::of).and_then(|()| self.finished.ok_or(ChannelError::Stopped));
+                    ReceiverAction::Over(Ok(())) => return Ok(()),
+                    ReceiverAction::Over(Err(failure)) => {
+                        // Whether the last of our letters gets there changes nothing.
+                        let _ = control.flush().await;
+                        return Err(ChannelError::of(failure));
                     }
                 }
             }
             if let Some(sink) = &self.terminal.sink {
                 self.machine.handle_durable(sink.state().durable);
             }
-            let timeout = self.machine.next_timeout().map(Instant::from_std);
+            let due = self.machine.next_timeout().map(Instant::from_std);
             tokio::select! {
                 message = control.next() => match message? {
                     Message::Entered(entered) => self.seat = entered.seat,
@@ -127,8 +154,8 @@ impl<'a, 't> Session<'a, 't> {
                     Err(error @ (ChannelError::Broken(_) | ChannelError::Relay(_))) => self.broken = Some(soon(error)),
                     Err(error) => return Err(self.failed(control, error).await),
                 },
+                () = at(due) => {}
                 error = over(&mut self.broken) => return Err(self.failed(control, error).await),
-                () = async { match timeout { Some(at) => sleep_until(at).await, None => pending().await } } => {}
             }
             if let Some(arrivals) = self.arrivals.as_ref().filter(|_| self.ended) {
                 self.machine.handle_landed(arrivals.latest());
@@ -137,7 +164,7 @@ impl<'a, 't> Session<'a, 't> {
         }
     }
 
-    /// Has it decided on; where it is wanted, chunks are asked for.
+    /// Has it decided on, unless it was before a break; where it is wanted, chunks are asked for.
     async fn ask(
         &mut self,
         control: &mut Connection,
@@ -145,6 +172,10 @@ impl<'a, 't> Session<'a, 't> {
         offer: &Offer,
         manifest: &Manifest,
     ) -> Result<(), ChannelError> {
+        let stands = match self.stand(manifest).await {
+            Ok(stands) => stands,
+            Err(error) => return Err(self.failed(control, error).await),
+        };
         let mut dialling = self.dialling.take();
         let mut direct = None;
         if !self.terminal.receiving.ways.may_be_relayed() {
@@ -154,21 +185,30 @@ impl<'a, 't> Session<'a, 't> {
                 Err(unreached) => return Err(self.failed(control, ChannelError::Unreached(unreached.to_string())).await),
             }
         }
+        let resume = Resume::of(&self.pass, control, &self.terminal.receiving.relays);
         let decision = async {
-            let sink = decide.decide(offer, manifest).await?;
+            let begins = match stands {
+                Some(from) => (from, None),
+                None => {
+                    let sink = decide.decide(offer, manifest, &resume).await?;
+                    (sink.state().written, Some(sink))
+                }
+            };
             if dialling.is_some() {
                 direct = settle(dialling, offer.streams).await.inspect_err(|why| tracing::info!(%why, "not directly")).ok();
             }
-            Ok((sink, direct))
+            Ok((begins, direct))
         };
         let answer = match self.decided(control, decision).await? {
-            Ok((sink, direct)) => {
-                let from = sink.state().written;
+            Ok(((from, sink), direct)) => {
                 let Some(opener) = self.opener.take() else { return Err(ChannelError::Stopped) };
+                self.terminal.sink = sink.or(self.terminal.sink.take());
+                let writer = self.terminal.sink.as_ref().map(Sink::writer);
                 let intake = Intake::new(from, manifest.total(), offer.chunk, offer.streams);
-                let (inlet, arrivals) = Inlet::new(opener, offer.chunk, intake, sink.writer());
+                let (inlet, arrivals) = Inlet::new(opener, offer.chunk, intake, writer.clone());
+                (self.arrivals, self.writes) = (Some(arrivals), writer.map(Writes));
                 self.way = if direct.is_some() { Way::Direct } else { Way::Relay };
-                (self.terminal.sink, self.arrivals) = (Some(sink), Some(arrivals));
+                self.terminal.begun.cancel();
                 self.terminal.hear(RecvEvent::Begun { from, way: self.way }).await;
                 self.take(control.here(), offer.streams, inlet, direct);
                 Ok((from, self.way))
@@ -177,6 +217,18 @@ impl<'a, 't> Session<'a, 't> {
         };
         self.machine.handle_answer(answer);
         Ok(())
+    }
+
+    /// From where it goes on after a break; none where nothing has begun in this process.
+    async fn stand(&mut self, manifest: &Manifest) -> Result<Option<u64>, ChannelError> {
+        if let Some(placed) = &self.terminal.placed {
+            return if placed.manifest == *manifest { Ok(Some(placed.bytes)) } else { Err(ChannelError::OtherBatch) };
+        }
+        let Some(sink) = &mut self.terminal.sink else { return Ok(None) };
+        if *sink.manifest() != *manifest {
+            return Err(ChannelError::OtherBatch);
+        }
+        Ok(Some(sink.checkpoint().await?))
     }
 
     fn take(&mut self, relay: &Relays, streams: u8, inlet: Inlet, direct: Option<Vec<TcpStream>>) {
@@ -209,16 +261,51 @@ impl<'a, 't> Session<'a, 't> {
     }
 
     async fn verify(&mut self, control: &mut Connection, trailer: Trailer) -> Result<(), ChannelError> {
-        let Some(sink) = self.terminal.sink.take() else { return Err(ChannelError::Stopped) };
-        tracing::debug!(inversions = self.machine.inversions(), "all chunks have come, so many of them in another order");
-        match sink.finish(Some(trailer)).await {
-            Ok(done) => {
-                self.finished = Some(done);
-                self.machine.handle_verified();
-                Ok(())
+        if self.terminal.placed.is_none() {
+            let Some(sink) = self.terminal.sink.take() else { return Err(ChannelError::Stopped) };
+            tracing::debug!(inversions = self.machine.inversions(), "all chunks have come, so many of them in another order");
+            let (manifest, bytes) = (sink.manifest().clone(), sink.state());
+            match sink.finish(Some(trailer)).await {
+                Ok(finished) => self.terminal.placed = Some(Placed { manifest, bytes: bytes.written, finished }),
+                Err(error) => return Err(self.failed(control, error.into()).await),
             }
-            Err(error) => Err(self.failed(control, error.into()).await),
         }
+        self.machine.handle_verified();
+        Ok(())
+    }
+
+    /// All is in its place: the sender is to know it. By its leaving it shows that it does; what breaks before that is gone on with.
+    async fn told(self, control: &mut Connection) -> Result<Finished, ChannelError> {
+        let leaves = async {
+            loop {
+                match control.next().await? {
+                    Message::Gone(gone) if gone.peer == Peer::SENDER && gone.reason == Reason::Done => return Ok(()),
+                    Message::Gone(gone) if gone.peer == Peer::SENDER => return Err(ChannelError::Gone(gone.reason)),
+                    _ => {}
+                }
+            }
+        };
+        match timeout(HEARING, leaves).await {
+            Ok(Ok(())) | Err(_) => self.terminal.placed.take().map(|placed| placed.finished).ok_or(ChannelError::Stopped),
+            Ok(Err(error)) => Err(error),
+        }
+    }
+
+    /// After a break: what has come as far as this machine need not come again.
+    async fn take_the_rest(&mut self) {
+        let Self { connections, arrivals: Some(arrivals), .. } = self else { return };
+        let rest = async {
+            let mut before = arrivals.latest();
+            // Threads that stand still have nothing more to take.
+            while timeout(QUIET, connections.join_next()).await.is_err() {
+                let now = arrivals.latest();
+                if now == std::mem::replace(&mut before, now) {
+                    return;
+                }
+            }
+        };
+        // Whatever is left is sent again.
+        let _ = timeout(REST, rest).await;
     }
 
     fn tell(&mut self, control: &mut Connection, letter: &Letter) -> Result<(), ChannelError> {
@@ -239,6 +326,24 @@ impl<'a, 't> Session<'a, 't> {
         // That the sender may not hear of it changes nothing here.
         let _ = control.flush().await;
         error
+    }
+}
+
+/// What the data connections write by. Once this is dropped nothing is written any more, though a thread may still have a chunk: the next attempt
+/// begins where this one has ended.
+struct Writes(SinkWriter);
+
+impl Drop for Writes {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// At a moment; never where there is none.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
     }
 }
 

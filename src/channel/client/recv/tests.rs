@@ -10,7 +10,7 @@ use tokio::{
 use super::*;
 use crate::{
     channel::{
-        client::{Progress, Relays, Secret, SendEvent, Sending, send},
+        client::{Progress, Secret, SendEvent, Sending, send},
         relay::Settings,
         server::{Bound, NoTickets, Running},
         wire::letter::Content,
@@ -21,7 +21,7 @@ use crate::{
 struct Willing(PathBuf);
 
 impl Decide for Willing {
-    async fn decide(&mut self, _offer: &Offer, manifest: &Manifest) -> Result<Sink, String> {
+    async fn decide(&mut self, _offer: &Offer, manifest: &Manifest, _resume: &Resume) -> Result<Sink, String> {
         Sink::create(&self.0, manifest.clone(), SinkOptions::default()).await.map_err(|error| error.to_string())
     }
 }
@@ -61,11 +61,13 @@ async fn a_direct_connection_that_breaks_ends_the_attempt_at_both_ends_as_one_to
         content: Content::Files,
         relays: relays.clone(),
         patience,
+        comeback: Duration::ZERO,
         secret: Secret::Drawn { words: 2 },
         account: None,
         streams: 1,
         rate: None,
         ways: Ways::Any,
+        lasting: true,
     };
     let (give, mut told) = mpsc::channel(16);
     let (unheard, _) = mpsc::channel(16);
@@ -75,16 +77,19 @@ async fn a_direct_connection_that_breaks_ends_the_attempt_at_both_ends_as_one_to
         let receiving = Receiving {
             relays: relays.clone(),
             patience,
+            comeback: Duration::ZERO,
             by: Way::Password { password: Password::of_code(&code), wait: false },
             ways: Ways::Any,
         };
         let mut control = Connection::open(&relays, patience).await.expect("a relay");
-        let mut terminal = Terminal { receiving: &receiving, events: &unheard, sink: None };
-        let mut known = terminal.meet(&mut control, &Password::of_code(&code), false).await.expect("met");
+        let mut terminal =
+            Terminal { receiving: &receiving, events: &unheard, resume: None, begun: CancellationToken::new(), sink: None, placed: None };
+        let mut rng = ChaCha12Rng::from_seed([7; 32]);
+        let mut known = terminal.meet(&mut control, &Password::of_code(&code), false, &mut rng).await.expect("met");
         Door { channel: known.pass.channel, key: known.pass.key.clone(), role: Role::Receiver }.enter(&mut control);
         known.pass.direct = vec![bridge(known.pass.direct[0], 1 << 20).await];
         let mut person = Willing(folder.path().join("in"));
-        let ended = Session::new(&mut terminal, &control, &known, Peer::SENDER).run(&mut control, &mut person).await;
+        let ended = Session::new(&mut terminal, &control, known, Peer::SENDER).run(&mut control, &mut person).await;
         control.say_farewell(Reason::Failed, patience).await;
         let written = terminal.sink.map_or(0, |sink| sink.state().written);
         (ended, written)

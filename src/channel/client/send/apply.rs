@@ -7,6 +7,7 @@ use crate::{
     channel::{
         Nameplate,
         client::{
+            again::Resume,
             direct::Opening,
             fault::ChannelError,
             relay::{Connection, RelayError},
@@ -64,15 +65,29 @@ impl Terminal<'_> {
         Opening { ways, via: control.local_ip(), here, streams }
     }
 
-    /// What a receiver has to know of it.
-    pub(super) fn pass(&mut self, allocated: &Allocated) -> Pass {
+    /// The same where we are at a place already, and so at the relay where the receiver is.
+    pub(super) async fn apply_here(&self, control: &mut Connection) -> Result<Allocated, ChannelError> {
+        let kind = (self.sending.content == Content::Text).then(|| "text".to_owned());
+        control.tell(&Message::Apply(Apply { ticket: None, peer: None, kind, receivers: 1, nameplate: None }));
+        loop {
+            match control.next().await? {
+                Message::Allocated(allocated) => return Ok(allocated),
+                Message::Gone(gone) => return Err(ChannelError::Gone(gone.reason)),
+                Message::Met(_) | Message::Letter { .. } => {}
+                other => return Err(RelayError::unexpected(&other).into()),
+            }
+        }
+    }
+
+    /// What a receiver has to know of it. Transfer and resume secret stay what they are after a break.
+    pub(super) fn pass(&mut self, allocated: &Allocated, resume: Option<&Resume>) -> Pass {
         Pass {
             cipher: Cipher::Aes256Gcm,
-            transfer: TransferId::random(&mut self.rng),
+            transfer: resume.map_or_else(|| TransferId::random(&mut self.rng), |resume| resume.transfer),
             channel: allocated.channel,
             key: allocated.key.clone(),
             content: ContentKey::random(&mut self.rng),
-            resume: ResumeSecret::random(&mut self.rng),
+            resume: resume.map_or_else(|| ResumeSecret::random(&mut self.rng), |resume| resume.secret.clone()),
             relays: allocated.addresses.clone(),
             direct: Vec::new(),
         }

@@ -45,7 +45,7 @@ impl Terminal<'_> {
         let listening = opening.open()?;
         let direct = listening.as_ref().map_or_else(Vec::new, |listening| listening.addresses().to_vec());
         let serving = listening.map(|listening| listening.serve(pairwise.clone(), opening.streams));
-        Ok(Known { pairwise, pass: Pass { transfer, direct, ..self.pass(&allocated) }, serving })
+        Ok(Known { pairwise, pass: Pass { transfer, direct, ..self.pass(&allocated, None) }, serving })
     }
 
     async fn by_code(&mut self, control: &mut Connection, allocated: &Allocated, code: Code) -> Result<Known, ChannelError> {
@@ -63,7 +63,7 @@ impl Terminal<'_> {
     async fn meet(&mut self, control: &mut Connection, allocated: &Allocated, password: Password) -> Result<Known, ChannelError> {
         control.tell(&Message::Meet(Meet { place: password.place(), role: Role::Sender, wait: true }));
         let mut exchanges = Exchanges::new(password, self.opening(control, allocated));
-        let pass = self.pass(allocated);
+        let pass = self.pass(allocated, None);
         loop {
             match control.next().await? {
                 Message::Letter { peer, body } => match exchanges.handle_letter(control, (peer, &body), &mut self.rng, &pass)? {

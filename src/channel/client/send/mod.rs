@@ -3,11 +3,13 @@
 //! | file | what |
 //! |---|---|
 //! | `apply.rs` | a channel, and what a receiver has to know of it |
-//! | `exchange.rs` | exchanges at a place, one at a time |
 //! | `meet.rs` | how it comes to know a receiver: by a code, or by what was agreed on with another user |
+//! | `exchange.rs` | the exchanges at a place |
+//! | `again.rs` | or again after a break, by what both have kept |
 //! | `session.rs` | one receiver in the channel, from its entering to its end |
 //! | `upload.rs` | the chunks |
 
+mod again;
 mod apply;
 mod exchange;
 mod meet;
@@ -25,11 +27,12 @@ use std::{
 
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha12Rng;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use self::session::Session;
 use super::{
+    again::{Resume, farewell, for_now, late},
     direct::{Serving, Ways},
     fault::ChannelError,
     outlet::Sent,
@@ -39,6 +42,7 @@ use super::{
 use crate::{
     channel::{
         Code,
+        attempt::{Attempts, Next},
         keys::Pairwise,
         wire::{
             Reason,
@@ -61,6 +65,8 @@ pub struct Sending {
     pub relays: Relays,
     /// How long one address may take to answer.
     pub patience: Duration,
+    /// How long the receiver is looked for after a break; zero: not at all.
+    pub comeback: Duration,
     /// The code.
     pub secret: Secret,
     /// Who we are to the relay, where it wants to know.
@@ -71,6 +77,8 @@ pub struct Sending {
     pub rate: Option<NonZeroU64>,
     /// By which ways the bytes may go.
     pub ways: Ways,
+    /// Another process could read the same batch again, and go on: what is told to the receiver when this one is stopped.
+    pub lasting: bool,
 }
 
 /// What the receiver has to know.
@@ -85,6 +93,8 @@ pub enum Secret {
     Chosen(Code),
     /// A channel that was agreed on with another user.
     Agreed(Rendezvous),
+    /// What both have kept of a transfer that was broken off.
+    Kept(Resume),
 }
 
 /// What a sender hears meanwhile.
@@ -92,8 +102,8 @@ pub enum Secret {
 pub enum SendEvent {
     /// This is the code; a receiver is waited for.
     Code(Code),
-    /// A receiver knows the code, and decides.
-    Offered,
+    /// A receiver is there, and decides. Who keeps this can go on with the transfer, once it has begun.
+    Offered(Resume),
     /// It wants it, from this byte of the batch's stream on.
     Begun {
         /// The byte.
@@ -103,6 +113,13 @@ pub enum SendEvent {
     },
     /// For so much of the last second bytes waited for the receiver.
     Pace(Duration),
+    /// It broke; the receiver is looked for.
+    Broken {
+        /// What broke, for people.
+        why: String,
+        /// How long it is looked for at most.
+        left: Duration,
+    },
 }
 
 /// How far it is, readable at any time.
@@ -110,6 +127,7 @@ pub enum SendEvent {
 pub struct Progress {
     sent: Arc<AtomicU64>,
     received: AtomicU64,
+    durable: AtomicU64,
 }
 
 impl Progress {
@@ -122,9 +140,15 @@ impl Progress {
     pub fn received(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
     }
+
+    /// And its disk.
+    pub fn durable(&self) -> u64 {
+        self.durable.load(Ordering::Relaxed)
+    }
 }
 
-/// Sends a batch to one receiver who knows the code. `events` that nobody takes hold it up.
+/// Sends a batch to one receiver who knows the code. `events` that nobody takes hold it up. After a break it goes on by itself, as long as
+/// [`Sending::comeback`] says.
 ///
 /// # Errors
 /// See [`ChannelError`]; the receiver is told of what happened here.
@@ -134,22 +158,30 @@ pub async fn send(
     progress: &Progress,
     stop: &CancellationToken,
 ) -> Result<Sent, ChannelError> {
-    let mut control = match &sending.secret {
-        Secret::Agreed(rendezvous) => rendezvous.reach(&sending.relays, sending.patience).await?,
-        Secret::Drawn { .. } | Secret::Chosen(_) => Connection::open(&sending.relays, sending.patience).await?,
+    let (resume, mut attempts) = match &sending.secret {
+        Secret::Kept(resume) => (Some(resume.clone()), Attempts::taken_up(sending.comeback, clock::now())),
+        Secret::Drawn { .. } | Secret::Chosen(_) | Secret::Agreed(_) => (None, Attempts::new(sending.comeback)),
     };
-    let mut terminal = Terminal { sending, events, progress, rng: ChaCha12Rng::from_seed(clock::seed()) };
-    let ended = tokio::select! {
-        ended = terminal.run(&mut control) => ended,
-        () = stop.cancelled() => Err(ChannelError::Stopped),
-    };
-    let reason = match &ended {
-        Ok(_) => Reason::Done,
-        Err(ChannelError::Stopped) => Reason::Cancelled,
-        Err(_) => Reason::Failed,
-    };
-    control.say_farewell(reason, sending.patience).await;
-    ended
+    let (rng, begun) = (ChaCha12Rng::from_seed(clock::seed()), CancellationToken::new());
+    let mut terminal = Terminal { sending, events, progress, rng, resume, begun };
+    loop {
+        terminal.begun = CancellationToken::new();
+        let error = match terminal.attempt(&attempts, stop).await {
+            Ok(sent) => return Ok(sent),
+            Err(error) => error,
+        };
+        let begun = terminal.begun.is_cancelled();
+        let (now, reached) = (clock::now(), begun.then(|| progress.received()));
+        let Next::Again { after } = attempts.handle_end(now, error.ending(), reached, &mut terminal.rng) else { return Err(error) };
+        if begun {
+            let left = attempts.deadline().map_or(Duration::ZERO, |deadline| deadline.saturating_duration_since(now));
+            terminal.hear(SendEvent::Broken { why: error.to_string(), left }).await;
+        }
+        tokio::select! {
+            () = sleep(after) => {}
+            () = stop.cancelled() => return Err(ChannelError::Stopped),
+        }
+    }
 }
 
 struct Terminal<'a> {
@@ -157,6 +189,10 @@ struct Terminal<'a> {
     events: &'a mpsc::Sender<SendEvent>,
     progress: &'a Progress,
     rng: ChaCha12Rng,
+    /// What was agreed on to go on by, once a receiver was there.
+    resume: Option<Resume>,
+    /// In this attempt chunks have begun to go.
+    begun: CancellationToken,
 }
 
 /// A receiver that we share a key with, and that has the pass: however that came about, what happens in the channel is the same.
@@ -168,17 +204,48 @@ struct Known {
 }
 
 impl Terminal<'_> {
-    async fn run(&mut self, control: &mut Connection) -> Result<Sent, ChannelError> {
-        let mut known = match &self.sending.secret {
-            Secret::Agreed(rendezvous) => self.by_account(control, rendezvous)?,
-            Secret::Drawn { words } => self.by_drawn_code(control, *words).await?,
-            Secret::Chosen(code) => self.by_chosen_code(control, code).await?,
+    /// One attempt, from a connection to the relay to its end. It fails where the two are not together in time.
+    async fn attempt(&mut self, attempts: &Attempts, stop: &CancellationToken) -> Result<Sent, ChannelError> {
+        let (sending, begun) = (self.sending, self.begun.clone());
+        let opening = async {
+            match (&self.resume, &sending.secret) {
+                (Some(resume), _) => Connection::open(&sending.relays.with_names(resume.relays.clone()), sending.patience).await,
+                (None, Secret::Agreed(rendezvous)) => rendezvous.reach(&sending.relays, sending.patience).await,
+                (None, _) => Connection::open(&sending.relays, sending.patience).await,
+            }
         };
+        let mut control = tokio::select! {
+            opened = opening => opened?,
+            () = stop.cancelled() => return Err(ChannelError::Stopped),
+        };
+        let ended = tokio::select! {
+            ended = self.run(&mut control) => ended,
+            () = stop.cancelled() => Err(ChannelError::Stopped),
+            () = late(attempts.deadline(), begun.clone()) => Err(ChannelError::Absent(sending.comeback)),
+        };
+        let can_go_on = begun.is_cancelled() && (sending.lasting || !stop.is_cancelled());
+        let reason = ended.as_ref().map_or_else(|error| farewell(error, can_go_on), |_| Reason::Done);
+        control.say_farewell(reason, sending.patience).await;
+        ended
+    }
+
+    async fn run(&mut self, control: &mut Connection) -> Result<Sent, ChannelError> {
+        let sending = self.sending;
+        let (mut known, handed) = match (&sending.secret, self.resume.clone()) {
+            (_, Some(resume)) => (for_now(control.is_preferred(), self.by_resume(control, &resume)).await?, true),
+            (Secret::Kept(resume), None) => (self.by_resume(control, resume).await?, true),
+            (Secret::Agreed(rendezvous), None) => (self.by_account(control, rendezvous)?, false),
+            (Secret::Drawn { words }, None) => (self.by_drawn_code(control, *words).await?, true),
+            (Secret::Chosen(code), None) => (self.by_chosen_code(control, code).await?, true),
+        };
+        let resume = Resume::of(&known.pass, control, &self.sending.relays);
+        self.resume = Some(resume.clone());
         let serving = known.serving.take();
         let session = Session::enter(self, control, &known, serving).await?;
-        if matches!(self.sending.secret, Secret::Agreed(_)) {
+        if !handed {
             session.hand_over(control)?;
         }
+        self.hear(SendEvent::Offered(resume)).await;
         session.run(control).await
     }
 

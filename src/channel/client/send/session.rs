@@ -24,7 +24,7 @@ use crate::{
             letter::{Letter, MAX_NAMES, Offer, Way},
         },
     },
-    transfer::{Digest, Manifest},
+    transfer::{Digest, Manifest, Trailer},
 };
 
 /// See the [module](self).
@@ -37,12 +37,12 @@ pub(super) struct Session<'a> {
     sealed: Sealed,
     limit: watch::Sender<u64>,
     /// Dropping it ends what is in it.
-    uploading: JoinSet<Result<Sent, ChannelError>>,
+    uploading: JoinSet<Result<(Sent, Trailer), ChannelError>>,
     sent: Option<Sent>,
     /// Until the receiver has said by which way it comes.
     serving: Option<Serving>,
     way: Way,
-    /// A direct connection broke: until then the reason may come by the relay.
+    /// A data connection broke: until then the reason may come by the relay.
     broken: Option<(Instant, ChannelError)>,
 }
 
@@ -75,7 +75,6 @@ impl<'a> Session<'a> {
 
     /// Offers the batch, and sends it.
     pub(super) async fn run(mut self, control: &mut Connection) -> Result<Sent, ChannelError> {
-        self.terminal.hear(SendEvent::Offered).await;
         loop {
             while let Some(action) = self.machine.poll_action() {
                 match action {
@@ -85,7 +84,8 @@ impl<'a> Session<'a> {
                     }
                     SenderAction::Begin { from, way } => self.begin(control, from, way).await?,
                     SenderAction::Over(how) => {
-                        control.flush().await?;
+                        // Whether the last of our letters gets there changes nothing.
+                        let _ = control.flush().await;
                         return how.map_err(ChannelError::of).and_then(|()| self.sent.ok_or(ChannelError::Stopped));
                     }
                 }
@@ -122,6 +122,7 @@ impl<'a> Session<'a> {
             }
         };
         self.way = way;
+        self.terminal.begun.cancel();
         self.terminal.hear(SendEvent::Begun { from, way }).await;
         self.uploading.spawn(self.terminal.upload(by, &self.known.pass, from, self.limit.subscribe()));
         Ok(())
@@ -133,6 +134,7 @@ impl<'a> Session<'a> {
                 Ok(letter) => {
                     self.machine.handle_letter(letter);
                     self.terminal.progress.received.fetch_max(self.machine.received(), Ordering::Relaxed);
+                    self.terminal.progress.durable.fetch_max(self.machine.durable(), Ordering::Relaxed);
                     self.terminal.sending.source.acknowledge(self.machine.durable());
                     self.limit.send_replace(self.machine.limit());
                 }
@@ -148,16 +150,14 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    async fn handle_upload(&mut self, control: &mut Connection, done: Result<Sent, ChannelError>) -> Result<(), ChannelError> {
+    async fn handle_upload(&mut self, control: &mut Connection, done: Result<(Sent, Trailer), ChannelError>) -> Result<(), ChannelError> {
         match done {
-            Ok(done) => {
-                let trailer = self.terminal.sending.source.trailer().await?;
+            Ok((done, trailer)) => {
                 self.sent = Some(done);
                 self.machine.handle_sent(done.end, done.chunks, &trailer);
             }
-            Err(error @ ChannelError::Broken(_)) if self.way == Way::Direct => self.broken = Some(soon(error)),
             // That the receiver is gone is told by the relay, with the reason.
-            Err(ChannelError::Broken(_) | ChannelError::Relay(_)) => {}
+            Err(error @ (ChannelError::Broken(_) | ChannelError::Relay(_))) => self.broken = Some(soon(error)),
             Err(error) => return self.failed(control, error).await,
         }
         Ok(())

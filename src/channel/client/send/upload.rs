@@ -17,7 +17,7 @@ use crate::{
         },
         wire::pass::Pass,
     },
-    transfer::seal::ChunkSealer,
+    transfer::{Trailer, seal::ChunkSealer},
 };
 
 /// Where the data connections come from.
@@ -29,19 +29,19 @@ pub(super) enum By {
 }
 
 impl Terminal<'_> {
-    /// What sends the chunks.
+    /// What sends the chunks, and gives the digests of all files.
     pub(super) fn upload(
         &self,
         by: By,
         pass: &Pass,
         from: u64,
         limits: watch::Receiver<u64>,
-    ) -> impl Future<Output = Result<Sent, ChannelError>> + use<> {
+    ) -> impl Future<Output = Result<(Sent, Trailer), ChannelError>> + use<> {
         let (source, rate, patience, streams) =
             (self.sending.source.clone(), self.sending.rate, self.sending.patience, self.sending.streams);
         let gone = Arc::clone(&self.progress.sent);
         let sealer = ChunkSealer::new(&pass.content.bind(pass.channel, &pass.key), &pass.chunks());
-        gone.fetch_max(from, Ordering::Relaxed);
+        gone.store(from, Ordering::Relaxed);
         async move {
             let chunk = chunk_of(source.manifest().total(), rate);
             let reader = source.open(from).map_err(OutletError::Source)?;
@@ -52,7 +52,9 @@ impl Terminal<'_> {
                 }
                 By::Direct(serving) => serving.take().await.map_err(ChannelError::Broken)?,
             };
-            Ok(Outlet { reader, sealer, chunk, limit: limits, rate, gone }.send(connections).await?)
+            let sent = Outlet { reader, sealer, chunk, limit: limits, rate, gone }.send(connections).await?;
+            // What was sent before a break may have to be read again for it.
+            Ok((sent, source.trailer().await?))
         }
     }
 }

@@ -7,8 +7,24 @@ use crate::{
         wire::{Reason, RefusalCode, letter::FailedCode},
     },
     cli::{ExitCode, Failure, fshare::failure::of_source, output::safe_line},
-    transfer::SinkError,
+    transfer::{SinkError, TransferName},
 };
+
+/// The failure of a transfer, with its record where it can be gone on with.
+pub fn broken(what: &str, error: &ChannelError, record: Option<&TransferName>) -> Failure {
+    let Some(name) = record else {
+        return if matches!(error, ChannelError::Stopped) { Failure::silent(ExitCode::Interrupted) } else { of(what, error) };
+    };
+    let failure = match error {
+        ChannelError::Stopped => Failure::new(ExitCode::Interrupted, "broken off"),
+        error => Failure { code: ExitCode::Resumable, ..of(what, error) },
+    };
+    let first = match error {
+        ChannelError::Sink(SinkError::NoSpace { .. }) => "make room, then go on with",
+        _ => "go on with",
+    };
+    failure.hint(format!("{first}: fshare resume {name}")).of_transfer(name)
+}
 
 /// The failure of `fshare send` or `fshare recv`.
 pub fn of(what: &str, error: &ChannelError) -> Failure {
@@ -34,7 +50,7 @@ fn code(error: &ChannelError) -> ExitCode {
         ChannelError::Relay(RelayError::Proxy(ProxyError::Credentials { .. }))
         | ChannelError::WrongCode
         | ChannelError::Exchange(ExchangeError::WrongGuess | ExchangeError::Impostor) => ExitCode::Denied,
-        ChannelError::Relay(_) | ChannelError::Broken(_) | ChannelError::Unreached(_) => ExitCode::Unreachable,
+        ChannelError::Relay(_) | ChannelError::Broken(_) | ChannelError::Unreached(_) | ChannelError::Absent(_) => ExitCode::Unreachable,
         ChannelError::Handover(_) => ExitCode::Denied,
         ChannelError::Declined(_) => ExitCode::Declined,
         ChannelError::Theirs(failed) => match failed.code {
@@ -44,7 +60,9 @@ fn code(error: &ChannelError) -> ExitCode {
             _ => ExitCode::Failed,
         },
         ChannelError::Gone(reason) => match reason {
-            Reason::Broken | Reason::Silent | Reason::Slow | Reason::Replaced | Reason::Expired => ExitCode::Unreachable,
+            Reason::Suspended | Reason::Broken | Reason::Silent | Reason::Slow | Reason::Replaced | Reason::Expired => {
+                ExitCode::Unreachable
+            }
             Reason::Done | Reason::Cancelled | Reason::Failed | Reason::Declined | Reason::Refused => ExitCode::Declined,
         },
         ChannelError::Unverified(_) | ChannelError::Sink(SinkError::Digest { .. } | SinkError::TooLong | SinkError::TooShort { .. }) => {

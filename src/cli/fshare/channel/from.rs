@@ -1,6 +1,7 @@
 //! `fshare recv --from`: what users of our server offer.
 
 use super::{
+    decide::Deciding,
     ending,
     recv::{self, Args, From},
     show::Carried,
@@ -76,11 +77,13 @@ async fn receive_one(args: &Args, from: Option<UserName>, signed: &mut Signed, c
     let receiving = Receiving {
         relays: signed.relays().clone(),
         patience: context.settings.config.timeout.get(),
+        comeback: args.patience.patience,
         by: Way::Agreed(Rendezvous::new(agreed, control)),
         ways: args.ways.ways(),
     };
     let stop = context.leaving.child_token();
-    let mut taken = std::pin::pin!(recv::take(&receiving, args, true, context, &stop));
+    let deciding = Deciding::new(context, args.output.clone(), args.policy.overwrite(), true, "", args.ways.ways());
+    let mut taken = std::pin::pin!(recv::take(&receiving, deciding, context, &stop));
     let mut taken_back = None;
     let ended = loop {
         tokio::select! {

@@ -7,24 +7,33 @@
 //! | `to.rs`, `from.rs` | the same between two users of a server: until they have agreed on a channel |
 //! | `signed.rs` | an account that is signed in for that |
 //! | `ending.rs` | why they have not agreed |
+//! | `resume.rs` | going on with either in another process |
+//! | `kept.rs` | what is kept for that |
+//! | `decide.rs` | whether what is offered is wanted |
 //! | `show.rs` | bars, and the events of `--json` |
 //! | `failure.rs` | exit codes |
 
+pub mod decide;
 mod ending;
 pub mod failure;
 pub mod from;
+pub mod kept;
 pub mod recv;
+pub mod resume;
 pub mod send;
 pub mod show;
 pub mod signed;
 pub mod to;
 pub mod words;
 
+use std::time::Duration;
+
 use crate::{
     channel::client::{Proxies, ProxyUrl, ProxyUrlError, Relays, Ways},
     cli::{
         Failure,
         settings::{Context, environment},
+        values,
     },
     config::Advertised,
 };
@@ -56,6 +65,14 @@ impl From<String> for GivenProxy {
     fn from(text: String) -> Self {
         Self(text.parse())
     }
+}
+
+/// How long to go on by oneself.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct PatienceFlag {
+    /// How long the other side is looked for after a break, which both go on over by themselves; 0s: not at all
+    #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "60s")]
+    pub patience: Duration,
 }
 
 /// By which ways bytes may go.

@@ -1,39 +1,36 @@
 //! `fshare recv`.
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-    str::FromStr,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{path::PathBuf, pin::pin, str::FromStr, time::Instant};
 
-use tokio::{sync::mpsc, sync::watch, time::interval};
+use tokio::{sync::mpsc, time::interval};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    RelayFlag, WayFlags, failure, from,
+    PatienceFlag, RelayFlag, WayFlags,
+    decide::Deciding,
+    failure, from, kept, resume,
     show::{Bar, Carried, REDRAW},
 };
 use crate::{
     channel::{
         Code,
-        client::{self, ChannelError, Decide, Receiving, RecvEvent, Way},
+        client::{self, ChannelError, Receiving, RecvEvent, Way},
         pake::Password,
-        wire::letter::{self, Content, Offer},
+        wire::letter::{self, FailedCode},
     },
     cli::{
-        ExitCode, Failure,
+        ExitCode, Failure, OrFail as _,
         fshare::{
-            receive::Policy,
+            receive::{self, Policy, on_disk},
             show::{Received, at},
         },
-        output::{Output, safe_line},
+        output::safe_line,
         secret,
         settings::Context,
         values::Callee,
     },
     clock,
-    transfer::{Manifest, Sink, SinkOptions, sink::SinkState},
+    transfer::{Sink, SinkError, resume::ResumeError},
 };
 
 /// Shown under the help.
@@ -97,6 +94,10 @@ pub struct Args {
     #[arg(long)]
     pub wait: bool,
 
+    /// After a break
+    #[command(flatten)]
+    pub patience: PatienceFlag,
+
     /// Which relay
     #[command(flatten)]
     pub relay: RelayFlag,
@@ -118,41 +119,62 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         Some(code) => code.clone(),
         None => secret::ask_code(&context.output, &context.leaving).await?,
     };
+    if let Some(records) = receive::records().await? {
+        let (store, of) = (records.clone(), code.as_str().to_owned());
+        let known = on_disk(move || kept::begun(&store, &of)).await?.or_fail(ExitCode::Failed, "read the records of transfers")?;
+        // With several by one code, that was chosen again and again, a person has to say which.
+        if let [record] = known.as_slice() {
+            let folder = safe_line(&record.target);
+            context.output.note(format!("this was begun before: going on with {} in {folder}", record.transfer));
+            return resume::receive(&records, &record.transfer, &args.relay, args.patience, context).await;
+        }
+    }
     let receiving = Receiving {
         relays: args.relay.relays(context)?,
         patience: context.settings.config.timeout.get(),
+        comeback: args.patience.patience,
         by: Way::Password { password: Password::of_code(&code), wait: args.wait },
         ways: args.ways.ways(),
     };
-    take(&receiving, args, args.yes, context, &context.leaving).await
+    let deciding = Deciding::new(context, args.output.clone(), args.policy.overwrite(), args.yes, code.as_str(), args.ways.ways());
+    take(&receiving, deciding, context, &context.leaving).await
 }
 
-/// Receives, and shows how it goes. `agreed`: nobody is asked any more.
+/// Receives, from the first attempt to the end.
 ///
 /// # Errors
 /// With the exit code that says why.
-pub async fn take(receiving: &Receiving, args: &Args, agreed: bool, context: &Context, stop: &CancellationToken) -> Result<(), Failure> {
+pub async fn take(receiving: &Receiving, mut deciding: Deciding<'_>, context: &Context, stop: &CancellationToken) -> Result<(), Failure> {
     let (give, mut events) = mpsc::channel(16);
-    let mut deciding = Deciding { args, agreed, context, chosen: Chosen::default(), failure: None };
-    let chosen = deciding.chosen.clone();
+    let (chosen, to_stdout) = (deciding.chosen.clone(), deciding.to_stdout());
     let output = &context.output;
-    let (mut bar, mut began, mut source) = (None::<Bar>, clock::now(), letter::Way::Relay);
+    let (mut bar, mut began, mut source) = (None::<Bar>, None::<Instant>, letter::Way::Relay);
     let mut redraw = interval(REDRAW);
     let ended = {
-        let mut received = std::pin::pin!(client::receive(receiving, &mut deciding, &give, stop));
+        let mut received = pin!(client::receive(receiving, &mut deciding, &give, stop));
         loop {
             tokio::select! {
                 ended = &mut received => break ended,
                 Some(event) = events.recv() => match event {
-                    RecvEvent::Waiting if args.wait => output.note("waiting for the sender"),
-                    RecvEvent::Waiting | RecvEvent::Known => {}
+                    RecvEvent::Waiting => match &receiving.by {
+                        Way::Password { wait: false, .. } => {}
+                        _ if began.is_some() => {}
+                        _ => output.note("waiting for the sender"),
+                    },
+                    RecvEvent::Known => {}
                     RecvEvent::Begun { from, way } => {
-                        (began, source) = (clock::now(), way);
-                        if !to_stdout(args) && chosen.text().is_none() {
+                        source = way;
+                        began.get_or_insert_with(clock::now);
+                        if !to_stdout && chosen.text().is_none() {
                             output.event(&Carried::Begun { at: at(), from, source: way.as_str() })?;
                         }
                         let (what, total) = chosen.shown();
                         bar = Some(Bar::new(output, &what, from, total, way));
+                    }
+                    RecvEvent::Broken { why, left } => {
+                        bar = None;
+                        let broken = Carried::Broken { at: at(), reason: safe_line(&why), patience: left.as_secs() };
+                        if to_stdout || chosen.text().is_some() { output.warn(safe_line(&why)) } else { output.event(&broken)? }
                     }
                 },
                 _ = redraw.tick() => if let (Some(bar), Some(state)) = (&mut bar, chosen.state()) {
@@ -162,156 +184,47 @@ pub async fn take(receiving: &Receiving, args: &Args, agreed: bool, context: &Co
         }
     };
     drop(bar);
-    match ended {
-        Ok(finished) => {
-            for warning in &finished.warnings {
-                output.warn(safe_line(warning));
-            }
-            if let Some(text) = chosen.text() {
-                return output.event(&Carried::Text { at: at(), text });
-            }
-            if to_stdout(args) {
-                return Ok(());
-            }
-            let seconds = clock::now().saturating_duration_since(began).as_secs_f64();
-            let files = finished.files.iter().map(|placed| Received {
-                name: placed.name.as_str().to_owned(),
-                path: placed.path.as_ref().map(|path| path.display().to_string()),
-                blake3: placed.digest.as_ref().map(ToString::to_string),
-            });
-            let bytes = chosen.state().map_or(0, |state| state.written);
-            output.event(&Carried::Received { at: at(), bytes, files: files.collect(), seconds, source: source.as_str() })
-        }
-        Err(ChannelError::Stopped) => Err(Failure::silent(ExitCode::Interrupted)),
-        Err(error) => Err(deciding.failure.take().unwrap_or_else(|| failure::of("failed to receive", &error))),
+    let finished = match ended {
+        Ok(finished) => finished,
+        Err(error) => return Err(failed(&error, deciding).await),
+    };
+    for warning in &finished.warnings {
+        output.warn(safe_line(warning));
     }
+    if let Some(text) = chosen.text() {
+        return output.event(&Carried::Text { at: at(), text });
+    }
+    if to_stdout {
+        return Ok(());
+    }
+    let seconds = began.map_or(0.0, |began| clock::now().saturating_duration_since(began).as_secs_f64());
+    let files = finished.files.iter().map(|placed| Received {
+        name: placed.name.as_str().to_owned(),
+        path: placed.path.as_ref().map(|path| path.display().to_string()),
+        blake3: placed.digest.as_ref().map(ToString::to_string),
+    });
+    let bytes = chosen.state().map_or(0, |state| state.written);
+    output.event(&Carried::Received { at: at(), bytes, files: files.collect(), seconds, source: source.as_str() })
 }
 
-fn to_stdout(args: &Args) -> bool {
-    args.output.as_os_str() == "-"
-}
-
-/// What was decided on, as the bar needs it.
-#[derive(Debug, Clone, Default)]
-struct Chosen(Arc<Mutex<Option<Choice>>>);
-
-#[derive(Debug)]
-struct Choice {
-    what: String,
-    total: Option<u64>,
-    state: watch::Receiver<SinkState>,
-    text: Option<Text>,
-}
-
-impl Chosen {
-    fn set(&self, choice: Choice) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(choice);
+/// What it means, and what becomes of what there is.
+async fn failed(error: &ChannelError, deciding: Deciding<'_>) -> Failure {
+    let what = "failed to receive";
+    let Deciding { record, failure, chosen, .. } = deciding;
+    if let Some(failure) = failure {
+        return failure;
     }
-
-    fn with<T>(&self, ask: impl FnOnce(&Choice) -> T) -> Option<T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(ask)
+    let Some((records, name)) = record else { return failure::broken(what, error, None) };
+    // That the two do not reach each other directly, as one of them wants it, was found before anything came.
+    let unreached = matches!(error, ChannelError::Theirs(failed) if failed.code == FailedCode::Unreachable);
+    let nothing = unreached && chosen.state().is_none_or(|state| state.written == 0);
+    // What our own disk did not do may go well another time.
+    if error.is_resumable() && !nothing || matches!(error, ChannelError::Sink(SinkError::Io { .. })) {
+        return failure::broken(what, error, Some(&name));
     }
-
-    fn shown(&self) -> (String, Option<u64>) {
-        self.with(|choice| (choice.what.clone(), choice.total)).unwrap_or_default()
+    match Sink::discard(&records, &name).await {
+        Ok(()) | Err(SinkError::Resume(ResumeError::Missing(_))) => {}
+        Err(error) => tracing::warn!(%name, %error, "what there is of a transfer that is over was not removed"),
     }
-
-    fn state(&self) -> Option<SinkState> {
-        self.with(|choice| *choice.state.borrow())
-    }
-
-    fn text(&self) -> Option<String> {
-        self.with(|choice| choice.text.as_ref().map(Text::safe)).flatten()
-    }
-}
-
-/// Most bytes of a text that is shown.
-const MAX_TEXT: usize = 64 * 1024;
-
-/// A text that came.
-#[derive(Debug, Clone, Default)]
-struct Text(Arc<Mutex<Vec<u8>>>);
-
-impl Text {
-    /// As it may be shown on a terminal: line by line, without what would command the terminal.
-    fn safe(&self) -> String {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&bytes).lines().map(safe_line).collect::<Vec<_>>().join("\n")
-    }
-}
-
-impl Write for Text {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if text.len().saturating_add(bytes.len()) > MAX_TEXT {
-            return Err(io::Error::other(format!("the text is longer than {MAX_TEXT} bytes")));
-        }
-        text.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-struct Deciding<'a> {
-    args: &'a Args,
-    agreed: bool,
-    context: &'a Context,
-    chosen: Chosen,
-    /// Why we said no.
-    failure: Option<Failure>,
-}
-
-impl Decide for Deciding<'_> {
-    async fn decide(&mut self, offer: &Offer, manifest: &Manifest) -> Result<Sink, String> {
-        match self.sink(offer, manifest).await {
-            Ok(sink) => Ok(sink),
-            Err((told, failure)) => {
-                self.failure = Some(failure);
-                Err(told)
-            }
-        }
-    }
-}
-
-impl Deciding<'_> {
-    /// A sink; or what the sender is told, and what we say ourselves.
-    async fn sink(&self, offer: &Offer, manifest: &Manifest) -> Result<Sink, (String, Failure)> {
-        let output = &self.context.output;
-        let text = (offer.content == Content::Text).then(Text::default);
-        let quiet = text.is_some() || to_stdout(self.args);
-        if !quiet {
-            let (files, names) = (offer.files.into(), offer.names.clone());
-            let told = output.event(&Carried::Offered { at: at(), files, bytes: offer.bytes, names });
-            told.map_err(|failure| ("the receiver is gone".to_owned(), failure))?;
-        }
-        if !quiet && !self.agreed {
-            self.consent(output).await?;
-        }
-        let sink = match &text {
-            Some(text) => Sink::to_stream(Box::new(text.clone()), manifest.clone(), &SinkOptions::default()),
-            None if to_stdout(self.args) => Sink::to_stream(Box::new(io::stdout()), manifest.clone(), &SinkOptions::default()),
-            None => {
-                let options = SinkOptions { overwrite: self.args.policy.overwrite(), ..SinkOptions::default() };
-                Sink::create(&self.args.output, manifest.clone(), options).await
-            }
-        };
-        let sink = sink.map_err(|error| {
-            let error = ChannelError::Sink(error);
-            ("it cannot be put down there".to_owned(), failure::of("failed to receive", &error))
-        })?;
-        let what = offer.names.first().map_or_else(String::new, |name| safe_line(name));
-        self.chosen.set(Choice { what, total: offer.bytes, state: sink.watch(), text });
-        Ok(sink)
-    }
-
-    async fn consent(&self, output: &Output) -> Result<(), (String, Failure)> {
-        match secret::agrees("Receive it", output, &self.context.leaving).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(("the receiver does not want it".to_owned(), Failure::new(ExitCode::Declined, "not received"))),
-            Err(failure) => Err(("nobody is there to decide".to_owned(), failure)),
-        }
-    }
+    failure::broken(what, error, None)
 }

@@ -1,6 +1,6 @@
 //! `fshare send`.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, pin::pin, sync::Arc, time::Instant};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use qrcode::{QrCode, render::unicode::Dense1x2};
@@ -8,7 +8,8 @@ use tokio::{sync::mpsc, time::interval};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    RelayFlag, WayFlags, failure,
+    PatienceFlag, RelayFlag, WayFlags, failure,
+    kept::Named,
     show::{Bar, Carried, REDRAW},
     signed, to,
 };
@@ -23,8 +24,9 @@ use crate::{
         },
     },
     cli::{
-        ExitCode, Failure,
-        fshare::{share, show::at},
+        Failure,
+        fshare::{kept::Kept, receive, share, show::at},
+        output::safe_line,
         settings::Context,
         values::Callee,
     },
@@ -92,6 +94,10 @@ pub struct Args {
     #[arg(long)]
     pub follow_links: bool,
 
+    /// After a break
+    #[command(flatten)]
+    pub patience: PatienceFlag,
+
     /// Which relay
     #[command(flatten)]
     pub relay: RelayFlag,
@@ -116,88 +122,201 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         Some(code) => Secret::Chosen(code.clone()),
         None => Secret::Drawn { words: usize::from(args.words) },
     };
-    let mut sending = Sending {
+    let limit = args.limit.and_then(Bandwidth::get);
+    // What cannot be read again is gone on with only while we live.
+    let again = args.text.is_none() && args.paths.iter().all(|path| path.as_os_str() != "-");
+    let paths = args.paths.iter().map(std::path::absolute).collect::<Result<Vec<_>, _>>().ok().filter(|_| again);
+    let named =
+        paths.map(|paths| Named { code: String::new(), paths, follow_links: args.follow_links, streams, limit, ways: args.ways.ways() });
+    let sending = Sending {
         source,
         content,
         relays: args.relay.relays(context)?,
         patience: context.settings.config.timeout.get(),
+        comeback: args.patience.patience,
         secret,
         account: None,
         streams,
-        rate: args.limit.and_then(Bandwidth::get),
+        rate: limit,
+        lasting: named.is_some(),
         ways: args.ways.ways(),
     };
     if let Some(to) = &args.to {
-        return to::run(args, to, sending, context).await;
+        return to::run(args, to, sending, named, context).await;
     }
-    let mut ended = carry(args, &sending, context, &context.leaving).await?;
-    if let Err(ChannelError::Relay(refused)) = &ended
-        && signed::is_unknown(refused)
-        && context.settings.config.user.is_some()
-    {
-        sending.account = Some(Arc::new(signed::Account::new(context).await?));
-        ended = carry(args, &sending, context, &context.leaving).await?;
-    }
-    concluded(ended)
+    Carrying::new(context, named, None).showing(args.qr).run(sending).await
 }
 
-/// What it means how it ended.
-pub fn concluded(ended: Result<(), ChannelError>) -> Result<(), Failure> {
-    ended.map_err(|error| match error {
-        ChannelError::Stopped => Failure::silent(ExitCode::Interrupted),
-        error => failure::of("failed to send", &error),
-    })
+/// What is sent, from the first attempt to the end.
+pub struct Carrying<'a> {
+    context: &'a Context,
+    /// What a record would say; none where the same cannot be read again.
+    named: Option<Named>,
+    kept: Option<Kept>,
+    progress: Progress,
+    /// Bytes have moved, now or in a process before this one.
+    begun: bool,
+    /// When they began to in this process.
+    began: Option<Instant>,
+    source: Way,
+    bar: Option<Bar>,
+    limited: bool,
+    /// The code is shown as a QR code, too.
+    qr: bool,
 }
 
-/// Sends, and shows how it goes; the inner result is that of the transfer.
-///
-/// # Errors
-/// Standard output cannot be written to.
-pub async fn carry(
-    args: &Args,
-    sending: &Sending,
-    context: &Context,
-    stop: &CancellationToken,
-) -> Result<Result<(), ChannelError>, Failure> {
-    let manifest = sending.source.manifest();
-    let (files, total) = (manifest.files().len() as u64, manifest.total());
-    let (give, mut events) = mpsc::channel(16);
-    let progress = Progress::default();
-    let what = manifest.entries().first().map_or_else(String::new, |entry| entry.path.as_str().to_owned());
-    let output = &context.output;
-    let (mut bar, mut began, mut limited, mut source) = (None::<Bar>, clock::now(), false, Way::Relay);
-    let mut redraw = interval(REDRAW);
-    let mut sent = std::pin::pin!(client::send(sending, &give, &progress, stop));
-    let ended = loop {
-        tokio::select! {
-            ended = &mut sent => break ended,
-            Some(event) = events.recv() => match event {
-                SendEvent::Code(code) => {
-                    let code = code.as_str().to_owned();
-                    let qr = args.qr.then(|| qr(&code));
-                    output.event(&Carried::Code { at: at(), code, files, bytes: total, qr })?;
-                }
-                SendEvent::Offered => output.note("the receiver is there, and decides"),
-                SendEvent::Begun { from, way } => {
-                    (began, source) = (clock::now(), way);
-                    output.event(&Carried::Begun { at: at(), from, source: way.as_str() })?;
-                    bar = Some(Bar::new(output, &what, from, total, way));
-                }
-                SendEvent::Pace(waiting) => limited = waiting.as_millis() >= 500,
-            },
-            _ = redraw.tick() => if let Some(bar) = &mut bar {
-                bar.show(output, progress.sent(), limited)?;
-            },
+impl<'a> Carrying<'a> {
+    /// With the record of an earlier process where there is one.
+    pub fn new(context: &'a Context, named: Option<Named>, kept: Option<Kept>) -> Self {
+        let (begun, progress) = (kept.is_some(), Progress::default());
+        Self { context, named, kept, progress, begun, began: None, source: Way::Relay, bar: None, limited: false, qr: false }
+    }
+
+    /// The code as a QR code as well.
+    #[must_use]
+    pub fn showing(self, qr: bool) -> Self {
+        Self { qr, ..self }
+    }
+
+    /// Sends; where the relay gives channels to accounts only, with a ticket of ours.
+    ///
+    /// # Errors
+    /// With the exit code that says why.
+    pub async fn run(mut self, mut sending: Sending) -> Result<(), Failure> {
+        let context = self.context;
+        let mut ended = self.carry(&sending, &context.leaving).await?;
+        if let Err(ChannelError::Relay(refused)) = &ended
+            && sending.account.is_none()
+            && signed::is_unknown(refused)
+            && context.settings.config.user.is_some()
+        {
+            sending.account = Some(Arc::new(signed::Account::new(context).await?));
+            ended = self.carry(&sending, &context.leaving).await?;
         }
-    };
-    drop(bar);
-    let sent = match ended {
-        Ok(sent) => sent,
-        Err(error) => return Ok(Err(error)),
-    };
-    let seconds = clock::now().saturating_duration_since(began).as_secs_f64();
-    output.event(&Carried::Sent { at: at(), bytes: sent.end, files, seconds, source: source.as_str() })?;
-    Ok(Ok(()))
+        self.conclude(ended).await
+    }
+
+    /// Sends; the inner result is that of the transfer, for [`Carrying::conclude`].
+    ///
+    /// # Errors
+    /// Standard output cannot be written to, or a record not be kept.
+    pub async fn carry(&mut self, sending: &Sending, stop: &CancellationToken) -> Result<Result<(), ChannelError>, Failure> {
+        let (give, mut events) = mpsc::channel(16);
+        let progress = std::mem::take(&mut self.progress);
+        let output = &self.context.output;
+        let mut redraw = interval(REDRAW);
+        let ended = {
+            let mut sent = pin!(client::send(sending, &give, &progress, stop));
+            loop {
+                tokio::select! {
+                    // What is to be kept is on the disk before the first byte may move.
+                    biased;
+                    Some(event) = events.recv() => self.on_event(event, sending).await?,
+                    ended = &mut sent => break ended,
+                    _ = redraw.tick() => {
+                        if let Some(bar) = &mut self.bar {
+                            bar.show(output, progress.sent(), self.limited)?;
+                        }
+                        if let Some(kept) = &mut self.kept {
+                            kept.note(progress.durable());
+                        }
+                    }
+                }
+            }
+        };
+        // The last ones came with the end.
+        while let Ok(event) = events.try_recv() {
+            self.on_event(event, sending).await?;
+        }
+        self.bar = None;
+        self.progress = progress;
+        let sent = match ended {
+            Ok(sent) => sent,
+            Err(error) => return Ok(Err(error)),
+        };
+        if let Some(kept) = self.kept.take() {
+            kept.forget().await;
+        }
+        let seconds = self.began.map_or(0.0, |began| clock::now().saturating_duration_since(began).as_secs_f64());
+        let files = sending.source.manifest().files().len() as u64;
+        output.event(&Carried::Sent { at: at(), bytes: sent.end, files, seconds, source: self.source.as_str() })?;
+        Ok(Ok(()))
+    }
+
+    /// Another process could go on with it.
+    pub fn can_go_on(&self) -> bool {
+        self.begun && self.kept.is_some()
+    }
+
+    /// It is over, and nobody goes on with it.
+    pub async fn give_up(self) {
+        if let Some(kept) = self.kept {
+            kept.forget().await;
+        }
+    }
+
+    /// What it means how it ended, and what becomes of the record.
+    ///
+    /// # Errors
+    /// With the exit code that says why.
+    pub async fn conclude(self, ended: Result<(), ChannelError>) -> Result<(), Failure> {
+        let what = "failed to send";
+        let Some(kept) = self.kept else { return ended.map_err(|error| failure::broken(what, &error, None)) };
+        match ended {
+            Err(error) if self.begun && error.is_resumable() => {
+                let name = kept.name().clone();
+                kept.leave(self.progress.durable()).await;
+                Err(failure::broken(what, &error, Some(&name)))
+            }
+            ended => {
+                kept.forget().await;
+                ended.map_err(|error| failure::broken(what, &error, None))
+            }
+        }
+    }
+
+    async fn on_event(&mut self, event: SendEvent, sending: &Sending) -> Result<(), Failure> {
+        let (output, manifest) = (&self.context.output, sending.source.manifest());
+        match event {
+            SendEvent::Code(code) => {
+                let code = code.as_str().to_owned();
+                if let Some(named) = &mut self.named {
+                    named.code.clone_from(&code);
+                }
+                let (files, bytes) = (manifest.files().len() as u64, manifest.total());
+                let qr = self.qr.then(|| qr(&code));
+                output.event(&Carried::Code { at: at(), code, files, bytes, qr })
+            }
+            SendEvent::Offered(resume) => {
+                // After a break it does not decide again.
+                if !self.begun {
+                    output.note("the receiver is there, and decides");
+                }
+                if self.kept.is_none()
+                    && let Some(named) = &self.named
+                    && let Some(records) = receive::records().await?
+                {
+                    self.kept = named.keep(records, &resume, manifest).await?;
+                }
+                Ok(())
+            }
+            SendEvent::Begun { from, way } => {
+                (self.begun, self.source) = (true, way);
+                self.began.get_or_insert_with(clock::now);
+                let what = manifest.entries().first().map_or_else(String::new, |entry| entry.path.as_str().to_owned());
+                self.bar = Some(Bar::new(output, &what, from, manifest.total(), way));
+                output.event(&Carried::Begun { at: at(), from, source: way.as_str() })
+            }
+            SendEvent::Pace(waiting) => {
+                self.limited = waiting.as_millis() >= 500;
+                Ok(())
+            }
+            SendEvent::Broken { why, left } => {
+                self.bar = None;
+                output.event(&Carried::Broken { at: at(), reason: safe_line(&why), patience: left.as_secs() })
+            }
+        }
+    }
 }
 
 /// Which side applies; shells complete it.

@@ -124,6 +124,15 @@ pub enum Carried {
         /// Whether the receiver takes less than could be sent.
         limited: bool,
     },
+    /// It broke, and the other side is looked for.
+    Broken {
+        /// When.
+        at: Timestamp,
+        /// Why.
+        reason: String,
+        /// For so many seconds at most.
+        patience: u64,
+    },
     /// The receiver has all of it, verified.
     Sent {
         /// When.
@@ -188,6 +197,9 @@ impl Report for Carried {
                 let what = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
                 let more = if names.len() > 3 { ", …" } else { "" };
                 page.line([Text::strong(format!("{what}{more}")), Text::from(format!(": {}", amount(*files, *bytes)))])
+            }
+            Self::Broken { reason, patience, .. } => {
+                page.line([Text::odd(format!("broken off: {reason}; the other side is looked for, for {patience} s at most"))])
             }
             Self::Begun { from: 0, .. } | Self::Progress { .. } => page,
             Self::Begun { from, .. } => page.line([Text::from(format!("going on from {}", human(*from)))]),

@@ -5,7 +5,8 @@ use rand_chacha::ChaCha12Rng;
 
 use super::{
     ending, failure,
-    send::{self, Args},
+    kept::Named,
+    send::{Args, Carrying},
     show::Carried,
     signed::{self, Signed},
 };
@@ -41,14 +42,20 @@ pub fn nobody(failure: Failure) -> Failure {
 ///
 /// # Errors
 /// With the exit code that says why.
-pub async fn run(args: &Args, to: &Callee, sending: Sending, context: &Context) -> Result<(), Failure> {
+pub async fn run(args: &Args, to: &Callee, sending: Sending, named: Option<Named>, context: &Context) -> Result<(), Failure> {
     let mut signed = Signed::open(&args.relay, signed::identities()?, context).await?;
-    let ended = to_user(args, to, sending, &mut signed, context).await;
+    let ended = to_user(args, to, (sending, named), &mut signed, context).await;
     signed.leave().await;
     ended
 }
 
-async fn to_user(args: &Args, to: &Callee, sending: Sending, signed: &mut Signed, context: &Context) -> Result<(), Failure> {
+async fn to_user(
+    args: &Args,
+    to: &Callee,
+    (sending, named): (Sending, Option<Named>),
+    signed: &mut Signed,
+    context: &Context,
+) -> Result<(), Failure> {
     let peer = signed::user(to, &signed.realm, context)?;
     if peer == signed.own.user {
         return Err(Failure::usage("--to names the account that sends: name another user"));
@@ -75,26 +82,33 @@ async fn to_user(args: &Args, to: &Callee, sending: Sending, signed: &mut Signed
     let control = control.filter(|_| !args.verify);
     let sending = Sending { secret: Secret::Agreed(Rendezvous::new(agreed, control)), ..sending };
     let stop = context.leaving.child_token();
-    let mut carried = std::pin::pin!(send::carry(args, &sending, context, &stop));
+    let mut carrying = Carrying::new(context, named, None);
     let mut taken_back = None;
-    let ended = loop {
-        tokio::select! {
-            ended = &mut carried => break ended?,
-            Ok(event) = signed.next() => if let TransferEvent::TakenBack(text) = event {
-                taken_back = Some(text);
-                stop.cancel();
-            },
+    let ended = {
+        let mut carried = std::pin::pin!(carrying.carry(&sending, &stop));
+        loop {
+            tokio::select! {
+                ended = &mut carried => break ended?,
+                Ok(event) = signed.next() => if let TransferEvent::TakenBack(text) = event {
+                    taken_back = Some(text);
+                    stop.cancel();
+                },
+            }
         }
     };
     match (ended, taken_back) {
         (Err(ChannelError::Stopped), Some(text)) => {
+            carrying.give_up().await;
             Err(Failure::new(ExitCode::Declined, format!("{peer} has given up: {}", safe_line(&text))))
         }
         (Err(ChannelError::Stopped), None) => {
-            signed.tell(TransferCommand::Cancel(GIVEN_UP.to_owned())).await;
-            Err(Failure::silent(ExitCode::Interrupted))
+            // What can be gone on with is broken off, and not taken back.
+            if !carrying.can_go_on() {
+                signed.tell(TransferCommand::Cancel(GIVEN_UP.to_owned())).await;
+            }
+            carrying.conclude(Err(ChannelError::Stopped)).await
         }
-        (ended, _) => send::concluded(ended),
+        (ended, _) => carrying.conclude(ended).await,
     }
 }
 

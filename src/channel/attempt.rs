@@ -1,0 +1,109 @@
+//! Breaks: when a transfer through a channel is tried again, and when it is left to whoever goes on with it later. One attempt is one channel,
+//! one content key and one pass. Neither socket nor clock: what ended an attempt comes in, what is to be done comes out.
+//!
+//! | an attempt ended | then |
+//! |---|---|
+//! | before any chunks have come, and nothing was taken up | it is over: whoever typed the code is there, and can type it again |
+//! | by what may pass: a connection that broke, a relay that is down, a terminal that is gone | again, after a while, until patience ends |
+//! | by what stays as it is: no space left, a person said stop | it is over here; what there is can be gone on with |
+//! | for good: declined, not verified, a file changed | it is over |
+//!
+//! Patience begins with the first break, and anew with each that comes after more bytes than the one before: a way that breaks at once whenever
+//! it is up ends it, too.
+
+use std::time::{Duration, Instant};
+
+use rand::RngExt as _;
+use rand_chacha::ChaCha12Rng;
+
+/// How long both ends look for each other after a break where nobody says otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// The second wait; the first try is made at once. Each is twice as long as the one before…
+const FIRST: Duration = Duration::from_millis(100);
+/// …up to this: a relay that is there again is not missed for longer.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// What an end of an attempt means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It may be otherwise in a moment; not before `wait`, where that was said.
+    Passing {
+        /// How long the relay said to wait.
+        wait: Option<Duration>,
+    },
+    /// It stays as it is until a person does something. What there is can be gone on with then.
+    Lasting,
+    /// There is nothing to go on with.
+    Final,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Look for the other end again.
+    Again {
+        /// After so long.
+        after: Duration,
+    },
+    /// It is over, by what ended the last attempt.
+    Over,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Attempts {
+    patience: Duration,
+    /// Chunks have come once, in this process or in one before.
+    begun: bool,
+    /// The byte that was reached at most.
+    reached: u64,
+    /// Since when the two have been apart without getting further.
+    since: Option<Instant>,
+    tries: u32,
+}
+
+impl Attempts {
+    /// Of a transfer that begins. Without patience nothing is tried again.
+    pub fn new(patience: Duration) -> Self {
+        Self { patience, begun: false, reached: 0, since: None, tries: 0 }
+    }
+
+    /// Of one that was broken off, and is gone on with by another process.
+    pub fn taken_up(patience: Duration, now: Instant) -> Self {
+        Self { begun: true, since: Some(now), ..Self::new(patience) }
+    }
+
+    /// Until when the two have to be together again; none where they are not apart.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.since.and_then(|since| since.checked_add(self.patience))
+    }
+
+    /// An attempt has ended. `reached`: where chunks had begun to come, the byte of the batch's stream that was reached.
+    pub fn handle_end(&mut self, now: Instant, ending: Ending, reached: Option<u64>, rng: &mut ChaCha12Rng) -> Next {
+        if reached.is_some_and(|reached| !self.begun || reached > self.reached) {
+            (self.since, self.tries) = (None, 0);
+        }
+        self.begun |= reached.is_some();
+        self.reached = self.reached.max(reached.unwrap_or(0));
+        let Ending::Passing { wait } = ending else { return Next::Over };
+        if !self.begun {
+            return Next::Over;
+        }
+        let since = *self.since.get_or_insert(now);
+        let after = self.back_off(rng).max(wait.unwrap_or(Duration::ZERO));
+        let left = self.patience.saturating_sub(now.saturating_duration_since(since));
+        if after < left { Next::Again { after } } else { Next::Over }
+    }
+
+    /// At once, then ever longer; half of each wait is drawn, so that all who lost one relay do not come back to it at the same moment.
+    fn back_off(&mut self, rng: &mut ChaCha12Rng) -> Duration {
+        let tries = self.tries;
+        self.tries = tries.saturating_add(1);
+        let Some(doublings) = tries.checked_sub(1) else { return Duration::ZERO };
+        let most = FIRST.saturating_mul(1 << doublings.min(16)).min(LONGEST);
+        most.mul_f64(rng.random_range(0.5..=1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests;

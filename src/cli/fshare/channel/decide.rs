@@ -1,0 +1,208 @@
+//! What is offered, and whether it is wanted: by whoever is asked, by the flags, or because it was begun before.
+
+use std::{
+    io::{self, Write},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::watch;
+
+use super::{failure, kept, show::Carried};
+use crate::{
+    channel::{
+        client::{ChannelError, Decide, Resume, Ways},
+        wire::letter::{Content, Offer},
+    },
+    cli::{
+        ExitCode, Failure,
+        fshare::{receive, show::at},
+        output::{Output, safe_line},
+        secret,
+        settings::Context,
+    },
+    transfer::{Manifest, Overwrite, RecordStore, Sink, SinkOptions, TransferName, sink::SinkState},
+};
+
+/// What was decided on, as the bar needs it.
+#[derive(Debug, Clone, Default)]
+pub struct Chosen(Arc<Mutex<Option<Choice>>>);
+
+#[derive(Debug)]
+struct Choice {
+    what: String,
+    total: Option<u64>,
+    state: watch::Receiver<SinkState>,
+    text: Option<Text>,
+}
+
+impl Chosen {
+    fn set(&self, choice: Choice) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(choice);
+    }
+
+    fn with<T>(&self, ask: impl FnOnce(&Choice) -> T) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(ask)
+    }
+
+    /// What it is, and how many bytes it has where that is known.
+    pub fn shown(&self) -> (String, Option<u64>) {
+        self.with(|choice| (choice.what.clone(), choice.total)).unwrap_or_default()
+    }
+
+    /// How far it is.
+    pub fn state(&self) -> Option<SinkState> {
+        self.with(|choice| *choice.state.borrow())
+    }
+
+    /// The text, where it is one that is shown.
+    pub fn text(&self) -> Option<String> {
+        self.with(|choice| choice.text.as_ref().map(Text::safe)).flatten()
+    }
+}
+
+/// Most bytes of a text that is shown.
+const MAX_TEXT: usize = 64 * 1024;
+
+/// A text that came.
+#[derive(Debug, Clone, Default)]
+struct Text(Arc<Mutex<Vec<u8>>>);
+
+impl Text {
+    /// As it may be shown on a terminal: line by line, without what would command the terminal.
+    fn safe(&self) -> String {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).lines().map(safe_line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Write for Text {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if text.len().saturating_add(bytes.len()) > MAX_TEXT {
+            return Err(io::Error::other(format!("the text is longer than {MAX_TEXT} bytes")));
+        }
+        text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Decides, and knows what was decided.
+pub struct Deciding<'a> {
+    context: &'a Context,
+    /// Folder to put files in; `-` for standard output.
+    output: PathBuf,
+    overwrite: Overwrite,
+    /// Nobody is asked.
+    yes: bool,
+    /// The code; empty where there was none.
+    code: String,
+    /// By which ways the bytes may come.
+    ways: Ways,
+    /// What was begun before.
+    taken: Option<Sink>,
+    /// What is kept of it.
+    pub record: Option<(RecordStore, TransferName)>,
+    /// What was decided on.
+    pub chosen: Chosen,
+    /// Why we said no.
+    pub failure: Option<Failure>,
+}
+
+impl Decide for Deciding<'_> {
+    async fn decide(&mut self, offer: &Offer, manifest: &Manifest, resume: &Resume) -> Result<Sink, String> {
+        match self.sink(offer, manifest, resume).await {
+            Ok(sink) => Ok(sink),
+            Err((told, failure)) => {
+                self.failure = Some(failure);
+                Err(told)
+            }
+        }
+    }
+}
+
+impl<'a> Deciding<'a> {
+    /// On what comes by a code.
+    pub fn new(context: &'a Context, output: PathBuf, overwrite: Overwrite, yes: bool, code: &str, ways: Ways) -> Self {
+        let code = code.to_owned();
+        Self { context, output, overwrite, yes, code, ways, taken: None, record: None, chosen: Chosen::default(), failure: None }
+    }
+
+    /// On what was begun before: it is wanted.
+    pub fn taken(context: &'a Context, sink: Sink, record: (RecordStore, TransferName)) -> Self {
+        let new = Self::new(context, PathBuf::new(), Overwrite::Refuse, true, "", Ways::Any);
+        Self { taken: Some(sink), record: Some(record), ..new }
+    }
+
+    /// Standard output is for what comes.
+    pub fn to_stdout(&self) -> bool {
+        self.output.as_os_str() == "-"
+    }
+
+    /// A sink; or what the sender is told, and what we say ourselves.
+    async fn sink(&mut self, offer: &Offer, manifest: &Manifest, resume: &Resume) -> Result<Sink, (String, Failure)> {
+        let text = (offer.content == Content::Text).then(Text::default);
+        let sink = match (self.taken.take(), &text) {
+            (Some(sink), _) if *sink.manifest() == *manifest => sink,
+            (Some(_), _) => return Err(refused(&ChannelError::OtherBatch)),
+            (None, Some(text)) => {
+                let sink = Sink::to_stream(Box::new(text.clone()), manifest.clone(), &SinkOptions::default());
+                sink.map_err(|error| refused(&error.into()))?
+            }
+            (None, None) => {
+                self.ask(offer).await?;
+                self.begin(manifest, resume).await?
+            }
+        };
+        let what = offer.names.first().map_or_else(String::new, |name| safe_line(name));
+        self.chosen.set(Choice { what, total: offer.bytes, state: sink.watch(), text });
+        Ok(sink)
+    }
+
+    async fn ask(&self, offer: &Offer) -> Result<(), (String, Failure)> {
+        if self.to_stdout() {
+            return Ok(());
+        }
+        let output = &self.context.output;
+        let (files, names) = (offer.files.into(), offer.names.clone());
+        let told = output.event(&Carried::Offered { at: at(), files, bytes: offer.bytes, names });
+        told.map_err(|failure| ("the receiver is gone".to_owned(), failure))?;
+        if self.yes { Ok(()) } else { self.consent(output).await }
+    }
+
+    async fn begin(&mut self, manifest: &Manifest, resume: &Resume) -> Result<Sink, (String, Failure)> {
+        if self.to_stdout() {
+            let sink = Sink::to_stream(Box::new(io::stdout()), manifest.clone(), &SinkOptions::default());
+            return sink.map_err(|error| refused(&error.into()));
+        }
+        let records = receive::records().await.map_err(|failure| ("nothing can be kept there".to_owned(), failure))?;
+        let (record, details) = match (records, kept::of_received(&self.code, resume, self.ways)) {
+            (Some(records), Some((name, details))) => (Some((records, name)), details),
+            _ => (None, Vec::new()),
+        };
+        self.record.clone_from(&record);
+        let details = details.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let options = SinkOptions { overwrite: self.overwrite, record, details, ..SinkOptions::default() };
+        let sink = Sink::create(&self.output, manifest.clone(), options).await;
+        sink.map_err(|error| {
+            self.record = None;
+            refused(&error.into())
+        })
+    }
+
+    async fn consent(&self, output: &Output) -> Result<(), (String, Failure)> {
+        match secret::agrees("Receive it", output, &self.context.leaving).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(("the receiver does not want it".to_owned(), Failure::new(ExitCode::Declined, "not received"))),
+            Err(failure) => Err(("nobody is there to decide".to_owned(), failure)),
+        }
+    }
+}
+
+fn refused(error: &ChannelError) -> (String, Failure) {
+    ("it cannot be put down there".to_owned(), failure::of("failed to receive", error))
+}
