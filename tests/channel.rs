@@ -229,3 +229,89 @@ fn who_is_killed_is_missed_at_once_and_nothing_unfinished_gets_its_name() {
     assert!(!world.place.path("out/large.bin").exists());
     drop(sending.end());
 }
+
+#[test]
+fn several_receivers_get_the_same_bytes_by_one_code_and_what_one_does_is_nothing_to_the_others() {
+    let world = World::new("channel-several");
+    fs::write(world.place.path("talk.bin"), bytes(9_000_001)).expect("written");
+    let sending = world.send(&["talk.bin", "--receivers", "3", "--streams", "2"], None);
+    let receivers: Vec<Child> = ["one", "two", "three"]
+        .iter()
+        .map(|folder| {
+            // The third has it already, and takes nothing over it.
+            if *folder == "three" {
+                fs::write(world.place.folder(folder).join("talk.bin"), b"mine").expect("written");
+            }
+            let args = ["--json", "recv", &sending.code, "--yes", "--output", folder];
+            world.fshare(&args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare runs")
+        })
+        .collect();
+    let ends: Vec<Output> = receivers.into_iter().map(|child| child.wait_with_output().expect("ended")).collect();
+    assert_eq!(ends.iter().map(code).collect::<Vec<_>>(), [0, 0, 5], "{}", ends.iter().map(said).collect::<String>());
+    let (ended, events, told) = sending.end();
+    assert_eq!(ended, 6, "{told}");
+    let mut states: Vec<&str> =
+        events.iter().filter(|event| event["event"] == "receiver").filter_map(|event| event["state"].as_str()).collect();
+    states.sort_unstable();
+    assert_eq!(states, ["done", "done", "failed", "joined", "joined", "joined"], "{events:?}");
+    assert!(told.contains("2 of 3 receivers"), "{told}");
+    for folder in ["one", "two"] {
+        assert!(fs::read(world.place.path(folder).join("talk.bin")).expect("there") == bytes(9_000_001), "{folder}");
+    }
+    assert_eq!(fs::read(world.place.path("three/talk.bin")).expect("there"), b"mine");
+}
+
+#[test]
+fn a_wrong_guess_keeps_others_away_and_not_those_who_have_come() {
+    let world = World::new("channel-several-guess");
+    fs::write(world.place.path("talk.bin"), bytes(100_000)).expect("written");
+    let mut sending = world.send(&["talk.bin", "--receivers", "3"], None);
+    let args = ["--json", "recv", &sending.code, "--yes", "--output", "one"];
+    let first = world.fshare(&args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare runs");
+    let mut line = String::new();
+    sending.events.read_line(&mut line).expect("an event");
+    assert!(line.contains("joined"), "{line}");
+    let (nameplate, _) = sending.code.split_once('-').expect("a code");
+    let guessed = world.recv(&[&format!("{nameplate}-zoo-zoo"), "--yes", "--output", "two"]);
+    assert_eq!(code(&guessed), 3, "{}", said(&guessed));
+    assert_eq!(code(&first.wait_with_output().expect("ended")), 0);
+    let (ended, _, told) = sending.end();
+    assert_eq!(ended, 3, "{told}");
+    assert!(told.contains("wrong code") && told.contains("1 of 3 receivers"), "{told}");
+    assert!(fs::read(world.place.path("one/talk.bin")).expect("there") == bytes(100_000));
+}
+
+#[test]
+fn one_of_several_receivers_who_is_killed_comes_back_by_the_code_and_gets_the_rest_apart() {
+    let world = World::new("channel-several-back");
+    fs::write(world.place.path("talk.bin"), bytes(12_000_000)).expect("written");
+    let mut sending = world.send(&["talk.bin", "--receivers", "2", "--limit", "4MiB/s"], None);
+    let recv = |folder: &str| {
+        let args = ["--json", "recv", &sending.code, "--yes", "--output", folder];
+        world.fshare(&args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare runs")
+    };
+    let (mut lost, other) = (recv("lost"), recv("other"));
+    let mut seen = BufReader::new(lost.stdout.take().expect("piped"));
+    let mut line = String::new();
+    while !line.contains("\"progress\"") {
+        line.clear();
+        assert!(seen.read_line(&mut line).expect("an event") > 0, "it ended");
+    }
+    lost.kill().expect("killed");
+    lost.wait().expect("waited for");
+    while !line.contains("\"broken\"") {
+        line.clear();
+        assert!(sending.events.read_line(&mut line).expect("an event") > 0, "it ended");
+    }
+    let back = recv("lost").wait_with_output().expect("ended");
+    assert_eq!(code(&back), 0, "{}", said(&back));
+    assert_eq!(code(&other.wait_with_output().expect("ended")), 0);
+    let (ended, events, told) = sending.end();
+    assert_eq!(ended, 0, "{told}");
+    let states: Vec<&str> =
+        events.iter().filter(|event| event["event"] == "receiver").filter_map(|event| event["state"].as_str()).collect();
+    assert!(states.contains(&"back") && states.iter().filter(|state| **state == "done").count() == 2, "{events:?}");
+    for folder in ["lost", "other"] {
+        assert!(fs::read(world.place.path(folder).join("talk.bin")).expect("there") == bytes(12_000_000), "{folder}");
+    }
+}

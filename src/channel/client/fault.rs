@@ -42,6 +42,16 @@ pub enum ChannelError {
     /// The other side is gone.
     #[error("the other side {}", gone(*.0))]
     Gone(Reason),
+    /// Of several receivers, not all have it.
+    #[error("{done} of {of} receivers have all of it; another: {why}")]
+    Some {
+        /// How many have.
+        done: usize,
+        /// Of how many.
+        of: usize,
+        /// Why one of the others has not.
+        why: Box<ChannelError>,
+    },
     /// What comes is not what was sent.
     #[error("{0}")]
     Unverified(String),
@@ -100,6 +110,7 @@ impl ChannelError {
             // A connection that is cut in the middle of a message is one of them.
             Self::Relay(_) | Self::Broken(_) | Self::Unreached(_) => passing,
             Self::Sink(SinkError::NoSpace { .. }) | Self::Stopped | Self::Absent(_) => Ending::Lasting,
+            Self::Some { why, .. } => why.ending(),
             Self::Exchange(_)
             | Self::Handover(_)
             | Self::WrongCode
@@ -125,7 +136,8 @@ impl ChannelError {
             Self::Protocol(_) => FailedCode::Protocol,
             Self::Unreached(_) => FailedCode::Unreachable,
             Self::Stopped | Self::Absent(_) | Self::Relay(_) | Self::Broken(_) => FailedCode::Suspended,
-            Self::Exchange(_)
+            Self::Some { .. }
+            | Self::Exchange(_)
             | Self::Handover(_)
             | Self::WrongCode
             | Self::Declined(_)

@@ -44,4 +44,4 @@ pub use recv::{Decide, Receiving, RecvEvent, Way, receive};
 pub use relay::{Connection, RelayError, Relays};
 pub use rendezvous::{Rendezvous, Vouch, apply, grant};
 pub use sealed::SealedError;
-pub use send::{Progress, Secret, SendEvent, Sending, send};
+pub use send::{Fared, Progress, Secret, SendEvent, Sending, send};

@@ -188,6 +188,8 @@ pub struct Connection {
     challenge: Challenge,
     heard: Instant,
     asked: bool,
+    /// It may be quiet for as long as it likes.
+    quiet: bool,
 }
 
 impl Connection {
@@ -268,6 +270,7 @@ impl Connection {
             challenge: Challenge::default(),
             heard: clock::now().into(),
             asked: false,
+            quiet: false,
         };
         connection.decoder.room().extend_from_slice(&said);
         match connection.next().await? {
@@ -311,6 +314,11 @@ impl Connection {
             return None;
         }
         self.stream.local_addr().ok().map(|address| address.ip().to_canonical())
+    }
+
+    /// No sign of life is asked for: that is the matter of another connection.
+    pub(super) fn may_be_quiet(&mut self) {
+        self.quiet = true;
     }
 
     /// What proofs on this connection are made over.
@@ -402,7 +410,7 @@ impl Connection {
                 ready.map_err(RelayError::Broken)?;
                 self.write()
             }
-            () = sleep_until(ask) => {
+            () = sleep_until(ask), if !self.quiet => {
                 if self.asked {
                     return Err(RelayError::Silent);
                 }

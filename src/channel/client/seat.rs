@@ -48,6 +48,8 @@ impl Door {
         let admission = Admission { challenge: data.challenge(), channel: self.channel, role: self.role, purpose };
         let proof = admission.prove(&self.key);
         data.tell(&Message::Join(Join { channel: self.channel, seat, stream, proof, to }));
+        // The other end joins when it is ready, and others of several receivers decide for as long as they like.
+        data.may_be_quiet();
         match data.next().await? {
             Message::Joined => Ok(data.into_stream().await?),
             other => Err(RelayError::unexpected(&other).into()),

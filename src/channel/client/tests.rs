@@ -1,6 +1,6 @@
 //! Both sides against a relay in this process.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU8, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -50,6 +50,7 @@ async fn who_thinks_for_longer_than_a_terminal_may_be_silent_is_not_taken_for_go
         comeback: Duration::ZERO,
         secret: Secret::Drawn { words: 2 },
         account: None,
+        receivers: NonZeroU8::MIN,
         streams: 1,
         rate: None,
         lasting: true,

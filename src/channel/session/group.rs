@@ -14,7 +14,7 @@ use crate::{
         Peer,
         wire::{
             Reason,
-            letter::{Failed, FailedCode, Letter, Offer},
+            letter::{Failed, FailedCode, Letter, Offer, Way},
         },
     },
     transfer::Trailer,
@@ -115,9 +115,9 @@ impl Group {
         }
     }
 
-    /// Nobody else comes: those who are there are all.
-    pub fn handle_closed(&mut self) {
-        self.wanted = self.members.len();
+    /// So many come, and no more, those who are there among them.
+    pub fn expect(&mut self, wanted: usize) {
+        self.wanted = wanted.max(self.members.len());
     }
 
     /// All chunks are on their way: `chunks` of them, the last one empty; these are the digests.
@@ -129,7 +129,7 @@ impl Group {
 
     /// It cannot go on here, for nobody.
     pub fn handle_failure(&mut self, failed: &Failed) {
-        self.handle_closed();
+        self.expect(0);
         for member in self.members.values_mut() {
             member.session.handle_failure(failed.clone());
         }
@@ -148,7 +148,11 @@ impl Group {
                     return Some(GroupAction::Ended { seat: *seat, how: how.map_err(Parted::Failure) });
                 }
                 // Several are sent to by the relay, which makes copies: nobody is offered to come directly.
-                Some(SenderAction::Begin { from, way: _ }) => member.from = Some(from),
+                Some(SenderAction::Begin { from, way: Way::Relay }) => member.from = Some(from),
+                Some(SenderAction::Begin { .. }) => {
+                    member.session.handle_failure(Failed::new(FailedCode::Protocol, "several receivers come by the relay"));
+                    return self.poll_action();
+                }
                 None => {}
             }
         }

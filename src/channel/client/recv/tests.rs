@@ -1,6 +1,6 @@
 //! A receiver whose direct way leads over a bridge that can break.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, num::NonZeroU8, path::PathBuf, sync::Arc};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -57,6 +57,7 @@ async fn a_direct_connection_that_breaks_ends_the_attempt_at_both_ends_as_one_to
     let source = Source::from_paths(vec![folder.path().join("large.bin")], SourceOptions::default()).await.expect("a source");
     let (patience, stop) = (Duration::from_secs(10), CancellationToken::new());
     let sending = Sending {
+        receivers: NonZeroU8::MIN,
         source,
         content: Content::Files,
         relays: relays.clone(),

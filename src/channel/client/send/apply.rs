@@ -38,7 +38,7 @@ impl Terminal<'_> {
                 asked => asked,
             };
             let ticket = rendezvous::ticket(control, self.sending.account.as_deref()).await;
-            control.tell(&Message::Apply(Apply { ticket, peer: None, kind, receivers: 1, nameplate }));
+            control.tell(&Message::Apply(Apply { ticket, peer: None, kind, receivers: self.sending.receivers.get(), nameplate }));
             let why = match control.next().await {
                 Ok(Message::Allocated(allocated)) => return Ok(allocated),
                 Ok(other) => return Err(RelayError::unexpected(&other).into()),

@@ -1,5 +1,8 @@
 //! Exchanges at a place, one at a time: a code has one guess, and whoever comes while it is being made waits.
 
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
 use rand_chacha::ChaCha12Rng;
 
 use super::Known;
@@ -16,6 +19,8 @@ pub(super) struct Exchanges {
     password: Password,
     opening: Opening,
     running: Option<(Peer, pake::Sender)>,
+    /// First letters of those who wait. The relay lets no more than 32 be at a place, and tells of each who goes.
+    waiting: BTreeMap<Peer, Bytes>,
 }
 
 /// What came of a letter, where something did.
@@ -28,22 +33,48 @@ pub(super) enum Guess {
 
 impl Exchanges {
     pub(super) fn new(password: Password, opening: Opening) -> Self {
-        Self { password, opening, running: None }
+        Self { password, opening, running: None, waiting: BTreeMap::new() }
     }
 
     /// A letter of somebody at the place. `pass` is for who turns out to know the password.
     pub(super) fn handle_letter(
         &mut self,
         control: &mut Connection,
-        (peer, body): (Peer, &[u8]),
+        (peer, body): (Peer, Bytes),
         rng: &mut ChaCha12Rng,
         pass: &Pass,
     ) -> Result<Option<Guess>, ChannelError> {
-        let (at, machine) = self.running.get_or_insert_with(|| (peer, pake::Sender::new(&self.password)));
-        if *at != peer {
+        if self.running.as_ref().is_some_and(|(at, _)| *at != peer) {
+            if body.len() <= pake::MAX_LETTER {
+                self.waiting.entry(peer).or_insert(body);
+            }
             return Ok(None);
         }
-        match machine.handle_letter(body, rng) {
+        let guess = self.go_on(control, (peer, body), rng, pass)?;
+        self.call_next(control, rng, pass)?;
+        Ok(guess)
+    }
+
+    /// Whoever has waited longest has its turn, if it is anybody's.
+    pub(super) fn call_next(&mut self, control: &mut Connection, rng: &mut ChaCha12Rng, pass: &Pass) -> Result<(), ChannelError> {
+        while self.running.is_none()
+            && let Some(next) = self.waiting.pop_first()
+        {
+            // A first letter is answered, and decides nothing.
+            self.go_on(control, next, rng, pass)?;
+        }
+        Ok(())
+    }
+
+    fn go_on(
+        &mut self,
+        control: &mut Connection,
+        (peer, body): (Peer, Bytes),
+        rng: &mut ChaCha12Rng,
+        pass: &Pass,
+    ) -> Result<Option<Guess>, ChannelError> {
+        let (_, machine) = self.running.get_or_insert_with(|| (peer, pake::Sender::new(&self.password)));
+        match machine.handle_letter(&body, rng) {
             Ok(Step::Send(letter)) => control.tell(&Message::Letter { peer, body: letter.into() }),
             Ok(Step::Agreed(agreed)) => {
                 let listening = self.opening.open()?;
@@ -67,6 +98,7 @@ impl Exchanges {
 
     /// Who has gone guesses no more.
     pub(super) fn handle_gone(&mut self, peer: Peer) {
+        self.waiting.remove(&peer);
         self.running = self.running.take().filter(|(at, _)| *at != peer);
     }
 }

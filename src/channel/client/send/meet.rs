@@ -1,7 +1,7 @@
 //! How a sender comes to know a receiver: at a place that both know, by an exchange; or by what was agreed on with another user.
 
 use super::{
-    Known, SendEvent, Terminal,
+    Known, Secret, SendEvent, Terminal,
     exchange::{Exchanges, Guess},
 };
 use crate::channel::{
@@ -24,17 +24,26 @@ use crate::channel::{
 };
 
 impl Terminal<'_> {
-    /// By a code that is drawn, for the nameplate that the relay gives.
-    pub(super) async fn by_drawn_code(&mut self, control: &mut Connection, words: usize) -> Result<Known, ChannelError> {
-        let allocated = self.apply(control, Some(Wanted::Any(true))).await?;
-        let code = self.draw(allocated.nameplate, words)?;
-        self.by_code(control, &allocated, code).await
+    /// A channel, and the password of the code that the user is shown.
+    pub(super) async fn show_code(&mut self, control: &mut Connection) -> Result<(Allocated, Password), ChannelError> {
+        let (allocated, code) = match &self.sending.secret {
+            Secret::Drawn { words } => {
+                let allocated = self.apply(control, Some(Wanted::Any(true))).await?;
+                let code = self.draw(allocated.nameplate, *words)?;
+                (allocated, code)
+            }
+            Secret::Chosen(code) => (self.apply(control, Some(Wanted::This(code.nameplate()))).await?, code.clone()),
+            Secret::Agreed(_) | Secret::Kept(_) => return Err(ChannelError::Protocol("several receivers come by a code".to_owned())),
+        };
+        let password = Password::of_code(&code);
+        self.hear(SendEvent::Code(code)).await;
+        Ok((allocated, password))
     }
 
-    /// By a code that was chosen: its nameplate is applied for.
-    pub(super) async fn by_chosen_code(&mut self, control: &mut Connection, code: &Code) -> Result<Known, ChannelError> {
-        let allocated = self.apply(control, Some(Wanted::This(code.nameplate()))).await?;
-        self.by_code(control, &allocated, code.clone()).await
+    /// By a code: at its nameplate, which is that of the application.
+    pub(super) async fn by_code(&mut self, control: &mut Connection) -> Result<Known, ChannelError> {
+        let (allocated, password) = self.show_code(control).await?;
+        self.meet(control, &allocated, password).await
     }
 
     /// By what was agreed on with another user; the pass follows in the channel.
@@ -46,12 +55,6 @@ impl Terminal<'_> {
         let direct = listening.as_ref().map_or_else(Vec::new, |listening| listening.addresses().to_vec());
         let serving = listening.map(|listening| listening.serve(pairwise.clone(), opening.streams));
         Ok(Known { pairwise, pass: Pass { transfer, direct, ..self.pass(&allocated, None) }, serving })
-    }
-
-    async fn by_code(&mut self, control: &mut Connection, allocated: &Allocated, code: Code) -> Result<Known, ChannelError> {
-        let password = Password::of_code(&code);
-        self.hear(SendEvent::Code(code)).await;
-        self.meet(control, allocated, password).await
     }
 
     fn draw(&mut self, nameplate: Option<Nameplate>, words: usize) -> Result<Code, ChannelError> {
@@ -66,7 +69,7 @@ impl Terminal<'_> {
         let pass = self.pass(allocated, None);
         loop {
             match control.next().await? {
-                Message::Letter { peer, body } => match exchanges.handle_letter(control, (peer, &body), &mut self.rng, &pass)? {
+                Message::Letter { peer, body } => match exchanges.handle_letter(control, (peer, body), &mut self.rng, &pass)? {
                     Some(Guess::Right(_, known)) => {
                         control.tell(&Message::Spent { guess: None });
                         return Ok(*known);
@@ -74,7 +77,10 @@ impl Terminal<'_> {
                     Some(Guess::Wrong(error)) => return Err(error.into()),
                     None => {}
                 },
-                Message::Gone(gone) => exchanges.handle_gone(gone.peer),
+                Message::Gone(gone) => {
+                    exchanges.handle_gone(gone.peer);
+                    exchanges.call_next(control, &mut self.rng, &pass)?;
+                }
                 Message::Met(_) => {}
                 other => return Err(RelayError::unexpected(&other).into()),
             }

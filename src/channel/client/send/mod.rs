@@ -6,6 +6,7 @@
 //! | `meet.rs` | how it comes to know a receiver: by a code, or by what was agreed on with another user |
 //! | `exchange.rs` | the exchanges at a place |
 //! | `again.rs` | or again after a break, by what both have kept |
+//! | `several.rs` | several receivers by one code, and the chunks that they have in common |
 //! | `session.rs` | one receiver in the channel, from its entering to its end |
 //! | `upload.rs` | the chunks |
 
@@ -14,10 +15,11 @@ mod apply;
 mod exchange;
 mod meet;
 mod session;
+mod several;
 mod upload;
 
 use std::{
-    num::NonZeroU64,
+    num::{NonZeroU8, NonZeroU64},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -30,10 +32,10 @@ use rand_chacha::ChaCha12Rng;
 use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use self::session::Session;
+use self::{session::Session, several::Gathering};
 use super::{
     again::{Resume, farewell, for_now, late},
-    direct::{Serving, Ways},
+    direct::{Opening, Serving, Ways},
     fault::ChannelError,
     outlet::Sent,
     relay::{Connection, Relays},
@@ -69,6 +71,9 @@ pub struct Sending {
     pub comeback: Duration,
     /// The code.
     pub secret: Secret,
+    /// Receivers, at most [`MAX_RECEIVERS`](crate::channel::wire::request::MAX_RECEIVERS): nothing begins before as many have come. Several
+    /// come by a code.
+    pub receivers: NonZeroU8,
     /// Who we are to the relay, where it wants to know.
     pub account: Option<Arc<dyn Vouch>>,
     /// Data connections, from 1 to 16.
@@ -113,12 +118,47 @@ pub enum SendEvent {
     },
     /// For so much of the last second bytes waited for the receiver.
     Pace(Duration),
+    /// Of several receivers, this is how one is.
+    Receiver {
+        /// Which, from 1 on, in the order in which they came.
+        receiver: usize,
+        /// How it is.
+        how: Fared,
+    },
+    /// Somebody guessed wrong, and the code is spent: it goes on with those who have come.
+    Guessed {
+        /// How many they are.
+        receivers: usize,
+    },
     /// It broke; the receiver is looked for.
     Broken {
         /// What broke, for people.
         why: String,
         /// How long it is looked for at most.
         left: Duration,
+    },
+}
+
+/// How one of several receivers is.
+#[derive(Debug)]
+pub enum Fared {
+    /// It has come, and decides. Who keeps this can go on with it, once chunks have begun to go.
+    Joined(Resume),
+    /// It was lost by this, and is looked for.
+    Broken(String),
+    /// It was found again, and gets the rest apart.
+    Back {
+        /// From this byte on.
+        from: u64,
+    },
+    /// It has all of it, verified.
+    Done,
+    /// It has not got all of it.
+    Failed {
+        /// Why.
+        why: String,
+        /// Whether it can be gone on with.
+        resumable: bool,
     },
 }
 
@@ -147,12 +187,74 @@ impl Progress {
     }
 }
 
-/// Sends a batch to one receiver who knows the code. `events` that nobody takes hold it up. After a break it goes on by itself, as long as
+impl Sending {
+    /// The same for one of several receivers, who was lost.
+    fn for_one(&self, resume: Resume) -> Self {
+        Self {
+            source: self.source.clone(),
+            content: self.content,
+            relays: self.relays.clone(),
+            patience: self.patience,
+            comeback: self.comeback,
+            secret: Secret::Kept(resume),
+            account: self.account.clone(),
+            receivers: NonZeroU8::MIN,
+            streams: self.streams,
+            rate: self.rate,
+            ways: self.ways,
+            lasting: self.lasting,
+        }
+    }
+}
+
+/// Sends a batch to whoever knows the code. `events` that nobody takes hold it up. After a break it goes on by itself, as long as
 /// [`Sending::comeback`] says.
 ///
 /// # Errors
-/// See [`ChannelError`]; the receiver is told of what happened here.
+/// See [`ChannelError`]; receivers are told of what happened here.
 pub async fn send(
+    sending: &Sending,
+    events: &mpsc::Sender<SendEvent>,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> Result<Sent, ChannelError> {
+    if sending.receivers.get() > 1 {
+        to_several(sending, events, progress, stop).await
+    } else {
+        to_one(sending, events, progress, stop).await
+    }
+}
+
+async fn to_several(
+    sending: &Sending,
+    events: &mpsc::Sender<SendEvent>,
+    progress: &Progress,
+    stop: &CancellationToken,
+) -> Result<Sent, ChannelError> {
+    let (rng, begun) = (ChaCha12Rng::from_seed(clock::seed()), CancellationToken::new());
+    let mut terminal = Terminal { sending, events, progress, rng, resume: None, begun: begun.clone() };
+    let mut control = tokio::select! {
+        opened = Connection::open(&sending.relays, sending.patience) => opened?,
+        () = stop.cancelled() => return Err(ChannelError::Stopped),
+    };
+    let gathered = async {
+        let (allocated, password) = terminal.show_code(&mut control).await?;
+        let pass = terminal.pass(&allocated, None);
+        // What all get, the relay copies for each: nobody comes to a port of ours.
+        let opening = Opening { ways: Ways::RelayOnly, ..terminal.opening(&control, &allocated) };
+        Gathering::open(&mut terminal, &mut control, password, (pass, opening), stop).run(&mut control).await
+    };
+    let ended = tokio::select! {
+        ended = gathered => ended,
+        () = stop.cancelled() => Err(ChannelError::Stopped),
+    };
+    let can_go_on = begun.is_cancelled() && (sending.lasting || !stop.is_cancelled());
+    let reason = ended.as_ref().map_or_else(|error| farewell(error, can_go_on), |_| Reason::Done);
+    control.say_farewell(reason, sending.patience).await;
+    ended
+}
+
+async fn to_one(
     sending: &Sending,
     events: &mpsc::Sender<SendEvent>,
     progress: &Progress,
@@ -235,8 +337,7 @@ impl Terminal<'_> {
             (_, Some(resume)) => (for_now(control.is_preferred(), self.by_resume(control, &resume)).await?, true),
             (Secret::Kept(resume), None) => (self.by_resume(control, resume).await?, true),
             (Secret::Agreed(rendezvous), None) => (self.by_account(control, rendezvous)?, false),
-            (Secret::Drawn { words }, None) => (self.by_drawn_code(control, *words).await?, true),
-            (Secret::Chosen(code), None) => (self.by_chosen_code(control, code).await?, true),
+            (Secret::Drawn { .. } | Secret::Chosen(_), None) => (self.by_code(control).await?, true),
         };
         let resume = Resume::of(&known.pass, control, &self.sending.relays);
         self.resume = Some(resume.clone());

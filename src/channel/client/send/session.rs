@@ -109,7 +109,7 @@ impl<'a> Session<'a> {
                     let offered = &self.known.pass.direct;
                     tracing::info!(?offered, "the receiver comes by the relay, though it was offered to come directly");
                 }
-                By::Relay { relay: control.here().clone(), door: self.door.clone(), seat: self.seat }
+                By::Relay { relay: control.here().clone(), door: self.door.clone(), seats: vec![self.seat] }
             }
             (Way::Relay, _, false) => {
                 let offered: Vec<String> = self.known.pass.direct.iter().map(ToString::to_string).collect();
@@ -204,7 +204,7 @@ async fn receiver(control: &mut Connection) -> Result<Peer, ChannelError> {
     }
 }
 
-fn offer(sending: &Sending, manifest: &Manifest, json: &Bytes) -> Offer {
+pub(super) fn offer(sending: &Sending, manifest: &Manifest, json: &Bytes) -> Offer {
     let roots = manifest.entries().iter().filter(|entry| !entry.path.as_str().contains('/'));
     Offer {
         content: sending.content,

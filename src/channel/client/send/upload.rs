@@ -22,8 +22,8 @@ use crate::{
 
 /// Where the data connections come from.
 pub(super) enum By {
-    /// We join at the relay, which joins them with those of this seat.
-    Relay { relay: Relays, door: Door, seat: Peer },
+    /// We join at the relay, which joins them with those of these seats.
+    Relay { relay: Relays, door: Door, seats: Vec<Peer> },
     /// The receiver has come to our own port.
     Direct(Serving),
 }
@@ -46,8 +46,8 @@ impl Terminal<'_> {
             let chunk = chunk_of(source.manifest().total(), rate);
             let reader = source.open(from).map_err(OutletError::Source)?;
             let connections = match by {
-                By::Relay { relay, door, seat } => {
-                    let joined = door.join_all(&relay, patience, Peer::SENDER, streams, &[seat]).await?;
+                By::Relay { relay, door, seats } => {
+                    let joined = door.join_all(&relay, patience, Peer::SENDER, streams, &seats).await?;
                     joined.into_iter().map(|(stream, _)| stream).collect()
                 }
                 By::Direct(serving) => serving.take().await.map_err(ChannelError::Broken)?,

@@ -148,7 +148,7 @@ fn nobody_is_waited_for_once_it_is_said_that_those_are_all() {
     said(&mut group);
     accept(&mut group, ONE);
     assert_eq!(said(&mut group), [""; 0]);
-    group.handle_closed();
+    group.expect(1);
     assert_eq!(said(&mut group), ["begin at 0 for 1"]);
     group.handle_joined(TWO);
     assert_eq!(said(&mut group), [""; 0], "too late");

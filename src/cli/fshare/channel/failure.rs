@@ -70,6 +70,7 @@ fn code(error: &ChannelError) -> ExitCode {
         }
         ChannelError::Sink(SinkError::Exists { .. } | SinkError::InTheWay { .. }) => ExitCode::Conflict,
         ChannelError::Sink(SinkError::NotOneFile) => ExitCode::Usage,
+        ChannelError::Some { why, .. } => code(why),
         ChannelError::Stopped => ExitCode::Interrupted,
         _ => ExitCode::Failed,
     }

@@ -7,8 +7,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::{
     channel::{
+        Place,
         client::{Resume, Ways},
         keys::ResumeSecret,
+        pake::Password,
     },
     cli::{
         Failure,
@@ -19,7 +21,7 @@ use crate::{
 
 /// Most characters of a code in a name.
 const MAX_CODE: usize = 64;
-/// Hexadecimal digits of a transfer in a name: codes come again.
+/// Hexadecimal digits in a name, of the place where the two meet again: codes come again.
 const DIGITS: usize = 8;
 
 /// What is sent, as a person named it.
@@ -124,7 +126,11 @@ fn details(kind: &str, code: &str, resume: &Resume, ways: Ways) -> Vec<(&'static
 fn name(what: &str, code: &str, resume: &Resume) -> Option<TransferName> {
     let fit = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
     let code: String = code.chars().map(fit).take(MAX_CODE).collect();
-    let digits: String = resume.transfer.to_string().chars().take(DIGITS).collect();
+    // Of several receivers each has a place of its own.
+    let digits: String = match Password::of_resume(&resume.secret).place() {
+        Place::Secret(place) => place.iter().take(DIGITS / 2).map(|byte| format!("{byte:02x}")).collect(),
+        Place::Nameplate(_) => String::new(),
+    };
     let code = if code.is_empty() { code } else { format!("{code}-") };
     TransferName::new(&format!("{what}-{code}{digits}")).ok()
 }

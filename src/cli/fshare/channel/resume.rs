@@ -1,5 +1,6 @@
 //! `fshare resume` of what went through a channel: both ends find each other at the place of what they have kept.
 
+use std::num::NonZeroU8;
 use std::num::NonZeroU64;
 
 use super::{
@@ -51,6 +52,7 @@ pub async fn send(
         comeback: patience.patience,
         secret: Secret::Kept(resume),
         account: None,
+        receivers: NonZeroU8::MIN,
         streams: named.streams,
         rate: limit.unwrap_or(named.limit),
         lasting: true,

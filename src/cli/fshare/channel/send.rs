@@ -1,6 +1,6 @@
 //! `fshare send`.
 
-use std::{path::PathBuf, pin::pin, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, num::NonZeroU8, path::PathBuf, pin::pin, sync::Arc, time::Instant};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use qrcode::{QrCode, render::unicode::Dense1x2};
@@ -10,16 +10,17 @@ use tokio_util::sync::CancellationToken;
 use super::{
     PatienceFlag, RelayFlag, WayFlags, failure,
     kept::Named,
-    show::{Bar, Carried, REDRAW},
+    show::{Bar, Carried, REDRAW, ReceiverState},
     signed, to,
 };
 use crate::{
     channel::{
         Code,
-        client::{self, ChannelError, Progress, Secret, SendEvent, Sending},
+        client::{self, ChannelError, Fared, Progress, Secret, SendEvent, Sending},
         code::WORDS,
         wire::{
             letter::{Content, Way},
+            request::MAX_RECEIVERS,
             transfer::Applies,
         },
     },
@@ -40,6 +41,7 @@ pub const EXAMPLES: &str = "Examples:\n  \
     fshare send slides.pdf photos/\n  \
     fshare send --text 'the meeting is at ten'\n  \
     tar c src | fshare send - --name src.tar\n  \
+    fshare send slides.pdf --receivers 3\n  \
     fshare send --to bob minutes.pdf             bob, of the same server, runs: fshare recv --from alice\n  \
     fshare send backup.img --limit 20MiB/s --relay relay.example";
 
@@ -77,6 +79,10 @@ pub struct Args {
     /// Words of the code
     #[arg(long, value_name = "N", default_value_t = WORDS as u8, value_parser = clap::value_parser!(u8).range(2..=8))]
     pub words: u8,
+
+    /// Receivers that get it by the same code: all of them get the same bytes at the same time, once so many have come
+    #[arg(long, value_name = "N", default_value = "1", value_parser = receivers)]
+    pub receivers: NonZeroU8,
 
     /// Connections that carry the bytes: more help on long ways that lose packets
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
@@ -136,6 +142,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         comeback: args.patience.patience,
         secret,
         account: None,
+        receivers: args.receivers,
         streams,
         rate: limit,
         lasting: named.is_some(),
@@ -154,6 +161,8 @@ pub struct Carrying<'a> {
     named: Option<Named>,
     kept: Option<Kept>,
     progress: Progress,
+    /// And of several receivers, for each who is not through with it.
+    several: BTreeMap<usize, Kept>,
     /// Bytes have moved, now or in a process before this one.
     begun: bool,
     /// When they began to in this process.
@@ -168,8 +177,8 @@ pub struct Carrying<'a> {
 impl<'a> Carrying<'a> {
     /// With the record of an earlier process where there is one.
     pub fn new(context: &'a Context, named: Option<Named>, kept: Option<Kept>) -> Self {
-        let (begun, progress) = (kept.is_some(), Progress::default());
-        Self { context, named, kept, progress, begun, began: None, source: Way::Relay, bar: None, limited: false, qr: false }
+        let (begun, progress, several) = (kept.is_some(), Progress::default(), BTreeMap::new());
+        Self { context, named, kept, progress, several, begun, began: None, source: Way::Relay, bar: None, limited: false, qr: false }
     }
 
     /// The code as a QR code as well.
@@ -250,29 +259,34 @@ impl<'a> Carrying<'a> {
 
     /// It is over, and nobody goes on with it.
     pub async fn give_up(self) {
-        if let Some(kept) = self.kept {
+        for kept in self.kept.into_iter().chain(self.several.into_values()) {
             kept.forget().await;
         }
     }
 
-    /// What it means how it ended, and what becomes of the record.
+    /// What it means how it ended, and what becomes of the records.
     ///
     /// # Errors
     /// With the exit code that says why.
     pub async fn conclude(self, ended: Result<(), ChannelError>) -> Result<(), Failure> {
-        let what = "failed to send";
-        let Some(kept) = self.kept else { return ended.map_err(|error| failure::broken(what, &error, None)) };
-        match ended {
-            Err(error) if self.begun && error.is_resumable() => {
-                let name = kept.name().clone();
+        let stays = self.begun && ended.as_ref().is_err_and(ChannelError::is_resumable);
+        let mut names = Vec::new();
+        for kept in self.kept.into_iter().chain(self.several.into_values()) {
+            if stays {
+                names.push(kept.name().clone());
                 kept.leave(self.progress.durable()).await;
-                Err(failure::broken(what, &error, Some(&name)))
-            }
-            ended => {
+            } else {
                 kept.forget().await;
-                ended.map_err(|error| failure::broken(what, &error, None))
             }
         }
+        ended.map_err(|error| {
+            let failure = failure::broken("failed to send", &error, names.first());
+            if names.len() < 2 {
+                return failure;
+            }
+            let each: Vec<String> = names.iter().map(|name| format!("fshare resume {name}")).collect();
+            failure.hint(format!("go on with each of them: {}", each.join(", ")))
+        })
     }
 
     async fn on_event(&mut self, event: SendEvent, sending: &Sending) -> Result<(), Failure> {
@@ -307,6 +321,12 @@ impl<'a> Carrying<'a> {
                 self.bar = Some(Bar::new(output, &what, from, manifest.total(), way));
                 output.event(&Carried::Begun { at: at(), from, source: way.as_str() })
             }
+            SendEvent::Receiver { receiver, how } => self.on_receiver(receiver, how, sending).await,
+            SendEvent::Guessed { receivers } => {
+                let wanted = sending.receivers;
+                output.warn(format!("somebody came with a wrong code, which spends it: it goes on with {receivers} of {wanted}"));
+                Ok(())
+            }
             SendEvent::Pace(waiting) => {
                 self.limited = waiting.as_millis() >= 500;
                 Ok(())
@@ -317,12 +337,49 @@ impl<'a> Carrying<'a> {
             }
         }
     }
+
+    async fn on_receiver(&mut self, receiver: usize, how: Fared, sending: &Sending) -> Result<(), Failure> {
+        let (state, reason) = match how {
+            Fared::Joined(resume) => {
+                if let Some(named) = &self.named
+                    && let Some(records) = receive::records().await?
+                    && let Some(kept) = named.keep(records, &resume, sending.source.manifest()).await?
+                {
+                    self.several.insert(receiver, kept);
+                }
+                (ReceiverState::Joined, None)
+            }
+            Fared::Broken(why) => (ReceiverState::Broken, Some(why)),
+            Fared::Back { .. } => (ReceiverState::Back, None),
+            Fared::Done => {
+                if let Some(kept) = self.several.remove(&receiver) {
+                    kept.forget().await;
+                }
+                (ReceiverState::Done, None)
+            }
+            Fared::Failed { why, resumable } => {
+                if !(resumable && self.begun)
+                    && let Some(kept) = self.several.remove(&receiver)
+                {
+                    kept.forget().await;
+                }
+                (ReceiverState::Failed, Some(why))
+            }
+        };
+        let (of, reason) = (usize::from(sending.receivers.get()), reason.map(|why| safe_line(&why)));
+        self.context.output.event(&Carried::Receiver { at: at(), receiver, of, state, reason })
+    }
 }
 
 /// Which side applies; shells complete it.
 fn applies() -> impl TypedValueParser<Value = Applies> {
     PossibleValuesParser::new([Applies::Receiver, Applies::Sender].map(Applies::as_str))
         .try_map(|text| Applies::from_word(&text).ok_or("expected receiver or sender"))
+}
+
+fn receivers(text: &str) -> Result<NonZeroU8, String> {
+    let number = text.parse::<NonZeroU8>().ok().filter(|number| number.get() <= MAX_RECEIVERS);
+    number.ok_or_else(|| format!("from 1 to {MAX_RECEIVERS} receivers"))
 }
 
 fn of_text(text: &str) -> Result<Source, Failure> {

@@ -124,6 +124,20 @@ pub enum Carried {
         /// Whether the receiver takes less than could be sent.
         limited: bool,
     },
+    /// Of several receivers, this is how one is.
+    Receiver {
+        /// When.
+        at: Timestamp,
+        /// Which, from 1 on, in the order in which they came.
+        receiver: usize,
+        /// How many there are.
+        of: usize,
+        /// How it is.
+        state: ReceiverState,
+        /// Why it was lost, or has not got all of it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// It broke, and the other side is looked for.
     Broken {
         /// When.
@@ -168,6 +182,22 @@ pub enum Carried {
     },
 }
 
+/// How one of several receivers is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReceiverState {
+    /// It has come, and decides.
+    Joined,
+    /// It was lost, and is looked for.
+    Broken,
+    /// It was found again, and gets the rest.
+    Back,
+    /// It has all of it, verified.
+    Done,
+    /// It has not got all of it.
+    Failed,
+}
+
 impl Report for Carried {
     fn page(&self, page: &mut Page) {
         match self {
@@ -197,6 +227,19 @@ impl Report for Carried {
                 let what = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
                 let more = if names.len() > 3 { ", …" } else { "" };
                 page.line([Text::strong(format!("{what}{more}")), Text::from(format!(": {}", amount(*files, *bytes)))])
+            }
+            Self::Receiver { receiver, of, state, reason, .. } => {
+                let why = reason.as_deref().unwrap_or_default();
+                let how = match state {
+                    ReceiverState::Joined => "is there, and decides".to_owned(),
+                    ReceiverState::Broken => format!("is looked for: {why}"),
+                    ReceiverState::Back => "is back, and gets the rest".to_owned(),
+                    ReceiverState::Done => "has all of it, verified".to_owned(),
+                    ReceiverState::Failed => format!("has not got all of it: {why}"),
+                };
+                let line = format!("receiver {receiver} of {of} {how}");
+                let odd = matches!(state, ReceiverState::Broken | ReceiverState::Failed);
+                page.line([if odd { Text::odd(line) } else { Text::from(line) }])
             }
             Self::Broken { reason, patience, .. } => {
                 page.line([Text::odd(format!("broken off: {reason}; the other side is looked for, for {patience} s at most"))])
