@@ -109,7 +109,7 @@ impl ChannelError {
             Self::Relay(RelayError::Refused(refused)) => of_refusal(refused),
             // A connection that is cut in the middle of a message is one of them.
             Self::Relay(_) | Self::Broken(_) | Self::Unreached(_) => passing,
-            Self::Sink(SinkError::NoSpace { .. }) | Self::Stopped | Self::Absent(_) => Ending::Lasting,
+            Self::Sink(SinkError::NoSpace { .. } | SinkError::Io { .. }) | Self::Stopped | Self::Absent(_) => Ending::Lasting,
             Self::Some { why, .. } => why.ending(),
             Self::Exchange(_)
             | Self::Handover(_)
@@ -135,7 +135,7 @@ impl ChannelError {
             }
             Self::Protocol(_) => FailedCode::Protocol,
             Self::Unreached(_) => FailedCode::Unreachable,
-            Self::Stopped | Self::Absent(_) | Self::Relay(_) | Self::Broken(_) => FailedCode::Suspended,
+            Self::Stopped | Self::Absent(_) | Self::Relay(_) | Self::Broken(_) | Self::Sink(SinkError::Io { .. }) => FailedCode::Suspended,
             Self::Some { .. }
             | Self::Exchange(_)
             | Self::Handover(_)

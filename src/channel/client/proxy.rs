@@ -125,14 +125,17 @@ impl Proxies {
     }
 
     /// The proxy for a relay, `host:port`; none where it is reached without one.
-    pub(super) fn before(&self, relay: &str) -> Option<Proxy> {
-        let uri: Uri = format!("https://{relay}").parse().ok()?;
+    ///
+    /// # Errors
+    /// It is no such address: what the proxy would have hidden is not to go by any other way.
+    pub(super) fn before(&self, relay: &str) -> io::Result<Option<Proxy>> {
+        let uri: Uri = format!("https://{relay}").parse().map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))?;
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let here = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
         if here && self.spares_loopback {
-            return None;
+            return Ok(None);
         }
-        self.matcher.intercept(&uri).map(Proxy)
+        Ok(self.matcher.intercept(&uri).map(Proxy))
     }
 }
 
@@ -273,7 +276,7 @@ mod tests {
             ("the one for what is sealed", https, "relay.example:7420", Some("http://h:2")),
             ("nothing is said", Proxies::of_environment(&[]), "relay.example:7420", None),
         ] {
-            assert_eq!(proxies.before(relay).map(|proxy| shown(&proxy.0)).as_deref(), expected, "{what}");
+            assert_eq!(proxies.before(relay).expect("an address").map(|proxy| shown(&proxy.0)).as_deref(), expected, "{what}");
         }
     }
 }

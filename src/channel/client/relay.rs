@@ -245,7 +245,8 @@ impl Connection {
     }
 
     async fn connect(name: &str, proxies: Option<&Proxies>) -> Result<Self, RelayError> {
-        let (stream, said, here) = match proxies.and_then(|proxies| proxies.before(name)) {
+        let proxy = proxies.map_or(Ok(None), |proxies| proxies.before(name)).map_err(RelayError::Broken)?;
+        let (stream, said, here) = match proxy {
             Some(proxy) => {
                 let (stream, said) = proxy.connect(name).await?;
                 (stream, said, None)

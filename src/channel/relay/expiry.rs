@@ -13,9 +13,9 @@ use std::{
     time::Instant,
 };
 
-use super::{ConnectionId, Line, Relay};
+use super::{ConnectionId, Line, Relay, state::Data};
 use crate::channel::{
-    ChannelNumber, Place,
+    ChannelNumber, Peer, Place,
     wire::{Message, Reason, RefusalCode, Refused},
 };
 
@@ -88,13 +88,20 @@ impl Relay {
             // The timer of its handshake runs.
             Line::New => false,
             Line::Control(control) => control.holds.is_none() && control.meeting.is_none() && control.seat.is_none(),
-            Line::Data(data) => !data.started,
+            // Of several receivers the first has to wait until the last has decided; that they live is seen elsewhere.
+            Line::Data(data) => !data.started && !self.waits_for_others(data),
         });
         if idle {
             self.timers.set(Timer::Idle(id), now + self.settings.limits.unused);
         } else {
             self.timers.stop(Timer::Idle(id));
         }
+    }
+
+    /// One of several receivers, whose sender is there.
+    fn waits_for_others(&self, data: &Data) -> bool {
+        let channel = self.channels.get(&data.channel).filter(|_| data.seat != Peer::SENDER);
+        channel.is_some_and(|channel| channel.receivers > 1 && channel.seats.contains_key(&Peer::SENDER))
     }
 
     fn pulse(&mut self, now: Instant, id: ConnectionId) {

@@ -186,23 +186,22 @@ impl<'a, 't> Session<'a, 't> {
             }
         }
         let resume = Resume::of(&self.pass, control, &self.terminal.receiving.relays);
-        let decision = async {
-            let begins = match stands {
-                Some(from) => (from, None),
-                None => {
-                    let sink = decide.decide(offer, manifest, &resume).await?;
-                    (sink.state().written, Some(sink))
-                }
-            };
-            if dialling.is_some() {
-                direct = settle(dialling, offer.streams).await.inspect_err(|why| tracing::info!(%why, "not directly")).ok();
-            }
-            Ok((begins, direct))
+        let begins = match stands {
+            Some(from) => Ok(from),
+            // It is ours from here on, whatever comes between.
+            None => self.decided(control, decide.decide(offer, manifest, &resume)).await?.map(|sink| {
+                let from = sink.state().written;
+                self.terminal.sink = Some(sink);
+                from
+            }),
         };
-        let answer = match self.decided(control, decision).await? {
-            Ok(((from, sink), direct)) => {
+        if begins.is_ok() && dialling.is_some() {
+            let settled = self.decided(control, settle(dialling, offer.streams)).await?;
+            direct = settled.inspect_err(|why| tracing::info!(%why, "not directly")).ok();
+        }
+        let answer = match begins {
+            Ok(from) => {
                 let Some(opener) = self.opener.take() else { return Err(ChannelError::Stopped) };
-                self.terminal.sink = sink.or(self.terminal.sink.take());
                 let writer = self.terminal.sink.as_ref().map(Sink::writer);
                 let intake = Intake::new(from, manifest.total(), offer.chunk, offer.streams);
                 let (inlet, arrivals) = Inlet::new(opener, offer.chunk, intake, writer.clone());

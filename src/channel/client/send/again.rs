@@ -32,7 +32,7 @@ impl Terminal<'_> {
         let (pairwise, letter) = agreed.letter(&pass).map_err(|error| ChannelError::Protocol(error.to_string()))?;
         control.tell(&Message::Letter { peer, body: letter.into() });
         let serving = listening.map(|listening| listening.serve(pairwise.clone(), opening.streams));
-        Ok(Known { pairwise, pass, serving })
+        Ok(Known { pairwise, pass, serving, met: Some(peer) })
     }
 
     /// Nobody guesses 32 bytes: an exchange that fails is forgotten, and who failed may begin anew.

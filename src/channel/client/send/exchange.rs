@@ -1,17 +1,28 @@
 //! Exchanges at a place, one at a time: a code has one guess, and whoever comes while it is being made waits.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::pending,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use rand_chacha::ChaCha12Rng;
+use tokio::time::{Instant, sleep_until};
 
 use super::Known;
-use crate::channel::{
-    Peer,
-    client::{direct::Opening, fault::ChannelError, relay::Connection},
-    pake::{self, ExchangeError, Password, Step},
-    wire::{Message, pass::Pass},
+use crate::{
+    channel::{
+        Peer,
+        client::{direct::Opening, fault::ChannelError, relay::Connection},
+        pake::{self, ExchangeError, Password, Step},
+        wire::{Message, pass::Pass},
+    },
+    clock,
 };
+
+/// How long one may take from its first letter to its confirmation: a way to the other end of the world and back, and some thought.
+const TURN: Duration = Duration::from_secs(10);
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -19,6 +30,10 @@ pub(super) struct Exchanges {
     password: Password,
     opening: Opening,
     running: Option<(Peer, pake::Sender)>,
+    /// Until when it has to show what it knows.
+    until: Option<Instant>,
+    /// Those who had their time, and did not.
+    late: BTreeSet<Peer>,
     /// First letters of those who wait. The relay lets no more than 32 be at a place, and tells of each who goes.
     waiting: BTreeMap<Peer, Bytes>,
 }
@@ -33,7 +48,7 @@ pub(super) enum Guess {
 
 impl Exchanges {
     pub(super) fn new(password: Password, opening: Opening) -> Self {
-        Self { password, opening, running: None, waiting: BTreeMap::new() }
+        Self { password, opening, running: None, until: None, late: BTreeSet::new(), waiting: BTreeMap::new() }
     }
 
     /// A letter of somebody at the place. `pass` is for who turns out to know the password.
@@ -44,6 +59,9 @@ impl Exchanges {
         rng: &mut ChaCha12Rng,
         pass: &Pass,
     ) -> Result<Option<Guess>, ChannelError> {
+        if self.late.contains(&peer) {
+            return Ok(None);
+        }
         if self.running.as_ref().is_some_and(|(at, _)| *at != peer) {
             if body.len() <= pake::MAX_LETTER {
                 self.waiting.entry(peer).or_insert(body);
@@ -73,7 +91,10 @@ impl Exchanges {
         rng: &mut ChaCha12Rng,
         pass: &Pass,
     ) -> Result<Option<Guess>, ChannelError> {
-        let (_, machine) = self.running.get_or_insert_with(|| (peer, pake::Sender::new(&self.password)));
+        let (_, machine) = self.running.get_or_insert_with(|| {
+            self.until = Some(Instant::from_std(clock::now() + TURN));
+            (peer, pake::Sender::new(&self.password))
+        });
         match machine.handle_letter(&body, rng) {
             Ok(Step::Send(letter)) => control.tell(&Message::Letter { peer, body: letter.into() }),
             Ok(Step::Agreed(agreed)) => {
@@ -84,7 +105,7 @@ impl Exchanges {
                 control.tell(&Message::Letter { peer, body: letter.into() });
                 self.running = None;
                 let serving = listening.map(|listening| listening.serve(pairwise.clone(), self.opening.streams));
-                return Ok(Some(Guess::Right(peer, Box::new(Known { pairwise, pass, serving }))));
+                return Ok(Some(Guess::Right(peer, Box::new(Known { pairwise, pass, serving, met: Some(peer) }))));
             }
             Err(error) if error.spends() => {
                 control.tell(&Message::Spent { guess: Some(peer) });
@@ -96,9 +117,22 @@ impl Exchanges {
         Ok(None)
     }
 
+    /// The turn of whoever shows nothing of what it knows is over; comes to its end when that is so. Dropping the future loses nothing.
+    pub(super) async fn out_of_time(&mut self) {
+        match self.until.filter(|_| self.running.is_some()) {
+            Some(until) => sleep_until(until).await,
+            None => pending().await,
+        }
+        if let Some((peer, _)) = self.running.take() {
+            tracing::info!(%peer, "somebody at the nameplate began, and showed nothing in time");
+            self.late.insert(peer);
+        }
+    }
+
     /// Who has gone guesses no more.
     pub(super) fn handle_gone(&mut self, peer: Peer) {
         self.waiting.remove(&peer);
+        self.late.remove(&peer);
         self.running = self.running.take().filter(|(at, _)| *at != peer);
     }
 }

@@ -54,7 +54,7 @@ impl Terminal<'_> {
         let listening = opening.open()?;
         let direct = listening.as_ref().map_or_else(Vec::new, |listening| listening.addresses().to_vec());
         let serving = listening.map(|listening| listening.serve(pairwise.clone(), opening.streams));
-        Ok(Known { pairwise, pass: Pass { transfer, direct, ..self.pass(&allocated, None) }, serving })
+        Ok(Known { pairwise, pass: Pass { transfer, direct, ..self.pass(&allocated, None) }, serving, met: None })
     }
 
     fn draw(&mut self, nameplate: Option<Nameplate>, words: usize) -> Result<Code, ChannelError> {
@@ -68,7 +68,14 @@ impl Terminal<'_> {
         let mut exchanges = Exchanges::new(password, self.opening(control, allocated));
         let pass = self.pass(allocated, None);
         loop {
-            match control.next().await? {
+            let message = tokio::select! {
+                message = control.next() => message?,
+                () = exchanges.out_of_time() => {
+                    exchanges.call_next(control, &mut self.rng, &pass)?;
+                    continue;
+                }
+            };
+            match message {
                 Message::Letter { peer, body } => match exchanges.handle_letter(control, (peer, body), &mut self.rng, &pass)? {
                     Some(Guess::Right(_, known)) => {
                         control.tell(&Message::Spent { guess: None });

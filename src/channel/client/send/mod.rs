@@ -43,7 +43,7 @@ use super::{
 };
 use crate::{
     channel::{
-        Code,
+        Code, Peer,
         attempt::{Attempts, Next},
         keys::Pairwise,
         wire::{
@@ -303,6 +303,8 @@ struct Known {
     pass: Pass,
     /// The port that the pass names, where it may come directly.
     serving: Option<Serving>,
+    /// Its number at the place where we have met, if we have.
+    met: Option<Peer>,
 }
 
 impl Terminal<'_> {

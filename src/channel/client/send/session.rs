@@ -3,7 +3,11 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
-use tokio::{sync::watch, task::JoinSet, time::Instant};
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 
 use super::{Known, SendEvent, Sending, Terminal, upload::By};
 use crate::{
@@ -26,6 +30,9 @@ use crate::{
     },
     transfer::{Digest, Manifest, Trailer},
 };
+
+/// How long a receiver that has the pass may take to enter the channel: where it agreed on it with `--verify`, somebody reads words aloud.
+const COMING: Duration = Duration::from_secs(300);
 
 /// See the [module](self).
 pub(super) struct Session<'a> {
@@ -56,7 +63,8 @@ impl<'a> Session<'a> {
     ) -> Result<Self, ChannelError> {
         let door = Door { channel: known.pass.channel, key: known.pass.key.clone(), role: Role::Sender };
         door.enter(control);
-        let seat = receiver(control).await?;
+        let coming = timeout(COMING, receiver(control, known.met)).await;
+        let seat = coming.unwrap_or(Err(ChannelError::Absent(COMING)))?;
         let manifest = terminal.sending.source.manifest();
         let json = Bytes::from(manifest.to_json());
         let machine = Sender::new(offer(terminal.sending, manifest, &json), json);
@@ -188,7 +196,7 @@ impl<'a> Session<'a> {
 }
 
 /// Waits for the receiver to enter the channel.
-async fn receiver(control: &mut Connection) -> Result<Peer, ChannelError> {
+async fn receiver(control: &mut Connection, known: Option<Peer>) -> Result<Peer, ChannelError> {
     loop {
         match control.next().await? {
             Message::Entered(entered) => {
@@ -197,8 +205,11 @@ async fn receiver(control: &mut Connection) -> Result<Peer, ChannelError> {
                 }
             }
             Message::Met(met) if met.peer.is_receivers_seat() => return Ok(met.peer),
-            Message::Gone(gone) => return Err(ChannelError::Gone(gone.reason)),
-            Message::Met(_) | Message::Letter { .. } => {}
+            // Others may leave the place meanwhile, who are nothing to us.
+            Message::Gone(gone) if gone.peer.is_receivers_seat() || Some(gone.peer) == known => {
+                return Err(ChannelError::Gone(gone.reason));
+            }
+            Message::Gone(_) | Message::Met(_) | Message::Letter { .. } => {}
             other => return Err(RelayError::unexpected(&other).into()),
         }
     }

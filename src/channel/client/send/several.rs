@@ -149,6 +149,9 @@ impl<'a, 'b> Gathering<'a, 'b> {
                 Some(done) = self.uploading.join_next() => {
                     self.handle_upload(control, done.unwrap_or(Err(ChannelError::Stopped))).await?;
                 }
+                () = self.exchanges.out_of_time(), if !self.closed => {
+                    self.exchanges.call_next(control, &mut self.terminal.rng, &self.pass)?;
+                }
                 error = over(&mut self.broken) => {
                     tracing::info!(%error, "those who are there are looked for apart");
                     self.handle_lost();

@@ -280,10 +280,12 @@ pub fn is_kind(kind: &str) -> bool {
     (1..=MAX_KIND).contains(&kind.len()) && kind.bytes().all(may)
 }
 
-/// Whether it could be one; whether it is, shows when it is called.
+/// Whether it could be one, `host:port` or `[address]:port`; whether it is, shows when it is called.
 fn is_address(address: &str) -> bool {
     let may = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]%".contains(&byte);
-    (1..=MAX_TOLD).contains(&address.len()) && address.bytes().all(may)
+    let Some((host, port)) = address.rsplit_once(':') else { return false };
+    let whole = host.strip_prefix('[').map_or(!host.is_empty() && !host.contains([':', '[', ']']), |rest| rest.ends_with(']'));
+    address.len() <= MAX_TOLD && address.bytes().all(may) && whole && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 words!(Applies { Receiver = "receiver", Sender = "sender" });

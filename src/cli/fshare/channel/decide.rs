@@ -104,7 +104,7 @@ pub struct Deciding<'a> {
     /// By which ways the bytes may come.
     ways: Ways,
     /// What was begun before.
-    taken: Option<Sink>,
+    pub taken: Option<Sink>,
     /// What is kept of it.
     pub record: Option<(RecordStore, TransferName)>,
     /// What was decided on.

@@ -210,7 +210,9 @@ pub async fn take(receiving: &Receiving, mut deciding: Deciding<'_>, context: &C
 /// What it means, and what becomes of what there is.
 async fn failed(error: &ChannelError, deciding: Deciding<'_>) -> Failure {
     let what = "failed to receive";
-    let Deciding { record, failure, chosen, .. } = deciding;
+    let Deciding { record, failure, chosen, taken, .. } = deciding;
+    // What was not taken up holds its record.
+    drop(taken);
     if let Some(failure) = failure {
         return failure;
     }
@@ -218,8 +220,7 @@ async fn failed(error: &ChannelError, deciding: Deciding<'_>) -> Failure {
     // That the two do not reach each other directly, as one of them wants it, was found before anything came.
     let unreached = matches!(error, ChannelError::Theirs(failed) if failed.code == FailedCode::Unreachable);
     let nothing = unreached && chosen.state().is_none_or(|state| state.written == 0);
-    // What our own disk did not do may go well another time.
-    if error.is_resumable() && !nothing || matches!(error, ChannelError::Sink(SinkError::Io { .. })) {
+    if error.is_resumable() && !nothing {
         return failure::broken(what, error, Some(&name));
     }
     match Sink::discard(&records, &name).await {
