@@ -1983,7 +1983,7 @@ _fshare() {
             return 0
             ;;
         fshare__subcmd__recv)
-            opts="-o -y -q -v -h --from --verify --keep --output --yes --overwrite --rename --skip --wait --relay --proxy --relay-only --direct-only --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
+            opts="-o -y -q -v -h --from --verify --keep --output --yes --overwrite --rename --skip --wait --patience --relay --proxy --relay-only --direct-only --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2486,7 +2486,7 @@ _fshare() {
             return 0
             ;;
         fshare__subcmd__send)
-            opts="-q -v -h --text --to --applies --verify --code --qr --words --streams --limit --name --follow-links --relay --proxy --relay-only --direct-only --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
+            opts="-q -v -h --text --to --applies --verify --code --qr --words --receivers --streams --limit --name --follow-links --patience --relay --proxy --relay-only --direct-only --json --quiet --verbose --color --config --timeout --server --as --credentials --password-file --ca --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2509,6 +2509,10 @@ _fshare() {
                     return 0
                     ;;
                 --words)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --receivers)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -72,6 +72,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand send" -l applies -d 'Who a
 sender\t''"
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l code -d 'Use this code, such as 7-crystal-window, instead of one that is drawn' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l words -d 'Words of the code' -r
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l receivers -d 'Receivers that get it by the same code: all of them get the same bytes at the same time, once so many have come' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l streams -d 'Connections that carry the bytes: more help on long ways that lose packets' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l limit -d 'Most bytes a second, such as 2MiB/s' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l name -d 'Name of what comes from standard input' -r
