@@ -87,6 +87,15 @@ impl ChannelError {
         self.ending() != Ending::Final
     }
 
+    /// Whether somebody else than the other side may have brought this about, the relay above all: nothing is deleted for it.
+    pub fn may_be_of_another(&self) -> bool {
+        match self {
+            Self::Gone(_) | Self::Exchange(_) | Self::WrongCode | Self::Handover(_) => true,
+            Self::Some { why, .. } => why.may_be_of_another(),
+            _ => false,
+        }
+    }
+
     /// What it means for a transfer that had begun.
     pub fn ending(&self) -> Ending {
         let passing = Ending::Passing { wait: None };

@@ -139,8 +139,15 @@ impl Inlet {
             threads.spawn_blocking(move || inlet.drain(&mut Incoming::new(stream, &first, inlet.chunk)));
         }
         while let Some(ended) = threads.join_next().await {
-            // Only a runtime that goes down cancels one.
-            ended.unwrap_or(Ok(()))?;
+            match ended {
+                Ok(ended) => ended?,
+                // It is ours, and nobody's tampering.
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    // The runtime is going down.
+                    Err(_) => return Err(SinkError::Stopped.into()),
+                },
+            }
         }
         cut.spare();
         Ok(())

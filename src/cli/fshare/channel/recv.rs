@@ -30,7 +30,7 @@ use crate::{
         values::Callee,
     },
     clock,
-    transfer::{Sink, SinkError, resume::ResumeError},
+    transfer::{Record, Sink, SinkError, resume::ResumeError},
 };
 
 /// Shown under the help.
@@ -122,10 +122,14 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     if let Some(records) = receive::records().await? {
         let (store, of) = (records.clone(), code.as_str().to_owned());
         let known = on_disk(move || kept::begun(&store, &of)).await?.or_fail(ExitCode::Failed, "read the records of transfers")?;
-        // With several by one code, that was chosen again and again, a person has to say which.
+        // What is to go elsewhere is something else, by a code that was chosen again.
+        let folder = std::path::absolute(&args.output).ok().and_then(|folder| folder.canonicalize().ok());
+        let here = |record: &&Record| folder.as_deref().is_some_and(|folder| folder == std::path::Path::new(&record.target));
+        let known: Vec<&Record> = known.iter().filter(here).filter(|_| !to_stdout(args)).collect();
+        // With several by one code a person has to say which.
         if let [record] = known.as_slice() {
-            let folder = safe_line(&record.target);
-            context.output.note(format!("this was begun before: going on with {} in {folder}", record.transfer));
+            let (name, folder) = (&record.transfer, safe_line(&record.target));
+            context.output.note(format!("this was begun before: going on with {name} in {folder} (fshare cancel {name} gives it up)"));
             return resume::receive(&records, &record.transfer, &args.relay, args.patience, context).await;
         }
     }
@@ -207,6 +211,10 @@ pub async fn take(receiving: &Receiving, mut deciding: Deciding<'_>, context: &C
     output.event(&Carried::Received { at: at(), bytes, files: files.collect(), seconds, source: source.as_str() })
 }
 
+fn to_stdout(args: &Args) -> bool {
+    args.output.as_os_str() == "-"
+}
+
 /// What it means, and what becomes of what there is.
 async fn failed(error: &ChannelError, deciding: Deciding<'_>) -> Failure {
     let what = "failed to receive";
@@ -220,7 +228,7 @@ async fn failed(error: &ChannelError, deciding: Deciding<'_>) -> Failure {
     // That the two do not reach each other directly, as one of them wants it, was found before anything came.
     let unreached = matches!(error, ChannelError::Theirs(failed) if failed.code == FailedCode::Unreachable);
     let nothing = unreached && chosen.state().is_none_or(|state| state.written == 0);
-    if error.is_resumable() && !nothing {
+    if (error.is_resumable() || error.may_be_of_another()) && !nothing {
         return failure::broken(what, error, Some(&name));
     }
     match Sink::discard(&records, &name).await {

@@ -88,7 +88,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub streams: u8,
 
-    /// Most bytes a second, such as 2MiB/s
+    /// Most bytes a second, such as 2MiB/s; for each receiver that is gone on with apart as well
     #[arg(long, value_name = "RATE", value_parser = share::rate)]
     pub limit: Option<Bandwidth>,
 
@@ -269,7 +269,7 @@ impl<'a> Carrying<'a> {
     /// # Errors
     /// With the exit code that says why.
     pub async fn conclude(self, ended: Result<(), ChannelError>) -> Result<(), Failure> {
-        let stays = self.begun && ended.as_ref().is_err_and(ChannelError::is_resumable);
+        let stays = self.begun && ended.as_ref().is_err_and(|error| error.is_resumable() || error.may_be_of_another());
         let mut names = Vec::new();
         for kept in self.kept.into_iter().chain(self.several.into_values()) {
             if stays {
