@@ -16,7 +16,8 @@ pub fn broken(what: &str, error: &ChannelError, record: Option<&TransferName>) -
         return if matches!(error, ChannelError::Stopped) { Failure::silent(ExitCode::Interrupted) } else { of(what, error) };
     };
     if !error.is_resumable() {
-        let hint = format!("what there is of it is kept, as it may not have been the other side: fshare resume {name}, or fshare cancel {name}");
+        let hint =
+            format!("what there is of it is kept, as it may not have been the other side: fshare resume {name}, or fshare cancel {name}");
         return of(what, error).hint(hint).of_transfer(name);
     }
     let failure = match error {
