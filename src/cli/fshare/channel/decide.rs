@@ -103,6 +103,8 @@ pub struct Deciding<'a> {
     code: String,
     /// By which ways the bytes may come.
     ways: Ways,
+    /// What breaks off is kept for another process.
+    lasting: bool,
     /// What was begun before.
     pub taken: Option<Sink>,
     /// What is kept of it.
@@ -129,7 +131,14 @@ impl<'a> Deciding<'a> {
     /// On what comes by a code.
     pub fn new(context: &'a Context, output: PathBuf, overwrite: Overwrite, yes: bool, code: &str, ways: Ways) -> Self {
         let code = code.to_owned();
-        Self { context, output, overwrite, yes, code, ways, taken: None, record: None, chosen: Chosen::default(), failure: None }
+        let (taken, record, chosen, failure) = (None, None, Chosen::default(), None);
+        Self { context, output, overwrite, yes, code, ways, lasting: true, taken, record, chosen, failure }
+    }
+
+    /// Whether what breaks off is kept for another process; it is by itself.
+    #[must_use]
+    pub fn lasting(self, lasting: bool) -> Self {
+        Self { lasting, ..self }
     }
 
     /// On what was begun before: it is wanted.
@@ -179,7 +188,8 @@ impl<'a> Deciding<'a> {
             let sink = Sink::to_stream(Box::new(io::stdout()), manifest.clone(), &SinkOptions::default());
             return sink.map_err(|error| refused(&error.into()));
         }
-        let records = receive::records().await.map_err(|failure| ("nothing can be kept there".to_owned(), failure))?;
+        let records = if self.lasting { receive::records().await } else { Ok(None) };
+        let records = records.map_err(|failure| ("nothing can be kept there".to_owned(), failure))?;
         let (record, details) = match (records, kept::of_received(&self.code, resume, self.ways)) {
             (Some(records), Some((name, details))) => (Some((records, name)), details),
             _ => (None, Vec::new()),

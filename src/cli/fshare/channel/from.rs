@@ -3,7 +3,7 @@
 use super::{
     decide::Deciding,
     ending,
-    recv::{self, Args, From},
+    recv::{self, Args, From, Taken},
     show::Carried,
     signed::{self, Signed, unusable},
     to::{COMPARE, hold, nobody, of_applied},
@@ -43,7 +43,7 @@ struct Met {
 /// # Errors
 /// With the exit code that says why; with `--keep` only where it cannot go on.
 pub async fn run(args: &Args, from: &From, context: &Context) -> Result<(), Failure> {
-    let mut signed = Signed::open(&args.relay, signed::identities()?, context).await?;
+    let mut signed = Signed::open(&args.relay, signed::identities()?, None, context).await?;
     let ended = receive_all(args, from, &mut signed, context).await;
     signed.leave().await;
     ended
@@ -57,7 +57,8 @@ async fn receive_all(args: &Args, from: &From, signed: &mut Signed, context: &Co
     let shown = from.as_ref().map(ToString::to_string);
     context.output.event(&Carried::Waiting { at: at(), user: signed.own.user.to_string(), from: shown })?;
     loop {
-        let ended = receive_one(args, from.clone(), signed, context).await;
+        listen(from.clone(), signed).await?;
+        let ended = receive(args, true, signed, context).await.map(drop);
         let stays = args.keep && !context.leaving.is_cancelled();
         match ended {
             Err(failure) if stays && failure.code != ExitCode::Interrupted => context.output.failure(&failure),
@@ -67,11 +68,23 @@ async fn receive_all(args: &Args, from: &From, signed: &mut Signed, context: &Co
     }
 }
 
-async fn receive_one(args: &Args, from: Option<UserName>, signed: &mut Signed, context: &Context) -> Result<(), Failure> {
+/// From here on offers are taken: of this user, or of anybody. [`receive`] follows.
+///
+/// # Errors
+/// The file of known identities cannot be used.
+pub async fn listen(from: Option<UserName>, signed: &Signed) -> Result<(), Failure> {
     let files = signed.identities.clone();
     let known = on_disk(move || files.known()).await?.map_err(|error| unusable(&error))?;
     let wait = Wait { from, known, realm: signed.realm.clone() };
     signed.tell(TransferCommand::Wait(Box::new(wait))).await;
+    Ok(())
+}
+
+/// Takes the next offer. `lasting`: what breaks off is kept for `fshare resume`.
+///
+/// # Errors
+/// With the exit code that says why.
+pub async fn receive(args: &Args, lasting: bool, signed: &mut Signed, context: &Context) -> Result<Taken, Failure> {
     let Met { peer, agreed, standing, control } = meet(args, signed, context).await?;
     signed.pin(&signed.contact(&peer)?, &agreed, standing).await?;
     let receiving = Receiving {
@@ -82,7 +95,7 @@ async fn receive_one(args: &Args, from: Option<UserName>, signed: &mut Signed, c
         ways: args.ways.ways(),
     };
     let stop = context.leaving.child_token();
-    let deciding = Deciding::new(context, args.output.clone(), args.policy.overwrite(), true, "", args.ways.ways());
+    let deciding = Deciding::new(context, args.output.clone(), args.policy.overwrite(), true, "", args.ways.ways()).lasting(lasting);
     let mut taken = std::pin::pin!(recv::take(&receiving, deciding, context, &stop));
     let mut taken_back = None;
     let ended = loop {

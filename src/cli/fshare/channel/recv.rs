@@ -141,14 +141,28 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         ways: args.ways.ways(),
     };
     let deciding = Deciding::new(context, args.output.clone(), args.policy.overwrite(), args.yes, code.as_str(), args.ways.ways());
-    take(&receiving, deciding, context, &context.leaving).await
+    take(&receiving, deciding, context, &context.leaving).await.map(drop)
+}
+
+/// What came, and where it is; no files where it was a text, or went to standard output.
+#[derive(Debug, Clone, Default)]
+pub struct Taken {
+    /// Files.
+    pub files: Vec<Received>,
+    /// Seconds from the first byte on.
+    pub seconds: f64,
 }
 
 /// Receives, from the first attempt to the end.
 ///
 /// # Errors
 /// With the exit code that says why.
-pub async fn take(receiving: &Receiving, mut deciding: Deciding<'_>, context: &Context, stop: &CancellationToken) -> Result<(), Failure> {
+pub async fn take(
+    receiving: &Receiving,
+    mut deciding: Deciding<'_>,
+    context: &Context,
+    stop: &CancellationToken,
+) -> Result<Taken, Failure> {
     let (give, mut events) = mpsc::channel(16);
     let (chosen, to_stdout) = (deciding.chosen.clone(), deciding.to_stdout());
     let output = &context.output;
@@ -196,10 +210,10 @@ pub async fn take(receiving: &Receiving, mut deciding: Deciding<'_>, context: &C
         output.warn(safe_line(warning));
     }
     if let Some(text) = chosen.text() {
-        return output.event(&Carried::Text { at: at(), text });
+        return output.event(&Carried::Text { at: at(), text }).map(|()| Taken::default());
     }
     if to_stdout {
-        return Ok(());
+        return Ok(Taken::default());
     }
     let seconds = began.map_or(0.0, |began| clock::now().saturating_duration_since(began).as_secs_f64());
     let files = finished.files.iter().map(|placed| Received {
@@ -208,7 +222,9 @@ pub async fn take(receiving: &Receiving, mut deciding: Deciding<'_>, context: &C
         blake3: placed.digest.as_ref().map(ToString::to_string),
     });
     let bytes = chosen.state().map_or(0, |state| state.written);
-    output.event(&Carried::Received { at: at(), bytes, files: files.collect(), seconds, source: source.as_str() })
+    let taken = Taken { files: files.collect(), seconds };
+    output.event(&Carried::Received { at: at(), bytes, files: taken.files.clone(), seconds, source: source.as_str() })?;
+    Ok(taken)
 }
 
 fn to_stdout(args: &Args) -> bool {

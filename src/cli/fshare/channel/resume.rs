@@ -86,7 +86,7 @@ pub async fn receive(
         by: Way::Kept(resume),
         ways,
     };
-    recv::take(&receiving, Deciding::taken(context, sink, (store.clone(), name.clone())), context, &context.leaving).await
+    recv::take(&receiving, Deciding::taken(context, sink, (store.clone(), name.clone())), context, &context.leaving).await.map(drop)
 }
 
 fn unusable(name: &TransferName) -> Failure {

@@ -118,6 +118,18 @@ pub struct Args {
 /// # Errors
 /// With the exit code that says why.
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    let (sending, named) = sending(args, context).await?;
+    if let Some(to) = &args.to {
+        return to::run(args, to, sending, named, context).await;
+    }
+    Carrying::new(context, named, None).showing(args.qr).run(sending).await
+}
+
+/// What is to be sent, and how; and what a record of it would say, where the same can be read again.
+///
+/// # Errors
+/// It cannot be read, or a flag is none.
+pub async fn sending(args: &Args, context: &Context) -> Result<(Sending, Option<Named>), Failure> {
     let (source, content) = match &args.text {
         Some(text) => (of_text(text)?, Content::Text),
         None => (share::source(&args.paths, &args.name, args.follow_links, &context.output).await?, Content::Files),
@@ -148,10 +160,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         lasting: named.is_some(),
         ways: args.ways.ways(),
     };
-    if let Some(to) = &args.to {
-        return to::run(args, to, sending, named, context).await;
-    }
-    Carrying::new(context, named, None).showing(args.qr).run(sending).await
+    Ok((sending, named))
 }
 
 /// What is sent, from the first attempt to the end.

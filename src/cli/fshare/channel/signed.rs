@@ -35,7 +35,7 @@ use crate::{
     config::{Advertised, ClientConfig},
     id::UserName,
     sdp::LocalAudio,
-    sip::endpoint::EndpointConfig,
+    sip::{endpoint::EndpointConfig, transport::Trace},
 };
 
 /// Registrations are refreshed; those of a process that was killed are soon gone.
@@ -46,6 +46,8 @@ const PARTING: Duration = Duration::from_secs(2);
 /// An account that is signed in.
 pub struct Signed {
     session: Session<TransferTerminal>,
+    /// Where its SIP comes in.
+    pub local: SocketAddr,
     /// The realm of its server: contacts are users of it.
     pub realm: String,
     /// Who it is to others.
@@ -119,11 +121,16 @@ pub fn user(callee: &Callee, realm: &str, context: &Context) -> Result<UserName,
 }
 
 impl Signed {
-    /// Signs in.
+    /// Signs in; its messages are written down in `trace`, where there is one, under its name there.
     ///
     /// # Errors
     /// There is no account, or it is refused (3); the server does not answer (7); an identity cannot be used (1).
-    pub async fn open(relay: &RelayFlag, identities: Identities, context: &Context) -> Result<Self, Failure> {
+    pub async fn open(
+        relay: &RelayFlag,
+        identities: Identities,
+        trace: Option<(Trace, String)>,
+        context: &Context,
+    ) -> Result<Self, Failure> {
         let account = Account::new(context).await?;
         let context = &account.0.clone();
         let identity = dialog::account(context).await?;
@@ -132,11 +139,15 @@ impl Signed {
         };
         let files = identities.clone();
         let own = Arc::new(on_disk(move || files.own(&user)).await?.map_err(|error| unusable(&error))?);
-        let transports = dialog::transports(context).await?;
+        let transports = match trace {
+            Some((trace, name)) => dialog::transports_traced(context, Some(trace), Some(name)).await?,
+            None => dialog::transports(context).await?,
+        };
+        let local = transports.local;
         let config = TerminalConfig {
             identity,
             server: dialog::server(context),
-            audio: LocalAudio::new(SocketAddr::new(transports.local.ip(), 0), Vec::new()),
+            audio: LocalAudio::new(SocketAddr::new(local.ip(), 0), Vec::new()),
             session_id: 0,
             answer: false,
             ring: Duration::ZERO,
@@ -146,7 +157,7 @@ impl Signed {
         let machine = TransferTerminal::new(endpoint, config, Arc::clone(&own), Patience::default(), clock::seed());
         let session = transports.run(machine);
         let (realm, relays) = (context.settings.server.host.to_string(), relay.relays(context)?);
-        let mut signed = Self { session, realm, own, identities, relays, account };
+        let mut signed = Self { session, local, realm, own, identities, relays, account };
         let patience = context.settings.config.timeout.get();
         let begun = tokio::select! {
             begun = timeout(patience, signed.begin(relay, context)) => begun,

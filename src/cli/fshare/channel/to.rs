@@ -43,13 +43,17 @@ pub fn nobody(failure: Failure) -> Failure {
 /// # Errors
 /// With the exit code that says why.
 pub async fn run(args: &Args, to: &Callee, sending: Sending, named: Option<Named>, context: &Context) -> Result<(), Failure> {
-    let mut signed = Signed::open(&args.relay, signed::identities()?, context).await?;
-    let ended = to_user(args, to, (sending, named), &mut signed, context).await;
+    let mut signed = Signed::open(&args.relay, signed::identities()?, None, context).await?;
+    let ended = offer(args, to, (sending, named), &mut signed, context).await;
     signed.leave().await;
     ended
 }
 
-async fn to_user(
+/// Offers, and sends what is accepted, as an account that is signed in.
+///
+/// # Errors
+/// With the exit code that says why.
+pub async fn offer(
     args: &Args,
     to: &Callee,
     (sending, named): (Sending, Option<Named>),
