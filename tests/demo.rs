@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `demo.rs` | the demonstration, scenarios, terminals |
 //! | `demo/files.rs` | terminals that share and receive |
+//! | `demo/sends.rs` | terminals that send through a relay channel |
 //! | `demo/background.rs` | terminals in the background |
 //! | `demo/programs.rs` | the programs, started and asked |
 
@@ -15,6 +16,8 @@ mod background;
 mod files;
 #[path = "demo/programs.rs"]
 mod programs;
+#[path = "demo/sends.rs"]
+mod sends;
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -134,7 +137,7 @@ fn every_example_ends_as_its_first_lines_say() {
         assert_eq!(failures > 0, must_fail, "{}\n{}", ran.out, ran.err);
         assert!(std::fs::read_to_string(report).expect("a report").contains("SIP messages"));
     }
-    assert!(found >= 7, "{found} examples");
+    assert!(found >= 9, "{found} examples");
 }
 
 #[test]

@@ -24,7 +24,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub use files::{Filed, Manner, Order, Stands, ToShare, is_named};
+pub use files::{Filed, Here, Manner, Order, Stands, ToShare, is_named};
 pub use log::Log;
 
 use files::{Files, ORDERS};

@@ -99,7 +99,7 @@ pub struct Compared {
     pub sha256: String,
     /// The SHA-256 of what was shared.
     pub shared: String,
-    /// How long it took, from the offer on.
+    /// How long it took, from the offer on; through a channel from the first byte on.
     pub seconds: f64,
 }
 

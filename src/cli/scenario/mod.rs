@@ -11,6 +11,7 @@
 //! | `junit.rs`, `html/` | the two reports |
 //! | `server.rs` | an ephemeral relayd, in one process or two |
 //! | `audience.rs` | the subscribers of each conference's event package |
+//! | `send.rs` | the step `send` |
 //! | `origin.rs` | files that are made and shared, to compare with what came |
 //! | `report.rs` | what is printed and written when all is over |
 //! | `stage.rs` | all of this together, opened and closed |
@@ -30,6 +31,7 @@ pub mod model;
 mod origin;
 mod play;
 pub mod report;
+mod send;
 mod server;
 mod stage;
 mod steps;

@@ -85,7 +85,9 @@ impl Servers {
         let mut application = Start::new("relayd").with(["--trace-sip".to_owned(), trace.display().to_string()]).with(users);
         let mut names = BTreeMap::new();
         if let Some(roles) = &wanted.roles {
-            application = application.with(["--roles", "as"].map(str::to_owned));
+            // An application server tells of the relay of its own process.
+            let own = if roles.has(Role::Relay) { "as,relay" } else { "as" };
+            application = application.with(["--roles", own].map(str::to_owned));
             for (role, variable) in APART.into_iter().filter(|(role, _)| roles.has(*role)) {
                 let name = role.name();
                 let trace = folder.join(format!("{name}.ladder")).display().to_string();

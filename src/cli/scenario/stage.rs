@@ -5,6 +5,7 @@ use std::{
     fs::File,
     future::Future,
     io::BufWriter,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::Poll,
@@ -25,9 +26,10 @@ use super::{
 };
 use crate::{
     account::Credentials,
+    channel::client::Identities,
     cli::{
         ExitCode, Failure, OrFail as _,
-        actor::{Actor, Manner, Participant, is_named},
+        actor::{Actor, Filed, Manner, Participant, is_named},
         audio,
         confctl::dialog,
         settings::{Context, Settings, credentials_of},
@@ -54,6 +56,8 @@ const REGISTERED: u32 = 600;
 const MADE: &str = "files";
 /// Where what terminals receive lies in it, a folder each.
 const RECEIVED: &str = "received";
+/// Where terminals have the identities that others know them by, a folder each.
+const IDENTITIES: &str = "identities";
 /// How long subscriptions may take to end.
 const PARTING: Duration = Duration::from_secs(3);
 
@@ -75,6 +79,8 @@ pub struct Stage {
     made: Mutex<BTreeSet<ConferenceName>>,
     /// What was shared by steps.
     shared: Mutex<Vec<Origin>>,
+    /// Names of the addresses from which terminals sent and received by channels.
+    addresses: Mutex<BTreeMap<String, String>>,
     servers: Option<Servers>,
     trace: Option<(Trace, PathBuf)>,
     // Dropped last: recordings lie there.
@@ -172,6 +178,7 @@ impl Stage {
             since: Mutex::default(),
             made: Mutex::default(),
             shared: Mutex::default(),
+            addresses: Mutex::default(),
             servers,
             trace,
             tasks: TaskTracker::new(),
@@ -242,7 +249,7 @@ impl Stage {
         };
         let opened = Participant::open_as(host, transports, config, SharingTerminal::new);
         let (participant, happenings) = opened.or_fail(ExitCode::Failed, format_args!("open the terminal {}", terminal.name))?;
-        let folder = self.folder.path().join(RECEIVED).join(terminal.name.as_str());
+        let folder = self.received(terminal.name.as_str());
         let (limit, patience) = (terminal.limit.get(), self.context.settings.config.timeout.get());
         let manner = Manner { receive: terminal.receive, limit, folder, overwrite: Overwrite::Replace, patience, come_again: false };
         let (journal, name) = (Arc::clone(&self.journal), terminal.name.to_string());
@@ -259,6 +266,33 @@ impl Stage {
     pub fn path(&self, given: &Given) -> PathBuf {
         let made = self.scenario.files.iter().any(|made| made.name.as_str() == given.text);
         if made { self.made_path(&given.text) } else { given.path.clone() }
+    }
+
+    /// Where what a terminal receives lies.
+    pub fn received(&self, name: &str) -> PathBuf {
+        self.folder.path().join(RECEIVED).join(name)
+    }
+
+    /// The identity of a terminal, and those that it knows.
+    pub fn identities(&self, name: &str) -> Identities {
+        Identities::new(&self.folder.path().join(IDENTITIES).join(name))
+    }
+
+    /// Where the messages of a terminal are written down, unless the server does.
+    pub fn trace_of(&self, name: &str) -> Option<(Trace, String)> {
+        self.trace.as_ref().map(|(trace, _)| (trace.clone(), name.to_owned()))
+    }
+
+    /// A terminal has this address, too.
+    pub fn is_at(&self, address: SocketAddr, name: &str) {
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner).insert(address.to_string(), name.to_owned());
+    }
+
+    /// Something happened to the files of a terminal, outside a call.
+    pub fn filed(&self, player: &Player, happened: Filed) {
+        let (what, text) = happened.told();
+        self.journal.mark(player.terminal.name.as_str(), what, text);
+        player.filed.push(happened);
     }
 
     /// Steps share these.
@@ -375,10 +409,11 @@ impl Stage {
 
     /// Ends everything: calls, subscriptions, conferences that the scenario left behind, the server.
     pub async fn close(self) -> Option<Record> {
-        let Self { actors, audiences, made, servers, trace, tasks, journal, context, scenario, folder, .. } = self;
+        let Self { actors, audiences, made, addresses, servers, trace, tasks, journal, context, scenario, folder, .. } = self;
         journal.doing("leaving");
         let mut names: BTreeMap<String, String> =
             actors.values().map(|a| (a.participant.local().to_string(), a.terminal.name.to_string())).collect();
+        names.extend(addresses.into_inner().unwrap_or_else(PoisonError::into_inner));
         for left in together(actors.into_values().map(|player| player.actor.leave())).await {
             if let Err(failure) = left {
                 context.output.warn(failure);
@@ -428,6 +463,9 @@ fn of_server(settings: &Settings, servers: &Servers) -> Result<Settings, Failure
     settings.server = servers.address.clone();
     settings.password_file = None;
     settings.config.server = Some(servers.address.clone());
+    // It tells its own.
+    settings.config.relays = Vec::new();
+    settings.config.proxy = None;
     settings.config.user =
         variable("CONFKIT_USER").map(|user| user.parse()).transpose().or_fail(ExitCode::Failed, "understand the ready line")?;
     settings.config.credentials = variable("CONFKIT_CREDENTIALS").map(PathBuf::from);

@@ -8,7 +8,7 @@ use super::{
     model::{
         Action, Create, Download, Dtmf, Invite, Join, Kick, Members, Message, OfConference, OfTerminal, Pin, Share, Step, Unshare, Volume,
     },
-    origin,
+    origin, send,
     stage::Stage,
 };
 use crate::{
@@ -96,6 +96,7 @@ pub async fn act(stage: &Stage, step: &Step) -> Result<(), Failure> {
             actor.is_in_call()?;
             actor.ask(within.get(), |reply| Order::Download(file.0.clone(), None, reply)).await
         }
+        Action::Send(wanted) => Box::pin(send::send(stage, wanted)).await,
         Action::Unshare(Unshare { terminal, file }) => {
             let actor = stage.actor(terminal.as_str())?;
             actor.is_in_call()?;

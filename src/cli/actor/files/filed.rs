@@ -25,6 +25,10 @@ pub enum Filed {
     Broken { share: ShareId, why: String },
     /// A transfer failed, or was ended.
     Failed { share: ShareId, why: String },
+    /// Another terminal has what this one sent through a channel.
+    Sent { to: String, bytes: u64 },
+    /// What another terminal sent through a channel is here, verified.
+    Taken { from: String, files: Vec<Here>, seconds: f64 },
 }
 
 /// A file that came.
@@ -49,9 +53,9 @@ impl Filed {
                 let members = members.iter().map(|(who, state)| format!("{who} {state}")).collect::<Vec<_>>().join(", ");
                 ("finished", format!("{share}: {members}"))
             }
-            Self::Received { share, files, .. } => {
-                ("received", format!("{share}: {}", files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ")))
-            }
+            Self::Received { share, files, .. } => ("received", format!("{share}: {}", names(files))),
+            Self::Taken { from, files, .. } => ("received", format!("{from}: {}", names(files))),
+            Self::Sent { to, bytes } => ("sent", format!("{to}: {bytes} bytes")),
             Self::Broken { share, why } => ("broken", format!("{share}: {why}")),
             Self::Failed { share, why } => ("failed", format!("{share}: {why}")),
         }
@@ -60,7 +64,7 @@ impl Filed {
     /// The share that it is about.
     pub fn share(&self) -> Option<ShareId> {
         match self {
-            Self::NotShared { .. } => None,
+            Self::NotShared { .. } | Self::Sent { .. } | Self::Taken { .. } => None,
             Self::Offered { share, .. }
             | Self::Declined { share }
             | Self::Shared { share }
@@ -75,10 +79,16 @@ impl Filed {
     /// The file of this name, where it came with this.
     pub fn received(&self, name: &str) -> Option<(&Here, f64)> {
         match self {
-            Self::Received { files, seconds, .. } => files.iter().find(|file| is_named(&file.name, name)).map(|file| (file, *seconds)),
+            Self::Received { files, seconds, .. } | Self::Taken { files, seconds, .. } => {
+                files.iter().find(|file| is_named(&file.name, name)).map(|file| (file, *seconds))
+            }
             _ => None,
         }
     }
+}
+
+fn names(files: &[Here]) -> String {
+    files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// Whether a name in a share is meant by a name in a scenario: all of it, or its last part.

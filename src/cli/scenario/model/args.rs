@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::value::{Decibel, Given, Keys, Name, Via};
+use super::value::{Applying, Decibel, Given, Keys, Name, Via};
 use crate::{
     account::Preset,
+    channel::wire::transfer::Applies,
     conference::wire::control,
     config::{
         Count, Kind, Setting, Span, Text,
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// All of them, for the words that a file may hold.
-pub(super) fn kinds() -> [Kind; 15] {
+pub(super) fn kinds() -> [Kind; 16] {
     [
         Create::kind(),
         Join::kind(),
@@ -32,6 +33,7 @@ pub(super) fn kinds() -> [Kind; 15] {
         Share::kind(),
         Download::kind(),
         Unshare::kind(),
+        Send::kind(),
     ]
 }
 
@@ -204,6 +206,22 @@ item! {
         terminal: Name,
         /// Name of a file of the share, or of the share.
         file: Text,
+    }
+}
+
+item! {
+    /// `send`.
+    pub struct Send {
+        /// Who.
+        terminal: Name,
+        /// Files and folders, as those of `share`.
+        paths: Vec<Given>,
+        /// To which terminal.
+        to: Name,
+        /// Which side applies to the relay.
+        applies: Applying = Applying(Applies::Receiver),
+        /// How long it may take.
+        within: Span<1, 3_600_000> = Span::of_millis(60_000),
     }
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Action, Create, Ephemeral, Event, Expected, File, Heard, Invite, Join, Kick, MAX_MADE, MAX_STEPS, MAX_TERMINALS, Members, OfConference,
-    Pin, Scenario, Server, Share, Sound, State, Step, Volume,
+    Action, Create, Ephemeral, Event, Expected, File, Heard, Invite, Join, Kick, MAX_MADE, MAX_STEPS, MAX_TERMINALS, Members, Name,
+    OfConference, Pin, Scenario, Send, Server, Share, Sound, State, Step, Volume,
     expect::{OF_CONFERENCES, OF_FILES, OF_TERMINALS},
     fault,
 };
@@ -120,6 +120,7 @@ impl Check<'_> {
                     self.wrong(&here, "names nothing to share");
                 }
             }
+            Action::Send(send) => self.send(send, &here),
             Action::Message(_)
             | Action::Dtmf(_)
             | Action::Hold(..)
@@ -131,6 +132,31 @@ impl Check<'_> {
         if let Some(name) = step.action.terminal() {
             let name = name.as_str().to_owned();
             self.terminal(&name, &here);
+        }
+    }
+
+    fn send(&mut self, send: &Send, at: &Path) {
+        let Send { terminal, paths, to, .. } = send;
+        if paths.is_empty() {
+            self.wrong(at, "names nothing to send");
+        }
+        if let Server::Ephemeral(Ephemeral { roles: Some(roles) }) = &self.scenario.server
+            && !roles.has(Role::Relay)
+        {
+            self.wrong(at, "needs the role relay");
+        }
+        self.terminal(to.as_str(), &at.key("to"));
+        let named = |name: &Name| self.scenario.terminal(name.as_str());
+        let accounts = [(terminal, "terminal"), (to, "to")].map(|(name, key)| (named(name).map(|named| named.account.clone()), name, key));
+        if let [(Some(Some(one)), ..), (Some(Some(other)), ..)] = &accounts
+            && one == other
+        {
+            self.wrong(&at.key("to"), format!("has the account {one}, too: files go from user to user"));
+        }
+        for (account, name, key) in accounts {
+            if account == Some(None) {
+                self.wrong(&at.key(key), format!("{name} has no account"));
+            }
         }
     }
 

@@ -186,7 +186,8 @@ item! {
 pub const OF_TERMINALS: [&str; 10] =
     ["called", "ringing", "joined", "changed", "not-changed", "refused", "ended", "message", "registered", "not-registered"];
 /// Events of terminals that are about files.
-pub const OF_FILES: [&str; 9] = ["offered", "declined", "shared", "not-shared", "uploaded", "finished", "received", "broken", "failed"];
+pub const OF_FILES: [&str; 10] =
+    ["offered", "declined", "shared", "not-shared", "uploaded", "finished", "received", "broken", "failed", "sent"];
 /// Events of conferences.
 pub const OF_CONFERENCES: [&str; 7] = ["joined", "left", "changed", "talking", "locked", "unlocked", "ended"];
 

@@ -14,11 +14,13 @@ mod variables;
 
 use std::path::Path;
 
-pub use args::{Create, Download, Dtmf, Invite, Join, Kick, Members, Message, OfConference, OfTerminal, Pin, Share, Unshare, Volume, Wait};
+pub use args::{
+    Create, Download, Dtmf, Invite, Join, Kick, Members, Message, OfConference, OfTerminal, Pin, Send, Share, Unshare, Volume, Wait,
+};
 pub use expect::{Event, Expect, Expected, File, Heard, OF_FILES, Packets, Participant, Roster, Run, Sound, State, Talker};
 pub use server::{Ephemeral, Server};
 pub use step::{Action, Step};
-pub use value::{Decibel, Exit, FileName, Given, Hertz, Level, Name, Sha256, Via};
+pub use value::{Applying, Decibel, Exit, FileName, Given, Hertz, Level, Name, Sha256, Via};
 pub use variables::Variables;
 
 use crate::{

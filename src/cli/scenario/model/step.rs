@@ -3,7 +3,9 @@
 use serde_yaml::{Mapping, Value};
 
 use super::{
-    args::{Create, Download, Dtmf, Invite, Join, Kick, Members, Message, OfConference, OfTerminal, Pin, Share, Unshare, Volume, Wait},
+    args::{
+        Create, Download, Dtmf, Invite, Join, Kick, Members, Message, OfConference, OfTerminal, Pin, Send, Share, Unshare, Volume, Wait,
+    },
     expect::Expect,
     value::{Exit, Name},
 };
@@ -58,6 +60,8 @@ pub enum Action {
     Download(Download),
     /// A terminal ends a share, or leaves one.
     Unshare(Unshare),
+    /// A terminal sends files to another through a relay channel.
+    Send(Send),
     /// Lets time pass.
     Wait(Wait),
     /// Looks at what must hold.
@@ -74,15 +78,13 @@ pub enum Action {
 const BESIDE: [&str; 2] = ["as", "exit"];
 
 /// The verbs of this version.
-pub const VERBS: [&str; 24] = [
+pub const VERBS: [&str; 25] = [
     "create", "join", "invite", "mute", "unmute", "deaf", "undeaf", "volume", "kick", "lock", "unlock", "pin", "message", "dtmf", "hold",
-    "unhold", "share", "download", "unshare", "wait", "expect", "leave", "end", "parallel",
+    "unhold", "share", "download", "unshare", "send", "wait", "expect", "leave", "end", "parallel",
 ];
 
 /// Verbs that the format names and this version has not, and what brings them.
-const LATER: [(&str, &str); 12] = [
-    ("send", "relay channels"),
-    ("receive", "relay channels"),
+const LATER: [(&str, &str); 10] = [
     ("upload", "the media library"),
     ("fetch", "the swarm"),
     ("seed", "the swarm"),
@@ -121,6 +123,7 @@ impl Step {
             | Action::Share(_)
             | Action::Download(_)
             | Action::Unshare(_)
+            | Action::Send(_)
             | Action::Wait(_)
             | Action::Leave(_) => return,
             Action::Create(Create { conference, .. })
@@ -163,6 +166,7 @@ impl Action {
             Self::Share(_) => "share",
             Self::Download(_) => "download",
             Self::Unshare(_) => "unshare",
+            Self::Send(_) => "send",
             Self::Wait(_) => "wait",
             Self::Expect(_) => "expect",
             Self::Leave(_) => "leave",
@@ -179,6 +183,7 @@ impl Action {
             | Self::Share(Share { terminal, .. })
             | Self::Download(Download { terminal, .. })
             | Self::Unshare(Unshare { terminal, .. })
+            | Self::Send(Send { terminal, .. })
             | Self::Hold(OfTerminal { terminal }, _)
             | Self::Leave(OfTerminal { terminal }) => Some(terminal),
             Self::Expect(expect) => expect.what.terminal(),
@@ -212,6 +217,10 @@ impl Action {
                 format!("{verb} {names}{whom}{}", if via.0 == Opening::Info { " (by INFO)" } else { "" })
             }
             Self::Download(Download { file, .. }) | Self::Unshare(Unshare { file, .. }) => format!("{verb} {file}"),
+            Self::Send(Send { paths, to, applies, .. }) => {
+                let names = paths.iter().map(|path| path.text.as_str()).collect::<Vec<_>>().join(", ");
+                format!("{verb} {names} to {to} (the {applies} applies)")
+            }
             Self::Wait(Wait { time }) => format!("{verb} {}", humantime::format_duration(time.get())),
             Self::Expect(expect) => expect.what.describe(),
             Self::Parallel(steps) => format!("{verb} ({} steps)", steps.len()),
@@ -235,6 +244,7 @@ impl Action {
             Self::Share(args) => args.show(),
             Self::Download(args) => args.show(),
             Self::Unshare(args) => args.show(),
+            Self::Send(args) => args.show(),
             Self::Wait(args) => args.show(),
             Self::Expect(args) => args.show(),
             Self::Parallel(steps) => steps.show(),
@@ -258,6 +268,7 @@ impl Action {
             "share" => Self::Share(Setting::read(node, faults)?),
             "download" => Self::Download(Setting::read(node, faults)?),
             "unshare" => Self::Unshare(Setting::read(node, faults)?),
+            "send" => Self::Send(Setting::read(node, faults)?),
             "wait" => Self::Wait(short(node, "time", faults)?),
             "expect" => Self::Expect(Box::new(Setting::read(node, faults)?)),
             "leave" => Self::Leave(short(node, "terminal", faults)?),

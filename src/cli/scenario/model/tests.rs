@@ -64,6 +64,8 @@ fn a_scenario_that_is_shown_and_read_again_is_the_same() {
         include_str!("../../../../examples/doors.yaml"),
         include_str!("../../../../examples/invitations.yaml"),
         include_str!("../../../../examples/files.yaml"),
+        include_str!("../../../../examples/send-receiver-applies.yaml"),
+        include_str!("../../../../examples/send-sender-applies.yaml"),
     ] {
         let scenario = parse(text).unwrap_or_else(|error| panic!("{error}"));
         let shown = serde_yaml::to_string(&scenario.show()).unwrap();
@@ -122,6 +124,35 @@ fn what_is_wrong_about_files_is_told() {
     assert!(made[0].contains("\"x\" is taken") && made[1].contains("more than 4 GiB together"), "{made:?}");
     let roles = told(parse("server: {ephemeral: {roles: [ms, fs]}}\nsteps: []\n"));
     assert!(roles[0].contains("without the role as"), "{roles:?}");
+}
+
+#[test]
+fn what_is_wrong_about_sending_is_told() {
+    let told = faults(
+        "- send: {terminal: alice, paths: x, to: bob}\n- send: {terminal: alice, paths: [], to: alice}\n\
+         - send: {terminal: alice, paths: x, to: zoe}\n",
+    );
+    for wanted in ["send.to: bob has no account", "names nothing to send", "has the account alice, too", "\"zoe\" is no terminal"] {
+        assert!(told.iter().any(|fault| fault.contains(wanted)), "{wanted} is missing in {told:#?}");
+    }
+    let who = faults("- send: {terminal: alice, paths: x, to: bob, applies: nobody}\n");
+    assert!(who[0].contains("there are receiver and sender"), "{who:?}");
+    let roles = parse(
+        "server: {ephemeral: {roles: [as, ms]}}\nterminals: [{name: a, account: a}, {name: b, account: b}]\n\
+         steps: [{send: {terminal: a, paths: x, to: b}}]\n",
+    );
+    let roles = self::told(roles);
+    assert!(roles[0].contains("needs the role relay"), "{roles:?}");
+}
+
+#[test]
+fn a_step_that_sends_says_what_to_whom_and_who_applies() {
+    let accounts = "terminals: [{name: alice, account: a}, {name: bob, account: b}]\nsteps:\n";
+    let scenario = parse(&format!(
+        "{accounts}- send: {{terminal: alice, paths: [x, y], to: bob}}\n- send: {{terminal: bob, paths: z, to: alice, applies: sender}}\n"
+    ));
+    let described: Vec<String> = scenario.unwrap().steps.iter().map(|step| step.action.describe()).collect();
+    assert_eq!(described, ["send x, y to bob (the receiver applies)", "send z to alice (the sender applies)"]);
 }
 
 #[test]

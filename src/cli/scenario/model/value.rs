@@ -5,6 +5,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 use serde_yaml::Value;
 
 use crate::{
+    channel::wire::transfer::Applies,
     cli::{
         ExitCode,
         values::{Decibels, Digits, Microphone, TONE_HIGH_HZ, TONE_LOW_HZ},
@@ -44,6 +45,7 @@ text_setting! {
     Keys: "keys such as 12#, a comma for a pause",
     FileName: "a file's name, without a folder",
     Via: "reinvite or info",
+    Applying: "receiver or sender",
     Sha256: "a SHA-256 in 64 hexadecimal digits",
 }
 
@@ -224,6 +226,24 @@ impl fmt::Display for Via {
             Opening::Reinvite => "reinvite",
             Opening::Info => "info",
         })
+    }
+}
+
+/// Which side applies for a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applying(pub Applies);
+
+impl FromStr for Applying {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        Applies::from_word(text).map(Self).ok_or(ValueError::new("there are receiver and sender"))
+    }
+}
+
+impl fmt::Display for Applying {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
     }
 }
 
