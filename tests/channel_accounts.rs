@@ -169,7 +169,7 @@ fn another_identity_than_the_pinned_one_is_refused_loudly_at_either_end() {
 fn who_is_interrupted_tells_the_other_side() {
     let house = House::new("accounts-interrupted", "", &[]);
     fs::write(house.place.path("large.bin"), bytes(8 << 20)).expect("written");
-    let mut receiving = house.recv("bob", &["--from", "alice", "--yes", "--output", "out"]);
+    let mut receiving = house.recv("bob", &["--from", "alice", "--yes", "--output", "out", "--patience", "0s"]);
     receiving.event("waiting");
     let mut sending = house.begin("alice", &["--json", "send", "large.bin", "--to", "bob", "--limit", "1MiB/s"]);
     sending.event("begun");
@@ -177,6 +177,7 @@ fn who_is_interrupted_tells_the_other_side() {
     sending.interrupt();
     assert_eq!(sending.end().0, 130);
     let (ended, told) = receiving.end();
-    assert_eq!(ended, 6, "{told}");
+    assert_eq!(ended, 9, "{told}");
+    assert!(told.contains("has broken off, and can go on") && told.contains("fshare resume recv-"), "{told}");
     assert!(!house.place.path("out/large.bin").exists());
 }

@@ -17,7 +17,7 @@ use confkit::{
         exit::{ExitCode, Failure},
         fshare::{
             self,
-            channel::show::Carried,
+            channel::show::{Carried, ReceiverState},
             records, shares,
             show::{Fared, Moved, Received},
             unshare,
@@ -332,6 +332,7 @@ fn events() -> Vec<(&'static str, Value)> {
         Carried::Identity { at, contact: "alice@realm".into(), known: true, words: "x".into(), own_words: "x".into(), compare: true },
         Carried::Offered { at, files: 1, bytes: Some(1), names: vec!["x".into()] },
         Carried::Begun { at, from: 1, source: "relay" },
+        Carried::Receiver { at, receiver: 1, of: 3, state: ReceiverState::Failed, reason: some() },
         Carried::Broken { at, reason: "x".into(), patience: 60 },
         Carried::Progress { at, bytes: 1, total: Some(1), rate: 1, eta: Some(1), source: "relay", limited: true },
         Carried::Sent { at, bytes: 1, files: 1, seconds: 1.0, source: "relay" },
