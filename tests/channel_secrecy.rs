@@ -94,7 +94,7 @@ impl World {
             .env("CONFKIT_RELAY", &self.between.address)
             .arg("--json")
             .args(args)
-            .arg("--relay-only");
+            .args(["--relay-only", "--patience", "0s"]);
         let (process, _, output) = Process::piped(&self.place, name, &mut fshare);
         Running { process, events: BufReader::new(output) }
     }

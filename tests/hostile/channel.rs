@@ -67,11 +67,17 @@ impl World {
         fs::write(self.path(name), content).expect("written");
     }
 
-    /// `fshare --json …` by way of a relay, and no other; `before` are words before it.
+    /// `fshare --json …` by way of a relay, and no other; `before` are words before it. What breaks is not gone
+    /// on with.
     pub fn start_with(&self, before: &[&str], relay: &str, args: &[&str]) -> Fshare {
         let fshare = env!("CARGO_BIN_EXE_fshare");
-        let words: Vec<&str> =
-            before.iter().copied().chain([fshare, "--json"]).chain(args.iter().copied()).chain(["--relay-only"]).collect();
+        let words: Vec<&str> = before
+            .iter()
+            .copied()
+            .chain([fshare, "--json"])
+            .chain(args.iter().copied())
+            .chain(["--relay-only", "--patience", "0s"])
+            .collect();
         let home = self.path(args[0]);
         fs::create_dir_all(&home).expect("a folder");
         let mut command = Command::new(words[0]);
