@@ -144,7 +144,6 @@ enum Victim {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "what was counted is told to whoever runs it")]
 fn a_transfer_goes_on_where_it_was_when_sender_receiver_or_relay_is_killed() {
     let number = |name: &str, default: u64| {
         std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number, not {text:?}")))

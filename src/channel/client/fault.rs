@@ -50,7 +50,7 @@ pub enum ChannelError {
         /// Of how many.
         of: usize,
         /// Why one of the others has not.
-        why: Box<ChannelError>,
+        why: Box<Self>,
     },
     /// What comes is not what was sent.
     #[error("{0}")]

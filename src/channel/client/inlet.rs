@@ -130,23 +130,27 @@ impl Inlet {
     /// Takes all that comes by connections, each with what was read of it already, until they have ended. Dropping the future cuts them.
     ///
     /// # Errors
-    /// One of them broke, what comes is not what was sent, or it could not be put down.
-    pub(super) async fn take(self, connections: Vec<(tokio::net::TcpStream, BytesMut)>) -> Result<(), InletError> {
+    /// One of them broke, what comes is not what was sent, or it could not be put down. The connections stay as they are until what is given with
+    /// it is dropped: the sender is to hear why before it sees them cut.
+    pub(super) async fn take(self, connections: Vec<(tokio::net::TcpStream, BytesMut)>) -> Result<(), (InletError, Cut)> {
         let (inlet, mut cut, mut threads) = (Arc::new(self), Cut::default(), JoinSet::new());
         for (stream, first) in connections {
-            let stream = cut.take(stream).map_err(InletError::Broken)?;
+            let stream = match cut.take(stream) {
+                Ok(stream) => stream,
+                Err(error) => return Err((InletError::Broken(error), cut)),
+            };
             let inlet = Arc::clone(&inlet);
             threads.spawn_blocking(move || inlet.drain(&mut Incoming::new(stream, &first, inlet.chunk)));
         }
         while let Some(ended) = threads.join_next().await {
-            match ended {
-                Ok(ended) => ended?,
+            let ended = ended.unwrap_or_else(|error| match error.try_into_panic() {
                 // It is ours, and nobody's tampering.
-                Err(error) => match error.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    // The runtime is going down.
-                    Err(_) => return Err(SinkError::Stopped.into()),
-                },
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is going down.
+                Err(_) => Err(SinkError::Stopped.into()),
+            });
+            if let Err(error) = ended {
+                return Err((error, cut));
             }
         }
         cut.spare();

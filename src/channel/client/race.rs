@@ -75,6 +75,7 @@ mod tests {
         })
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the time of these tests is the runtime's")]
     async fn won(attempts: Vec<Attempt<u8, u8>>) -> (Result<u8, Vec<u8>>, u128) {
         let began = Instant::now();
         let won = Race::new(attempts, Duration::from_millis(250)).first().await;

@@ -94,7 +94,8 @@ async fn who_has_another_key_is_not_let_in_on_either_side() {
 async fn somebody_else_at_the_address_of_the_sender_is_not_taken_for_it() {
     let (parrot, mute) = (TcpListener::bind("127.0.0.1:0").await.expect("a port"), TcpListener::bind("127.0.0.1:0").await.expect("a port"));
     let (parrot_at, mute_at) = (parrot.local_addr().expect("up"), mute.local_addr().expect("up"));
-    let server = tokio::spawn(async move {
+    let mut server = tokio::task::JoinSet::new();
+    server.spawn(async move {
         let (mut stream, _) = parrot.accept().await.expect("a call");
         // It says hello, and gives our own proof back.
         stream.write_all(&Hello { challenge: [3; 32] }.write()).await.expect("said");
@@ -105,7 +106,7 @@ async fn somebody_else_at_the_address_of_the_sender_is_not_taken_for_it() {
         assert!(rest.is_empty(), "no more is said to a stranger");
     });
     let Unreached(tried) = Dialling::begin(&[mute_at, parrot_at], key(1), None).settle(1).await.expect_err("nobody there");
-    server.await.expect("called");
+    server.join_next().await.expect("one").expect("called");
     let of = |address| tried.iter().find(|tried| tried.address == address).map(|tried| tried.why.as_str());
     assert_eq!((of(parrot_at), of(mute_at)), (Some("somebody else is there"), Some("no answer")));
 }

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 
 use crate::channel::{
     Peer,
-    client::{fault::ChannelError, inlet::Inlet, relay::Relays, seat::Door},
+    client::{cut::Cut, fault::ChannelError, inlet::Inlet, relay::Relays, seat::Door},
 };
 
 /// Where the data connections come from.
@@ -18,6 +18,9 @@ pub(super) enum By {
     Direct(Vec<TcpStream>),
 }
 
+/// How taking the chunks ended.
+pub(super) type Taken = Result<(), (ChannelError, Option<Cut>)>;
+
 /// What takes the chunks.
 pub(super) struct Download {
     pub(super) by: By,
@@ -25,11 +28,14 @@ pub(super) struct Download {
 }
 
 impl Download {
-    pub(super) async fn run(self) -> Result<(), ChannelError> {
+    /// Takes all of them. With an error comes what the connections are cut by, where there are any.
+    pub(super) async fn run(self) -> Taken {
         let joined = match self.by {
-            By::Relay { relay, door, seat, streams, patience } => door.join_all(&relay, patience, seat, streams, &[]).await?,
+            By::Relay { relay, door, seat, streams, patience } => {
+                door.join_all(&relay, patience, seat, streams, &[]).await.map_err(|error| (error, None))?
+            }
             By::Direct(connections) => connections.into_iter().map(|stream| (stream, BytesMut::new())).collect(),
         };
-        Ok(self.inlet.take(joined).await?)
+        self.inlet.take(joined).await.map_err(|(error, cut)| (error.into(), Some(cut)))
     }
 }

@@ -59,6 +59,7 @@ pub struct Receiving {
 
 /// How a receiver comes to know the sender.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are few of them at a time, and they are moved seldom")]
 pub enum Way {
     /// By a password that both know, at its place.
     Password {

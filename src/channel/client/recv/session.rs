@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     Decide, Placed, RecvEvent, Terminal,
-    download::{By, Download},
+    download::{By, Download, Taken},
 };
 use crate::{
     channel::{
@@ -61,7 +61,7 @@ pub(super) struct Session<'a, 't> {
     /// The data connections have ended.
     ended: bool,
     /// Dropping it ends what is in it.
-    connections: JoinSet<Result<(), ChannelError>>,
+    connections: JoinSet<Taken>,
     /// The direct way, while it is looked for.
     dialling: Option<Dialling>,
     way: Way,
@@ -149,10 +149,13 @@ impl<'a, 't> Session<'a, 't> {
                 Some(taken) = self.connections.join_next() => match taken.unwrap_or(Ok(())) {
                     Ok(()) => self.ended = true,
                     // Through the relay only somebody between cuts a chunk where nobody is gone.
-                    Err(ChannelError::Broken(error)) if self.way == Way::Relay && error.kind() == ErrorKind::UnexpectedEof => self.ended = true,
+                    Err((ChannelError::Broken(error), _)) if self.way == Way::Relay && error.kind() == ErrorKind::UnexpectedEof => {
+                        self.ended = true;
+                    }
                     // That the sender is gone is told by the relay, with the reason.
-                    Err(error @ (ChannelError::Broken(_) | ChannelError::Relay(_))) => self.broken = Some(soon(error)),
-                    Err(error) => return Err(self.failed(control, error).await),
+                    Err((error @ (ChannelError::Broken(_) | ChannelError::Relay(_)), _)) => self.broken = Some(soon(error)),
+                    // Once they are cut the relay lets nobody hear from us any more.
+                    Err((error, _open)) => return Err(self.failed(control, error).await),
                 },
                 () = at(due) => {}
                 error = over(&mut self.broken) => return Err(self.failed(control, error).await),

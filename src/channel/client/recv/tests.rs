@@ -27,6 +27,7 @@ impl Decide for Willing {
 }
 
 /// Passes on what comes, and breaks behind so many bytes.
+#[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
 async fn bridge(to: SocketAddr, behind: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("up");

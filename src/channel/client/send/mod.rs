@@ -88,6 +88,7 @@ pub struct Sending {
 
 /// What the receiver has to know.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are few of them at a time, and they are moved seldom")]
 pub enum Secret {
     /// A code that is drawn, with so many words.
     Drawn {

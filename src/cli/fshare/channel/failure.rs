@@ -53,10 +53,10 @@ fn code(error: &ChannelError) -> ExitCode {
             RefusalCode::Version | RefusalCode::Malformed => ExitCode::Failed,
         },
         ChannelError::Relay(RelayError::Proxy(ProxyError::Credentials { .. }))
+        | ChannelError::Handover(_)
         | ChannelError::WrongCode
         | ChannelError::Exchange(ExchangeError::WrongGuess | ExchangeError::Impostor) => ExitCode::Denied,
         ChannelError::Relay(_) | ChannelError::Broken(_) | ChannelError::Unreached(_) | ChannelError::Absent(_) => ExitCode::Unreachable,
-        ChannelError::Handover(_) => ExitCode::Denied,
         ChannelError::Declined(_) => ExitCode::Declined,
         ChannelError::Theirs(failed) => match failed.code {
             FailedCode::Integrity => ExitCode::Unverified,

@@ -215,7 +215,7 @@ impl Report for Carried {
                 let what = if kind == "text" { "a text".to_owned() } else { pieces(*count, *bytes) };
                 page.line([Text::strong(from), Text::from(format!(" offers {what}"))])
             }
-            Self::Identity { known: true, compare: false, .. } => page,
+            Self::Identity { known: true, compare: false, .. } | Self::Begun { from: 0, .. } | Self::Progress { .. } => page,
             Self::Identity { contact, known, words, own_words, .. } => {
                 if !known {
                     page.line([Text::from(format!("{contact} was not known here before"))]);
@@ -244,7 +244,6 @@ impl Report for Carried {
             Self::Broken { reason, patience, .. } => {
                 page.line([Text::odd(format!("broken off: {reason}; the other side is looked for, for {patience} s at most"))])
             }
-            Self::Begun { from: 0, .. } | Self::Progress { .. } => page,
             Self::Begun { from, .. } => page.line([Text::from(format!("going on from {}", human(*from)))]),
             Self::Sent { bytes, files, seconds, source, .. } => {
                 page.line([Text::from(format!("sent and verified, {} in {seconds:.1} s {}", amount(*files, Some(*bytes)), by(source)))])

@@ -35,7 +35,7 @@ use crate::{
     config::{Advertised, ClientConfig},
     id::UserName,
     sdp::LocalAudio,
-    sip::{endpoint::EndpointConfig, transport::Trace},
+    sip::{endpoint::EndpointConfig, message::SipUri, transport::Trace},
 };
 
 /// Registrations are refreshed; those of a process that was killed are soon gone.
@@ -111,7 +111,7 @@ pub fn user(callee: &Callee, realm: &str, context: &Context) -> Result<UserName,
         Callee::User(user) => Ok(user.clone()),
         Callee::Uri(uri) => {
             let ours = uri.sip().filter(|sip| dialog::server(context).is_host_of(sip) || sip.host.to_string() == realm);
-            let named = ours.and_then(|sip| sip.decoded_user()).and_then(|user| user.parse().ok());
+            let named = ours.and_then(SipUri::decoded_user).and_then(|user| user.parse().ok());
             named.ok_or_else(|| {
                 Failure::usage(format!("{callee} is no user of {}", context.settings.server))
                     .hint("files go from user to user of one server: name its user, such as bob, or the server with --server")

@@ -15,6 +15,7 @@ const MAX_OUTSIDE: usize = 32;
 
 /// What a terminal is told about requests outside the call.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there are few of them at a time, and they are moved seldom")]
 pub enum OutsideCommand {
     /// Send one by way of the server; [`OutsideEvent::Answered`] follows.
     Send {
@@ -38,6 +39,7 @@ pub enum OutsideCommand {
 
 /// What a terminal tells about requests outside the call.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there are few of them at a time, and they are moved seldom")]
 pub enum OutsideEvent {
     /// A request was answered; a timeout comes as a 408, a failure of the transport as a 503 ([`Response::unheard`]).
     Answered {
@@ -117,7 +119,7 @@ impl Terminal {
 
     /// True for a message that the owner is to answer.
     pub(super) fn on_outside_message(&mut self, incoming: Incoming, request: &Request) -> bool {
-        let is_ours = |kind: String| self.outside.takes.iter().any(|taken| *taken == kind);
+        let is_ours = |kind: String| self.outside.takes.contains(&kind);
         if request.method != Method::Message || !request.content_type().is_some_and(is_ours) {
             return false;
         }
