@@ -16,12 +16,16 @@ use std::time::Duration;
 
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha12Rng;
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use self::session::Session;
 use super::{
     again::{Resume, farewell, for_now, late},
+    cut::Cut,
     direct::Ways,
     fault::ChannelError,
     relay::{Connection, Relays},
@@ -120,7 +124,7 @@ pub async fn receive(
         Way::Password { .. } | Way::Agreed(_) => (None, Attempts::new(receiving.comeback)),
     };
     let begun = CancellationToken::new();
-    let mut terminal = Terminal { receiving, events, resume, begun, sink: None, placed: None };
+    let mut terminal = Terminal { receiving, events, resume, begun, sink: None, placed: None, uncut: None };
     let ended = terminal.all(attempts, decide, stop).await;
     if let Some(sink) = terminal.sink {
         // What is durable is kept where there is a record, whatever else the disk says.
@@ -129,6 +133,9 @@ pub async fn receive(
     // What is in its place is, though the sender may not have heard of it.
     terminal.placed.map_or(ended, |placed| Ok(placed.finished))
 }
+
+/// How long the relay may take to hear why we leave.
+const HEARD: Duration = Duration::from_secs(1);
 
 struct Terminal<'a> {
     receiving: &'a Receiving,
@@ -139,6 +146,8 @@ struct Terminal<'a> {
     begun: CancellationToken,
     sink: Option<Sink>,
     placed: Option<Placed>,
+    /// Data connections that are cut when the sender has heard why.
+    uncut: Option<Cut>,
 }
 
 /// What is verified and in its place.
@@ -206,6 +215,11 @@ impl Terminal<'_> {
         let can_go_on = begun.is_cancelled() && (lasting || !stop.is_cancelled());
         let reason = ended.as_ref().map_or_else(|error| farewell(error, can_go_on), |_| Reason::Done);
         control.say_farewell(reason, receiving.patience).await;
+        if let Some(cut) = self.uncut.take() {
+            // The relay closes once it has heard all of it.
+            let _ = timeout(HEARD, async { while control.next().await.is_ok() {} }).await;
+            drop(cut);
+        }
         ended
     }
 

@@ -155,7 +155,10 @@ impl<'a, 't> Session<'a, 't> {
                     // That the sender is gone is told by the relay, with the reason.
                     Err((error @ (ChannelError::Broken(_) | ChannelError::Relay(_)), _)) => self.broken = Some(soon(error)),
                     // Once they are cut the relay lets nobody hear from us any more.
-                    Err((error, _open)) => return Err(self.failed(control, error).await),
+                    Err((error, cut)) => {
+                        self.terminal.uncut = cut;
+                        return Err(self.failed(control, error).await);
+                    }
                 },
                 () = at(due) => {}
                 error = over(&mut self.broken) => return Err(self.failed(control, error).await),

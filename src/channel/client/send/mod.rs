@@ -250,7 +250,11 @@ async fn to_several(
         () = stop.cancelled() => Err(ChannelError::Stopped),
     };
     let can_go_on = begun.is_cancelled() && (sending.lasting || !stop.is_cancelled());
-    let reason = ended.as_ref().map_or_else(|error| farewell(error, can_go_on), |_| Reason::Done);
+    // Who is still in the channel then has all of it: the others have been told why they have not, or are lost.
+    let reason = match &ended {
+        Ok(_) | Err(ChannelError::Some { .. }) => Reason::Done,
+        Err(error) => farewell(error, can_go_on),
+    };
     control.say_farewell(reason, sending.patience).await;
     ended
 }
