@@ -90,7 +90,8 @@ pub fn of_source(error: &SourceError) -> Failure {
         }
         _ => ExitCode::Failed,
     };
-    Failure::new(code, format!("failed to read what is to be shared: {error}"))
+    let failure = Failure::new(code, format!("failed to read what is to be sent: {error}"));
+    if code == ExitCode::Denied { failure.hint("whoever runs this has to be allowed to read it") } else { failure }
 }
 
 #[cfg(test)]
