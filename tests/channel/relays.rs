@@ -80,7 +80,7 @@ mod proxy {
     use std::{
         io::{Read as _, Write as _, copy},
         net::{Shutdown, SocketAddr, TcpListener, TcpStream},
-        sync::mpsc::{Receiver, Sender, channel},
+        sync::mpsc::{Receiver, SyncSender, sync_channel},
         thread,
     };
 
@@ -95,7 +95,7 @@ mod proxy {
     pub fn start(manner: Manner, asks: bool) -> (SocketAddr, Receiver<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("up");
-        let (tell, told) = channel();
+        let (tell, told) = sync_channel(16);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let tell = tell.clone();
@@ -121,7 +121,7 @@ mod proxy {
         bytes
     }
 
-    fn socks(mut stream: TcpStream, asks: bool, tell: &Sender<String>) {
+    fn socks(mut stream: TcpStream, asks: bool, tell: &SyncSender<String>) {
         let [5] = take(&mut stream) else { panic!("version") };
         let methods = several(&mut stream);
         let wanted = if asks { 2 } else { 0 };
@@ -154,7 +154,7 @@ mod proxy {
         }
     }
 
-    fn http(mut stream: TcpStream, asks: bool, tell: &Sender<String>) {
+    fn http(mut stream: TcpStream, asks: bool, tell: &SyncSender<String>) {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.extend(take::<1>(&mut stream));

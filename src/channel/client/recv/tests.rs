@@ -84,8 +84,15 @@ async fn a_direct_connection_that_breaks_ends_the_attempt_at_both_ends_as_one_to
             ways: Ways::Any,
         };
         let mut control = Connection::open(&relays, patience).await.expect("a relay");
-        let mut terminal =
-            Terminal { receiving: &receiving, events: &unheard, resume: None, begun: CancellationToken::new(), sink: None, placed: None };
+        let mut terminal = Terminal {
+            receiving: &receiving,
+            events: &unheard,
+            resume: None,
+            begun: CancellationToken::new(),
+            sink: None,
+            placed: None,
+            uncut: None,
+        };
         let mut rng = ChaCha12Rng::from_seed([7; 32]);
         let mut known = terminal.meet(&mut control, &Password::of_code(&code), false, &mut rng).await.expect("met");
         Door { channel: known.pass.channel, key: known.pass.key.clone(), role: Role::Receiver }.enter(&mut control);
