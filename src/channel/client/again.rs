@@ -42,6 +42,8 @@ impl Resume {
 pub(super) fn farewell(error: &ChannelError, can_go_on: bool) -> Reason {
     match (error, error.ending()) {
         (ChannelError::Declined(_), _) => Reason::Declined,
+        // Who is still in the channel then has all of it: the others have been told why they have not, or are lost.
+        (ChannelError::Some { .. }, _) => Reason::Done,
         (_, Ending::Passing { .. } | Ending::Lasting) if can_go_on => Reason::Suspended,
         (ChannelError::Stopped, _) => Reason::Cancelled,
         _ => Reason::Failed,

@@ -225,9 +225,11 @@ impl Terminal<'_> {
 
     async fn run(&mut self, control: &mut Connection, decide: &mut impl Decide, rng: &mut ChaCha12Rng) -> Result<Finished, ChannelError> {
         let receiving = self.receiving;
-        let (known, seat) = match (&receiving.by, self.resume.clone()) {
-            (_, Some(resume)) => (for_now(control.is_preferred(), self.meet_again(control, &resume, rng)).await?, None),
-            (Way::Kept(resume), None) => (self.meet_again(control, resume, rng).await?, None),
+        let resume = self.resume.clone();
+        let (known, seat) = match (&receiving.by, &resume) {
+            (_, Some(resume)) | (Way::Kept(resume), None) => {
+                (for_now(control.is_preferred(), self.meet_again(control, resume, rng)).await?, None)
+            }
             (Way::Agreed(rendezvous), None) => {
                 let (known, seat) = self.by_account(control, rendezvous).await?;
                 (known, Some(seat))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Known, Terminal};
+use super::{Known, Terminal, exchange::admit};
 use crate::channel::{
     Peer,
     client::{
@@ -11,7 +11,7 @@ use crate::channel::{
         relay::{Connection, RelayError},
     },
     pake::{self, Agreed, Password, Step},
-    wire::{Message, Role, pass::Pass, request::Meet},
+    wire::{Message, Role, request::Meet},
 };
 
 /// Most exchanges at once: connections of the receiver that the relay has not missed yet are among them.
@@ -26,13 +26,8 @@ impl Terminal<'_> {
         let (peer, agreed) = self.agree(control, &password).await?;
         let allocated = self.apply_here(control).await?;
         let opening = self.opening(control, &allocated);
-        let listening = opening.open()?;
-        let direct = listening.as_ref().map_or_else(Vec::new, |listening| listening.addresses().to_vec());
-        let pass = Pass { direct, ..self.pass(&allocated, Some(resume)) };
-        let (pairwise, letter) = agreed.letter(&pass).map_err(|error| ChannelError::Protocol(error.to_string()))?;
-        control.tell(&Message::Letter { peer, body: letter.into() });
-        let serving = listening.map(|listening| listening.serve(pairwise.clone(), opening.streams));
-        Ok(Known { pairwise, pass, serving, met: Some(peer) })
+        let pass = self.pass(&allocated, Some(resume));
+        admit(control, (peer, agreed), &opening, pass)
     }
 
     /// Nobody guesses 32 bytes: an exchange that fails is forgotten, and who failed may begin anew.

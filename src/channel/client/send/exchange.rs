@@ -15,7 +15,7 @@ use crate::{
     channel::{
         Peer,
         client::{direct::Opening, fault::ChannelError, relay::Connection},
-        pake::{self, ExchangeError, Password, Step},
+        pake::{self, Agreed, ExchangeError, Password, Step},
         wire::{Message, pass::Pass},
     },
     clock,
@@ -98,14 +98,9 @@ impl Exchanges {
         match machine.handle_letter(&body, rng) {
             Ok(Step::Send(letter)) => control.tell(&Message::Letter { peer, body: letter.into() }),
             Ok(Step::Agreed(agreed)) => {
-                let listening = self.opening.open()?;
-                let direct = listening.as_ref().map_or_else(Vec::new, |listening| listening.addresses().to_vec());
-                let pass = Pass { direct, ..pass.clone() };
-                let (pairwise, letter) = agreed.letter(&pass).map_err(|error| ChannelError::Protocol(error.to_string()))?;
-                control.tell(&Message::Letter { peer, body: letter.into() });
+                let known = admit(control, (peer, agreed), &self.opening, pass.clone())?;
                 self.running = None;
-                let serving = listening.map(|listening| listening.serve(pairwise.clone(), self.opening.streams));
-                return Ok(Some(Guess::Right(peer, Box::new(Known { pairwise, pass, serving, met: Some(peer) }))));
+                return Ok(Some(Guess::Right(peer, Box::new(known))));
             }
             Err(error) if error.spends() => {
                 control.tell(&Message::Spent { guess: Some(peer) });
@@ -135,4 +130,20 @@ impl Exchanges {
         self.late.remove(&peer);
         self.running = self.running.take().filter(|(at, _)| *at != peer);
     }
+}
+
+/// Gives the pass to one that has shown what it knows, with a port of ours where bytes may go directly.
+pub(super) fn admit(
+    control: &mut Connection,
+    (peer, agreed): (Peer, Agreed),
+    opening: &Opening,
+    pass: Pass,
+) -> Result<Known, ChannelError> {
+    let listening = opening.open()?;
+    let direct = listening.as_ref().map_or_else(Vec::new, |listening| listening.addresses().to_vec());
+    let pass = Pass { direct, ..pass };
+    let (pairwise, letter) = agreed.letter(&pass).map_err(|error| ChannelError::Protocol(error.to_string()))?;
+    control.tell(&Message::Letter { peer, body: letter.into() });
+    let serving = listening.map(|listening| listening.serve(pairwise.clone(), opening.streams));
+    Ok(Known { pairwise, pass, serving, met: Some(peer) })
 }

@@ -233,7 +233,7 @@ async fn to_several(
     stop: &CancellationToken,
 ) -> Result<Sent, ChannelError> {
     let (rng, begun) = (ChaCha12Rng::from_seed(clock::seed()), CancellationToken::new());
-    let mut terminal = Terminal { sending, events, progress, rng, resume: None, begun: begun.clone() };
+    let mut terminal = Terminal { sending, events, progress, rng, resume: None, begun };
     let mut control = tokio::select! {
         opened = Connection::open(&sending.relays, sending.patience) => opened?,
         () = stop.cancelled() => return Err(ChannelError::Stopped),
@@ -249,13 +249,7 @@ async fn to_several(
         ended = gathered => ended,
         () = stop.cancelled() => Err(ChannelError::Stopped),
     };
-    let can_go_on = begun.is_cancelled() && (sending.lasting || !stop.is_cancelled());
-    // Who is still in the channel then has all of it: the others have been told why they have not, or are lost.
-    let reason = match &ended {
-        Ok(_) | Err(ChannelError::Some { .. }) => Reason::Done,
-        Err(error) => farewell(error, can_go_on),
-    };
-    control.say_farewell(reason, sending.patience).await;
+    terminal.part(&mut control, &ended, stop).await;
     ended
 }
 
@@ -332,17 +326,24 @@ impl Terminal<'_> {
             () = stop.cancelled() => Err(ChannelError::Stopped),
             () = late(attempts.deadline(), begun.clone()) => Err(ChannelError::Absent(sending.comeback)),
         };
-        let can_go_on = begun.is_cancelled() && (sending.lasting || !stop.is_cancelled());
-        let reason = ended.as_ref().map_or_else(|error| farewell(error, can_go_on), |_| Reason::Done);
-        control.say_farewell(reason, sending.patience).await;
+        self.part(&mut control, &ended, stop).await;
         ended
+    }
+
+    /// Leaves the relay, and says by what.
+    async fn part(&self, control: &mut Connection, ended: &Result<Sent, ChannelError>, stop: &CancellationToken) {
+        let can_go_on = self.begun.is_cancelled() && (self.sending.lasting || !stop.is_cancelled());
+        let reason = ended.as_ref().map_or_else(|error| farewell(error, can_go_on), |_| Reason::Done);
+        control.say_farewell(reason, self.sending.patience).await;
     }
 
     async fn run(&mut self, control: &mut Connection) -> Result<Sent, ChannelError> {
         let sending = self.sending;
-        let (mut known, handed) = match (&sending.secret, self.resume.clone()) {
-            (_, Some(resume)) => (for_now(control.is_preferred(), self.by_resume(control, &resume)).await?, true),
-            (Secret::Kept(resume), None) => (self.by_resume(control, resume).await?, true),
+        let resume = self.resume.clone();
+        let (mut known, handed) = match (&sending.secret, &resume) {
+            (_, Some(resume)) | (Secret::Kept(resume), None) => {
+                (for_now(control.is_preferred(), self.by_resume(control, resume)).await?, true)
+            }
             (Secret::Agreed(rendezvous), None) => (self.by_account(control, rendezvous)?, false),
             (Secret::Drawn { .. } | Secret::Chosen(_), None) => (self.by_code(control).await?, true),
         };
