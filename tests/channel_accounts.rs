@@ -166,6 +166,34 @@ fn another_identity_than_the_pinned_one_is_refused_loudly_at_either_end() {
 }
 
 #[test]
+fn a_server_that_names_another_realm_than_before_makes_nobody_new() {
+    let house = House::new("accounts-realm", "", &[]);
+    fs::write(house.place.path("notes.txt"), b"notes").expect("written");
+    let mut receiving = house.recv("bob", &["--from", "alice", "--yes", "--output", "first"]);
+    receiving.event("waiting");
+    let sent = house::run(&mut house.fshare("alice", &["send", "notes.txt", "--to", "bob"]));
+    assert_eq!((code(&sent), receiving.end().0), (0, 0), "{}", said(&sent));
+    // Until now it had another name, under which bob is known.
+    let file = house.folder("alice").join("known-realms");
+    let kept = fs::read_to_string(&file).expect("kept");
+    let (server, realm) = kept.trim().split_once(' ').expect("a server and its realm");
+    assert_eq!(server, house.server.address().to_string());
+    fs::write(&file, format!("{server} before.example\n")).expect("written");
+    for args in [&["send", "notes.txt", "--to", "bob"][..], &["recv", "--from", "bob", "--yes"]] {
+        let refused = house::run(&mut house.fshare("alice", args));
+        assert_eq!(code(&refused), 3, "{}", said(&refused));
+        for told in [&format!("THE REALM OF {server} HAS CHANGED"), "before.example", realm, "known-realms"] {
+            assert!(said(&refused).contains(told), "{told} in {}", said(&refused));
+        }
+    }
+    // It is a new one on purpose: its line is taken out.
+    fs::write(&file, b"").expect("written");
+    let sent = house::run(&mut house.fshare("alice", &["send", "notes.txt", "--to", "bob"]));
+    assert_eq!(code(&sent), 7, "bob does not wait: {}", said(&sent));
+    assert_eq!(fs::read_to_string(&file).expect("kept"), kept);
+}
+
+#[test]
 fn who_is_interrupted_tells_the_other_side() {
     let house = House::new("accounts-interrupted", "", &[]);
     fs::write(house.place.path("large.bin"), bytes(8 << 20)).expect("written");

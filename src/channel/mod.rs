@@ -12,6 +12,7 @@
 //! | [`invite`] | how two users come to a channel by instant messages | yes |
 //! | [`keys`] | the keys of the two ends, and what each is made from | yes |
 //! | [`pake`] | from a code or a resume secret to a key of the two | yes |
+//! | [`realm`] | which realm a server named at first | yes |
 //! | [`relay`] | the relay's machine: who gets a channel, who may enter it, who hears what | yes |
 //! | [`session`] | the sealed session of a sender and a receiver | yes |
 //! | [`terminal`] | a terminal that offers to other users, or takes their offers | yes |
@@ -29,6 +30,7 @@ pub mod identity;
 pub mod invite;
 pub mod keys;
 pub mod pake;
+pub mod realm;
 pub mod relay;
 pub mod server;
 pub mod session;

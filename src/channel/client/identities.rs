@@ -1,11 +1,12 @@
-//! The files of identities: the own ones, and those of contacts. Its functions block: call them from blocking threads, or before anything goes on.
+//! The files of identities: the own ones, those of contacts, and the realms that contacts are users of. Its functions block: call them from blocking threads, or before anything goes on.
 //!
 //! | file in the client's folder | what |
 //! |---|---|
 //! | `identities/USER.key` | the own identity of an account: 32 bytes in base64url, made on first use |
 //! | `known-identities` | the pinned identities of contacts ([`Known`]) |
+//! | `known-realms` | the pinned realms of servers ([`Realms`]) |
 //!
-//! Both have mode 0600; an own identity that others may read is refused.
+//! All have mode 0600; an own identity that others may read is refused.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -20,13 +21,18 @@ use zeroize::Zeroizing;
 
 use crate::{
     account::{PublicKey, SIGNING_KEY_LEN, SigningKey},
-    channel::identity::{Contact, Known, KnownError, MAX_CONTACT, MAX_KNOWN, Own, Standing},
+    channel::{
+        identity::{Contact, Known, KnownError, MAX_CONTACT, MAX_KNOWN, Own, Standing},
+        realm::{MAX_REALMS, MAX_SERVER, RealmError, RealmStanding, Realms, ServerName},
+    },
     clock,
     id::UserName,
 };
 
 /// Longest file of known identities, in bytes: as many as it may hold, and as much again of remarks.
 pub const MAX_KNOWN_FILE: u64 = (2 * MAX_KNOWN * (MAX_CONTACT + 64)) as u64;
+/// Longest file of realms, in bytes, as much again of remarks included.
+pub const MAX_REALMS_FILE: u64 = (2 * MAX_REALMS * (MAX_SERVER + MAX_CONTACT)) as u64;
 /// Longest file of an own identity, in bytes.
 const MAX_OWN_FILE: u64 = 256;
 
@@ -61,9 +67,22 @@ pub enum IdentityError {
         /// Why not.
         why: KnownError,
     },
+    /// The file of realms cannot be used, or not take the one that was named.
+    #[error("{}: {why}", path.display())]
+    Realms {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: RealmError,
+    },
     /// It is too long.
-    #[error("{} is longer than {MAX_KNOWN_FILE} bytes", .0.display())]
-    TooLong(PathBuf),
+    #[error("{} is longer than {bound} bytes", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// Its bound.
+        bound: u64,
+    },
 }
 
 /// The identities in a client's folder.
@@ -110,20 +129,18 @@ impl Identities {
         Ok(Own { user: user.clone(), key: SigningKey::from_seed(&seed) })
     }
 
+    /// The file of realms.
+    pub fn realms_file(&self) -> PathBuf {
+        self.folder.join("known-realms")
+    }
+
     /// The identities of contacts.
     ///
     /// # Errors
     /// The file cannot be read, or has a line that is none.
     pub fn known(&self) -> Result<Known, IdentityError> {
         let path = self.known_file();
-        let mut text = String::new();
-        match File::open(&path).and_then(|file| file.take(MAX_KNOWN_FILE + 1).read_to_string(&mut text)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Known::default()),
-            read => read.map_err(at(&path))?,
-        };
-        if text.len() as u64 > MAX_KNOWN_FILE {
-            return Err(IdentityError::TooLong(path));
-        }
+        let Some(text) = read_bounded(&path, MAX_KNOWN_FILE)? else { return Ok(Known::default()) };
         Known::parse(&text).map_err(|why| IdentityError::Known { path, why })
     }
 
@@ -132,24 +149,65 @@ impl Identities {
     /// # Errors
     /// As [`Identities::known`]; or the file cannot be written.
     pub fn pin(&self, contact: Contact, key: PublicKey) -> Result<Standing, IdentityError> {
+        let _lock = self.lock()?;
+        let path = self.known_file();
+        let mut known = self.known()?;
+        let standing = known.pin(contact, key).map_err(|why| IdentityError::Known { path: path.clone(), why })?;
+        if standing == Standing::New {
+            self.replace(&path, &known.to_text())?;
+        }
+        Ok(standing)
+    }
+
+    /// Pins the realm of a server that has none yet, and says how it stands to what was known.
+    ///
+    /// # Errors
+    /// The file cannot be read or written, or has a line that is none; the realm is none that contacts can have.
+    pub fn pin_realm(&self, server: ServerName, realm: &str) -> Result<RealmStanding, IdentityError> {
+        let _lock = self.lock()?;
+        let path = self.realms_file();
+        let why = |why| IdentityError::Realms { path: path.clone(), why };
+        let mut realms = match read_bounded(&path, MAX_REALMS_FILE)? {
+            Some(text) => Realms::parse(&text).map_err(why)?,
+            None => Realms::default(),
+        };
+        let standing = realms.pin(server, realm).map_err(why)?;
+        if standing == RealmStanding::New {
+            self.replace(&path, &realms.to_text())?;
+        }
+        Ok(standing)
+    }
+
+    /// Keeps other processes from changing what is known, until it is dropped.
+    fn lock(&self) -> Result<File, IdentityError> {
         make_folder(&self.folder)?;
         let lock = self.folder.join(".known-identities.lock");
         let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&lock).and_then(|file| {
             file.lock()?;
             Ok(file)
         });
-        // Held until it is dropped.
-        let _lock = lock.map_err(at(&self.folder))?;
-        let path = self.known_file();
-        let mut known = self.known()?;
-        let standing = known.pin(contact, key).map_err(|why| IdentityError::Known { path: path.clone(), why })?;
-        if standing == Standing::New {
-            let new = beside(&path);
-            write_new(&new, known.to_text().as_bytes())?;
-            fs::rename(&new, &path).and_then(|()| sync(&self.folder)).map_err(at(&path))?;
-        }
-        Ok(standing)
+        lock.map_err(at(&self.folder))
     }
+
+    /// Puts a whole new file into the place of one.
+    fn replace(&self, path: &Path, text: &str) -> Result<(), IdentityError> {
+        let new = beside(path);
+        write_new(&new, text.as_bytes())?;
+        fs::rename(&new, path).and_then(|()| sync(&self.folder)).map_err(at(path))
+    }
+}
+
+/// The text of a file that may not be there.
+fn read_bounded(path: &Path, bound: u64) -> Result<Option<String>, IdentityError> {
+    let mut text = String::new();
+    match File::open(path).and_then(|file| file.take(bound + 1).read_to_string(&mut text)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(at(path))?,
+    };
+    if text.len() as u64 > bound {
+        return Err(IdentityError::TooLong { path: path.to_owned(), bound });
+    }
+    Ok(Some(text))
 }
 
 fn at(path: &Path) -> impl Fn(io::Error) -> IdentityError {
@@ -265,5 +323,20 @@ mod tests {
         fs::write(identities.known_file(), "nonsense\n").expect("written");
         let error = identities.known().expect_err("a line that is none");
         assert!(error.to_string().contains("line 1"), "{error}");
+    }
+
+    #[test]
+    fn a_server_has_the_realm_that_it_named_first_and_others_have_theirs() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let identities = Identities::new(&folder.path().join("confkit"));
+        let pin = |server: &str, realm: &str| identities.pin_realm(server.parse().expect("a server"), realm);
+        assert_eq!(pin("a.example", "conf").expect("pinned"), RealmStanding::New);
+        assert_eq!(pin("b.example", "conf").expect("pinned"), RealmStanding::New);
+        assert_eq!(pin("a.example", "other").expect("looked at"), RealmStanding::Changed { known: "conf".to_owned() });
+        assert_eq!(pin("a.example", "conf").expect("looked at"), RealmStanding::Known);
+        assert_eq!(mode(&identities.realms_file()), 0o600);
+        fs::write(identities.realms_file(), "nonsense\n").expect("written");
+        let error = pin("a.example", "conf").expect_err("a line that is none");
+        assert!(error.to_string().contains("known-realms: line 1"), "{error}");
     }
 }

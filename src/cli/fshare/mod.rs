@@ -69,8 +69,8 @@ pub const NOTES: manual::Notes = manual::Notes {
             "Where the server is and who we are: the keys server, user, credentials, ca, timeout, keep_transfers.",
         ),
         (
-            "~/.config/confkit/identities, ~/.config/confkit/known-identities",
-            "Who we are to other users, a key for each account (0600), made on first use; and who they are. A contact whose identity has changed is refused until its line is taken out of known-identities.",
+            "~/.config/confkit/identities, ~/.config/confkit/known-identities, ~/.config/confkit/known-realms",
+            "Who we are to other users, a key for each account (0600), made on first use; who they are; and the realm of each server. A contact whose identity has changed is refused until its line is taken out of known-identities, a server whose realm has changed until its line is taken out of known-realms.",
         ),
         (
             "~/.local/state/confkit/transfers",

@@ -1,9 +1,10 @@
-//! What it means that two users did not come to a channel.
+//! What it means that two users did not come to a channel, or that they are not who they were.
 
 use super::signed::Signed;
 use crate::{
     account::PublicKey,
     channel::{
+        client::Identities,
         identity::{Contact, words},
         invite::Ending,
         wire::transfer::DeclineReason,
@@ -68,5 +69,23 @@ fn changed(contact: &Contact, known: &PublicKey, shown: &PublicKey, signed: &Sig
         "ask {contact}, not by this server, whether the identity is new, and for its words (--verify shows them); only if they are those that were \
          shown, take the line of {contact} out of {}",
         file.display()
+    ))
+}
+
+/// Another realm than the pinned one.
+pub fn moved(server: &str, known: &str, named: &str, identities: &Identities) -> Failure {
+    let mut failure = Failure::new(
+        ExitCode::Denied,
+        format!(
+            "THE REALM OF {} HAS CHANGED: somebody may be in the server's place, to whom nobody is known; nothing was sent or taken",
+            safe_line(server)
+        ),
+    );
+    failure.details = vec![format!("known: {}", safe_line(known)), format!("named: {}", safe_line(named))];
+    failure.hint(format!(
+        "ask whoever runs the server, not by it, whether its realm is a new one; only if it is, take the line of {} out of {}: all its users are \
+         new to you then, so compare their words (--verify)",
+        safe_line(server),
+        identities.realms_file().display()
     ))
 }

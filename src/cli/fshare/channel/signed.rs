@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use super::RelayFlag;
+use super::{RelayFlag, ending};
 use crate::{
     account::{Audience, PublicKey},
     channel::{
@@ -12,6 +12,7 @@ use crate::{
         client::{Connection, Identities, IdentityError, RelayError, Relays, Vouch, apply, grant},
         identity::{Contact, Own, Standing, words},
         invite::Patience,
+        realm::{RealmStanding, ServerName},
         terminal::{TransferCommand, TransferEvent, TransferTerminal},
         wire::{
             RefusalCode,
@@ -124,7 +125,8 @@ impl Signed {
     /// Signs in; its messages are written down in `trace`, where there is one, under its name there.
     ///
     /// # Errors
-    /// There is no account, or it is refused (3); the server does not answer (7); an identity cannot be used (1).
+    /// There is no account, or it is refused, or the server has another realm than it had (3); the server does not answer (7); an identity
+    /// cannot be used (1).
     pub async fn open(
         relay: &RelayFlag,
         identities: Identities,
@@ -189,7 +191,20 @@ impl Signed {
                 break;
             }
         }
-        Ok(())
+        self.settle_realm(context).await
+    }
+
+    /// Sees to it that the server names the realm that it named at first: contacts are users of it, and all of them would be new in another.
+    async fn settle_realm(&self, context: &Context) -> Result<(), Failure> {
+        let uri = &context.settings.server;
+        let server = uri.port.map_or_else(|| uri.host.to_string(), |port| format!("{}:{port}", uri.host));
+        let name: ServerName = server.parse().map_err(|why| Failure::usage(format!("{server}: {why}")))?;
+        let (files, realm) = (self.identities.clone(), self.realm.clone());
+        let standing = on_disk(move || files.pin_realm(name, &realm)).await?.map_err(|error| unusable(&error))?;
+        match standing {
+            RealmStanding::Known | RealmStanding::New => Ok(()),
+            RealmStanding::Changed { known } => Err(ending::moved(&server, &known, &self.realm, &self.identities)),
+        }
     }
 
     /// Tells the terminal something; one that is over tells so by [`Signed::next`].
