@@ -2,6 +2,8 @@
 
 #![cfg(feature = "cli")]
 
+#[path = "channel/patience.rs"]
+mod patience;
 #[path = "support/place.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod place;

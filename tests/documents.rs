@@ -408,7 +408,8 @@ fn json_errors_are_those_of_the_document() {
     let failure = Failure::ambiguous("bob", vec!["p1".into()]);
     let told: BTreeSet<&str> =
         document.iter().filter(|(h, cells)| h == "Errors" && cells.len() == 2).map(|(_, cells)| cells[0].trim_matches('`')).collect();
-    assert_eq!(told, BTreeSet::from(["error.code", "error.kind", "error.message", "error.hint", "error.details[]", "error.transfer"]));
+    let fields = ["error.code", "error.kind", "error.message", "error.hint", "error.details[]", "error.transfer", "error.retry"];
+    assert_eq!(told, BTreeSet::from(fields));
     assert!(failure.hint.is_some() && !failure.details.is_empty());
 }
 

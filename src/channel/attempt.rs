@@ -3,7 +3,9 @@
 //!
 //! | an attempt ended | then |
 //! |---|---|
-//! | before any chunks have come, and nothing was taken up | it is over: whoever typed the code is there, and can type it again |
+//! | before any chunks have come, by a relay that says when to come again | again then, where all such waits together stay below [`COURTESY`] |
+//! | while a sender waited for whoever has its code, and nobody had come, by what may pass | again, until patience ends: people have been told the code |
+//! | before any chunks have come otherwise, and nothing was taken up | it is over: whoever typed the code is there, and can type it again |
 //! | by what may pass: a connection that broke, a relay that is down, a terminal that is gone | again, after a while, until patience ends |
 //! | by what stays as it is: no space left, a person said stop | it is over here; what there is can be gone on with |
 //! | for good: declined, not verified, a file changed | it is over |
@@ -18,6 +20,8 @@ use rand_chacha::ChaCha12Rng;
 
 /// How long both ends look for each other after a break where nobody says otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+/// What a relay may have us wait in all before anything has come: longer a person is not kept waiting without being asked.
+pub const COURTESY: Duration = Duration::from_secs(10);
 /// The second wait; the first try is made at once. Each is twice as long as the one before…
 const FIRST: Duration = Duration::from_millis(100);
 /// …up to this: a relay that is there again is not missed for longer.
@@ -60,12 +64,16 @@ pub struct Attempts {
     /// Since when the two have been apart without getting further.
     since: Option<Instant>,
     tries: u32,
+    /// For so long the relay has had us wait before anything came.
+    waited: Duration,
+    /// The other end has been told where to come, and has not come yet.
+    awaits: bool,
 }
 
 impl Attempts {
     /// Of a transfer that begins. Without patience nothing is tried again.
     pub fn new(patience: Duration) -> Self {
-        Self { patience, begun: false, reached: 0, since: None, tries: 0 }
+        Self { patience, begun: false, reached: 0, since: None, tries: 0, waited: Duration::ZERO, awaits: false }
     }
 
     /// Of one that was broken off, and is gone on with by another process.
@@ -78,6 +86,16 @@ impl Attempts {
         self.since.and_then(|since| since.checked_add(self.patience))
     }
 
+    /// We were at the place that the other end has been told of, in the attempt that has just ended, and nobody had come: we go there again.
+    pub fn handle_nobody(&mut self) {
+        (self.since, self.tries, self.awaits) = (None, 0, true);
+    }
+
+    /// Somebody had come, and may have used up what the other end has been told.
+    pub fn handle_somebody(&mut self) {
+        self.awaits = false;
+    }
+
     /// An attempt has ended. `reached`: where chunks had begun to come, the byte of the batch's stream that was reached.
     pub fn handle_end(&mut self, now: Instant, ending: Ending, reached: Option<u64>, rng: &mut ChaCha12Rng) -> Next {
         if reached.is_some_and(|reached| !self.begun || reached > self.reached) {
@@ -86,13 +104,20 @@ impl Attempts {
         self.begun |= reached.is_some();
         self.reached = self.reached.max(reached.unwrap_or(0));
         let Ending::Passing { wait } = ending else { return Next::Over };
-        if !self.begun {
-            return Next::Over;
+        if !self.begun && !self.awaits {
+            return self.wait_out(wait);
         }
         let since = *self.since.get_or_insert(now);
         let after = self.back_off(rng).max(wait.unwrap_or(Duration::ZERO));
         let left = self.patience.saturating_sub(now.saturating_duration_since(since));
         if after < left { Next::Again { after } } else { Next::Over }
+    }
+
+    /// Before anything has come: what the relay asks for, where it is little.
+    fn wait_out(&mut self, wait: Option<Duration>) -> Next {
+        let Some(after) = wait.filter(|wait| self.waited.saturating_add(*wait) <= COURTESY) else { return Next::Over };
+        self.waited += after;
+        Next::Again { after }
     }
 
     /// At once, then ever longer; half of each wait is drawn, so that all who lost one relay do not come back to it at the same moment.

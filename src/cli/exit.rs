@@ -25,7 +25,7 @@ pub enum ExitCode {
     Conflict = 5,
     /// The other side declined or hung up.
     Declined = 6,
-    /// Unreachable or timed out.
+    /// Unreachable, timed out, or to be tried again later.
     Unreachable = 7,
     /// Content did not verify.
     Unverified = 8,
@@ -87,7 +87,7 @@ impl ExitCode {
             Self::NotFound => "no such conference, participant, user, file, channel, code",
             Self::Conflict => "conflict: exists already, locked, full, quota",
             Self::Declined => "the other side declined or hung up",
-            Self::Unreachable => "unreachable or timed out",
+            Self::Unreachable => "unreachable, timed out, or to be tried again later",
             Self::Unverified => "content did not verify",
             Self::Resumable => "broken off, can be resumed (the message says how)",
             Self::Expectation => "an expectation of a scenario did not hold",
@@ -117,12 +117,14 @@ pub struct Failure {
     pub details: Vec<String>,
     /// What `fshare resume` takes to go on, where that is kept.
     pub transfer: Option<String>,
+    /// In how many seconds to try again, where that was said.
+    pub retry: Option<u32>,
 }
 
 impl Failure {
     /// With a code and a message.
     pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, details: Vec::new(), transfer: None }
+        Self { code, message: message.into(), hint: None, details: Vec::new(), transfer: None, retry: None }
     }
 
     /// Ends with this code and prints nothing more: all has been said.
@@ -171,6 +173,13 @@ impl Failure {
     #[must_use]
     pub fn of_transfer(mut self, name: &impl fmt::Display) -> Self {
         self.transfer = Some(name.to_string());
+        self
+    }
+
+    /// The same, to be tried again in so many seconds.
+    #[must_use]
+    pub fn again_in(mut self, seconds: u32) -> Self {
+        self.retry = Some(seconds);
         self
     }
 }

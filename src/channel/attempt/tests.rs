@@ -123,3 +123,36 @@ fn what_another_process_began_is_tried_until_patience_ends_though_nothing_has_co
     world.again(BROKE, Some(1));
     assert_eq!(world.attempts.deadline(), Some(world.now + MINUTE));
 }
+
+#[test]
+fn before_anything_has_come_a_relay_that_says_when_is_asked_again_then_and_not_for_long() {
+    let mut world = World::begins();
+    let asked = |seconds| Ending::Passing { wait: Some(Duration::from_secs(seconds)) };
+    assert_eq!(world.again(asked(2), None), Duration::from_secs(2));
+    assert_eq!(world.again(asked(4), None), Duration::from_secs(4));
+    assert_eq!(world.ends(asked(5), None), Next::Over, "eleven seconds in all");
+    assert_eq!(World::begins().ends(asked(11), None), Next::Over);
+    // It is not a break that this is for.
+    let mut impatient = World::new(|_| Attempts::new(Duration::ZERO));
+    assert_eq!(impatient.again(asked(1), None), Duration::from_secs(1));
+    assert_eq!(impatient.ends(BROKE, None), Next::Over);
+}
+
+#[test]
+fn a_place_that_people_were_told_of_is_gone_back_to_until_somebody_has_come_or_patience_ends() {
+    let mut world = World::begins();
+    world.attempts.handle_nobody();
+    world.again(BROKE, None);
+    for _ in 0..20 {
+        world.again(BROKE, None);
+    }
+    assert!(world.attempts.deadline().is_some());
+    world.passes(50);
+    assert_eq!(world.ends(BROKE, None), Next::Over, "a minute has passed");
+    // Once it is there again, patience begins anew.
+    world.attempts.handle_nobody();
+    assert_eq!(world.attempts.deadline(), None);
+    world.again(BROKE, None);
+    world.attempts.handle_somebody();
+    assert_eq!(world.ends(BROKE, None), Next::Over);
+}

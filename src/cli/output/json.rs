@@ -18,7 +18,7 @@ pub fn line(value: &impl Serialize) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// `{"error": {"code", "kind", "message", "hint"?, "details"?, "transfer"?}}`
+/// `{"error": {"code", "kind", "message", "hint"?, "details"?, "transfer"?, "retry"?}}`
 pub fn failure(failure: &Failure) -> String {
     #[derive(Serialize)]
     struct Document<'a> {
@@ -35,9 +35,12 @@ pub fn failure(failure: &Failure) -> String {
         details: &'a [String],
         #[serde(skip_serializing_if = "Option::is_none")]
         transfer: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry: Option<u32>,
     }
-    let Failure { code, message, hint, details, transfer } = failure;
-    let body = Body { code: code.number(), kind: code.name(), message, hint: hint.as_deref(), details, transfer: transfer.as_deref() };
+    let Failure { code, message, hint, details, transfer, retry } = failure;
+    let (hint, transfer, retry) = (hint.as_deref(), transfer.as_deref(), *retry);
+    let body = Body { code: code.number(), kind: code.name(), message, hint, details, transfer, retry };
     line(&Document { error: body }).unwrap_or_default()
 }
 

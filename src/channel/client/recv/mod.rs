@@ -99,6 +99,13 @@ pub enum RecvEvent {
         /// How long it is looked for at most.
         left: Duration,
     },
+    /// The relay wants us to wait for so long, and we do.
+    Paused {
+        /// Why, as it says.
+        why: String,
+        /// How long.
+        wait: Duration,
+    },
 }
 
 /// Decides on what is offered: a sink for it, or why not.
@@ -173,6 +180,8 @@ impl Terminal<'_> {
             if begun && self.placed.is_none() {
                 let left = attempts.deadline().map_or(Duration::ZERO, |deadline| deadline.saturating_duration_since(now));
                 self.hear(RecvEvent::Broken { why: error.to_string(), left }).await;
+            } else if attempts.deadline().is_none() {
+                self.hear(RecvEvent::Paused { why: error.to_string(), wait: after }).await;
             }
             tokio::select! {
                 () = sleep(after) => {}

@@ -24,19 +24,25 @@ use crate::channel::{
 };
 
 impl Terminal<'_> {
-    /// A channel, and the password of the code that the user is shown.
+    /// A channel, and the password of the code that the user is shown; that of before where the relay was lost while it waited.
     pub(super) async fn show_code(&mut self, control: &mut Connection) -> Result<(Allocated, Password), ChannelError> {
-        let (allocated, code) = match &self.sending.secret {
-            Secret::Drawn { words } => {
+        let shown = self.code.clone();
+        let (allocated, code) = match (&self.sending.secret, &shown) {
+            (Secret::Drawn { .. } | Secret::Chosen(_), Some(code)) => {
+                (self.apply(control, Some(Wanted::This(code.nameplate()))).await?, code.clone())
+            }
+            (Secret::Drawn { words }, None) => {
                 let allocated = self.apply(control, Some(Wanted::Any(true))).await?;
                 let code = self.draw(allocated.nameplate, *words)?;
                 (allocated, code)
             }
-            Secret::Chosen(code) => (self.apply(control, Some(Wanted::This(code.nameplate()))).await?, code.clone()),
-            Secret::Agreed(_) | Secret::Kept(_) => return Err(ChannelError::Protocol("several receivers come by a code".to_owned())),
+            (Secret::Chosen(code), None) => (self.apply(control, Some(Wanted::This(code.nameplate()))).await?, code.clone()),
+            (Secret::Agreed(_) | Secret::Kept(_), _) => return Err(ChannelError::Protocol("several receivers come by a code".to_owned())),
         };
         let password = Password::of_code(&code);
-        self.hear(SendEvent::Code(code)).await;
+        self.there.cancel();
+        self.hear(if shown.is_some() { SendEvent::There } else { SendEvent::Code(code.clone()) }).await;
+        self.code = Some(code);
         Ok((allocated, password))
     }
 
@@ -78,10 +84,14 @@ impl Terminal<'_> {
             match message {
                 Message::Letter { peer, body } => match exchanges.handle_letter(control, (peer, body), &mut self.rng, &pass)? {
                     Some(Guess::Right(_, known)) => {
+                        self.came = true;
                         control.tell(&Message::Spent { guess: None });
                         return Ok(*known);
                     }
-                    Some(Guess::Wrong(error)) => return Err(error.into()),
+                    Some(Guess::Wrong(error)) => {
+                        self.came = true;
+                        return Err(error.into());
+                    }
                     None => {}
                 },
                 Message::Gone(gone) => {

@@ -38,7 +38,7 @@ use super::{
     direct::{Opening, Serving, Ways},
     fault::ChannelError,
     outlet::Sent,
-    relay::{Connection, Relays},
+    relay::{Connection, RelayError, Relays},
     rendezvous::{Rendezvous, Vouch},
 };
 use crate::{
@@ -47,7 +47,7 @@ use crate::{
         attempt::{Attempts, Next},
         keys::Pairwise,
         wire::{
-            Reason,
+            Reason, RefusalCode,
             letter::{Content, Way},
             pass::Pass,
         },
@@ -138,6 +138,22 @@ pub enum SendEvent {
         /// How long it is looked for at most.
         left: Duration,
     },
+    /// The relay wants us to wait for so long, and we do.
+    Paused {
+        /// Why, as it says.
+        why: String,
+        /// How long.
+        wait: Duration,
+    },
+    /// The relay was lost while nobody had come: we look for it, to wait there with the same code.
+    Astray {
+        /// What broke, for people.
+        why: String,
+        /// How long it is looked for at most.
+        left: Duration,
+    },
+    /// The receiver is waited for again, with the same code.
+    There,
 }
 
 /// How one of several receivers is.
@@ -232,25 +248,18 @@ async fn to_several(
     progress: &Progress,
     stop: &CancellationToken,
 ) -> Result<Sent, ChannelError> {
-    let (rng, begun) = (ChaCha12Rng::from_seed(clock::seed()), CancellationToken::new());
-    let mut terminal = Terminal { sending, events, progress, rng, resume: None, begun };
-    let mut control = tokio::select! {
-        opened = Connection::open(&sending.relays, sending.patience) => opened?,
-        () = stop.cancelled() => return Err(ChannelError::Stopped),
-    };
-    let gathered = async {
-        let (allocated, password) = terminal.show_code(&mut control).await?;
-        let pass = terminal.pass(&allocated, None);
-        // What all get, the relay copies for each: nobody comes to a port of ours.
-        let opening = Opening { ways: Ways::RelayOnly, ..terminal.opening(&control, &allocated) };
-        Gathering::open(&mut terminal, &mut control, password, (pass, opening), stop).run(&mut control).await
-    };
-    let ended = tokio::select! {
-        ended = gathered => ended,
-        () = stop.cancelled() => Err(ChannelError::Stopped),
-    };
-    terminal.part(&mut control, &ended, stop).await;
-    ended
+    let mut terminal = Terminal::new(sending, events, progress, None);
+    let mut attempts = Attempts::new(sending.comeback);
+    loop {
+        let error = match terminal.attempt_several(&attempts, stop).await {
+            Ok(sent) => return Ok(sent),
+            Err(error) => error,
+        };
+        // What has begun, each goes on with apart.
+        if terminal.begun.is_cancelled() || !terminal.goes_on(&mut attempts, &error, stop).await? {
+            return Err(error);
+        }
+    }
 }
 
 async fn to_one(
@@ -263,24 +272,14 @@ async fn to_one(
         Secret::Kept(resume) => (Some(resume.clone()), Attempts::taken_up(sending.comeback, clock::now())),
         Secret::Drawn { .. } | Secret::Chosen(_) | Secret::Agreed(_) => (None, Attempts::new(sending.comeback)),
     };
-    let (rng, begun) = (ChaCha12Rng::from_seed(clock::seed()), CancellationToken::new());
-    let mut terminal = Terminal { sending, events, progress, rng, resume, begun };
+    let mut terminal = Terminal::new(sending, events, progress, resume);
     loop {
-        terminal.begun = CancellationToken::new();
         let error = match terminal.attempt(&attempts, stop).await {
             Ok(sent) => return Ok(sent),
             Err(error) => error,
         };
-        let begun = terminal.begun.is_cancelled();
-        let (now, reached) = (clock::now(), begun.then(|| progress.received()));
-        let Next::Again { after } = attempts.handle_end(now, error.ending(), reached, &mut terminal.rng) else { return Err(error) };
-        if begun {
-            let left = attempts.deadline().map_or(Duration::ZERO, |deadline| deadline.saturating_duration_since(now));
-            terminal.hear(SendEvent::Broken { why: error.to_string(), left }).await;
-        }
-        tokio::select! {
-            () = sleep(after) => {}
-            () = stop.cancelled() => return Err(ChannelError::Stopped),
+        if !terminal.goes_on(&mut attempts, &error, stop).await? {
+            return Err(error);
         }
     }
 }
@@ -292,6 +291,12 @@ struct Terminal<'a> {
     rng: ChaCha12Rng,
     /// What was agreed on to go on by, once a receiver was there.
     resume: Option<Resume>,
+    /// The code, once people have been shown it.
+    code: Option<Code>,
+    /// In this attempt we are at its place.
+    there: CancellationToken,
+    /// Somebody has come there with a guess.
+    came: bool,
     /// In this attempt chunks have begun to go.
     begun: CancellationToken,
 }
@@ -306,10 +311,70 @@ struct Known {
     met: Option<Peer>,
 }
 
-impl Terminal<'_> {
+impl<'a> Terminal<'a> {
+    fn new(sending: &'a Sending, events: &'a mpsc::Sender<SendEvent>, progress: &'a Progress, resume: Option<Resume>) -> Self {
+        let rng = ChaCha12Rng::from_seed(clock::seed());
+        let (there, begun) = (CancellationToken::new(), CancellationToken::new());
+        Self { sending, events, progress, rng, resume, code: None, there, came: false, begun }
+    }
+
+    /// What came of an attempt: whether there is another one, once its time has come.
+    async fn goes_on(&mut self, attempts: &mut Attempts, error: &ChannelError, stop: &CancellationToken) -> Result<bool, ChannelError> {
+        let (begun, was_there) = (self.begun.is_cancelled(), self.there.is_cancelled());
+        // A relay that has had us wait for as long as anybody may is not asked for as long again.
+        let expired = matches!(error, ChannelError::Relay(RelayError::Refused(refused)) if refused.code == RefusalCode::Expired);
+        if self.came || expired {
+            attempts.handle_somebody();
+        } else if was_there {
+            attempts.handle_nobody();
+        }
+        let (now, reached) = (clock::now(), begun.then(|| self.progress.received()));
+        let Next::Again { after } = attempts.handle_end(now, error.ending(), reached, &mut self.rng) else { return Ok(false) };
+        let why = error.to_string();
+        let left = attempts.deadline().map(|deadline| deadline.saturating_duration_since(now));
+        match left {
+            Some(left) if begun => self.hear(SendEvent::Broken { why, left }).await,
+            Some(left) if was_there => self.hear(SendEvent::Astray { why, left }).await,
+            None => self.hear(SendEvent::Paused { why, wait: after }).await,
+            Some(_) => {}
+        }
+        tokio::select! {
+            () = sleep(after) => Ok(true),
+            () = stop.cancelled() => Err(ChannelError::Stopped),
+        }
+    }
+
+    /// One attempt with several receivers.
+    async fn attempt_several(&mut self, attempts: &Attempts, stop: &CancellationToken) -> Result<Sent, ChannelError> {
+        let sending = self.sending;
+        self.there = CancellationToken::new();
+        let there = self.there.clone();
+        let mut control = tokio::select! {
+            opened = Connection::open(&sending.relays, sending.patience) => opened?,
+            () = stop.cancelled() => return Err(ChannelError::Stopped),
+        };
+        let gathered = async {
+            let (allocated, password) = self.show_code(&mut control).await?;
+            let pass = self.pass(&allocated, None);
+            // What all get, the relay copies for each: nobody comes to a port of ours.
+            let opening = Opening { ways: Ways::RelayOnly, ..self.opening(&control, &allocated) };
+            Gathering::open(self, &mut control, password, (pass, opening), stop).run(&mut control).await
+        };
+        let ended = tokio::select! {
+            ended = gathered => ended,
+            () = stop.cancelled() => Err(ChannelError::Stopped),
+            () = late(attempts.deadline(), there) => Err(ChannelError::Absent(sending.comeback)),
+        };
+        self.part(&mut control, &ended, stop).await;
+        ended
+    }
+
     /// One attempt, from a connection to the relay to its end. It fails where the two are not together in time.
     async fn attempt(&mut self, attempts: &Attempts, stop: &CancellationToken) -> Result<Sent, ChannelError> {
-        let (sending, begun) = (self.sending, self.begun.clone());
+        (self.there, self.begun) = (CancellationToken::new(), CancellationToken::new());
+        let sending = self.sending;
+        // Who has not come yet may take its time.
+        let together = if self.code.is_some() && !self.came { self.there.clone() } else { self.begun.clone() };
         let opening = async {
             match (&self.resume, &sending.secret) {
                 (Some(resume), _) => Connection::open(&sending.relays.with_names(resume.relays.clone()), sending.patience).await,
@@ -324,7 +389,7 @@ impl Terminal<'_> {
         let ended = tokio::select! {
             ended = self.run(&mut control) => ended,
             () = stop.cancelled() => Err(ChannelError::Stopped),
-            () = late(attempts.deadline(), begun.clone()) => Err(ChannelError::Absent(sending.comeback)),
+            () = late(attempts.deadline(), together) => Err(ChannelError::Absent(sending.comeback)),
         };
         self.part(&mut control, &ended, stop).await;
         ended

@@ -224,6 +224,7 @@ impl<'a, 'b> Gathering<'a, 'b> {
     }
 
     async fn handle_guess(&mut self, control: &mut Connection, guess: Option<Guess>) -> Result<(), ChannelError> {
+        self.terminal.came |= guess.is_some();
         match guess {
             Some(Guess::Right(peer, known)) => {
                 self.coming.insert(peer, *known);

@@ -4,7 +4,7 @@ use crate::{
     channel::{
         client::{ChannelError, ProxyError, RelayError},
         pake::ExchangeError,
-        wire::{Reason, RefusalCode, letter::FailedCode},
+        wire::{Reason, RefusalCode, Refused, letter::FailedCode},
     },
     cli::{ExitCode, Failure, fshare::failure::of_source, output::safe_line},
     transfer::{SinkError, TransferName},
@@ -37,6 +37,10 @@ pub fn of(what: &str, error: &ChannelError) -> Failure {
         return of_source(error);
     }
     let failure = Failure::new(code(error), format!("{what}: {}", safe_line(&error.to_string())));
+    let failure = match error {
+        ChannelError::Relay(RelayError::Refused(Refused { retry: Some(seconds), .. })) => failure.again_in(*seconds),
+        _ => failure,
+    };
     match hint(error) {
         Some(hint) => failure.hint(hint),
         None => failure,
@@ -48,8 +52,8 @@ fn code(error: &ChannelError) -> ExitCode {
         ChannelError::Relay(RelayError::Refused(refused)) => match refused.code {
             RefusalCode::NotAuthenticated | RefusalCode::NotPermitted | RefusalCode::WrongProof => ExitCode::Denied,
             RefusalCode::NoSuchPlace | RefusalCode::NoSuchChannel => ExitCode::NotFound,
-            RefusalCode::Quota | RefusalCode::Rate | RefusalCode::Taken | RefusalCode::Full => ExitCode::Conflict,
-            RefusalCode::NoCapacity | RefusalCode::Expired | RefusalCode::Draining => ExitCode::Unreachable,
+            RefusalCode::Quota | RefusalCode::Taken | RefusalCode::Full => ExitCode::Conflict,
+            RefusalCode::Rate | RefusalCode::NoCapacity | RefusalCode::Expired | RefusalCode::Draining => ExitCode::Unreachable,
             RefusalCode::Version | RefusalCode::Malformed => ExitCode::Failed,
         },
         ChannelError::Relay(RelayError::Proxy(ProxyError::Credentials { .. }))
@@ -94,7 +98,8 @@ fn hint(error: &ChannelError) -> Option<String> {
                 .to_owned()
         }
         ChannelError::Relay(RelayError::Refused(refused)) => match (refused.code, refused.retry) {
-            (_, Some(seconds)) => format!("try again in {seconds} s"),
+            (_, Some(seconds)) => format!("try again in {seconds} s; until then the relay looks at nothing from this address"),
+            (RefusalCode::Taken, _) => "another sender has this number now: choose another with --code, or leave --code out".to_owned(),
             (RefusalCode::NoSuchPlace, _) => {
                 "a code is good once, and as long as its sender waits: ask for another, or come first with --wait".to_owned()
             }
@@ -108,4 +113,17 @@ fn hint(error: &ChannelError) -> Option<String> {
         ChannelError::Sink(SinkError::NotOneFile) => "name a folder with --output".to_owned(),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_that_wants_a_longer_pause_is_to_be_asked_later_and_when_is_a_number() {
+        let refused = Refused::new(RefusalCode::Rate, "too many codes that were wrong came from this address").retry(33);
+        let failure = of("failed to receive", &ChannelError::Relay(RelayError::Refused(refused)));
+        assert_eq!((failure.code, failure.retry), (ExitCode::Unreachable, Some(33)));
+        assert!(failure.hint.expect("a hint").contains("try again in 33 s"));
+    }
 }

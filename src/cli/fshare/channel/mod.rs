@@ -32,6 +32,7 @@ use crate::{
     channel::client::{Proxies, ProxyUrl, ProxyUrlError, Relays, Ways},
     cli::{
         Failure,
+        output::safe_line,
         settings::{Context, environment},
         values,
     },
@@ -136,6 +137,11 @@ impl RelayFlag {
         let named = if self.relays.is_empty() { &context.settings.config.relays } else { &self.relays };
         named.iter().map(with_port).collect()
     }
+}
+
+/// That we do as a relay wants, which is busy, or warned.
+fn paused(why: &str, wait: Duration) -> String {
+    format!("{}; it is asked again in {} s", safe_line(why), wait.as_secs())
 }
 
 fn with_port(relay: &Advertised) -> String {

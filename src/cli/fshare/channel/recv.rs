@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     PatienceFlag, RelayFlag, WayFlags,
     decide::Deciding,
-    failure, from, kept, resume,
+    failure, from, kept, paused, resume,
     show::{Bar, Carried, REDRAW},
 };
 use crate::{
@@ -180,6 +180,7 @@ pub async fn take(
                         _ => output.note("waiting for the sender"),
                     },
                     RecvEvent::Known => {}
+                    RecvEvent::Paused { why, wait } => output.note(paused(&why, wait)),
                     RecvEvent::Begun { from, way } => {
                         source = way;
                         began.get_or_insert_with(clock::now);

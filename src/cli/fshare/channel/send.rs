@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     PatienceFlag, RelayFlag, WayFlags, failure,
     kept::Named,
+    paused,
     show::{Bar, Carried, REDRAW, ReceiverState},
     signed, to,
 };
@@ -343,6 +344,19 @@ impl<'a> Carrying<'a> {
             SendEvent::Broken { why, left } => {
                 self.bar = None;
                 output.event(&Carried::Broken { at: at(), reason: safe_line(&why), patience: left.as_secs() })
+            }
+            SendEvent::Paused { why, wait } => {
+                output.note(paused(&why, wait));
+                Ok(())
+            }
+            SendEvent::Astray { why, left } => {
+                let (why, left) = (safe_line(&why), left.as_secs());
+                output.warn(format!("{why}; it is looked for, for {left} s at most, to wait there with the same code"));
+                Ok(())
+            }
+            SendEvent::There => {
+                output.note("at the relay again: the code is good");
+                Ok(())
             }
         }
     }

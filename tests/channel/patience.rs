@@ -1,0 +1,74 @@
+//! What the programs wait for by themselves: a relay that asks for a pause, one that is started again.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+
+use super::*;
+
+#[test]
+fn after_wrong_codes_the_right_one_waits_as_long_as_the_relay_asks_for_and_is_taken() {
+    let world = World::new("channel-pause");
+    fs::write(world.place.path("notes.txt"), b"notes").expect("written");
+    let sending = world.send(&["notes.txt"], None);
+    // Six are looked at without a pause, and the seventh is the first that waits.
+    for wrong in 0..7 {
+        let guessed = world.recv(&["93-zoo-zone", "--yes"]);
+        assert_eq!(code(&guessed), 4, "{wrong}: {}", said(&guessed));
+    }
+    let received = world.recv(&[&sending.code, "--yes", "--output", "out"]);
+    assert_eq!(code(&received), 0, "{}", said(&received));
+    assert!(said(&received).contains("too many codes that were wrong came from this address; it is asked again in"), "{}", said(&received));
+    assert_eq!(sending.end().0, 0);
+}
+
+/// The lines of a pipe, as they come.
+fn lines(pipe: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (tell, told) = sync_channel(64);
+    std::thread::spawn(move || BufReader::new(pipe).lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+    told
+}
+
+fn wait_for_line(lines: &Receiver<String>, text: &str) {
+    while !lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("nobody says {text:?}")).contains(text) {}
+}
+
+#[test]
+fn a_code_that_nobody_has_come_for_is_good_again_once_the_relay_is_back() {
+    for (name, receivers) in [("channel-back", "1"), ("channel-back-several", "2")] {
+        let place = Place::new(name);
+        let here = place::free_port();
+        let configuration = format!("roles: [relay]\nlisten: {{sip: [{{transport: udp, address: \"127.0.0.1:0\"}}], http: [], relay: [{{address: \"{here}\"}}]}}\n");
+        let server = || Server::lasting(&place, "relay", &configuration);
+        let mut world = World { server: server(), place: Place::new(&format!("{name}-files")) };
+        fs::write(world.place.path("notes.txt"), b"notes").expect("written");
+        // Nobody else has the number in between, as the smallest would be.
+        let mut sending = world.send(&["notes.txt", "--code", "7-crystal-window", "--receivers", receivers], None);
+        let told = lines(sending.child.stderr.take().expect("piped"));
+        world.server.process().kill();
+        wait_for_line(&told, "with the same code");
+        world.server = server();
+        wait_for_line(&told, "the code is good");
+        let coming: Vec<Child> = ["one", "two"][..receivers.parse().expect("a number")]
+            .iter()
+            .map(|folder| {
+                let args = ["--json", "recv", &sending.code, "--yes", "--output", folder];
+                world.fshare(&args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare runs")
+            })
+            .collect();
+        for child in coming {
+            let received = child.wait_with_output().expect("ended");
+            assert_eq!(code(&received), 0, "{}", said(&received));
+        }
+        assert_eq!(sending.child.wait().expect("waited for").code(), Some(0));
+        assert_eq!(fs::read(world.place.path("one/notes.txt")).expect("there"), b"notes");
+    }
+}
+
+#[test]
+fn a_sender_without_patience_does_not_look_for_its_relay() {
+    let mut world = World::new("channel-impatient");
+    fs::write(world.place.path("notes.txt"), b"notes").expect("written");
+    let sending = world.send(&["notes.txt", "--patience", "0s"], None);
+    world.server.process().kill();
+    let (ended, _, told) = sending.end();
+    assert_eq!(ended, 7, "{told}");
+}
