@@ -36,7 +36,9 @@ fn a_code_that_nobody_has_come_for_is_good_again_once_the_relay_is_back() {
     for (name, receivers) in [("channel-back", "1"), ("channel-back-several", "2")] {
         let place = Place::new(name);
         let here = place::free_port();
-        let configuration = format!("roles: [relay]\nlisten: {{sip: [{{transport: udp, address: \"127.0.0.1:0\"}}], http: [], relay: [{{address: \"{here}\"}}]}}\n");
+        let configuration = format!(
+            "roles: [relay]\nlisten: {{sip: [{{transport: udp, address: \"127.0.0.1:0\"}}], http: [], relay: [{{address: \"{here}\"}}]}}\n"
+        );
         let server = || Server::lasting(&place, "relay", &configuration);
         let mut world = World { server: server(), place: Place::new(&format!("{name}-files")) };
         fs::write(world.place.path("notes.txt"), b"notes").expect("written");
