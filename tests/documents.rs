@@ -245,6 +245,18 @@ fn samples() -> Vec<(&'static str, Value, &'static [&'static str])> {
         ),
         ("fshare shares", json(&shares::Shares { shares: vec![share] }), &[]),
         ("fshare unshare", json(&unshare::Unshared { conference: "sip:x".into(), share: "share-1".into() }), &[]),
+        (
+            "fshare cancel",
+            json(&records::Cancelled {
+                transfer: "send-x".into(),
+                direction: "send",
+                bytes: 1,
+                told: true,
+                folder: Some("x".into()),
+                paths: vec!["x".into()],
+            }),
+            &[],
+        ),
         ("fshare status", json(&records::Known { transfers: vec![transfer] }), &[]),
         ("relayd check-config", json(&relayd::check_config::Checked { file: "x.yaml".into(), valid: true }), &[]),
     ]
@@ -325,7 +337,7 @@ fn events() -> Vec<(&'static str, Value)> {
         Moved::Failed { at, share: share(), reason: "x".into(), transfer: some() },
     ];
     let carried = [
-        Carried::Code { qr: None, at, code: "7-crystal-window".into(), files: 1, bytes: Some(1) },
+        Carried::Code { qr: None, text: false, at, code: "7-crystal-window".into(), files: 1, bytes: Some(1) },
         Carried::Offering { at, transfer: "1f".into(), to: "bob".into(), count: 1, bytes: Some(1) },
         Carried::Waiting { at, user: "bob".into(), from: some() },
         Carried::Invited { at, transfer: "1f".into(), from: "alice".into(), count: 1, bytes: Some(1), kind: "files".into() },
@@ -335,7 +347,7 @@ fn events() -> Vec<(&'static str, Value)> {
         Carried::Receiver { at, receiver: 1, of: 3, state: ReceiverState::Failed, reason: some() },
         Carried::Broken { at, reason: "x".into(), patience: 60 },
         Carried::Progress { at, bytes: 1, total: Some(1), rate: 1, eta: Some(1), source: "relay", limited: true },
-        Carried::Sent { at, bytes: 1, files: 1, seconds: 1.0, source: "relay" },
+        Carried::Sent { at, bytes: 1, files: 1, seconds: 1.0, source: "relay", text: false },
         Carried::Text { at, text: "x".into() },
         Carried::Received {
             at,

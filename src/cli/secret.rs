@@ -97,16 +97,52 @@ fn first_line_of(path: &Path) -> Result<Zeroizing<String>, Failure> {
     Ok(Zeroizing::new(text.lines().next().unwrap_or_default().to_owned()))
 }
 
-/// Asks for the code of a transfer. It is spent at once: it may be seen.
+/// How often something is asked for that was mistyped.
+const TRIES: usize = 3;
+
+/// Asks for the code of a transfer, and again where what is typed is none. It is spent at once: it may be seen.
 ///
 /// # Errors
-/// There is nobody to ask, or what is typed is no code.
+/// There is nobody to ask, or nothing that was typed is a code.
 pub async fn ask_code(output: &Output, leaving: &CancellationToken) -> Result<Code, Failure> {
-    let typed = ask_openly("Code", output, leaving).await.map_err(|failure| match failure.code {
-        ExitCode::Usage => Failure::usage("a code is needed, and there is no terminal to ask on").hint("fshare recv 7-crystal-window"),
-        _ => failure,
-    })?;
-    typed.parse().or_fail(ExitCode::Usage, "read the code")
+    let mut tries = 0;
+    loop {
+        let typed = ask_openly("Code", output, leaving).await.map_err(|failure| match failure.code {
+            ExitCode::Usage => Failure::usage("a code is needed, and there is no terminal to ask on").hint("fshare recv 7-crystal-window"),
+            _ => failure,
+        })?;
+        tries += 1;
+        match typed.parse::<Code>() {
+            Ok(code) => return Ok(code),
+            Err(error) if tries < TRIES => output.warn(format!("that is no code: {error}")),
+            Err(error) => return Err(Failure::usage(format!("that is no code: {error}"))),
+        }
+    }
+}
+
+/// Asks which of several it is to be, by the first letter of each; none where the answers are others.
+///
+/// # Errors
+/// There is nobody to ask.
+pub async fn choose<T: Copy>(
+    question: &str,
+    choices: &[(char, T)],
+    output: &Output,
+    leaving: &CancellationToken,
+) -> Result<Option<T>, Failure> {
+    for _ in 0..TRIES {
+        let typed = ask_openly(question, output, leaving).await?;
+        let first = typed.trim().chars().next().map(|letter| letter.to_ascii_lowercase());
+        if let Some((_, chosen)) = choices.iter().find(|(letter, _)| Some(*letter) == first) {
+            return Ok(Some(*chosen));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether anybody can be asked: on a terminal that is ours, without `--json` and `-q`.
+pub fn somebody(output: &Output) -> bool {
+    output.is_lively() && foreground(&io::stderr()) && fs::File::options().read(true).write(true).open("/dev/tty").is_ok()
 }
 
 /// Asks for a yes; anything else is a no.

@@ -157,6 +157,11 @@ impl ChannelError {
         // Where it is on our disk is nobody else's matter.
         let text = match self {
             Self::Sink(SinkError::NoSpace { .. }) => "there is no space left".to_owned(),
+            Self::Sink(SinkError::Exists { path }) => format!("the receiver has something of the name {path} already"),
+            Self::Sink(SinkError::InTheWay { path, what }) => {
+                format!("the receiver has something of the name {path} already, and it is {what}")
+            }
+            Self::Sink(SinkError::NotOneFile) => "the receiver takes one file, and this is not one".to_owned(),
             Self::Sink(SinkError::Io { .. } | SinkError::Resume(_)) => "it could not be written".to_owned(),
             Self::Source(SourceError::Io { .. }) => "a file cannot be read".to_owned(),
             other => other.to_string(),

@@ -23,9 +23,9 @@ struct Thoughtful {
 }
 
 impl Decide for Thoughtful {
-    async fn decide(&mut self, _offer: &Offer, manifest: &Manifest, _resume: &Resume) -> Result<Sink, String> {
+    async fn decide(&mut self, _offer: &Offer, manifest: &Manifest, _resume: &Resume) -> Result<Sink, No> {
         sleep(self.thinks).await;
-        Sink::create(&self.folder, manifest.clone(), SinkOptions::default()).await.map_err(|error| error.to_string())
+        Sink::create(&self.folder, manifest.clone(), SinkOptions::default()).await.map_err(|error| No::Unfit(error.into()))
     }
 }
 

@@ -52,6 +52,7 @@ pub struct Receiver {
     state: State,
     /// Before anything else.
     tell: Option<Letter>,
+    once: bool,
     inversions: u64,
 }
 
@@ -94,7 +95,7 @@ struct Receiving {
 
 impl Default for Receiver {
     fn default() -> Self {
-        Self { state: State::Waiting, tell: None, inversions: 0 }
+        Self { state: State::Waiting, tell: None, once: false, inversions: 0 }
     }
 }
 
@@ -122,12 +123,17 @@ impl Receiver {
         };
     }
 
+    /// Nothing of what comes is kept for another process; to be said before [`Receiver::handle_answer`].
+    pub fn keep_nothing(&mut self) {
+        self.once = true;
+    }
+
     /// The answer to [`ReceiverAction::Ask`]: from which byte of the batch's stream on it is wanted, and by which way, or why it is not.
     pub fn handle_answer(&mut self, answer: Result<(u64, Way), String>) {
         let state = mem::replace(&mut self.state, State::Over);
         self.state = match (state, answer) {
             (State::Deciding { total, files }, Ok((from, way))) => {
-                self.tell = Some(Letter::Accept { from, way });
+                self.tell = Some(Letter::Accept { from, way, once: self.once });
                 State::Receiving(Box::new(Receiving {
                     total,
                     files,

@@ -44,6 +44,7 @@ pub struct Sender {
     total: Option<u64>,
     received: u64,
     durable: u64,
+    once: bool,
 }
 
 #[derive(Debug)]
@@ -73,7 +74,7 @@ enum State {
 impl Sender {
     /// Offers a batch with its manifest as JSON.
     pub fn new(offer: Offer, manifest: Bytes) -> Self {
-        Self { total: offer.bytes, state: State::New { offer, manifest }, received: 0, durable: 0 }
+        Self { total: offer.bytes, state: State::New { offer, manifest }, received: 0, durable: 0, once: false }
     }
 
     /// A letter of the receiver's.
@@ -85,7 +86,8 @@ impl Sender {
             (State::New { .. } | State::Describing { .. } | State::Deciding, Letter::Decline { why }) => {
                 State::Settled(Err(Failure::Declined(why)))
             }
-            (State::Deciding, Letter::Accept { from, way }) => {
+            (State::Deciding, Letter::Accept { from, way, once }) => {
+                self.once = once;
                 if self.total.is_some_and(|total| from > total) {
                     protocol(format!("the receiver wants to go on at byte {from}, which is behind the end"))
                 } else {
@@ -158,6 +160,11 @@ impl Sender {
     /// Bytes that the receiver has.
     pub fn received(&self) -> u64 {
         self.received
+    }
+
+    /// Whether the receiver has accepted, and keeps nothing of it for another process.
+    pub fn keeps_nothing(&self) -> bool {
+        self.once
     }
 
     /// Bytes that the receiver has on its disk: none of them is asked for again.

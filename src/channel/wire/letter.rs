@@ -167,6 +167,8 @@ pub enum Letter {
         from: u64,
         /// By which way chunks are to come.
         way: Way,
+        /// Nothing of it is kept for another process: it goes to standard output, or is a text.
+        once: bool,
     },
     /// No.
     Decline {
@@ -195,6 +197,8 @@ struct Accept {
     from: u64,
     #[serde(default, skip_serializing_if = "Way::is_relay")]
     way: Way,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    once: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -233,8 +237,8 @@ impl Letter {
             1 => Self::Offer(json(kind, &rest)?),
             2 => Self::Manifest(rest),
             3 => {
-                let Accept { from, way } = json(kind, &rest)?;
-                Self::Accept { from, way }
+                let Accept { from, way, once } = json(kind, &rest)?;
+                Self::Accept { from, way, once }
             }
             4 => Self::Decline { why: cut(json::<Decline>(kind, &rest)?.why) },
             5 => {
@@ -267,7 +271,7 @@ impl Letter {
         match self {
             Self::Offer(offer) => json(1, offer),
             Self::Manifest(bytes) => part(2, bytes),
-            Self::Accept { from, way } => json(3, &Accept { from: *from, way: *way }),
+            Self::Accept { from, way, once } => json(3, &Accept { from: *from, way: *way, once: *once }),
             Self::Decline { why } => json(4, &Decline { why: cut(why.clone()) }),
             Self::Progress { received, durable } => json(5, &Progress { received: *received, durable: *durable }),
             Self::Digests(bytes) => part(6, bytes),
@@ -301,8 +305,8 @@ mod tests {
         vec![
             (Letter::Offer(offer), told.leak()),
             (Letter::Manifest(Bytes::from_static(b"{}")), "\u{2}{}"),
-            (Letter::Accept { from: 7, way: Way::Relay }, "\u{3}{\"from\":7}"),
-            (Letter::Accept { from: 7, way: Way::Direct }, "\u{3}{\"from\":7,\"way\":\"direct\"}"),
+            (Letter::Accept { from: 7, way: Way::Relay, once: false }, "\u{3}{\"from\":7}"),
+            (Letter::Accept { from: 7, way: Way::Direct, once: true }, "\u{3}{\"from\":7,\"way\":\"direct\",\"once\":true}"),
             (Letter::Decline { why: "no".into() }, "\u{4}{\"why\":\"no\"}"),
             (Letter::Progress { received: 9, durable: 8 }, "\u{5}{\"received\":9,\"durable\":8}"),
             (Letter::Digests(Bytes::from_static(b"xy")), "\u{6}xy"),
@@ -339,7 +343,7 @@ mod tests {
     #[test]
     fn later_versions_may_say_more_and_no_text_is_longer_than_its_bound() {
         let read = |text: &str| Letter::read(&Bytes::copy_from_slice(text.as_bytes()));
-        assert_eq!(read("\u{3}{\"from\":1,\"later\":[]}"), Ok(Letter::Accept { from: 1, way: Way::Relay }));
+        assert_eq!(read("\u{3}{\"from\":1,\"later\":[]}"), Ok(Letter::Accept { from: 1, way: Way::Relay, once: false }));
         assert_eq!(read("\u{9}{\"code\":\"later\",\"text\":\"\"}"), Ok(Letter::Failed(Failed::new(FailedCode::Other, ""))));
         let long = "ä".repeat(MAX_TEXT);
         let Ok(Letter::Decline { why }) = Letter::read(&Letter::Decline { why: long }.write().into()) else { panic!("a letter") };

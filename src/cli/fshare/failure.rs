@@ -91,7 +91,15 @@ pub fn of_source(error: &SourceError) -> Failure {
         _ => ExitCode::Failed,
     };
     let failure = Failure::new(code, format!("failed to read what is to be sent: {error}"));
-    if code == ExitCode::Denied { failure.hint("whoever runs this has to be allowed to read it") } else { failure }
+    match error {
+        _ if code == ExitCode::Denied => failure.hint("whoever runs this has to be allowed to read it"),
+        SourceError::Name { .. } => failure.hint("nothing was sent: rename it, or name what is beside it one by one"),
+        SourceError::Special { .. } => {
+            failure.hint("nothing was sent: only files, folders and links are; name what is beside it one by one")
+        }
+        SourceError::Twice { .. } => failure.hint("send them apart, or a folder that has both"),
+        _ => failure,
+    }
 }
 
 #[cfg(test)]

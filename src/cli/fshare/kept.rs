@@ -268,9 +268,10 @@ impl Kept {
         &self.record
     }
 
-    /// Notes how many bytes the file server has, from time to time.
+    /// Notes how many bytes the other side has, from time to time.
     pub fn note(&mut self, durable: u64) {
-        let due = clock::now().saturating_duration_since(self.noted) >= NOTE;
+        // The first at once: that it moves is worth knowing.
+        let due = self.durable == 0 || clock::now().saturating_duration_since(self.noted) >= NOTE;
         if due && durable != self.durable && self.orders.try_send(Order::Note(durable)).is_ok() {
             (self.durable, self.noted) = (durable, clock::now());
         }

@@ -82,6 +82,18 @@ pub async fn records() -> Result<Option<RecordStore>, Failure> {
     on_disk(move || RecordStore::open(&folder)).await?.map(Some).or_fail(ExitCode::Failed, "keep a record of the transfer")
 }
 
+/// The same; where there can be none, what breaks off is not kept for another process, and a warning says so.
+pub async fn records_or_none(output: &Output) -> Option<RecordStore> {
+    match records().await {
+        Ok(records) => records,
+        Err(failure) => {
+            let why = safe_line(&failure.message);
+            output.warn(format!("{why}: if it breaks off, no other process can go on with it"));
+            None
+        }
+    }
+}
+
 fn folder() -> Option<PathBuf> {
     let environment = environment();
     let variable = |name: &str| environment.iter().find(|(n, v)| n == name && !v.is_empty()).map(|(_, value)| PathBuf::from(value));

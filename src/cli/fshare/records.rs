@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     call::Call,
-    get,
+    channel, get,
     kept::{self, Kept},
     receive::{self, on_disk},
     resume::{self, Standing},
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     cli::{
         ExitCode, Failure, OrFail as _,
-        output::{Page, Report, Table, safe_line},
+        output::{Page, Report, Table, Text, safe_line},
         secret::PinFile,
         settings::Context,
     },
@@ -116,8 +116,49 @@ impl Row {
     }
 }
 
+/// What was given up: nothing of it is kept any more.
+#[derive(Debug, Clone, Serialize)]
+pub struct Cancelled {
+    /// Its name.
+    pub transfer: String,
+    /// As in [`Row`].
+    pub direction: &'static str,
+    /// Bytes that were over, as last noted.
+    pub bytes: u64,
+    /// The other side was there, and has been told.
+    pub told: bool,
+    /// Where a download went.
+    pub folder: Option<String>,
+    /// What was uploaded or sent.
+    pub paths: Vec<String>,
+}
+
+impl Cancelled {
+    fn new(record: &Record) -> Self {
+        let Row { transfer, direction, bytes, folder, paths, .. } = Row::new(record, false, clock::wall());
+        Self { transfer, direction, bytes, told: false, folder, paths }
+    }
+}
+
+impl Report for Cancelled {
+    fn page(&self, page: &mut Page) {
+        let more = if self.paths.len() > 1 { format!(" and {} more", self.paths.len() - 1) } else { String::new() };
+        let what = match (&self.folder, self.paths.first()) {
+            (Some(folder), _) => format!("into {folder}; what there was of it is removed"),
+            (None, Some(path)) => format!("of {path}{more}"),
+            (None, None) => String::new(),
+        };
+        let told = if self.told { "; the other side has been told" } else { "" };
+        page.line([Text::from("cancelled "), Text::strong(&self.transfer), Text::from(format!(": {} {what}{told}", human(self.bytes)))]);
+    }
+}
+
 impl Report for Known {
     fn page(&self, page: &mut Page) {
+        if self.transfers.is_empty() {
+            page.line([Text::dim("no transfers: what was broken off and can be gone on with is listed here")]);
+            return;
+        }
         let mut table = Table::new(["transfer", "state", "age", "with", "over", "files"]);
         for row in &self.transfers {
             let with = row.conference.clone().or_else(|| row.code.clone()).unwrap_or_default();
@@ -154,16 +195,27 @@ async fn list(records: &RecordStore) -> Result<Vec<Record>, Failure> {
     on_disk(move || records.list()).await?.or_fail(ExitCode::Failed, "read the records of transfers")
 }
 
-/// A record by the name that a person typed.
+/// A record by the name that a person typed, or by the beginning of it.
 ///
 /// # Errors
-/// There is none (4).
+/// There is none (4), or there are several (2).
 pub async fn found(records: &RecordStore, text: &str) -> Result<(TransferName, Record), Failure> {
-    let none =
-        || Failure::new(ExitCode::NotFound, format!("no transfer is named \"{}\"", safe_line(text))).hint("fshare status lists them");
-    let name = TransferName::new(text).map_err(|_| none())?;
-    let known = list(records).await?;
-    known.into_iter().find(|record| record.transfer == name).map(|record| (name, record)).ok_or_else(none)
+    let mut known = list(records).await?;
+    if let Some(at) = known.iter().position(|record| record.transfer.as_str() == text) {
+        let record = known.swap_remove(at);
+        return Ok((record.transfer.clone(), record));
+    }
+    known.retain(|record| !text.is_empty() && record.transfer.as_str().starts_with(text));
+    match known.len() {
+        0 | 1 => known.pop().map(|record| (record.transfer.clone(), record)).ok_or_else(|| {
+            let none = format!("no transfer is named \"{}\", and none begins so", safe_line(text));
+            Failure::new(ExitCode::NotFound, none).hint("fshare status lists them")
+        }),
+        _ => {
+            let names = known.iter().map(|record| record.transfer.to_string()).collect();
+            Err(Failure::ambiguous(&safe_line(text), names).hint("name one of them in full"))
+        }
+    }
 }
 
 /// A record that cannot be taken up.
@@ -201,31 +253,42 @@ pub async fn cancel(args: &CancelArgs, context: &Context) -> Result<(), Failure>
     let store = store().await?;
     let (name, record) = found(&store, &args.transfer).await?;
     if kept::is_upload(&record) {
-        return give_up_share(&store, &name, args, context).await;
+        return give_up_share(&store, (&name, &record), args, context).await;
     }
+    let cancelled = Cancelled::new(&record);
     if kept::is_send(&record) {
-        return remove(&store, &name).await;
+        remove(&store, &name).await?;
+        let told = channel::resume::tell_of_cancelling(&record, context).await;
+        return context.output.result(&Cancelled { told, ..cancelled });
     }
     match Sink::discard(&store, &name).await {
-        Ok(()) => Ok(()),
+        Ok(()) => context.output.result(&cancelled),
         Err(SinkError::Resume(error @ ResumeError::Busy(_))) => Err(untaken(&name, error)),
         // What does not say what belongs to it goes alone.
         Err(SinkError::Resume(error @ ResumeError::Damaged { .. })) => {
             remove(&store, &name).await?;
             let (why, folder) = (safe_line(&error.to_string()), safe_line(&record.target));
             context.output.warn(format!("{why}: it is removed; partial files (*{PART_SUFFIX}) may be left in {folder}"));
-            Ok(())
+            context.output.result(&cancelled)
         }
         Err(error) => Err(super::failure::of_transfer("failed to remove what there is of it", &error.into(), None)),
     }
 }
 
 /// An upload is given up: its share ends. Only where the server has ended it, or knows nothing of it, is what is kept of it removed.
-async fn give_up_share(store: &RecordStore, name: &TransferName, args: &CancelArgs, context: &Context) -> Result<(), Failure> {
+async fn give_up_share(
+    store: &RecordStore,
+    (name, record): (&TransferName, &Record),
+    args: &CancelArgs,
+    context: &Context,
+) -> Result<(), Failure> {
     let kept = match Kept::take_up(store, name, |error| untaken(name, error)).await {
         Ok((kept, _)) => kept,
         Err(failure) if failure.code == ExitCode::Conflict => return Err(failure),
-        Err(_) => return remove(store, name).await,
+        Err(_) => {
+            remove(store, name).await?;
+            return context.output.result(&Cancelled::new(record));
+        }
     };
     let place = resume::place(kept.record()).filter(|_| !args.here);
     let ended = match place {
@@ -242,6 +305,7 @@ async fn give_up_share(store: &RecordStore, name: &TransferName, args: &CancelAr
         }
         None => Ok(false),
     };
+    let ended_there = matches!(ended, Ok(true));
     match ended {
         Ok(true) => {}
         Ok(false) => context.output.note(format!("no share was ended; what was kept of {name} is removed")),
@@ -254,7 +318,7 @@ async fn give_up_share(store: &RecordStore, name: &TransferName, args: &CancelAr
         Err(failure) => return Err(failure),
     }
     kept.forget().await;
-    Ok(())
+    context.output.result(&Cancelled { told: ended_there, ..Cancelled::new(record) })
 }
 
 /// Ends the share of an upload: true when it was there, by whichever name.

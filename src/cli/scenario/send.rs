@@ -141,7 +141,7 @@ fn sender(stage: &Stage, wanted: &Send) -> send::Args {
 
 fn receiver(stage: &Stage, terminal: &Terminal) -> recv::Args {
     recv::Args {
-        code: None,
+        code: Vec::new(),
         from: None,
         verify: false,
         keep: false,

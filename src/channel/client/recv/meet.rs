@@ -144,6 +144,10 @@ impl Terminal<'_> {
                         Step::Agreed(_) => return Err(ChannelError::Protocol("this is another transfer".to_owned())),
                     }
                 }
+                // It has not gone to come again: it has called it off.
+                Message::Gone(gone) if gone.peer == Peer::SENDER && gone.reason == Reason::Cancelled => {
+                    return Err(ChannelError::Gone(gone.reason));
+                }
                 Message::Gone(gone) if gone.peer == Peer::SENDER => exchange = None,
                 Message::Spent { .. } | Message::Met(_) | Message::Letter { .. } | Message::Gone(_) => {}
                 other => return Err(RelayError::unexpected(&other).into()),

@@ -108,11 +108,20 @@ pub enum RecvEvent {
     },
 }
 
+/// Why what is offered is not taken.
+#[derive(Debug)]
+pub enum No {
+    /// It is not wanted, or nobody is there who could want it: what the sender is told.
+    Declined(String),
+    /// It cannot be put down here, by this: the sender is told as much of it as is its matter.
+    Unfit(ChannelError),
+}
+
 /// Decides on what is offered: a sink for it, or why not.
 pub trait Decide {
     /// The decision. With what is kept of `resume` the transfer can be gone on with, once it has begun; a sink that stands in the middle goes
     /// on there.
-    fn decide(&mut self, offer: &Offer, manifest: &Manifest, resume: &Resume) -> impl Future<Output = Result<Sink, String>> + Send;
+    fn decide(&mut self, offer: &Offer, manifest: &Manifest, resume: &Resume) -> impl Future<Output = Result<Sink, No>> + Send;
 }
 
 /// Receives a batch. After a break it goes on by itself, as long as [`Receiving::comeback`] says. What is durable in the end is kept where the

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    Decide, Placed, RecvEvent, Terminal,
+    Decide, No, Placed, RecvEvent, Terminal,
     download::{By, Download, Taken},
 };
 use crate::{
@@ -195,11 +195,15 @@ impl<'a, 't> Session<'a, 't> {
         let begins = match stands {
             Some(from) => Ok(from),
             // It is ours from here on, whatever comes between.
-            None => self.decided(control, decide.decide(offer, manifest, &resume)).await?.map(|sink| {
-                let from = sink.state().written;
-                self.terminal.sink = Some(sink);
-                from
-            }),
+            None => match self.decided(control, decide.decide(offer, manifest, &resume)).await? {
+                Ok(sink) => {
+                    let from = sink.state().written;
+                    self.terminal.sink = Some(sink);
+                    Ok(from)
+                }
+                Err(No::Declined(why)) => Err(why),
+                Err(No::Unfit(error)) => return Err(self.failed(control, error).await),
+            },
         };
         if begins.is_ok() && dialling.is_some() {
             let settled = self.decided(control, settle(dialling, offer.streams)).await?;
@@ -208,6 +212,9 @@ impl<'a, 't> Session<'a, 't> {
         let answer = match begins {
             Ok(from) => {
                 let Some(opener) = self.opener.take() else { return Err(ChannelError::Stopped) };
+                if self.terminal.sink.as_ref().is_some_and(|sink| sink.record().is_none()) {
+                    self.machine.keep_nothing();
+                }
                 let writer = self.terminal.sink.as_ref().map(Sink::writer);
                 let intake = Intake::new(from, manifest.total(), offer.chunk, offer.streams);
                 let (inlet, arrivals) = Inlet::new(opener, offer.chunk, intake, writer.clone());

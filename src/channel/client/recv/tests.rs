@@ -21,8 +21,8 @@ use crate::{
 struct Willing(PathBuf);
 
 impl Decide for Willing {
-    async fn decide(&mut self, _offer: &Offer, manifest: &Manifest, _resume: &Resume) -> Result<Sink, String> {
-        Sink::create(&self.0, manifest.clone(), SinkOptions::default()).await.map_err(|error| error.to_string())
+    async fn decide(&mut self, _offer: &Offer, manifest: &Manifest, _resume: &Resume) -> Result<Sink, No> {
+        Sink::create(&self.0, manifest.clone(), SinkOptions::default()).await.map_err(|error| No::Unfit(error.into()))
     }
 }
 

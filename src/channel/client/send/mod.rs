@@ -7,11 +7,13 @@
 //! | `exchange.rs` | the exchanges at a place |
 //! | `again.rs` | or again after a break, by what both have kept |
 //! | `several.rs` | several receivers by one code, and the chunks that they have in common |
+//! | `call_off.rs` | that what was broken off is given up |
 //! | `session.rs` | one receiver in the channel, from its entering to its end |
 //! | `upload.rs` | the chunks |
 
 mod again;
 mod apply;
+mod call_off;
 mod exchange;
 mod meet;
 mod session;
@@ -22,7 +24,7 @@ use std::{
     num::{NonZeroU8, NonZeroU64},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -32,6 +34,7 @@ use rand_chacha::ChaCha12Rng;
 use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
 
+pub use self::call_off::call_off;
 use self::{session::Session, several::Gathering};
 use super::{
     again::{Resume, farewell, for_now, late},
@@ -116,6 +119,8 @@ pub enum SendEvent {
         from: u64,
         /// By this way.
         way: Way,
+        /// The receiver keeps nothing of it: no other process of its can go on with it.
+        once: bool,
     },
     /// For so much of the last second bytes waited for the receiver.
     Pace(Duration),
@@ -299,6 +304,10 @@ struct Terminal<'a> {
     came: bool,
     /// In this attempt chunks have begun to go.
     begun: CancellationToken,
+    /// They had before this attempt.
+    before: bool,
+    /// To a receiver that keeps nothing of them.
+    once: AtomicBool,
 }
 
 /// A receiver that we share a key with, and that has the pass: however that came about, what happens in the channel is the same.
@@ -315,7 +324,8 @@ impl<'a> Terminal<'a> {
     fn new(sending: &'a Sending, events: &'a mpsc::Sender<SendEvent>, progress: &'a Progress, resume: Option<Resume>) -> Self {
         let rng = ChaCha12Rng::from_seed(clock::seed());
         let (there, begun) = (CancellationToken::new(), CancellationToken::new());
-        Self { sending, events, progress, rng, resume, code: None, there, came: false, begun }
+        let before = resume.is_some();
+        Self { sending, events, progress, rng, resume, before, code: None, there, came: false, begun, once: AtomicBool::new(false) }
     }
 
     /// What came of an attempt: whether there is another one, once its time has come.
@@ -323,6 +333,7 @@ impl<'a> Terminal<'a> {
         let (begun, was_there) = (self.begun.is_cancelled(), self.there.is_cancelled());
         // A relay that has had us wait for as long as anybody may is not asked for as long again.
         let expired = matches!(error, ChannelError::Relay(RelayError::Refused(refused)) if refused.code == RefusalCode::Expired);
+        self.before |= begun;
         if self.came || expired {
             attempts.handle_somebody();
         } else if was_there {
@@ -397,7 +408,8 @@ impl<'a> Terminal<'a> {
 
     /// Leaves the relay, and says by what.
     async fn part(&self, control: &mut Connection, ended: &Result<Sent, ChannelError>, stop: &CancellationToken) {
-        let can_go_on = self.begun.is_cancelled() && (self.sending.lasting || !stop.is_cancelled());
+        let lasting = self.sending.lasting && !self.once.load(Ordering::Relaxed);
+        let can_go_on = (self.before || self.begun.is_cancelled()) && (lasting || !stop.is_cancelled());
         let reason = ended.as_ref().map_or_else(|error| farewell(error, can_go_on), |_| Reason::Done);
         control.say_farewell(reason, self.sending.patience).await;
     }

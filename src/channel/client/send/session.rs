@@ -131,7 +131,9 @@ impl<'a> Session<'a> {
         };
         self.way = way;
         self.terminal.begun.cancel();
-        self.terminal.hear(SendEvent::Begun { from, way }).await;
+        let once = self.machine.keeps_nothing();
+        self.terminal.once.store(once, Ordering::Relaxed);
+        self.terminal.hear(SendEvent::Begun { from, way, once }).await;
         self.uploading.spawn(self.terminal.upload(by, &self.known.pass, from, self.limit.subscribe()));
         Ok(())
     }

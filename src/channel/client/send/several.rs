@@ -130,7 +130,7 @@ impl<'a, 'b> Gathering<'a, 'b> {
                     }
                     GroupAction::Begin { from, seats } => {
                         self.terminal.begun.cancel();
-                        self.terminal.hear(SendEvent::Begun { from, way: Way::Relay }).await;
+                        self.terminal.hear(SendEvent::Begun { from, way: Way::Relay, once: false }).await;
                         self.limit.send_replace(self.group.limit());
                         let by = By::Relay { relay: control.here().clone(), door: self.door.clone(), seats };
                         self.uploading.spawn(self.terminal.upload(by, &self.pass, from, self.limit.subscribe()));

@@ -51,7 +51,7 @@ fn said(group: &mut Group) -> Vec<String> {
 }
 
 fn accept(group: &mut Group, seat: Peer) {
-    group.handle_letter(seat, Letter::Accept { from: 0, way: Way::Relay });
+    group.handle_letter(seat, Letter::Accept { from: 0, way: Way::Relay, once: false });
 }
 
 /// All of them are there and want it.
@@ -126,7 +126,7 @@ fn who_has_something_already_cannot_begin_with_the_others() {
     group.handle_joined(TWO);
     said(&mut group);
     accept(&mut group, TWO);
-    group.handle_letter(ONE, Letter::Accept { from: 5, way: Way::Relay });
+    group.handle_letter(ONE, Letter::Accept { from: 5, way: Way::Relay, once: false });
     assert_eq!(said(&mut group), ["begin at 0 for 2", "1: failed", "1: failed"]);
 }
 

@@ -11,17 +11,17 @@ use tokio::sync::watch;
 use super::{failure, kept, show::Carried};
 use crate::{
     channel::{
-        client::{ChannelError, Decide, Resume, Ways},
+        client::{ChannelError, Decide, No, Resume, Ways},
         wire::letter::{Content, Offer},
     },
     cli::{
         ExitCode, Failure,
         fshare::{receive, show::at},
-        output::{Output, safe_line},
+        output::safe_line,
         secret,
         settings::Context,
     },
-    transfer::{Manifest, Overwrite, RecordStore, Sink, SinkOptions, TransferName, sink::SinkState},
+    transfer::{Manifest, Overwrite, RecordStore, Sink, SinkError, SinkOptions, TransferName, sink::SinkState},
 };
 
 /// What was decided on, as the bar needs it.
@@ -116,7 +116,7 @@ pub struct Deciding<'a> {
 }
 
 impl Decide for Deciding<'_> {
-    async fn decide(&mut self, offer: &Offer, manifest: &Manifest, resume: &Resume) -> Result<Sink, String> {
+    async fn decide(&mut self, offer: &Offer, manifest: &Manifest, resume: &Resume) -> Result<Sink, No> {
         match self.sink(offer, manifest, resume).await {
             Ok(sink) => Ok(sink),
             Err((told, failure)) => {
@@ -153,17 +153,17 @@ impl<'a> Deciding<'a> {
     }
 
     /// A sink; or what the sender is told, and what we say ourselves.
-    async fn sink(&mut self, offer: &Offer, manifest: &Manifest, resume: &Resume) -> Result<Sink, (String, Failure)> {
+    async fn sink(&mut self, offer: &Offer, manifest: &Manifest, resume: &Resume) -> Result<Sink, (No, Failure)> {
         let text = (offer.content == Content::Text).then(Text::default);
         let sink = match (self.taken.take(), &text) {
             (Some(sink), _) if *sink.manifest() == *manifest => sink,
-            (Some(_), _) => return Err(refused(&ChannelError::OtherBatch)),
+            (Some(_), _) => return Err(unfit(ChannelError::OtherBatch)),
             (None, Some(text)) => {
                 let sink = Sink::to_stream(Box::new(text.clone()), manifest.clone(), &SinkOptions::default());
-                sink.map_err(|error| refused(&error.into()))?
+                sink.map_err(|error| unfit(error.into()))?
             }
             (None, None) => {
-                self.ask(offer).await?;
+                self.ask(offer, manifest).await?;
                 self.begin(manifest, resume).await?
             }
         };
@@ -172,24 +172,38 @@ impl<'a> Deciding<'a> {
         Ok(sink)
     }
 
-    async fn ask(&self, offer: &Offer) -> Result<(), (String, Failure)> {
+    async fn ask(&mut self, offer: &Offer, manifest: &Manifest) -> Result<(), (No, Failure)> {
         if self.to_stdout() {
             return Ok(());
         }
         let output = &self.context.output;
         let (files, names) = (offer.files.into(), offer.names.clone());
         let told = output.event(&Carried::Offered { at: at(), files, bytes: offer.bytes, names });
-        told.map_err(|failure| ("the receiver is gone".to_owned(), failure))?;
-        if self.yes { Ok(()) } else { self.consent(output).await }
+        told.map_err(|failure| (No::Declined("the receiver is gone".to_owned()), failure))?;
+        if self.yes {
+            return Ok(());
+        }
+        match self.look(manifest).await {
+            Ok(()) => self.consent().await,
+            Err(SinkError::Exists { path }) => self.resolve(&path).await,
+            Err(error) => Err(unfit(error.into())),
+        }
     }
 
-    async fn begin(&mut self, manifest: &Manifest, resume: &Resume) -> Result<Sink, (String, Failure)> {
+    /// What is in the way of it, before anybody is asked. A folder that is not there yet has nothing in it.
+    async fn look(&self, manifest: &Manifest) -> Result<(), SinkError> {
+        if !self.output.exists() {
+            return Ok(());
+        }
+        Sink::look(&self.output, manifest.entries().to_vec(), manifest.total().unwrap_or(0), self.overwrite).await
+    }
+
+    async fn begin(&mut self, manifest: &Manifest, resume: &Resume) -> Result<Sink, (No, Failure)> {
         if self.to_stdout() {
             let sink = Sink::to_stream(Box::new(io::stdout()), manifest.clone(), &SinkOptions::default());
-            return sink.map_err(|error| refused(&error.into()));
+            return sink.map_err(|error| unfit(error.into()));
         }
-        let records = if self.lasting { receive::records().await } else { Ok(None) };
-        let records = records.map_err(|failure| ("nothing can be kept there".to_owned(), failure))?;
+        let records = if self.lasting { receive::records_or_none(&self.context.output).await } else { None };
         let (record, details) = match (records, kept::of_received(&self.code, resume, self.ways)) {
             (Some(records), Some((name, details))) => (Some((records, name)), details),
             _ => (None, Vec::new()),
@@ -200,19 +214,44 @@ impl<'a> Deciding<'a> {
         let sink = Sink::create(&self.output, manifest.clone(), options).await;
         sink.map_err(|error| {
             self.record = None;
-            refused(&error.into())
+            unfit(error.into())
         })
     }
 
-    async fn consent(&self, output: &Output) -> Result<(), (String, Failure)> {
-        match secret::agrees("Receive it", output, &self.context.leaving).await {
+    async fn consent(&self) -> Result<(), (No, Failure)> {
+        match secret::agrees("Receive it", &self.context.output, &self.context.leaving).await {
             Ok(true) => Ok(()),
-            Ok(false) => Err(("the receiver does not want it".to_owned(), Failure::new(ExitCode::Declined, "not received"))),
-            Err(failure) => Err(("nobody is there to decide".to_owned(), failure)),
+            Ok(false) => Err(unwanted()),
+            Err(failure) => Err(undecided(failure)),
+        }
+    }
+
+    /// One of the names is taken: whoever is there says what becomes of it, and of others like it.
+    async fn resolve(&mut self, path: &str) -> Result<(), (No, Failure)> {
+        let question = format!("{} is there already. (o)verwrite, (r)ename what comes, (s)kip, or (c)ancel?", safe_line(path));
+        let choices = [('o', Some(Overwrite::Replace)), ('r', Some(Overwrite::Rename)), ('s', Some(Overwrite::Skip)), ('c', None)];
+        match secret::choose(&question, &choices, &self.context.output, &self.context.leaving).await {
+            Ok(Some(Some(overwrite))) => {
+                self.overwrite = overwrite;
+                Ok(())
+            }
+            Ok(Some(None) | None) => Err(unwanted()),
+            Err(failure) => Err(undecided(failure)),
         }
     }
 }
 
-fn refused(error: &ChannelError) -> (String, Failure) {
-    ("it cannot be put down there".to_owned(), failure::of("failed to receive", error))
+fn unwanted() -> (No, Failure) {
+    (No::Declined("the receiver does not want it".to_owned()), Failure::new(ExitCode::Declined, "not received"))
+}
+
+/// Nobody has said yes or no.
+fn undecided(failure: Failure) -> (No, Failure) {
+    let told = if failure.code == ExitCode::Interrupted { "the receiver has given up" } else { "nobody is there to decide" };
+    (No::Declined(told.to_owned()), failure)
+}
+
+fn unfit(error: ChannelError) -> (No, Failure) {
+    let failure = failure::of("failed to receive", &error);
+    (No::Unfit(error), failure)
 }

@@ -1,5 +1,7 @@
 //! What a transfer that came to nothing means to whoever typed the command.
 
+use std::io::ErrorKind;
+
 use crate::{
     channel::{
         client::{ChannelError, ProxyError, RelayError},
@@ -64,7 +66,8 @@ fn code(error: &ChannelError) -> ExitCode {
         ChannelError::Declined(_) => ExitCode::Declined,
         ChannelError::Theirs(failed) => match failed.code {
             FailedCode::Integrity => ExitCode::Unverified,
-            FailedCode::Exists | FailedCode::Cancelled => ExitCode::Declined,
+            FailedCode::Exists => ExitCode::Conflict,
+            FailedCode::Cancelled => ExitCode::Declined,
             FailedCode::Unreachable => ExitCode::Unreachable,
             _ => ExitCode::Failed,
         },
@@ -79,6 +82,7 @@ fn code(error: &ChannelError) -> ExitCode {
         }
         ChannelError::Sink(SinkError::Exists { .. } | SinkError::InTheWay { .. }) => ExitCode::Conflict,
         ChannelError::Sink(SinkError::NotOneFile) => ExitCode::Usage,
+        ChannelError::Sink(SinkError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => ExitCode::Denied,
         ChannelError::Some { why, .. } => code(why),
         ChannelError::Stopped => ExitCode::Interrupted,
         _ => ExitCode::Failed,
@@ -111,6 +115,14 @@ fn hint(error: &ChannelError) -> Option<String> {
         ChannelError::Exchange(ExchangeError::Impostor) => "check the code, and who gave it to you".to_owned(),
         ChannelError::Sink(SinkError::Exists { .. }) => "use --overwrite, --rename or --skip, or another folder with --output".to_owned(),
         ChannelError::Sink(SinkError::NotOneFile) => "name a folder with --output".to_owned(),
+        ChannelError::Sink(SinkError::InTheWay { .. }) => "move it out of the way, or name another folder with --output".to_owned(),
+        ChannelError::Sink(SinkError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
+            "nothing can be put there: name another folder with --output".to_owned()
+        }
+        ChannelError::Theirs(failed) if failed.code == FailedCode::Exists => {
+            "nothing was overwritten: it has to be received with --overwrite, --rename or --skip, or into another folder; send it again then"
+                .to_owned()
+        }
         _ => return None,
     })
 }

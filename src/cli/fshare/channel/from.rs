@@ -224,7 +224,8 @@ async fn ask(args: &Args, offer: &Offer, standing: Standing, signed: &mut Signed
         Ok(false) => (Decision::Decline("not wanted".to_owned()), Asked::Declined(Failure::new(ExitCode::Declined, "not received"))),
         Err(failure) => {
             let failure = if args.verify { nobody(failure) } else { failure };
-            (Decision::Decline("nobody is there to decide".to_owned()), Asked::Declined(failure))
+            let told = if failure.code == ExitCode::Interrupted { GIVEN_UP } else { "nobody is there to decide" };
+            (Decision::Decline(told.to_owned()), Asked::Declined(failure))
         }
     };
     signed.tell(TransferCommand::Decide(decision)).await;

@@ -10,6 +10,7 @@
 //! | `resume.rs` | going on with either in another process |
 //! | `kept.rs` | what is kept for that |
 //! | `decide.rs` | whether what is offered is wanted |
+//! | `place.rs` | whether anything can be put into a folder |
 //! | `show.rs` | bars, and the events of `--json` |
 //! | `failure.rs` | exit codes |
 
@@ -18,6 +19,7 @@ mod ending;
 pub mod failure;
 pub mod from;
 pub mod kept;
+mod place;
 pub mod recv;
 pub mod resume;
 pub mod send;

@@ -8,13 +8,14 @@ use tokio_util::sync::CancellationToken;
 use super::{
     PatienceFlag, RelayFlag, WayFlags,
     decide::Deciding,
-    failure, from, kept, paused, resume,
+    failure, from, kept, paused, place, resume,
     show::{Bar, Carried, REDRAW},
 };
 use crate::{
     channel::{
         Code,
         client::{self, ChannelError, Receiving, RecvEvent, Way},
+        code,
         pake::Password,
         wire::letter::{self, FailedCode},
     },
@@ -59,12 +60,15 @@ impl FromStr for From {
     }
 }
 
+/// Most words on a command line that may be a code, its number among them.
+const MAX_PARTS: usize = 1 + code::MAX_WORDS;
+
 /// What to receive.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// The code that the sender shows; asked for without it
-    #[arg(value_name = "CODE")]
-    pub code: Option<Code>,
+    #[arg(value_name = "CODE", num_args = 1..=MAX_PARTS)]
+    pub code: Vec<String>,
 
     /// Sign in, and wait for what this user of our server offers, or anyone; there is no code then
     #[arg(long, value_name = "WHO", conflicts_with_all = ["code", "wait"])]
@@ -112,14 +116,22 @@ pub struct Args {
 /// # Errors
 /// With the exit code that says why.
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    if !to_stdout(args) {
+        place::usable(&args.output)?;
+    }
     if let Some(from) = &args.from {
+        if !args.yes && !secret::somebody(&context.output) {
+            return Err(nobody());
+        }
         return from::run(args, from, context).await;
     }
-    let code = match &args.code {
-        Some(code) => code.clone(),
-        None => secret::ask_code(&context.output, &context.leaving).await?,
+    let code = if args.code.is_empty() {
+        secret::ask_code(&context.output, &context.leaving).await?
+    } else {
+        args.code.join(" ").parse::<Code>().map_err(|error| Failure::usage(format!("that is no code: {error}")))?
     };
-    if let Some(records) = receive::records().await? {
+    // Where there is no place for any, nothing was begun; that is told when something is to be kept.
+    if let Ok(Some(records)) = receive::records().await {
         let (store, of) = (records.clone(), code.as_str().to_owned());
         let known = on_disk(move || kept::begun(&store, &of)).await?.or_fail(ExitCode::Failed, "read the records of transfers")?;
         // What is to go elsewhere is something else, by a code that was chosen again.
@@ -132,6 +144,10 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             context.output.note(format!("this was begun before: going on with {name} in {folder} (fshare cancel {name} gives it up)"));
             return resume::receive(&records, &record.transfer, &args.relay, args.patience, context).await;
         }
+    }
+    // A code is good once: who could not say yes does not use it up.
+    if !args.yes && !to_stdout(args) && !secret::somebody(&context.output) {
+        return Err(nobody());
     }
     let receiving = Receiving {
         relays: args.relay.relays(context)?,
@@ -226,6 +242,12 @@ pub async fn take(
     let taken = Taken { files: files.collect(), seconds };
     output.event(&Carried::Received { at: at(), bytes, files: taken.files.clone(), seconds, source: source.as_str() })?;
     Ok(taken)
+}
+
+/// Nobody can be asked whether it is wanted.
+fn nobody() -> Failure {
+    Failure::usage("nobody can be asked whether what comes is wanted: there is no terminal to ask on, or --json or --quiet was given")
+        .hint("say --yes to take it unseen, into the folder of --output; or --output - for one file to standard output")
 }
 
 fn to_stdout(args: &Args) -> bool {

@@ -1,7 +1,9 @@
 //! `fshare resume` of what went through a channel: both ends find each other at the place of what they have kept.
 
-use std::num::NonZeroU8;
-use std::num::NonZeroU64;
+use std::{
+    num::{NonZeroU8, NonZeroU64},
+    time::Duration,
+};
 
 use super::{
     PatienceFlag, RelayFlag,
@@ -13,7 +15,7 @@ use super::{
 };
 use crate::{
     channel::{
-        client::{ChannelError, Receiving, Secret, Sending, Way},
+        client::{self, ChannelError, Receiving, Secret, Sending, Way},
         wire::letter::Content,
     },
     cli::{
@@ -21,8 +23,11 @@ use crate::{
         fshare::{failure::of_source, kept::Kept, records::untaken},
         settings::Context,
     },
-    transfer::{RecordStore, Sink, SinkError, Source, SourceOptions, TransferName},
+    transfer::{Record, RecordStore, Sink, SinkError, Source, SourceOptions, TransferName},
 };
+
+/// How long a relay may take to say whether the other side is there, when something is called off: who gives up does not wait for long.
+const CALL_OFF: Duration = Duration::from_secs(2);
 
 /// Goes on with what was sent.
 ///
@@ -87,6 +92,12 @@ pub async fn receive(
         ways,
     };
     recv::take(&receiving, Deciding::taken(context, sink, (store.clone(), name.clone())), context, &context.leaving).await.map(drop)
+}
+
+/// Tells a receiver that waits to go on with what we have sent that nobody does. True where it was there to hear it.
+pub async fn tell_of_cancelling(record: &Record, context: &Context) -> bool {
+    let (Some((_, resume)), Ok(relays)) = (Named::of(record), RelayFlag::default().relays(context)) else { return false };
+    client::call_off(&relays, &resume, CALL_OFF).await
 }
 
 fn unusable(name: &TransferName) -> Failure {

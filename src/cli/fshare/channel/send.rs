@@ -180,6 +180,8 @@ pub struct Carrying<'a> {
     source: Way,
     bar: Option<Bar>,
     limited: bool,
+    /// The receiver keeps nothing of what comes.
+    once: bool,
     /// The code is shown as a QR code, too.
     qr: bool,
 }
@@ -188,7 +190,20 @@ impl<'a> Carrying<'a> {
     /// With the record of an earlier process where there is one.
     pub fn new(context: &'a Context, named: Option<Named>, kept: Option<Kept>) -> Self {
         let (begun, progress, several) = (kept.is_some(), Progress::default(), BTreeMap::new());
-        Self { context, named, kept, progress, several, begun, began: None, source: Way::Relay, bar: None, limited: false, qr: false }
+        Self {
+            context,
+            named,
+            kept,
+            progress,
+            several,
+            begun,
+            began: None,
+            source: Way::Relay,
+            bar: None,
+            limited: false,
+            once: false,
+            qr: false,
+        }
     }
 
     /// The code as a QR code as well.
@@ -237,7 +252,7 @@ impl<'a> Carrying<'a> {
                             bar.show(output, progress.sent(), self.limited)?;
                         }
                         if let Some(kept) = &mut self.kept {
-                            kept.note(progress.durable());
+                            kept.note(progress.received());
                         }
                     }
                 }
@@ -258,13 +273,22 @@ impl<'a> Carrying<'a> {
         }
         let seconds = self.began.map_or(0.0, |began| clock::now().saturating_duration_since(began).as_secs_f64());
         let files = sending.source.manifest().files().len() as u64;
-        output.event(&Carried::Sent { at: at(), bytes: sent.end, files, seconds, source: self.source.as_str() })?;
+        let text = sending.content == Content::Text;
+        output.event(&Carried::Sent { at: at(), bytes: sent.end, files, seconds, source: self.source.as_str(), text })?;
         Ok(Ok(()))
     }
 
     /// Another process could go on with it.
     pub fn can_go_on(&self) -> bool {
         self.begun && self.kept.is_some()
+    }
+
+    /// The receiver writes to standard output, or has no place to keep anything: nothing is kept for another process here either.
+    async fn keep_nothing(&mut self) {
+        (self.once, self.named) = (true, None);
+        if let Some(kept) = self.kept.take() {
+            kept.forget().await;
+        }
     }
 
     /// It is over, and nobody goes on with it.
@@ -279,18 +303,24 @@ impl<'a> Carrying<'a> {
     /// # Errors
     /// With the exit code that says why.
     pub async fn conclude(self, ended: Result<(), ChannelError>) -> Result<(), Failure> {
+        let once = self.once && self.began.is_some();
         let stays = self.begun && ended.as_ref().is_err_and(|error| error.is_resumable() || error.may_be_of_another());
         let mut names = Vec::new();
         for kept in self.kept.into_iter().chain(self.several.into_values()) {
             if stays {
                 names.push(kept.name().clone());
-                kept.leave(self.progress.durable()).await;
+                kept.leave(self.progress.received()).await;
             } else {
                 kept.forget().await;
             }
         }
         ended.map_err(|error| {
             let failure = failure::broken("failed to send", &error, names.first());
+            if once && failure.hint.is_none() {
+                return failure.hint(
+                    "the receiver keeps nothing of what comes (it goes to standard output): it cannot be gone on with, send it again",
+                );
+            }
             if names.len() < 2 {
                 return failure;
             }
@@ -309,7 +339,7 @@ impl<'a> Carrying<'a> {
                 }
                 let (files, bytes) = (manifest.files().len() as u64, manifest.total());
                 let qr = self.qr.then(|| qr(&code));
-                output.event(&Carried::Code { at: at(), code, files, bytes, qr })
+                output.event(&Carried::Code { at: at(), code, files, bytes, qr, text: sending.content == Content::Text })
             }
             SendEvent::Offered(resume) => {
                 // After a break it does not decide again.
@@ -318,13 +348,16 @@ impl<'a> Carrying<'a> {
                 }
                 if self.kept.is_none()
                     && let Some(named) = &self.named
-                    && let Some(records) = receive::records().await?
+                    && let Some(records) = receive::records_or_none(output).await
                 {
                     self.kept = named.keep(records, &resume, manifest).await?;
                 }
                 Ok(())
             }
-            SendEvent::Begun { from, way } => {
+            SendEvent::Begun { from, way, once } => {
+                if once {
+                    self.keep_nothing().await;
+                }
                 (self.begun, self.source) = (true, way);
                 self.began.get_or_insert_with(clock::now);
                 let what = manifest.entries().first().map_or_else(String::new, |entry| entry.path.as_str().to_owned());
@@ -365,7 +398,7 @@ impl<'a> Carrying<'a> {
         let (state, reason) = match how {
             Fared::Joined(resume) => {
                 if let Some(named) = &self.named
-                    && let Some(records) = receive::records().await?
+                    && let Some(records) = receive::records_or_none(&self.context.output).await
                     && let Some(kept) = named.keep(records, &resume, sending.source.manifest()).await?
                 {
                     self.several.insert(receiver, kept);

@@ -33,6 +33,9 @@ pub enum Carried {
         /// The code as a picture, for people.
         #[serde(skip)]
         qr: Option<String>,
+        /// It is a text, for people.
+        #[serde(skip)]
+        text: bool,
     },
     /// It is offered to another user, who is waited for.
     Offering {
@@ -159,6 +162,9 @@ pub enum Carried {
         seconds: f64,
         /// By which way: `relay`, `direct`.
         source: &'static str,
+        /// It is a text, for people.
+        #[serde(skip)]
+        text: bool,
     },
     /// A text came.
     Text {
@@ -201,12 +207,12 @@ pub enum ReceiverState {
 impl Report for Carried {
     fn page(&self, page: &mut Page) {
         match self {
-            Self::Code { code, files, bytes, qr, .. } => {
-                page.line([Text::from(format!("{} to send; on the other side:", amount(*files, *bytes)))]);
+            Self::Code { code, files, bytes, qr, text, .. } => {
+                page.line([Text::from(format!("{} to send; on the other side:", what(*text, *files, *bytes)))]);
                 page.line([Text::from("  fshare recv "), Text::strong(code)]);
                 page.lines(qr.as_deref().unwrap_or_default())
             }
-            Self::Offering { to, bytes, count, .. } => page.line([Text::from(format!("offered to {to}: {}", pieces(*count, *bytes)))]),
+            Self::Offering { to, bytes, count, .. } => page.line([Text::from(format!("offering to {to}: {}", pieces(*count, *bytes)))]),
             Self::Waiting { user, from, .. } => {
                 let whom = from.as_ref().map_or_else(|| "anybody's".to_owned(), |from| format!("{from}'s"));
                 page.line([Text::from(format!("signed in as {user}, waiting for {whom} files"))])
@@ -245,8 +251,9 @@ impl Report for Carried {
                 page.line([Text::odd(format!("broken off: {reason}; the other side is looked for, for {patience} s at most"))])
             }
             Self::Begun { from, .. } => page.line([Text::from(format!("going on from {}", human(*from)))]),
-            Self::Sent { bytes, files, seconds, source, .. } => {
-                page.line([Text::from(format!("sent and verified, {} in {seconds:.1} s {}", amount(*files, Some(*bytes)), by(source)))])
+            Self::Sent { bytes, files, seconds, source, text, .. } => {
+                let what = what(*text, *files, Some(*bytes));
+                page.line([Text::from(format!("sent and verified, {what} in {seconds:.1} s {}", by(source)))])
             }
             Self::Text { text, .. } => page.lines(text),
             Self::Received { bytes, files, seconds, source, .. } => {
@@ -274,6 +281,11 @@ fn by(source: &str) -> &'static str {
 fn pieces(count: u32, bytes: Option<u64>) -> String {
     let count = if count == 1 { "1 file or folder".to_owned() } else { format!("{count} files and folders") };
     bytes.map_or(count.clone(), |bytes| format!("{count}, {}", human(bytes)))
+}
+
+/// What is sent: a text, or files.
+fn what(text: bool, files: u64, bytes: Option<u64>) -> String {
+    if text { bytes.map_or_else(|| "a text".to_owned(), |bytes| format!("a text of {}", human(bytes))) } else { amount(files, bytes) }
 }
 
 /// `3 files, 1.2 MiB`.

@@ -74,7 +74,10 @@ pub async fn offer(
         applies: args.applies,
     };
     let (transfer, count, bytes) = (facts.transfer.to_string(), facts.count, facts.size);
-    context.output.event(&Carried::Offering { at: at(), transfer, to: peer.to_string(), count, bytes })?;
+    // That it begins is news beside the result.
+    if context.output.is_json() || !context.output.is_quiet() {
+        context.output.event(&Carried::Offering { at: at(), transfer, to: peer.to_string(), count, bytes })?;
+    }
     let known = signed.known(&contact).await?;
     signed.tell(TransferCommand::Offer { to: peer.clone(), facts: Box::new(facts), known }).await;
     let (agreed, standing, control) = agree(signed, &peer, context).await?;

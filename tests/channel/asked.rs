@@ -1,0 +1,174 @@
+//! What a receiver is asked, and what is found out before a code is spent.
+
+use std::{io::Read as _, process::ChildStdin, sync::mpsc::Receiver};
+
+use super::*;
+
+#[test]
+fn a_code_is_not_spent_by_who_could_not_say_yes_or_has_no_place_for_what_comes() {
+    let world = World::new("channel-unasked");
+    fs::write(world.place.path("notes.txt"), b"notes").expect("written");
+    let sending = world.send(&["notes.txt", "--code", "7-crystal-window"], None);
+    let unasked = world.recv(&[&sending.code, "--output", "out"]);
+    assert_eq!(code(&unasked), 2, "{}", said(&unasked));
+    assert!(said(&unasked).contains("--yes") && said(&unasked).contains("--output -"), "{}", said(&unasked));
+    let nowhere = world.recv(&[&sending.code, "--yes", "--output", "notes.txt"]);
+    assert_eq!(code(&nowhere), 2, "{}", said(&nowhere));
+    assert!(said(&nowhere).contains("notes.txt is no folder"), "{}", said(&nowhere));
+    assert_eq!(world.server.metric("confkit_relay_meetings"), 1.0);
+    // The code is good, in several words and with the first letters of one.
+    let received = world.recv(&["7", "crys", "window", "--yes", "--output", "out"]);
+    assert_eq!(code(&received), 0, "{}", said(&received));
+    assert_eq!(sending.end().0, 0);
+}
+
+#[test]
+fn who_writes_to_standard_output_is_promised_nothing_to_go_on_with_and_neither_is_the_sender() {
+    let world = World::new("channel-once");
+    fs::write(world.place.path("large.bin"), bytes(8 << 20)).expect("written");
+    let mut sending = world.send(&["large.bin", "--limit", "1MiB/s", "--patience", "1s"], None);
+    let mut receiving = world.fshare(&["recv", &sending.code, "--output", "-"]);
+    let mut receiver = receiving.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("fshare runs");
+    let mut pipe = receiver.stdout.take().expect("piped");
+    pipe.read_exact(&mut [0; 1024]).expect("bytes");
+    let mut line = String::new();
+    while !line.contains("\"progress\"") {
+        line.clear();
+        assert!(sending.events.read_line(&mut line).expect("text") > 0, "it ended before it began");
+    }
+    let status = world.fshare(&["--json", "status"]).output().expect("fshare runs");
+    assert_eq!(said(&status), "{\"transfers\":[]}\n");
+    receiver.kill().expect("killed");
+    receiver.wait().expect("waited for");
+    let (ended, _, told) = sending.end();
+    assert_eq!(ended, 7, "{told}");
+    assert!(told.contains("cannot be gone on with") && !told.contains("fshare resume"), "{told}");
+    let status = world.fshare(&["status"]).output().expect("fshare runs");
+    assert!(said(&status).starts_with("no transfers"), "{}", said(&status));
+}
+
+#[test]
+fn what_runs_is_listed_with_its_bytes_gone_on_with_by_the_beginning_of_its_name_and_given_up_in_words() {
+    let world = World::new("channel-status");
+    fs::write(world.place.path("large.bin"), bytes(8 << 20)).expect("written");
+    let mut sending = world.send(&["large.bin", "--limit", "1MiB/s", "--code", "7-crystal-window"], None);
+    let args = ["--json", "recv", &sending.code, "--yes", "--output", "out", "--patience", "0s"];
+    let receiver = world.fshare(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("fshare runs");
+    let mut line = String::new();
+    while !line.contains("\"progress\"") {
+        line.clear();
+        assert!(sending.events.read_line(&mut line).expect("text") > 0, "it ended before it began");
+    }
+    let known = || -> Vec<Value> {
+        let status = world.fshare(&["--json", "status"]).output().expect("fshare runs");
+        let status: Value = serde_json::from_slice(&status.stdout).expect("JSON");
+        status["transfers"].as_array().expect("a list").clone()
+    };
+    let sent = |known: &[Value]| known.iter().find(|row| row["direction"] == "send").and_then(|row| row["bytes"].as_u64()).unwrap_or(0);
+    place::wait_until(|| format!("nothing is over: {:?}", known()), || sent(&known()) > 0);
+    sending.kill();
+    assert_eq!(receiver.wait_with_output().expect("ended").status.code(), Some(9));
+    drop(sending.end());
+    assert!(sent(&known()) > 0, "{:?}", known());
+
+    let several = world.fshare(&["--json", "cancel", ""]).output().expect("fshare runs");
+    assert_eq!(code(&several), 4, "{}", said(&several));
+    // The receiver waits to go on, and hears that nobody does.
+    let waiting = world.fshare(&["--json", "resume", "recv-7"]).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("fshare runs");
+    place::wait_until(|| "nobody waits".to_owned(), || world.server.metric("confkit_relay_meetings") == 1.0);
+    let cancelled = world.fshare(&["--json", "cancel", "send-7-crystal"]).output().expect("fshare runs");
+    let cancelled: Value = serde_json::from_slice(&cancelled.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&cancelled)));
+    assert_eq!((cancelled["direction"].as_str(), cancelled["told"].as_bool()), (Some("send"), Some(true)), "{cancelled}");
+    let ended = waiting.wait_with_output().expect("ended");
+    assert!(said(&ended).contains("has given up"), "{}", said(&ended));
+    let cancelled = world.fshare(&["cancel", "recv"]).output().expect("fshare runs");
+    assert!(said(&cancelled).starts_with("cancelled recv-7-crystal-window-"), "{}", said(&cancelled));
+    assert_eq!(known(), [] as [Value; 0]);
+}
+
+#[test]
+fn a_home_that_cannot_be_written_to_keeps_nobody_from_receiving() {
+    let world = World::new("channel-homeless");
+    fs::write(world.place.path("notes.txt"), b"notes").expect("written");
+    let sending = world.send(&["notes.txt"], None);
+    // Whoever may write everywhere cannot write below a file.
+    let mut receiving = world.fshare(&["--json", "recv", &sending.code, "--yes", "--output", "out"]);
+    let received = receiving.env("HOME", world.place.path("notes.txt")).output().expect("fshare runs");
+    assert_eq!(code(&received), 0, "{}", said(&received));
+    assert!(said(&received).contains("no other process can go on with it"), "{}", said(&received));
+    assert_eq!(sending.end().0, 0);
+}
+
+/// A program on a terminal of its own, which `script` makes.
+struct Terminal {
+    child: Child,
+    keys: ChildStdin,
+    shown: Receiver<u8>,
+    text: String,
+}
+
+impl Terminal {
+    /// None where a machine has no `script`.
+    fn open(mut program: Command) -> Option<Self> {
+        let words: Vec<String> =
+            [program.get_program()].into_iter().chain(program.get_args()).map(|word| format!("'{}'", word.to_string_lossy())).collect();
+        let mut script = command("script");
+        script.args(["-q", "-e", "-c", &words.join(" "), "/dev/null"]).current_dir(program.get_current_dir().expect("a folder"));
+        script.envs(program.get_envs().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))));
+        let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+        let (keys, mut output) = (child.stdin.take()?, child.stdout.take()?);
+        let (tell, shown) = std::sync::mpsc::sync_channel(1 << 20);
+        std::thread::spawn(move || {
+            let mut byte = [0];
+            while output.read_exact(&mut byte).is_ok() && tell.send(byte[0]).is_ok() {}
+        });
+        program.stdin(Stdio::null());
+        Some(Self { child, keys, shown, text: String::new() })
+    }
+
+    /// Waits until this is shown, and types.
+    fn answer(&mut self, question: &str, typed: &str) {
+        while !self.text.ends_with(question) {
+            let byte = self.shown.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it does not ask {question:?}: {}", self.text));
+            self.text.push(char::from(byte));
+        }
+        self.keys.write_all(format!("{typed}\n").as_bytes()).expect("typed");
+    }
+
+    fn end(mut self) -> (i32, String) {
+        let ended = self.child.wait().expect("waited for").code().unwrap_or(-1);
+        self.text.extend(self.shown.iter().map(char::from));
+        (ended, self.text)
+    }
+}
+
+#[test]
+fn at_a_terminal_a_mistyped_code_is_asked_for_again_and_what_is_in_the_way_is_a_question() {
+    let world = World::new("channel-terminal");
+    fs::write(world.place.path("notes.txt"), b"notes").expect("written");
+    fs::write(world.place.folder("out").join("notes.txt"), b"mine").expect("written");
+    let sending = world.send(&["notes.txt", "--code", "7-crystal-window"], None);
+    let Some(mut terminal) = Terminal::open(world.fshare(&["recv", "--output", "out"])) else { return };
+    terminal.answer("Code: ", "7-crystl-window");
+    terminal.answer("Code: ", "7 crystal window");
+    terminal.answer("or (c)ancel?: ", "what");
+    terminal.answer("or (c)ancel?: ", "r");
+    let (ended, text) = terminal.end();
+    assert_eq!(ended, 0, "{text}");
+    assert!(text.contains("that is no code") && text.contains("notes (1).txt"), "{text}");
+    assert_eq!(fs::read(world.place.path("out/notes.txt")).expect("there"), b"mine");
+    assert_eq!(fs::read(world.place.path("out/notes (1).txt")).expect("there"), b"notes");
+    assert_eq!(sending.end().0, 0);
+
+    // Three times is enough, and who cancels has said no.
+    let mut terminal = Terminal::open(world.fshare(&["recv"])).expect("there was one");
+    for _ in 0..3 {
+        terminal.answer("Code: ", "nonsense");
+    }
+    assert_eq!(terminal.end().0, 2);
+    let sending = world.send(&["notes.txt"], None);
+    let mut terminal = Terminal::open(world.fshare(&["recv", &sending.code, "--output", "out"])).expect("there was one");
+    terminal.answer("or (c)ancel?: ", "c");
+    assert_eq!(terminal.end().0, 6);
+    assert_eq!(sending.end().0, 6);
+}
