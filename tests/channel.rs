@@ -4,6 +4,8 @@
 
 #[path = "channel/asked.rs"]
 mod asked;
+#[path = "channel/compression.rs"]
+mod compression;
 #[path = "channel/patience.rs"]
 mod patience;
 #[path = "support/place.rs"]
@@ -107,7 +109,11 @@ fn said(output: &Output) -> String {
 }
 
 fn bytes(len: usize) -> Vec<u8> {
-    (0..len).map(|at| (at.wrapping_mul(2_654_435_761) >> 9) as u8).collect()
+    let mixed = |at: usize| {
+        let once = (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((once ^ (once >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 56) as u8
+    };
+    (0..len).map(mixed).collect()
 }
 
 /// Files by their names, and what is in them.

@@ -113,7 +113,7 @@ impl World {
     /// Two `fshare`s, the file slowly from one to the other; what the relay sees of the name and the plaintext while it lasts and behind the end.
     fn transfer(&mut self, program: &str) -> Vec<(Vec<bool>, Vec<bool>)> {
         let name = self.name.clone();
-        let mut sender = self.start(program, "sender", &["send", &name, "--limit", "4MiB/s"]);
+        let mut sender = self.start(program, "sender", &["send", &name, "--limit", "4MiB/s", "--compress", "never"]);
         let code = sender.event("code")["code"].as_str().expect("a code").to_owned();
         let mut receiver = self.start(program, "receiver", &["recv", &code, "--yes", "--output", "in"]);
         receiver.event("progress");
@@ -171,7 +171,7 @@ async fn the_relay_has_neither_keys_nor_name_nor_plaintext_of_what_passes_throug
     let mut receiver = Terminal::receiver(&world.between.address, &code).await;
     let (offer, manifest) = receiver.offered().await;
     assert_eq!(manifest.entries()[0].path.as_str(), name);
-    receiver.tell(&Letter::Accept { from: 0, way: Way::Relay }).await;
+    receiver.tell(&Letter::Accept { from: 0, way: Way::Relay, once: false, compression: None }).await;
     let (mut stream, mut first) = receiver.join(0).await;
     let opener = receiver.chunks();
     let mut came = Vec::new();

@@ -347,7 +347,7 @@ fn events() -> Vec<(&'static str, Value)> {
         Carried::Receiver { at, receiver: 1, of: 3, state: ReceiverState::Failed, reason: some() },
         Carried::Broken { at, reason: "x".into(), patience: 60 },
         Carried::Progress { at, bytes: 1, total: Some(1), rate: 1, eta: Some(1), source: "relay", limited: true },
-        Carried::Sent { at, bytes: 1, files: 1, seconds: 1.0, source: "relay", text: false },
+        Carried::Sent { at, bytes: 1, wire: 1, saved: None, files: 1, seconds: 1.0, source: "relay", text: false },
         Carried::Text { at, text: "x".into() },
         Carried::Received {
             at,

@@ -13,7 +13,7 @@ use crate::{
             Decoder, Frame, FrameError, Kind, Message,
             chunk::Header,
             frame::MAX_BODY,
-            letter::{Content, Failed, Letter, Offer, Way},
+            letter::{Compression, Content, Failed, Letter, Offer, Way},
             pass::Pass,
             transfer::Body,
         },
@@ -139,6 +139,7 @@ pub fn session(data: &[u8]) {
         digest: Digest::blake3(json),
         chunk: CHUNK,
         streams: 2,
+        compression: Some(Compression::Zstd),
     };
     let json = Bytes::copy_from_slice(json);
     let mut sender = Sender::new(offer.clone(), json.clone());

@@ -15,6 +15,8 @@
 //! | `cursor.rs` | the stream cut into files | yes |
 //! | `hash.rs` | digests of files and batch | yes |
 //! | `seal.rs` | AEAD for what is sealed end to end | yes |
+//! | `pack.rs` | chunks compressed, and back | yes |
+//! | `economy.rs` | whether compressing a chunk saves time | yes |
 //! | `spare.rs` | memory of chunks, used again | yes |
 //! | `rate.rs` | token bucket | yes |
 //! | `progress.rs` | progress, rate, remaining time | yes |
@@ -27,10 +29,12 @@
 
 pub mod cursor;
 pub(crate) mod disk;
+pub mod economy;
 pub mod hash;
 pub mod manifest;
 pub mod name;
 pub mod overwrite;
+pub mod pack;
 pub mod progress;
 pub mod rate;
 pub mod resume;
@@ -40,6 +44,7 @@ pub mod source;
 pub(crate) mod spare;
 pub mod spool;
 
+pub use economy::{Economy, Policy};
 pub use hash::{Algorithm, BatchHasher, Digest, Hasher, Trailer};
 pub use manifest::{Entry, Kind, Manifest, ManifestError};
 pub use name::{NameError, SafePath};

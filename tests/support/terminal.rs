@@ -352,6 +352,7 @@ impl<'a> File<'a> {
             digest: Digest::blake3(&self.manifest),
             chunk: u32::try_from(CHUNK).expect("short"),
             streams,
+            compression: None,
         }
     }
 

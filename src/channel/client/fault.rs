@@ -197,9 +197,11 @@ impl From<InletError> for ChannelError {
             InletError::Broken(error) => Self::Broken(error),
             InletError::Unfit(failed) => Self::of(Failure::Ours(failed)),
             InletError::Sink(error) => Self::Sink(error),
-            forged @ (InletError::Forged { .. } | InletError::Disordered { .. } | InletError::Header(_)) => {
-                Self::Unverified(forged.to_string())
-            }
+            forged @ (InletError::Forged { .. }
+            | InletError::Disordered { .. }
+            | InletError::Compressed(_)
+            | InletError::Unpackable { .. }
+            | InletError::Header(_)) => Self::Unverified(forged.to_string()),
         }
     }
 }

@@ -30,14 +30,15 @@ use crate::{
     channel::{
         session::{Intake, Landed},
         wire::{
-            chunk::{ChunkError, HEADER, Header},
+            chunk::{COMPRESSED, ChunkError, HEADER, Header},
             letter::Failed,
         },
     },
     clock,
     transfer::{
         SinkError, SinkWriter,
-        seal::{ChunkOpener, SealError, TAG_LEN},
+        pack::{Unfit, Unpacker},
+        seal::{ChunkOpener, MAX_CHUNK, SealError, TAG_LEN},
     },
 };
 
@@ -67,6 +68,17 @@ pub enum InletError {
         /// Its number, by what its header says.
         index: u64,
     },
+    /// A chunk is compressed though nobody agreed on that.
+    #[error("chunk {0} is compressed, on which nobody agreed")]
+    Compressed(u64),
+    /// A chunk is not what is compressed as it was agreed on.
+    #[error("chunk {index} cannot be taken apart: {why}")]
+    Unpackable {
+        /// Its number.
+        index: u64,
+        /// What is wrong.
+        why: Unfit,
+    },
     /// A header out of bounds.
     #[error("what comes is not what was sent: {0}")]
     Header(#[from] ChunkError),
@@ -90,6 +102,8 @@ pub(super) struct Inlet {
     opener: ChunkOpener,
     /// Most bytes of a chunk.
     chunk: u32,
+    /// Some may be compressed.
+    packed: bool,
     landing: Mutex<Landing>,
     tell: watch::Sender<Landed>,
     /// The session does not look by itself.
@@ -117,14 +131,14 @@ pub(super) struct Arrivals {
 }
 
 impl Inlet {
-    /// Opens chunks of at most `chunk` bytes, and puts them into a sink.
-    pub(super) fn new(opener: ChunkOpener, chunk: u32, intake: Intake, sink: Option<SinkWriter>) -> (Self, Arrivals) {
+    /// Opens chunks of at most `chunk` bytes, some of which may be compressed where that was agreed on, and puts them into a sink.
+    pub(super) fn new(opener: ChunkOpener, chunk: u32, packed: bool, intake: Intake, sink: Option<SinkWriter>) -> (Self, Arrivals) {
         let landed = intake.landed();
         let (tell, told) = watch::channel(landed);
         let asleep = Arc::new(AtomicBool::new(true));
         let arrivals = Arrivals { told, last: landed, look: None, asleep: Arc::clone(&asleep) };
         let landing = Mutex::new(Landing { intake, sink, woken: landed.received });
-        (Self { opener, chunk, landing, tell, asleep }, arrivals)
+        (Self { opener, chunk, packed, landing, tell, asleep }, arrivals)
     }
 
     /// Takes all that comes by connections, each with what was read of it already, until they have ended. Dropping the future cuts them.
@@ -160,16 +174,28 @@ impl Inlet {
     /// All chunks of one connection.
     fn drain(&self, incoming: &mut Incoming) -> Result<(), InletError> {
         let mut least = 0;
+        // What is compressed is taken apart here, from the first such chunk on.
+        let (mut unpacker, mut room) = (Unpacker::default(), Vec::new());
         while let Some(start) = incoming.header()? {
             let header = Header::read(start, self.chunk)?;
             if header.index < least {
                 return Err(InletError::Disordered { index: header.index });
             }
             least = header.index.saturating_add(1);
+            let is_packed = header.flags & COMPRESSED != 0;
+            if is_packed && !self.packed {
+                return Err(InletError::Compressed(header.index));
+            }
             self.landing().intake.check(&header)?;
             let sealed = incoming.body(header.length as usize)?;
             let forged = |why| InletError::Forged { index: header.index, why };
-            let plain = self.opener.open_at(header.index, header.flags, sealed).map_err(forged)?;
+            let opened: &[u8] = self.opener.open_at(header.index, header.flags, sealed).map_err(forged)?;
+            let plain = if is_packed {
+                room.resize(usize::try_from(self.chunk).unwrap_or(MAX_CHUNK), 0);
+                unpacker.unpack(opened, &mut room).map_err(|why| InletError::Unpackable { index: header.index, why })?
+            } else {
+                opened
+            };
             self.put(&header, plain)?;
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! The chunks of a batch, out over one or several data connections (step 7): each connection takes the next chunk as soon as it can.
 //!
-//! A thread for each reads, digests, seals and sends, in one place of memory: what a chunk is handed on for costs more than it gains.
+//! A thread for each reads, digests, seals and sends, in one place of memory: what a chunk is handed on for costs more than it gains. Where chunks
+//! may be compressed, each thread decides for its connection ([`Economy`]), into a second place that it has from the first such chunk on.
 
 use std::{
     io::Write as _,
@@ -10,6 +11,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 use tokio::{runtime::Handle, sync::watch, task::JoinSet, time::sleep};
@@ -17,10 +19,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::cut::Cut;
 use crate::{
-    channel::wire::chunk::{HEADER, Header, LAST},
+    channel::wire::chunk::{COMPRESSED, HEADER, Header, LAST},
     clock,
     transfer::{
-        BatchReader, CHUNK, SourceError, TokenBucket,
+        BatchReader, CHUNK, Economy, Policy, SourceError, TokenBucket,
+        pack::Packer,
         rate::grain,
         seal::{ChunkSealer, SealError, TAG_LEN},
     },
@@ -63,6 +66,15 @@ pub struct Sent {
     pub chunks: u64,
 }
 
+/// How far chunks have gone, readable at any time.
+#[derive(Debug, Clone, Default)]
+pub struct Gone {
+    /// The byte of the batch's stream behind the last that the kernel took.
+    pub end: Arc<AtomicU64>,
+    /// Bytes that it took, in all attempts: chunks with their headers and tags.
+    pub wire: Arc<AtomicU64>,
+}
+
 /// What goes out, and how.
 #[derive(Debug)]
 pub struct Outlet {
@@ -74,18 +86,23 @@ pub struct Outlet {
     pub chunk: usize,
     /// Up to which byte of the batch's stream chunks may go.
     pub limit: watch::Receiver<u64>,
-    /// Most bytes a second.
+    /// Most bytes a second, as they go over the wire.
     pub rate: Option<NonZeroU64>,
-    /// The byte behind the last that the kernel took.
-    pub gone: Arc<AtomicU64>,
+    /// Which chunks are compressed, where the receivers understand it.
+    pub policy: Policy,
+    /// How far chunks have gone.
+    pub gone: Gone,
 }
 
 /// What the threads of all connections share.
 struct Shared {
     queue: Mutex<Queue>,
+    /// Whoever asks waits behind those who have asked.
+    pace: Option<Mutex<TokenBucket>>,
     sealer: ChunkSealer,
     chunk: usize,
-    gone: Arc<AtomicU64>,
+    policy: Policy,
+    gone: Gone,
     over: CancellationToken,
     runtime: Handle,
 }
@@ -97,7 +114,6 @@ struct Queue {
     /// The last chunk was taken.
     ended: bool,
     limit: watch::Receiver<u64>,
-    pace: Option<TokenBucket>,
 }
 
 /// A chunk that is to go out.
@@ -116,11 +132,11 @@ impl Outlet {
     /// # Errors
     /// The source, a connection; the connections are cut then.
     pub async fn send(self, streams: Vec<tokio::net::TcpStream>) -> Result<Sent, OutletError> {
-        let Self { reader, sealer, chunk, limit, rate, gone } = self;
-        let pace = rate.map(|rate| TokenBucket::new(clock::now(), rate, grain(rate.get())));
+        let Self { reader, sealer, chunk, limit, rate, policy, gone } = self;
+        let pace = rate.map(|rate| Mutex::new(TokenBucket::new(clock::now(), rate, grain(rate.get()))));
         let (mut cut, mut threads) = (Cut::default(), JoinSet::new());
-        let queue = Mutex::new(Queue { reader, next: 0, ended: false, limit, pace });
-        let shared = Arc::new(Shared { queue, sealer, chunk, gone, over: cut.over(), runtime: Handle::current() });
+        let queue = Mutex::new(Queue { reader, next: 0, ended: false, limit });
+        let shared = Arc::new(Shared { queue, pace, sealer, chunk, policy, gone, over: cut.over(), runtime: Handle::current() });
         for stream in streams {
             let (stream, shared) = (cut.take(stream).map_err(OutletError::Broken)?, Arc::clone(&shared));
             threads.spawn_blocking(move || shared.feed(stream));
@@ -138,24 +154,43 @@ impl Shared {
     /// Feeds one connection.
     fn feed(&self, mut stream: TcpStream) -> Result<(), OutletError> {
         let mut frame = vec![0; HEADER + self.chunk + TAG_LEN];
+        // Empty until a chunk is compressed.
+        let (mut packing, mut packed) = (Packing::new(self.policy), Vec::new());
         while let Some(taken) = self.take(frame.split_at_mut(HEADER).1)? {
-            let Taken { index, flags, length, end } = taken;
-            let sealed = length + TAG_LEN;
-            let header = Header { length: u32::try_from(sealed).map_err(|_| SealError::TooLarge)?, index, flags };
-            let (frame, _) = frame.split_at_mut(HEADER + sealed);
-            let (before, chunk) = frame.split_at_mut(HEADER);
-            before.copy_from_slice(&header.write());
-            self.sealer.seal_at(index, flags, chunk)?;
+            let frame = match packing.pack(frame.split_at(HEADER).1.split_at(taken.length).0, self.chunk, &mut packed) {
+                Some(length) => self.seal(&taken, COMPRESSED, &mut packed, length)?,
+                None => self.seal(&taken, 0, &mut frame, taken.length)?,
+            };
+            let (going, length) = (packing.going(), frame.len());
+            if let Some(pace) = self.pace.as_ref().filter(|_| taken.length > 0) {
+                let wait = pace.lock().unwrap_or_else(PoisonError::into_inner).reserve(clock::now(), length as u64);
+                if !wait.is_zero() {
+                    self.wait(sleep(wait))?;
+                }
+            }
             stream.write_all(frame).map_err(OutletError::Broken)?;
-            self.gone.fetch_max(end, Ordering::Relaxed);
+            packing.sent(length, going);
+            self.gone.wire.fetch_add(length as u64, Ordering::Relaxed);
+            self.gone.end.fetch_max(taken.end, Ordering::Relaxed);
         }
         stream.shutdown(Shutdown::Write).map_err(OutletError::Broken)
+    }
+
+    /// Seals so many bytes that stand behind the room for a header, and gives all that goes out.
+    fn seal<'a>(&self, taken: &Taken, flags: u8, frame: &'a mut [u8], length: usize) -> Result<&'a [u8], OutletError> {
+        let (sealed, flags) = (length + TAG_LEN, taken.flags | flags);
+        let header = Header { length: u32::try_from(sealed).map_err(|_| SealError::TooLarge)?, index: taken.index, flags };
+        let (frame, _) = frame.split_at_mut(HEADER + sealed);
+        let (before, chunk) = frame.split_at_mut(HEADER);
+        before.copy_from_slice(&header.write());
+        self.sealer.seal_at(taken.index, flags, chunk)?;
+        Ok(frame)
     }
 
     /// The next chunk, when it may go, with its bytes at the start of the room. The last one is empty.
     fn take(&self, room: &mut [u8]) -> Result<Option<Taken>, OutletError> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let Queue { reader, next, ended, limit, pace } = &mut *queue;
+        let Queue { reader, next, ended, limit } = &mut *queue;
         if *ended {
             return Ok(None);
         }
@@ -166,13 +201,6 @@ impl Shared {
         let length = reader.fill(room.split_at_mut(self.chunk).0, || self.over.is_cancelled())?;
         if self.over.is_cancelled() {
             return Err(OutletError::Over);
-        }
-        if let Some(pace) = pace.as_mut().filter(|_| length > 0) {
-            let wait = pace.reserve(clock::now(), length as u64);
-            // Whoever asks next waits behind.
-            if !wait.is_zero() {
-                self.wait(sleep(wait))?;
-            }
         }
         *ended = length == 0;
         let taken = Taken { index: *next, flags: if *ended { LAST } else { 0 }, length, end: reader.position() };
@@ -188,5 +216,49 @@ impl Shared {
                 () = self.over.cancelled() => Err(OutletError::Over),
             }
         })
+    }
+}
+
+/// What compresses the chunks of one connection.
+struct Packing {
+    economy: Economy,
+    packer: Packer,
+    /// Where it matters how long things take: when the last chunk was gone.
+    gone: Option<Instant>,
+}
+
+impl Packing {
+    fn new(policy: Policy) -> Self {
+        let economy = Economy::new(policy);
+        let gone = economy.is_curious().then(clock::now);
+        Self { economy, packer: Packer::default(), gone }
+    }
+
+    /// Compresses a chunk where that is worth it: so many bytes then stand in the frame, behind the room for a header.
+    fn pack(&mut self, plain: &[u8], chunk: usize, frame: &mut Vec<u8>) -> Option<usize> {
+        if !self.economy.handle_chunk(plain.len()) {
+            return None;
+        }
+        frame.resize(HEADER + chunk + TAG_LEN, 0);
+        let began = clock::now();
+        let packed = self.packer.pack(plain, frame.split_at_mut(HEADER).1.split_at_mut(plain.len().min(chunk)).0);
+        let took = clock::now().saturating_duration_since(began);
+        // Of what became no smaller it is told as well.
+        let smaller = self.economy.handle_packed(plain.len(), packed, took);
+        packed.filter(|_| smaller)
+    }
+
+    /// A chunk goes to the wire now, where that matters.
+    fn going(&self) -> Option<Instant> {
+        self.gone.map(|_| clock::now())
+    }
+
+    /// It is gone.
+    fn sent(&mut self, bytes: usize, going: Option<Instant>) {
+        if let (Some(gone), Some(going)) = (&mut self.gone, going) {
+            let now = clock::now();
+            self.economy.handle_sent(bytes, now.saturating_duration_since(going), now.saturating_duration_since(*gone));
+            *gone = now;
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::{
         server::{Bound, NoTickets, Running},
         wire::letter::{Content, Offer},
     },
-    transfer::{Manifest, Sink, SinkOptions, Source, SourceOptions},
+    transfer::{Manifest, Policy, Sink, SinkOptions, Source, SourceOptions},
 };
 
 /// Somebody who thinks about it.
@@ -53,6 +53,7 @@ async fn who_thinks_for_longer_than_a_terminal_may_be_silent_is_not_taken_for_go
         receivers: NonZeroU8::MIN,
         streams: 1,
         rate: None,
+        compress: Policy::Auto,
         lasting: true,
         ways: Ways::Any,
     };

@@ -36,6 +36,8 @@ pub enum GroupAction {
         from: u64,
         /// Who wants them.
         seats: Vec<Peer>,
+        /// Some of them may be compressed: all of these understand it.
+        packed: bool,
     },
     /// That receiver is done, or why not.
     Ended {
@@ -74,6 +76,7 @@ struct Member {
     session: Sender,
     /// From where it wants chunks, once it has said so.
     from: Option<u64>,
+    packed: bool,
     over: bool,
 }
 
@@ -90,7 +93,7 @@ impl Group {
             return;
         }
         let session = Sender::new(self.offer.clone(), self.manifest.clone());
-        self.members.entry(seat).or_insert(Member { session, from: None, over: false });
+        self.members.entry(seat).or_insert(Member { session, from: None, packed: false, over: false });
     }
 
     /// A letter of that receiver's.
@@ -148,7 +151,7 @@ impl Group {
                     return Some(GroupAction::Ended { seat: *seat, how: how.map_err(Parted::Failure) });
                 }
                 // Several are sent to by the relay, which makes copies: nobody is offered to come directly.
-                Some(SenderAction::Begin { from, way: Way::Relay }) => member.from = Some(from),
+                Some(SenderAction::Begin { from, way: Way::Relay, packed }) => (member.from, member.packed) = (Some(from), packed),
                 Some(SenderAction::Begin { .. }) => {
                     member.session.handle_failure(Failed::new(FailedCode::Protocol, "several receivers come by the relay"));
                     return self.poll_action();
@@ -178,8 +181,10 @@ impl Group {
         for member in self.members.values_mut().filter(|member| !member.over && member.from != Some(from)) {
             member.session.handle_failure(apart.clone());
         }
-        let seats = self.members.iter().filter(|(_, member)| !member.over && member.from == Some(from)).map(|(seat, _)| *seat).collect();
-        Some(GroupAction::Begin { from, seats })
+        let wants = |member: &Member| !member.over && member.from == Some(from);
+        let seats = self.members.iter().filter(|(_, member)| wants(member)).map(|(seat, _)| *seat).collect();
+        let packed = self.members.values().filter(|member| wants(member)).all(|member| member.packed);
+        Some(GroupAction::Begin { from, seats, packed })
     }
 
     fn live(&self) -> impl Iterator<Item = &Member> {

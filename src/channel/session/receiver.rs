@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     channel::wire::{
-        letter::{End, Failed, FailedCode, Letter, MAX_NAMES, Offer, Way},
+        letter::{Compression, End, Failed, FailedCode, Letter, MAX_NAMES, Offer, Way},
         request::MAX_STREAMS,
     },
     transfer::{CHUNK, Digest, Manifest, Trailer, manifest::MAX_MANIFEST, seal::MAX_CHUNK},
@@ -65,7 +65,7 @@ enum State {
     /// The shell is to be asked.
     Described { offer: Offer, manifest: Manifest },
     /// It was asked.
-    Deciding { total: Option<u64>, files: usize },
+    Deciding { total: Option<u64>, files: usize, compression: Option<Compression> },
     /// Chunks come.
     Receiving(Box<Receiving>),
     /// The shell verifies.
@@ -132,8 +132,8 @@ impl Receiver {
     pub fn handle_answer(&mut self, answer: Result<(u64, Way), String>) {
         let state = mem::replace(&mut self.state, State::Over);
         self.state = match (state, answer) {
-            (State::Deciding { total, files }, Ok((from, way))) => {
-                self.tell = Some(Letter::Accept { from, way, once: self.once });
+            (State::Deciding { total, files, compression }, Ok((from, way))) => {
+                self.tell = Some(Letter::Accept { from, way, once: self.once, compression });
                 State::Receiving(Box::new(Receiving {
                     total,
                     files,
@@ -197,7 +197,9 @@ impl Receiver {
         }
         let (state, action) = match mem::replace(&mut self.state, State::Over) {
             State::Described { offer, manifest } => {
-                let deciding = State::Deciding { total: manifest.total(), files: manifest.files().len() };
+                // Whatever is offered that we understand.
+                let compression = offer.compression.filter(|compression| *compression == Compression::Zstd);
+                let deciding = State::Deciding { total: manifest.total(), files: manifest.files().len(), compression };
                 (deciding, Some(ReceiverAction::Ask { offer, manifest }))
             }
             State::Receiving(receiving) => receiving.next(now),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::WINDOW;
 use crate::{
-    channel::wire::letter::{End, Failed, FailedCode, Letter, MAX_PART, Offer, Way},
+    channel::wire::letter::{Compression, End, Failed, FailedCode, Letter, MAX_PART, Offer, Way},
     transfer::Trailer,
 };
 
@@ -21,6 +21,8 @@ pub enum SenderAction {
         from: u64,
         /// By this way.
         way: Way,
+        /// Some of them may be compressed.
+        packed: bool,
     },
     /// It is over: verified and in place at the receiver, or why not.
     Over(Result<(), Failure>),
@@ -42,6 +44,7 @@ pub enum Failure {
 pub struct Sender {
     state: State,
     total: Option<u64>,
+    compression: Option<Compression>,
     received: u64,
     durable: u64,
     once: bool,
@@ -56,7 +59,7 @@ enum State {
     /// The receiver decides.
     Deciding,
     /// It said yes, and the shell is to be told.
-    Accepted { from: u64, way: Way },
+    Accepted { from: u64, way: Way, packed: bool },
     /// Chunks go out.
     Sending,
     /// They are out; the digests go.
@@ -74,7 +77,8 @@ enum State {
 impl Sender {
     /// Offers a batch with its manifest as JSON.
     pub fn new(offer: Offer, manifest: Bytes) -> Self {
-        Self { total: offer.bytes, state: State::New { offer, manifest }, received: 0, durable: 0, once: false }
+        let (total, compression) = (offer.bytes, offer.compression);
+        Self { total, compression, state: State::New { offer, manifest }, received: 0, durable: 0, once: false }
     }
 
     /// A letter of the receiver's.
@@ -86,13 +90,15 @@ impl Sender {
             (State::New { .. } | State::Describing { .. } | State::Deciding, Letter::Decline { why }) => {
                 State::Settled(Err(Failure::Declined(why)))
             }
-            (State::Deciding, Letter::Accept { from, way, once }) => {
+            (State::Deciding, Letter::Accept { from, way, once, compression }) => {
                 self.once = once;
-                if self.total.is_some_and(|total| from > total) {
+                if compression.is_some() && compression != self.compression {
+                    protocol("the receiver wants chunks to be compressed as nobody offered".into())
+                } else if self.total.is_some_and(|total| from > total) {
                     protocol(format!("the receiver wants to go on at byte {from}, which is behind the end"))
                 } else {
                     (self.received, self.durable) = (from, from);
-                    State::Accepted { from, way }
+                    State::Accepted { from, way, packed: compression == Some(Compression::Zstd) }
                 }
             }
             (state @ (State::Sending | State::Ending { .. } | State::Verifying), Letter::Progress { received, durable }) => {
@@ -135,7 +141,7 @@ impl Sender {
                 let part = rest.split_to(rest.len().min(MAX_PART));
                 (State::Describing { rest }, Some(SenderAction::Tell(Letter::Manifest(part))))
             }
-            State::Accepted { from, way } => (State::Sending, Some(SenderAction::Begin { from, way })),
+            State::Accepted { from, way, packed } => (State::Sending, Some(SenderAction::Begin { from, way, packed })),
             State::Ending { rest, end } if rest.is_empty() => (State::Verifying, Some(SenderAction::Tell(Letter::End(end)))),
             State::Ending { mut rest, end } => {
                 let part = rest.split_to(rest.len().min(MAX_PART));

@@ -33,6 +33,7 @@ fn batch(bytes: &[u8]) -> (Offer, Bytes, Trailer) {
         digest: Digest::blake3(&json),
         chunk: CHUNK,
         streams: 1,
+        compression: None,
     };
     (offer, json, Trailer { algorithm: Algorithm::Blake3, files: vec![Digest::blake3(bytes)] })
 }
@@ -84,7 +85,7 @@ impl Talk {
                         let read = Letter::read(&letter.write().into()).expect("what is written is read");
                         self.receiver.handle_letter(read);
                     }
-                    SenderAction::Begin { from, way } => self.began = Some((from, way)),
+                    SenderAction::Begin { from, way, .. } => self.began = Some((from, way)),
                     SenderAction::Over(how) => self.ends.0 = Some(how),
                 }
             }
@@ -230,7 +231,9 @@ fn what_is_not_what_was_sent_ends_both_sides_by_integrity() {
 fn what_a_peer_must_not_say_ends_the_session_and_is_told_to_it() {
     type Wrong = fn(&mut Talk);
     let cases: [(&str, Wrong); 7] = [
-        ("accept before the manifest", |talk| talk.sender.handle_letter(Letter::Accept { from: 0, way: Way::Relay, once: false })),
+        ("accept before the manifest", |talk| {
+            talk.sender.handle_letter(Letter::Accept { from: 0, way: Way::Relay, once: false, compression: None })
+        }),
         ("from behind the end", |talk| {
             talk.answer = Ok((7, Way::Relay));
         }),

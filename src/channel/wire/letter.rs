@@ -67,6 +67,20 @@ pub struct Offer {
     pub chunk: u32,
     /// Data connections.
     pub streams: u8,
+    /// How chunks may be compressed; none where they come as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compression: Option<Compression>,
+}
+
+/// How a chunk may be compressed: those that are have the flag [`COMPRESSED`](super::chunk::COMPRESSED).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Compression {
+    /// Each chunk a zstd frame (RFC 8878) of its own, which holds at most as many bytes as a chunk.
+    Zstd,
+    /// One of later versions.
+    #[serde(other)]
+    Unknown,
 }
 
 /// What the bytes of a batch are for.
@@ -169,6 +183,8 @@ pub enum Letter {
         way: Way,
         /// Nothing of it is kept for another process: it goes to standard output, or is a text.
         once: bool,
+        /// How some of them may be compressed; none where it was not offered, or is not understood.
+        compression: Option<Compression>,
     },
     /// No.
     Decline {
@@ -199,6 +215,8 @@ struct Accept {
     way: Way,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     once: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    compression: Option<Compression>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -237,8 +255,8 @@ impl Letter {
             1 => Self::Offer(json(kind, &rest)?),
             2 => Self::Manifest(rest),
             3 => {
-                let Accept { from, way, once } = json(kind, &rest)?;
-                Self::Accept { from, way, once }
+                let Accept { from, way, once, compression } = json(kind, &rest)?;
+                Self::Accept { from, way, once, compression }
             }
             4 => Self::Decline { why: cut(json::<Decline>(kind, &rest)?.why) },
             5 => {
@@ -271,7 +289,9 @@ impl Letter {
         match self {
             Self::Offer(offer) => json(1, offer),
             Self::Manifest(bytes) => part(2, bytes),
-            Self::Accept { from, way, once } => json(3, &Accept { from: *from, way: *way, once: *once }),
+            Self::Accept { from, way, once, compression } => {
+                json(3, &Accept { from: *from, way: *way, once: *once, compression: *compression })
+            }
             Self::Decline { why } => json(4, &Decline { why: cut(why.clone()) }),
             Self::Progress { received, durable } => json(5, &Progress { received: *received, durable: *durable }),
             Self::Digests(bytes) => part(6, bytes),
@@ -297,16 +317,27 @@ mod tests {
             digest: Digest([1; 32]),
             chunk: 262_144,
             streams: 1,
+            compression: None,
         };
+        let packing = Offer { compression: Some(Compression::Zstd), ..offer.clone() };
         let digest = "01".repeat(32);
         let told = format!(
             "\u{1}{{\"content\":\"files\",\"files\":2,\"bytes\":5,\"names\":[\"a \\\"b\\\"\"],\"manifest\":120,\"digest\":\"{digest}\",\"chunk\":262144,\"streams\":1}}"
         );
+        let told: &'static str = told.leak();
         vec![
-            (Letter::Offer(offer), told.leak()),
+            (Letter::Offer(offer), told),
+            (Letter::Offer(packing), told.replace("\"streams\":1", "\"streams\":1,\"compression\":\"zstd\"").leak()),
             (Letter::Manifest(Bytes::from_static(b"{}")), "\u{2}{}"),
-            (Letter::Accept { from: 7, way: Way::Relay, once: false }, "\u{3}{\"from\":7}"),
-            (Letter::Accept { from: 7, way: Way::Direct, once: true }, "\u{3}{\"from\":7,\"way\":\"direct\",\"once\":true}"),
+            (Letter::Accept { from: 7, way: Way::Relay, once: false, compression: None }, "\u{3}{\"from\":7}"),
+            (
+                Letter::Accept { from: 7, way: Way::Direct, once: true, compression: None },
+                "\u{3}{\"from\":7,\"way\":\"direct\",\"once\":true}",
+            ),
+            (
+                Letter::Accept { from: 7, way: Way::Relay, once: false, compression: Some(Compression::Zstd) },
+                "\u{3}{\"from\":7,\"compression\":\"zstd\"}",
+            ),
             (Letter::Decline { why: "no".into() }, "\u{4}{\"why\":\"no\"}"),
             (Letter::Progress { received: 9, durable: 8 }, "\u{5}{\"received\":9,\"durable\":8}"),
             (Letter::Digests(Bytes::from_static(b"xy")), "\u{6}xy"),
@@ -343,7 +374,9 @@ mod tests {
     #[test]
     fn later_versions_may_say_more_and_no_text_is_longer_than_its_bound() {
         let read = |text: &str| Letter::read(&Bytes::copy_from_slice(text.as_bytes()));
-        assert_eq!(read("\u{3}{\"from\":1,\"later\":[]}"), Ok(Letter::Accept { from: 1, way: Way::Relay, once: false }));
+        assert_eq!(read("\u{3}{\"from\":1,\"later\":[]}"), Ok(Letter::Accept { from: 1, way: Way::Relay, once: false, compression: None }));
+        let Ok(Letter::Accept { compression, .. }) = read("\u{3}{\"from\":1,\"compression\":\"later\"}") else { panic!("a letter") };
+        assert_eq!(compression, Some(Compression::Unknown));
         assert_eq!(read("\u{9}{\"code\":\"later\",\"text\":\"\"}"), Ok(Letter::Failed(Failed::new(FailedCode::Other, ""))));
         let long = "ä".repeat(MAX_TEXT);
         let Ok(Letter::Decline { why }) = Letter::read(&Letter::Decline { why: long }.write().into()) else { panic!("a letter") };

@@ -131,6 +131,7 @@ fn sender(stage: &Stage, wanted: &Send) -> send::Args {
         receivers: NonZeroU8::MIN,
         streams: 1,
         limit: None,
+        compress: crate::transfer::Policy::Auto,
         name: String::new(),
         follow_links: false,
         patience: PATIENCE,

@@ -17,7 +17,7 @@ async fn offered(world: &World, name: &str) -> (i32, String) {
     let mut receiver = world.start(&world.relay, &["recv", &code, "--yes", "--output", "in/deep"]);
     let mut sender = sender.agree(pass).await.enter().await;
     let file = File::new(name, b"not wanted there");
-    if let Ok(Letter::Accept { from: 0, way: Way::Relay }) = file.offered_by(&mut sender, 1).await {
+    if let Ok(Letter::Accept { from: 0, way: Way::Relay, once: false, compression: None }) = file.offered_by(&mut sender, 1).await {
         let (mut stream, _) = sender.join(0).await;
         let chunks = file.chunks(&sender);
         terminal::write(&mut stream, &chunks).await;
@@ -72,7 +72,10 @@ async fn a_sender_that_sends_something_else_than_it_offered_is_found_out() {
         let mut receiver = world.start(&world.relay, &["recv", &code, "--yes", "--output", "in"]);
         let mut sender = sender.agree(pass).await.enter().await;
         let (offered, sent) = (File::new("large.bin", &honest), File { manifest: Vec::new(), content: sent });
-        assert_eq!(offered.offered_by(&mut sender, 1).await, Ok(Letter::Accept { from: 0, way: Way::Relay }));
+        assert_eq!(
+            offered.offered_by(&mut sender, 1).await,
+            Ok(Letter::Accept { from: 0, way: Way::Relay, once: false, compression: None })
+        );
         let (mut stream, _) = sender.join(0).await;
         let chunks = sent.chunks(&sender);
         terminal::write(&mut stream, &chunks).await;

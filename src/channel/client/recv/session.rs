@@ -29,7 +29,7 @@ use crate::{
         session::{Intake, Receiver, ReceiverAction},
         wire::{
             Message, Reason, Role,
-            letter::{Letter, Offer, Way},
+            letter::{Compression, Letter, Offer, Way},
             pass::Pass,
         },
     },
@@ -217,7 +217,8 @@ impl<'a, 't> Session<'a, 't> {
                 }
                 let writer = self.terminal.sink.as_ref().map(Sink::writer);
                 let intake = Intake::new(from, manifest.total(), offer.chunk, offer.streams);
-                let (inlet, arrivals) = Inlet::new(opener, offer.chunk, intake, writer.clone());
+                let (inlet, arrivals) =
+                    Inlet::new(opener, offer.chunk, offer.compression == Some(Compression::Zstd), intake, writer.clone());
                 (self.arrivals, self.writes) = (Some(arrivals), writer.map(Writes));
                 self.way = if direct.is_some() { Way::Direct } else { Way::Relay };
                 self.terminal.begun.cancel();

@@ -15,7 +15,7 @@ use crate::{
         server::{Bound, NoTickets, Running},
         wire::letter::Content,
     },
-    transfer::{SinkOptions, Source, SourceOptions},
+    transfer::{Policy, SinkOptions, Source, SourceOptions},
 };
 
 struct Willing(PathBuf);
@@ -68,6 +68,7 @@ async fn a_direct_connection_that_breaks_ends_the_attempt_at_both_ends_as_one_to
         account: None,
         streams: 1,
         rate: None,
+        compress: Policy::Auto,
         ways: Ways::Any,
         lasting: true,
     };

@@ -40,7 +40,7 @@ use super::{
     again::{Resume, farewell, for_now, late},
     direct::{Opening, Serving, Ways},
     fault::ChannelError,
-    outlet::Sent,
+    outlet::{Gone, Sent},
     relay::{Connection, RelayError, Relays},
     rendezvous::{Rendezvous, Vouch},
 };
@@ -56,7 +56,7 @@ use crate::{
         },
     },
     clock,
-    transfer::Source,
+    transfer::{Policy, Source},
 };
 
 /// What is sent, and how.
@@ -81,8 +81,10 @@ pub struct Sending {
     pub account: Option<Arc<dyn Vouch>>,
     /// Data connections, from 1 to 16.
     pub streams: u8,
-    /// Most bytes a second.
+    /// Most bytes a second, as they go over the wire.
     pub rate: Option<NonZeroU64>,
+    /// Which chunks are compressed, where the receivers understand it.
+    pub compress: Policy,
     /// By which ways the bytes may go.
     pub ways: Ways,
     /// Another process could read the same batch again, and go on: what is told to the receiver when this one is stopped.
@@ -187,7 +189,7 @@ pub enum Fared {
 /// How far it is, readable at any time.
 #[derive(Debug, Default)]
 pub struct Progress {
-    sent: Arc<AtomicU64>,
+    gone: Gone,
     received: AtomicU64,
     durable: AtomicU64,
 }
@@ -195,7 +197,12 @@ pub struct Progress {
 impl Progress {
     /// Up to which byte of the batch's stream the own kernel has taken it.
     pub fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
+        self.gone.end.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that it has taken for that in all attempts: fewer where chunks were compressed, more where they went twice.
+    pub fn wire(&self) -> u64 {
+        self.gone.wire.load(Ordering::Relaxed)
     }
 
     /// And the receiver.
@@ -223,6 +230,7 @@ impl Sending {
             receivers: NonZeroU8::MIN,
             streams: self.streams,
             rate: self.rate,
+            compress: self.compress,
             ways: self.ways,
             lasting: self.lasting,
         }

@@ -25,10 +25,10 @@ use crate::{
         session::{Sender, SenderAction},
         wire::{
             Message, Role,
-            letter::{Letter, MAX_NAMES, Offer, Way},
+            letter::{Compression, Letter, MAX_NAMES, Offer, Way},
         },
     },
-    transfer::{Digest, Manifest, Trailer},
+    transfer::{Digest, Manifest, Policy, Trailer},
 };
 
 /// How long a receiver that has the pass may take to enter the channel: where it agreed on it with `--verify`, somebody reads words aloud.
@@ -90,7 +90,7 @@ impl<'a> Session<'a> {
                         control.until_room().await?;
                         self.tell(control, &letter)?;
                     }
-                    SenderAction::Begin { from, way } => self.begin(control, from, way).await?,
+                    SenderAction::Begin { from, way, packed } => self.begin(control, (from, packed), way).await?,
                     SenderAction::Over(how) => {
                         // Whether the last of our letters gets there changes nothing.
                         let _ = control.flush().await;
@@ -108,8 +108,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The receiver wants it from this byte on, and comes by this way.
-    async fn begin(&mut self, control: &mut Connection, from: u64, way: Way) -> Result<(), ChannelError> {
+    /// The receiver wants it from this byte on, compressed or not, and comes by this way.
+    async fn begin(&mut self, control: &mut Connection, (from, packed): (u64, bool), way: Way) -> Result<(), ChannelError> {
         let by = match (way, self.serving.take(), self.terminal.sending.ways.may_be_relayed()) {
             (Way::Direct, Some(serving), _) => By::Direct(serving),
             (Way::Relay, unused, true) => {
@@ -134,7 +134,7 @@ impl<'a> Session<'a> {
         let once = self.machine.keeps_nothing();
         self.terminal.once.store(once, Ordering::Relaxed);
         self.terminal.hear(SendEvent::Begun { from, way, once }).await;
-        self.uploading.spawn(self.terminal.upload(by, &self.known.pass, from, self.limit.subscribe()));
+        self.uploading.spawn(self.terminal.upload(by, &self.known.pass, from, packed, self.limit.subscribe()));
         Ok(())
     }
 
@@ -228,5 +228,6 @@ pub(super) fn offer(sending: &Sending, manifest: &Manifest, json: &Bytes) -> Off
         digest: Digest::blake3(json),
         chunk: u32::try_from(chunk_of(manifest.total(), sending.rate)).unwrap_or(u32::MAX),
         streams: sending.streams,
+        compression: (sending.compress != Policy::Never).then_some(Compression::Zstd),
     }
 }

@@ -128,12 +128,12 @@ impl<'a, 'b> Gathering<'a, 'b> {
                         control.until_room().await?;
                         self.tell(control, seat, &letter)?;
                     }
-                    GroupAction::Begin { from, seats } => {
+                    GroupAction::Begin { from, seats, packed } => {
                         self.terminal.begun.cancel();
                         self.terminal.hear(SendEvent::Begun { from, way: Way::Relay, once: false }).await;
                         self.limit.send_replace(self.group.limit());
                         let by = By::Relay { relay: control.here().clone(), door: self.door.clone(), seats };
-                        self.uploading.spawn(self.terminal.upload(by, &self.pass, from, self.limit.subscribe()));
+                        self.uploading.spawn(self.terminal.upload(by, &self.pass, from, packed, self.limit.subscribe()));
                     }
                     GroupAction::Ended { seat, how } => self.handle_end(seat, how).await,
                     GroupAction::Over => break 'together,

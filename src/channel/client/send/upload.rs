@@ -1,6 +1,6 @@
 //! The chunks, on a task of their own.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
 
@@ -17,7 +17,7 @@ use crate::{
         },
         wire::pass::Pass,
     },
-    transfer::{Trailer, seal::ChunkSealer},
+    transfer::{Policy, Trailer, seal::ChunkSealer},
 };
 
 /// Where the data connections come from.
@@ -35,13 +35,15 @@ impl Terminal<'_> {
         by: By,
         pass: &Pass,
         from: u64,
+        packed: bool,
         limits: watch::Receiver<u64>,
     ) -> impl Future<Output = Result<(Sent, Trailer), ChannelError>> + use<> {
         let (source, rate, patience, streams) =
             (self.sending.source.clone(), self.sending.rate, self.sending.patience, self.sending.streams);
-        let gone = Arc::clone(&self.progress.sent);
+        let policy = if packed { self.sending.compress } else { Policy::Never };
+        let gone = self.progress.gone.clone();
         let sealer = ChunkSealer::new(&pass.content.bind(pass.channel, &pass.key), &pass.chunks());
-        gone.store(from, Ordering::Relaxed);
+        gone.end.store(from, Ordering::Relaxed);
         async move {
             let chunk = chunk_of(source.manifest().total(), rate);
             let reader = source.open(from).map_err(OutletError::Source)?;
@@ -52,7 +54,7 @@ impl Terminal<'_> {
                 }
                 By::Direct(serving) => serving.take().await.map_err(ChannelError::Broken)?,
             };
-            let sent = Outlet { reader, sealer, chunk, limit: limits, rate, gone }.send(connections).await?;
+            let sent = Outlet { reader, sealer, chunk, limit: limits, rate, policy, gone }.send(connections).await?;
             // What was sent before a break may have to be read again for it.
             Ok((sent, source.trailer().await?))
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    channel::wire::letter::{Content, Way},
+    channel::wire::letter::{Compression, Content, Way},
     transfer::{Algorithm, Digest, Entry, Kind, Manifest, SafePath},
 };
 
@@ -24,6 +24,7 @@ fn group(wanted: usize) -> Group {
         digest: Digest::blake3(&json),
         chunk: 4096,
         streams: 1,
+        compression: Some(Compression::Zstd),
     };
     Group::new(offer, json, wanted)
 }
@@ -37,9 +38,9 @@ fn said(group: &mut Group) -> Vec<String> {
     std::iter::from_fn(|| group.poll_action())
         .map(|action| match action {
             GroupAction::Tell { seat, letter } => format!("{seat}: {}", super::super::sender::name(&letter)),
-            GroupAction::Begin { from, seats } => {
+            GroupAction::Begin { from, seats, packed } => {
                 let seats: Vec<String> = seats.iter().map(ToString::to_string).collect();
-                format!("begin at {from} for {}", seats.join(" "))
+                format!("begin at {from} for {}{}", seats.join(" "), if packed { ", compressed" } else { "" })
             }
             GroupAction::Ended { seat, how: Ok(()) } => format!("{seat}: ended well"),
             GroupAction::Ended { seat, how: Err(Parted::Gone(reason)) } => format!("{seat}: gone, {reason:?}"),
@@ -51,7 +52,7 @@ fn said(group: &mut Group) -> Vec<String> {
 }
 
 fn accept(group: &mut Group, seat: Peer) {
-    group.handle_letter(seat, Letter::Accept { from: 0, way: Way::Relay, once: false });
+    group.handle_letter(seat, Letter::Accept { from: 0, way: Way::Relay, once: false, compression: None });
 }
 
 /// All of them are there and want it.
@@ -126,7 +127,7 @@ fn who_has_something_already_cannot_begin_with_the_others() {
     group.handle_joined(TWO);
     said(&mut group);
     accept(&mut group, TWO);
-    group.handle_letter(ONE, Letter::Accept { from: 5, way: Way::Relay, once: false });
+    group.handle_letter(ONE, Letter::Accept { from: 5, way: Way::Relay, once: false, compression: None });
     assert_eq!(said(&mut group), ["begin at 0 for 2", "1: failed", "1: failed"]);
 }
 
@@ -152,4 +153,23 @@ fn nobody_is_waited_for_once_it_is_said_that_those_are_all() {
     assert_eq!(said(&mut group), ["begin at 0 for 1"]);
     group.handle_joined(TWO);
     assert_eq!(said(&mut group), [""; 0], "too late");
+}
+
+#[test]
+fn chunks_are_compressed_where_all_who_want_them_understand_it() {
+    let packs = |seat: Peer| (seat, Letter::Accept { from: 0, way: Way::Relay, once: false, compression: Some(Compression::Zstd) });
+    let plain = |seat: Peer| (seat, Letter::Accept { from: 0, way: Way::Relay, once: false, compression: None });
+    let declines = |seat: Peer| (seat, Letter::Decline { why: "no".into() });
+    for (answers, wanted) in [
+        ([packs(ONE), packs(TWO)], "begin at 0 for 1 2, compressed"),
+        ([packs(ONE), plain(TWO)], "begin at 0 for 1 2"),
+        ([plain(ONE), packs(TWO)], "begin at 0 for 1 2"),
+        ([packs(ONE), declines(TWO)], "begin at 0 for 1, compressed"),
+    ] {
+        let mut group = group(2);
+        [ONE, TWO].into_iter().for_each(|seat| group.handle_joined(seat));
+        said(&mut group);
+        answers.into_iter().for_each(|(seat, letter)| group.handle_letter(seat, letter));
+        assert_eq!(said(&mut group).last().map(String::as_str), Some(wanted));
+    }
 }

@@ -16,7 +16,7 @@ use crate::{
         Failure,
         fshare::kept::{self, KIND, Kept, LIMIT, MAX_PATHS, RECEIVE, SEND},
     },
-    transfer::{Manifest, Record, RecordStore, TransferName, resume::ResumeError},
+    transfer::{Manifest, Policy, Record, RecordStore, TransferName, resume::ResumeError},
 };
 
 /// Most characters of a code in a name.
@@ -37,6 +37,8 @@ pub struct Named {
     pub streams: u8,
     /// Most bytes a second.
     pub limit: Option<NonZeroU64>,
+    /// Which chunks are compressed.
+    pub compress: Policy,
     /// By which ways the bytes may go.
     pub ways: Ways,
 }
@@ -52,6 +54,7 @@ impl Named {
             follow_links: detail("follow-links").is_some(),
             streams: detail("streams").and_then(|streams| streams.parse().ok()).filter(|streams| (1..=16).contains(streams))?,
             limit: kept::limit(record),
+            compress: detail("compress").and_then(|word| Policy::from_word(word)).unwrap_or_default(),
             ways,
         };
         Some((named, resume))
@@ -70,6 +73,7 @@ impl Named {
         details.extend([("paths", paths), ("streams", self.streams.to_string())]);
         details.extend(self.follow_links.then(|| ("follow-links", "yes".to_owned())));
         details.extend(self.limit.map(|limit| (LIMIT, limit.to_string())));
+        details.extend((self.compress != Policy::Auto).then(|| ("compress", self.compress.as_str().to_owned())));
         Kept::create(records, transfer, details, manifest).await.map(Some)
     }
 }

@@ -60,6 +60,7 @@ pub async fn send(
         receivers: NonZeroU8::MIN,
         streams: named.streams,
         rate: limit.unwrap_or(named.limit),
+        compress: named.compress,
         lasting: true,
         ways: named.ways,
     };

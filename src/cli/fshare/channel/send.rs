@@ -34,7 +34,7 @@ use crate::{
     },
     clock,
     config::Bandwidth,
-    transfer::{SafePath, Source, SourceOptions},
+    transfer::{Policy, SafePath, Source, SourceOptions},
 };
 
 /// Shown under the help.
@@ -44,7 +44,8 @@ pub const EXAMPLES: &str = "Examples:\n  \
     tar c src | fshare send - --name src.tar\n  \
     fshare send slides.pdf --receivers 3\n  \
     fshare send --to bob minutes.pdf             bob, of the same server, runs: fshare recv --from alice\n  \
-    fshare send backup.img --limit 20MiB/s --relay relay.example";
+    fshare send backup.img --limit 20MiB/s --relay relay.example\n  \
+    fshare send logs/ --compress always          also where the link is fast enough without";
 
 /// What to send.
 #[derive(Debug, Clone, clap::Args)]
@@ -89,9 +90,13 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub streams: u8,
 
-    /// Most bytes a second, such as 2MiB/s; for each receiver that is gone on with apart as well
+    /// Most bytes a second on the wire, such as 2MiB/s; for each receiver that is gone on with apart as well
     #[arg(long, value_name = "RATE", value_parser = share::rate)]
     pub limit: Option<Bandwidth>,
+
+    /// Which chunks are compressed: those where it saves time, all that become smaller, or none
+    #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = compress())]
+    pub compress: Policy,
 
     /// Name of what comes from standard input
     #[arg(long, value_name = "NAME", default_value = "stdin")]
@@ -145,8 +150,15 @@ pub async fn sending(args: &Args, context: &Context) -> Result<(Sending, Option<
     // What cannot be read again is gone on with only while we live.
     let again = args.text.is_none() && args.paths.iter().all(|path| path.as_os_str() != "-");
     let paths = args.paths.iter().map(std::path::absolute).collect::<Result<Vec<_>, _>>().ok().filter(|_| again);
-    let named =
-        paths.map(|paths| Named { code: String::new(), paths, follow_links: args.follow_links, streams, limit, ways: args.ways.ways() });
+    let named = paths.map(|paths| Named {
+        code: String::new(),
+        paths,
+        follow_links: args.follow_links,
+        streams,
+        limit,
+        compress: args.compress,
+        ways: args.ways.ways(),
+    });
     let sending = Sending {
         source,
         content,
@@ -158,6 +170,7 @@ pub async fn sending(args: &Args, context: &Context) -> Result<(Sending, Option<
         receivers: args.receivers,
         streams,
         rate: limit,
+        compress: args.compress,
         lasting: named.is_some(),
         ways: args.ways.ways(),
     };
@@ -175,8 +188,8 @@ pub struct Carrying<'a> {
     several: BTreeMap<usize, Kept>,
     /// Bytes have moved, now or in a process before this one.
     begun: bool,
-    /// When they began to in this process.
-    began: Option<Instant>,
+    /// When they began to in this process, and from which byte on.
+    began: Option<(Instant, u64)>,
     source: Way,
     bar: Option<Bar>,
     limited: bool,
@@ -271,10 +284,12 @@ impl<'a> Carrying<'a> {
         if let Some(kept) = self.kept.take() {
             kept.forget().await;
         }
-        let seconds = self.began.map_or(0.0, |began| clock::now().saturating_duration_since(began).as_secs_f64());
+        let seconds = self.began.map_or(0.0, |(began, _)| clock::now().saturating_duration_since(began).as_secs_f64());
+        let (wire, from) = (self.progress.wire(), self.began.map_or(0, |(_, from)| from));
+        let saved = (wire < sent.end.saturating_sub(from)).then_some(wire);
         let files = sending.source.manifest().files().len() as u64;
-        let text = sending.content == Content::Text;
-        output.event(&Carried::Sent { at: at(), bytes: sent.end, files, seconds, source: self.source.as_str(), text })?;
+        let (text, source) = (sending.content == Content::Text, self.source.as_str());
+        output.event(&Carried::Sent { at: at(), bytes: sent.end, wire, saved, files, seconds, source, text })?;
         Ok(Ok(()))
     }
 
@@ -359,7 +374,7 @@ impl<'a> Carrying<'a> {
                     self.keep_nothing().await;
                 }
                 (self.begun, self.source) = (true, way);
-                self.began.get_or_insert_with(clock::now);
+                self.began.get_or_insert_with(|| (clock::now(), from));
                 let what = manifest.entries().first().map_or_else(String::new, |entry| entry.path.as_str().to_owned());
                 self.bar = Some(Bar::new(output, &what, from, manifest.total(), way));
                 output.event(&Carried::Begun { at: at(), from, source: way.as_str() })
@@ -425,6 +440,12 @@ impl<'a> Carrying<'a> {
         let (of, reason) = (usize::from(sending.receivers.get()), reason.map(|why| safe_line(&why)));
         self.context.output.event(&Carried::Receiver { at: at(), receiver, of, state, reason })
     }
+}
+
+/// Which chunks are compressed; shells complete it.
+fn compress() -> impl TypedValueParser<Value = Policy> {
+    PossibleValuesParser::new(Policy::ALL.map(Policy::as_str))
+        .try_map(|text| Policy::from_word(&text).ok_or("expected auto, always or never"))
 }
 
 /// Which side applies; shells complete it.

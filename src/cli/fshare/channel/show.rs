@@ -156,6 +156,11 @@ pub enum Carried {
         at: Timestamp,
         /// Bytes.
         bytes: u64,
+        /// What went over the wire for them in this process.
+        wire: u64,
+        /// The same, for people: where it is less than the bytes that were sent.
+        #[serde(skip)]
+        saved: Option<u64>,
         /// Regular files.
         files: u64,
         /// Seconds from the first byte on.
@@ -251,9 +256,10 @@ impl Report for Carried {
                 page.line([Text::odd(format!("broken off: {reason}; the other side is looked for, for {patience} s at most"))])
             }
             Self::Begun { from, .. } => page.line([Text::from(format!("going on from {}", human(*from)))]),
-            Self::Sent { bytes, files, seconds, source, text, .. } => {
+            Self::Sent { bytes, saved, files, seconds, source, text, .. } => {
+                let wire = saved.map_or_else(String::new, |wire| format!(", {} on the wire,", human(wire)));
                 let what = what(*text, *files, Some(*bytes));
-                page.line([Text::from(format!("sent and verified, {what} in {seconds:.1} s {}", by(source)))])
+                page.line([Text::from(format!("sent and verified, {what}{wire} in {seconds:.1} s {}", by(source)))])
             }
             Self::Text { text, .. } => page.lines(text),
             Self::Received { bytes, files, seconds, source, .. } => {

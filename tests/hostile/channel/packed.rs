@@ -1,0 +1,68 @@
+//! Compressed chunks of a sender by hand, who has the key: those that nobody agreed on, bombs, parts of frames, garbage. Each ends with 8, and nothing
+//! of the file is there under its name.
+
+use confkit::channel::wire::{
+    Reason,
+    chunk::{COMPRESSED, LAST},
+    letter::{Compression, Letter, Offer},
+};
+use zstd::bulk::compress;
+
+use super::World;
+use crate::terminal::{self, CHUNK, File, Waiting};
+
+/// What `fshare recv` makes of these chunks, each with its flags, of a file of two chunks: its exit code, and what it said.
+async fn received(world: &World, compression: Option<Compression>, chunks: &[(u8, Vec<u8>)], content: &[u8]) -> (i32, String) {
+    let sender = Waiting::new(&world.relay).await;
+    let (pass, code) = (sender.pass(), sender.code.as_str().to_owned());
+    let mut receiver = world.start(&world.relay, &["recv", &code, "--yes", "--output", "in"]);
+    let mut sender = sender.agree(pass).await.enter().await;
+    let file = File::new("large.bin", content);
+    sender.tell(&Letter::Offer(Offer { compression, ..file.offer(1) })).await;
+    sender.tell(&Letter::Manifest(file.manifest.clone().into())).await;
+    let Ok(Letter::Accept { compression: accepted, .. }) = sender.hear().await else { panic!("it is wanted") };
+    assert_eq!(accepted, compression.filter(|compression| *compression == Compression::Zstd), "what was not offered is not agreed on");
+    let (mut stream, _) = sender.join(0).await;
+    let sealed: Vec<Vec<u8>> = chunks.iter().enumerate().map(|(at, (flags, bytes))| sender.chunk(at as u64, *flags, bytes)).collect();
+    terminal::write(&mut stream, &sealed).await;
+    file.end(&mut sender, sealed.len() as u64).await;
+    let ended = receiver.end();
+    sender.leave(Reason::Done).await;
+    ended
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compressed_chunk_that_is_none_or_that_nobody_agreed_on_ends_with_8() {
+    let world = World::new();
+    let content: Vec<u8> = (0..2 * CHUNK).map(|at| (at / 1000) as u8).collect();
+    let pack = |bytes: &[u8]| compress(bytes, 1).expect("compressed");
+    let (first, second) = content.split_at(CHUNK);
+    let honest = |at: usize| [(COMPRESSED, pack(first)), (0, second.to_vec()), (LAST, Vec::new())][at].clone();
+    let zstd = Some(Compression::Zstd);
+    let (code, said) = received(&world, zstd, &[honest(0), honest(1), honest(2)], &content).await;
+    assert_eq!(code, 0, "a sender by hand is one that a receiver takes, when it behaves: {said}");
+    assert!(std::fs::read(world.path("in/large.bin")).expect("there") == content);
+    std::fs::remove_file(world.path("in/large.bin")).expect("removed");
+
+    let whole = pack(first);
+    let bomb = pack(&vec![0; 512 * CHUNK]);
+    assert!(bomb.len() < CHUNK, "it fits into a chunk: {}", bomb.len());
+    let doubled = [&whole[..], &pack(second)].concat();
+    for (what, agreed, chunk) in [
+        ("nobody offered it", None, whole.clone()),
+        ("what was offered is nothing that this one knows", Some(Compression::Unknown), whole.clone()),
+        ("a bomb", zstd, bomb),
+        ("a byte more than a chunk", zstd, pack(&content[..CHUNK + 1])),
+        ("a part of a frame", zstd, whole[..whole.len() / 2].to_vec()),
+        ("two frames", zstd, doubled),
+        ("a byte behind it", zstd, [&whole[..], b"\0"].concat()),
+        ("garbage", zstd, b"this is no frame at all".to_vec()),
+        ("nothing", zstd, Vec::new()),
+        ("nothing, in a frame", zstd, pack(b"")),
+        ("other bytes, in a frame", zstd, pack(second)),
+    ] {
+        let (code, said) = received(&world, agreed, &[(COMPRESSED, chunk), honest(1), honest(2)], &content).await;
+        assert_eq!(code, 8, "{what}: {said}");
+        assert!(!world.path("in/large.bin").exists(), "{what}");
+    }
+}
