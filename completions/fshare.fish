@@ -74,7 +74,10 @@ complete -c fshare -n "__fish_fshare_using_subcommand send" -l code -d 'Use this
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l words -d 'Words of the code' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l receivers -d 'Receivers that get it by the same code: all of them get the same bytes at the same time, once so many have come' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l streams -d 'Connections that carry the bytes: more help on long ways that lose packets' -r
-complete -c fshare -n "__fish_fshare_using_subcommand send" -l limit -d 'Most bytes a second, such as 2MiB/s; for each receiver that is gone on with apart as well' -r
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l limit -d 'Most bytes a second on the wire, such as 2MiB/s; for each receiver that is gone on with apart as well' -r
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l compress -d 'Which chunks are compressed: those where it saves time, all that become smaller, or none' -r -f -a "auto\t''
+always\t''
+never\t''"
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l name -d 'Name of what comes from standard input' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l patience -d 'How long the other side is looked for after a break, which both go on over by themselves; 0s: not at all' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l relay -d 'Relay to go through: host or host:port (repeatable; the first that answers is taken, in their order) [default: the configuration\'s, else this machine\'s]' -r

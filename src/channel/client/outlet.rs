@@ -97,7 +97,6 @@ pub struct Outlet {
 /// What the threads of all connections share.
 struct Shared {
     queue: Mutex<Queue>,
-    /// Whoever asks waits behind those who have asked.
     pace: Option<Mutex<TokenBucket>>,
     sealer: ChunkSealer,
     chunk: usize,
@@ -157,23 +156,29 @@ impl Shared {
         // Empty until a chunk is compressed.
         let (mut packing, mut packed) = (Packing::new(self.policy), Vec::new());
         while let Some(taken) = self.take(frame.split_at_mut(HEADER).1)? {
-            let frame = match packing.pack(frame.split_at(HEADER).1.split_at(taken.length).0, self.chunk, &mut packed) {
-                Some(length) => self.seal(&taken, COMPRESSED, &mut packed, length)?,
-                None => self.seal(&taken, 0, &mut frame, taken.length)?,
+            let plain = frame.split_at(HEADER).1.split_at(taken.length).0;
+            let (frame, flags, length) = match packing.pack(plain, self.chunk, &mut packed) {
+                Some(length) => (&mut packed, COMPRESSED, length),
+                None => (&mut frame, 0, taken.length),
             };
-            let (going, length) = (packing.going(), frame.len());
-            if let Some(pace) = self.pace.as_ref().filter(|_| taken.length > 0) {
-                let wait = pace.lock().unwrap_or_else(PoisonError::into_inner).reserve(clock::now(), length as u64);
-                if !wait.is_zero() {
-                    self.wait(sleep(wait))?;
-                }
+            let going = packing.going();
+            if taken.length > 0 {
+                self.keep_pace(HEADER + length + TAG_LEN)?;
             }
+            let frame = self.seal(&taken, flags, frame, length)?;
             stream.write_all(frame).map_err(OutletError::Broken)?;
-            packing.sent(length, going);
-            self.gone.wire.fetch_add(length as u64, Ordering::Relaxed);
+            packing.sent(frame.len(), going);
+            self.gone.wire.fetch_add(frame.len() as u64, Ordering::Relaxed);
             self.gone.end.fetch_max(taken.end, Ordering::Relaxed);
         }
         stream.shutdown(Shutdown::Write).map_err(OutletError::Broken)
+    }
+
+    /// Waits until so many bytes may go. Whoever asks next waits behind.
+    fn keep_pace(&self, bytes: usize) -> Result<(), OutletError> {
+        let Some(pace) = &self.pace else { return Ok(()) };
+        let wait = pace.lock().unwrap_or_else(PoisonError::into_inner).reserve(clock::now(), bytes as u64);
+        if wait.is_zero() { Ok(()) } else { self.wait(sleep(wait)) }
     }
 
     /// Seals so many bytes that stand behind the room for a header, and gives all that goes out.
