@@ -165,6 +165,55 @@ fn another_identity_than_the_pinned_one_is_refused_loudly_at_either_end() {
     assert!(said(&sent).contains("line 1"), "{}", said(&sent));
 }
 
+/// Whoever fails before the two are in the channel says so by message: the other would wait there for minutes.
+#[test]
+fn who_does_not_come_into_the_channel_tells_the_other_side_at_once() {
+    let house = House::new("accounts-absent", "", &[]);
+    fs::write(house.place.path("notes.txt"), b"notes").expect("written");
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    let proxy = format!("http://{nowhere}");
+    let begun = confkit::clock::now();
+    // The sender has applied, and the receiver does not get to the relay; and the other way round.
+    for (applies, who, ends) in [("sender", "bob", (6, 7)), ("receiver", "alice", (7, 6))] {
+        let of = |user: &str, args: &[&str]| {
+            let by: &[&str] = if who == user { &["--proxy", &proxy] } else { &[] };
+            house.fshare(user, &[args, by].concat())
+        };
+        let mut receiving = house::Running::start(&mut of("bob", &["--json", "recv", "--from", "alice", "--yes", "--output", "out"]));
+        receiving.event("waiting");
+        let sent = house::run(&mut of("alice", &["send", "notes.txt", "--to", "bob", "--applies", applies]));
+        let (ended, told) = receiving.end();
+        assert_eq!((code(&sent), ended), ends, "{}\n{told}", said(&sent));
+        let heard = if who == "bob" { said(&sent) } else { told };
+        assert!(heard.contains("the channel cannot be entered there") && !heard.contains(&nowhere.to_string()), "{heard}");
+    }
+    // Bob's file of known identities is full.
+    let key = fs::read_to_string(house.folder("alice").join("known-identities"))
+        .expect("known")
+        .trim()
+        .rsplit(' ')
+        .next()
+        .expect("a key")
+        .to_owned();
+    let full: String = (0..confkit::channel::identity::MAX_KNOWN).map(|at| format!("u{at}@confkit {key}\n")).collect();
+    fs::write(house.folder("bob").join("known-identities"), full).expect("written");
+    let mut receiving = house.recv("bob", &["--from", "alice", "--yes", "--output", "out"]);
+    receiving.event("waiting");
+    let sent = house::run(&mut house.fshare("alice", &["send", "notes.txt", "--to", "bob"]));
+    let (ended, told) = receiving.end();
+    assert_eq!((code(&sent), ended), (6, 2), "{}\n{told}", said(&sent));
+    assert!(said(&sent).contains("cannot keep who the sender is"), "{}", said(&sent));
+    // What bob would be asked goes nowhere.
+    fs::write(house.folder("bob").join("known-identities"), b"").expect("written");
+    let mut receiving = house.recv("bob", &["--from", "alice", "--output", "out"]);
+    receiving.event("waiting");
+    receiving.hears_no_more();
+    let sent = house::run(&mut house.fshare("alice", &["send", "notes.txt", "--to", "bob"]));
+    assert_eq!(code(&sent), 6, "{}", said(&sent));
+    assert!(said(&sent).contains("cannot be asked"), "{}", said(&sent));
+    assert!(begun.elapsed() < place::PATIENCE * 2, "nobody has waited for the other");
+}
+
 #[test]
 fn a_server_that_names_another_realm_than_before_makes_nobody_new() {
     let house = House::new("accounts-realm", "", &[]);

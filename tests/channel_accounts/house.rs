@@ -26,7 +26,7 @@ pub struct House {
 /// A program that runs, and tells what happens.
 pub struct Running {
     child: Child,
-    events: BufReader<ChildStdout>,
+    events: Option<BufReader<ChildStdout>>,
 }
 
 impl House {
@@ -74,7 +74,7 @@ impl House {
 impl Running {
     pub fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare runs");
-        let events = BufReader::new(child.stdout.take().expect("piped"));
+        let events = child.stdout.take().map(BufReader::new);
         Self { child, events }
     }
 
@@ -82,7 +82,7 @@ impl Running {
     pub fn event(&mut self, name: &str) -> Value {
         loop {
             let mut line = String::new();
-            if self.events.read_line(&mut line).expect("text") == 0 {
+            if self.events.as_mut().expect("heard").read_line(&mut line).expect("text") == 0 {
                 let mut said = String::new();
                 let _ = self.child.stderr.take().expect("piped").read_to_string(&mut said);
                 panic!("it ended without {name}: {said}");
@@ -94,6 +94,11 @@ impl Running {
         }
     }
 
+    /// Nobody reads what it tells any more.
+    pub fn hears_no_more(&mut self) {
+        self.events = None;
+    }
+
     pub fn interrupt(&self) {
         kill(Pid::from_raw(self.child.id().try_into().expect("a pid")), Signal::SIGINT).expect("signalled");
     }
@@ -102,7 +107,9 @@ impl Running {
     pub fn end(mut self) -> (i32, String) {
         let mut said = String::new();
         let mut rest = String::new();
-        self.events.read_to_string(&mut rest).expect("text");
+        if let Some(mut events) = self.events.take() {
+            events.read_to_string(&mut rest).expect("text");
+        }
         self.child.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
         (self.child.wait().expect("waited for").code().unwrap_or(-1), said)
     }

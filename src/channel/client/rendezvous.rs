@@ -29,12 +29,24 @@ struct Inner {
     agreed: Option<Agreed>,
     /// Ours, where we have applied.
     control: Option<Connection>,
+    /// Both are in the channel.
+    met: bool,
 }
 
 impl Rendezvous {
     /// What was agreed on; with the connection by which we have applied, where it was we.
     pub fn new(agreed: Agreed, control: Option<Connection>) -> Self {
-        Self(Mutex::new(Inner { agreed: Some(agreed), control }))
+        Self(Mutex::new(Inner { agreed: Some(agreed), control, met: false }))
+    }
+
+    /// Whether the two have met in the channel. What ends before that, the other side learns by message or not at all.
+    pub fn is_met(&self) -> bool {
+        self.with(|inner| inner.met)
+    }
+
+    /// They have.
+    pub(super) fn meet(&self) {
+        self.with(|inner| inner.met = true);
     }
 
     /// The connection to the relay: ours, or one to where the other side says that it is.

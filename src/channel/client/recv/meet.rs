@@ -114,6 +114,7 @@ impl Terminal<'_> {
             }
         };
         let (pass, seat) = timeout(COMING, handed).await.unwrap_or(Err(ChannelError::Gone(Reason::Expired)))?;
+        rendezvous.meet();
         Ok((Received { pairwise: agreed.pairwise, pass }, seat))
     }
 

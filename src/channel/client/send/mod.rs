@@ -439,6 +439,9 @@ impl<'a> Terminal<'a> {
         if !handed {
             session.hand_over(control)?;
         }
+        if let Secret::Agreed(rendezvous) = &sending.secret {
+            rendezvous.meet();
+        }
         self.hear(SendEvent::Offered(resume)).await;
         session.run(control).await
     }

@@ -57,6 +57,17 @@ pub fn failure(ending: &Ending, peer: &UserName, signed: &Signed) -> Option<Fail
     })
 }
 
+/// What the other side is told where we do not come into the channel. By which proxy we go, and where our files are, is nobody else's matter.
+pub fn told(failure: &Failure) -> String {
+    match failure.code {
+        ExitCode::Unverified => failure.message.clone(),
+        ExitCode::Unreachable | ExitCode::Denied | ExitCode::Conflict | ExitCode::NotFound => {
+            "the channel cannot be entered there".to_owned()
+        }
+        _ => "it failed there".to_owned(),
+    }
+}
+
 /// Another identity than the pinned one.
 fn changed(contact: &Contact, known: &PublicKey, shown: &PublicKey, signed: &Signed) -> Failure {
     let file = signed.identities.known_file();

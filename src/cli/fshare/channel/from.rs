@@ -55,9 +55,9 @@ async fn receive_all(args: &Args, from: &From, signed: &mut Signed, context: &Co
         From::User(callee) => Some(signed::user(callee, &signed.realm, context)?),
     };
     let shown = from.as_ref().map(ToString::to_string);
+    listen(from.clone(), signed).await?;
     context.output.event(&Carried::Waiting { at: at(), user: signed.own.user.to_string(), from: shown })?;
     loop {
-        listen(from.clone(), signed).await?;
         let ended = receive(args, true, signed, context).await.map(drop);
         let stays = args.keep && !context.leaving.is_cancelled();
         match ended {
@@ -65,6 +65,7 @@ async fn receive_all(args: &Args, from: &From, signed: &mut Signed, context: &Co
             Ok(()) if stays => {}
             ended => return ended,
         }
+        listen(from.clone(), signed).await?;
     }
 }
 
@@ -86,7 +87,11 @@ pub async fn listen(from: Option<UserName>, signed: &Signed) -> Result<(), Failu
 /// With the exit code that says why.
 pub async fn receive(args: &Args, lasting: bool, signed: &mut Signed, context: &Context) -> Result<Taken, Failure> {
     let Met { peer, agreed, standing, control } = meet(args, signed, context).await?;
-    signed.pin(&signed.contact(&peer)?, &agreed, standing).await?;
+    let contact = signed.contact(&peer)?;
+    if let Err(failure) = signed.pin(&contact, &agreed, standing).await {
+        signed.tell(TransferCommand::Cancel("the receiver cannot keep who the sender is".to_owned())).await;
+        return Err(failure);
+    }
     let receiving = Receiving {
         relays: signed.relays().clone(),
         patience: context.settings.config.timeout.get(),
@@ -112,11 +117,20 @@ pub async fn receive(args: &Args, lasting: bool, signed: &mut Signed, context: &
             Err(Failure::new(ExitCode::Declined, format!("{peer} has given up: {}", safe_line(&text))))
         }
         (ended, _) => {
-            let over = if context.leaving.is_cancelled() { TransferCommand::Cancel(GIVEN_UP.to_owned()) } else { TransferCommand::Done };
+            let over = match &ended {
+                _ if context.leaving.is_cancelled() => TransferCommand::Cancel(GIVEN_UP.to_owned()),
+                Err(failure) if !is_met(&receiving.by) => TransferCommand::Cancel(ending::told(failure)),
+                _ => TransferCommand::Done,
+            };
             signed.tell(over).await;
             ended
         }
     }
+}
+
+/// Whether the sender hears by the channel how it ended.
+fn is_met(by: &Way) -> bool {
+    matches!(by, Way::Agreed(rendezvous) if rendezvous.is_met())
 }
 
 /// Waits for an offer that is wanted, until both have agreed on a channel.
@@ -146,13 +160,18 @@ async fn meet(args: &Args, signed: &mut Signed, context: &Context) -> Result<Met
                 offered = Some(from);
                 continue;
             }
-            TransferEvent::Asked { offer, standing } => match ask(args, &offer, standing, signed, context).await? {
-                Asked::Accepted => continue,
-                Asked::Declined(failure) => {
+            TransferEvent::Asked { offer, standing } => match ask(args, &offer, standing, signed, context).await {
+                Ok(Asked::Accepted) => continue,
+                Ok(Asked::Declined(failure)) => {
                     why = Some(failure);
                     continue;
                 }
-                Asked::Void(ending) => ending,
+                Ok(Asked::Void(ending)) => ending,
+                Err(failure) => {
+                    why = Some(failure);
+                    signed.tell(TransferCommand::Cancel("the receiver cannot be asked".to_owned())).await;
+                    continue;
+                }
             },
             TransferEvent::Apply { peer, kind } => {
                 let outcome = match signed.apply(&peer, kind).await {
@@ -171,13 +190,19 @@ async fn meet(args: &Args, signed: &mut Signed, context: &Context) -> Result<Met
                 continue;
             }
             TransferEvent::Over(ending) => ending,
-            TransferEvent::NotSignedIn(refusal) => return Err(refusal.into()),
+            TransferEvent::NotSignedIn(refusal) if offered.is_none() => return Err(refusal.into()),
+            TransferEvent::NotSignedIn(refusal) => {
+                why = Some(refusal.into());
+                signed.tell(TransferCommand::Cancel("the receiver is not signed in any more".to_owned())).await;
+                continue;
+            }
             _ => continue,
         };
         let Some(peer) = offered else { return Err(Failure::silent(ExitCode::Interrupted)) };
-        if let Ending::Agreed { agreed, standing } = ending {
-            return Ok(Met { peer, agreed: *agreed, standing, control });
-        }
+        let ending = match (ending, &why) {
+            (Ending::Agreed { agreed, standing }, None) => return Ok(Met { peer, agreed: *agreed, standing, control }),
+            (ending, _) => ending,
+        };
         let failure = ending::failure(&ending, &peer, signed).unwrap_or_else(|| Failure::silent(ExitCode::Failed));
         return Err(why.unwrap_or(failure));
     }

@@ -95,12 +95,19 @@ pub async fn offer(
         let mut carried = std::pin::pin!(carrying.carry(&sending, &stop));
         loop {
             tokio::select! {
-                ended = &mut carried => break ended?,
+                ended = &mut carried => break ended,
                 Ok(event) = signed.next() => if let TransferEvent::TakenBack(text) = event {
                     taken_back = Some(text);
                     stop.cancel();
                 },
             }
+        }
+    };
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(failure) => {
+            signed.tell(TransferCommand::Cancel("the sender cannot go on".to_owned())).await;
+            return Err(failure);
         }
     };
     match (ended, taken_back) {
@@ -115,8 +122,21 @@ pub async fn offer(
             }
             carrying.conclude(Err(ChannelError::Stopped)).await
         }
-        (ended, _) => carrying.conclude(ended).await,
+        (ended, _) => {
+            let concluded = carrying.conclude(ended).await;
+            if let Err(failure) = &concluded
+                && !is_met(&sending.secret)
+            {
+                signed.tell(TransferCommand::Cancel(ending::told(failure))).await;
+            }
+            concluded
+        }
     }
+}
+
+/// Whether the receiver hears by the channel how it ended.
+fn is_met(secret: &Secret) -> bool {
+    matches!(secret, Secret::Agreed(rendezvous) if rendezvous.is_met())
 }
 
 /// Waits until both have agreed on a channel, and applies for it where that is ours to do. Gives the connection that holds it, too.
