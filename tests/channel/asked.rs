@@ -172,3 +172,41 @@ fn at_a_terminal_a_mistyped_code_is_asked_for_again_and_what_is_in_the_way_is_a_
     assert_eq!(terminal.end().0, 6);
     assert_eq!(sending.end().0, 6);
 }
+
+#[test]
+fn what_keeps_a_sender_from_sending_is_named_with_what_to_do_about_it() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+
+    let world = World::new("channel-unsendable");
+    fs::write(world.place.path("notes.txt"), b"notes").expect("written");
+    let folder = world.place.folder("odd");
+    fs::write(folder.join("good.txt"), b"good").expect("written");
+    fs::write(folder.join(OsStr::from_bytes(b"bad\xff")), b"bad").expect("written");
+    let refused = world.fshare(&["send", "odd"]).output().expect("fshare runs");
+    assert_eq!(code(&refused), 2, "{}", said(&refused));
+    assert!(said(&refused).contains("odd/bad") && said(&refused).contains("rename it"), "{}", said(&refused));
+
+    let sending = world.send(&["notes.txt", "--code", "7-crystal-window"], None);
+    let taken = world.fshare(&["--json", "send", "notes.txt", "--code", "7-other-window"]).output().expect("fshare runs");
+    assert_eq!(code(&taken), 5, "{}", said(&taken));
+    assert!(said(&taken).contains("nameplate 7 is taken") && said(&taken).contains("choose another with --code"), "{}", said(&taken));
+    sending.kill();
+    drop(sending.end());
+}
+
+#[test]
+fn a_text_is_called_a_text() {
+    let world = World::new("channel-text");
+    let mut sending = world.fshare(&["send", "--text", "at ten", "--code", "7-crystal-window"]);
+    let mut sending = sending.stdout(Stdio::piped()).spawn().expect("fshare runs");
+    let mut shown = BufReader::new(sending.stdout.take().expect("piped"));
+    let mut text = String::new();
+    while text.lines().count() < 2 {
+        assert!(shown.read_line(&mut text).expect("text") > 0, "{text}");
+    }
+    let received = world.fshare(&["recv", "7-crystal-window", "--yes"]).output().expect("fshare runs");
+    assert_eq!((code(&received), said(&received).as_str()), (0, "at ten\n"));
+    shown.read_to_string(&mut text).expect("text");
+    assert!(text.starts_with("a text to send") && text.contains("sent and verified, a text of 6 B"), "{text}");
+    assert!(sending.wait().expect("ended").success());
+}

@@ -75,6 +75,40 @@ fn a_receiver_may_come_first_and_wait() {
     assert_eq!(fs::read(world.place.path("out/notes.txt")).expect("there"), b"notes");
 }
 
+/// An address where this is said to whoever has said something, and the connection closed.
+fn stranger(says: &'static [u8]) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    let address = listener.local_addr().expect("up").to_string();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 64]).and_then(|_| stream.write_all(says));
+        }
+    });
+    address
+}
+
+#[test]
+fn what_is_at_the_port_of_a_relay_and_is_none_is_called_by_its_name() {
+    let world = World::new("channel-strangers");
+    let (_kept, mute) = mute();
+    let http = world.server.ready["http"].as_str().expect("http").trim_start_matches("http://").to_owned();
+    for (relay, expected, why) in [
+        (stranger(b"HTTP/1.1 400 Bad Request\r\n\r\n"), 7, "a web server does"),
+        (stranger(b"SSH-2.0-OpenSSH_9.9\r\n"), 7, "an SSH server does"),
+        (stranger(b"\x07\x07"), 7, "something else does"),
+        (stranger(b""), 7, "closes the connection without a word"),
+        (mute.clone(), 7, "takes the connection and gives no answer in 2 s"),
+        (http, 7, "no relay answers at"),
+        (closed().to_string(), 7, "cannot be reached: "),
+        ("http://relay.example:7420/".to_owned(), 2, "leave out http://, as in relay.example:7420"),
+        (format!("{mute},{}", closed()), 7, "none of the relays can be reached"),
+    ] {
+        let failed = world.recv(&["7-zoo-zone", "--yes", "--timeout", "2s", "--relay", &relay]);
+        assert_eq!(code(&failed), expected, "{relay}: {}", said(&failed));
+        assert!(said(&failed).contains(why), "{relay}: {}", said(&failed));
+    }
+}
+
 /// A proxy of the test's: as much of SOCKS5 and of CONNECT as it takes, on threads.
 mod proxy {
     use std::{
@@ -240,7 +274,8 @@ fn what_is_wrong_with_a_proxy_is_said_and_never_its_password() {
         (format!("http://bob:hunter2@{http}"), None, 3, "wants another name or password"),
         (format!("socks5h://bob:secret@{socks}"), Some(nowhere), 7, "does not connect to the relay: connection refused"),
         (format!("http://bob:secret@{http}"), Some(nowhere), 7, "does not connect to the relay: 502"),
-        (format!("http://bob:hunter2@{other}"), None, 7, "no answer"),
+        (format!("http://bob:hunter2@{other}"), None, 7, "gives no answer in 2 s"),
+        (format!("socks5h://bob:hunter2@{other}"), None, 7, "gives no answer in 2 s"),
         ("gopher://bob:hunter2@proxy.example".to_owned(), None, 2, "a proxy is socks5h://"),
     ] {
         let mut args = vec!["send", "notes.txt", "--timeout", "2s", "--proxy", &url];

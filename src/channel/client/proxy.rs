@@ -49,6 +49,14 @@ pub enum ProxyError {
         /// Why, as far as it says.
         why: String,
     },
+    /// It takes the connection, and says nothing.
+    #[error("the proxy {proxy} gives no answer in {seconds} s: it is no proxy of this kind, or waits for the relay")]
+    Silent {
+        /// Which.
+        proxy: String,
+        /// For so long it was waited for.
+        seconds: u64,
+    },
     /// What it says is none of its protocol.
     #[error("the proxy {proxy} does not speak its protocol: {why}")]
     Protocol {
@@ -165,6 +173,11 @@ fn shown(proxy: &Intercept) -> String {
 pub(super) struct Proxy(Intercept);
 
 impl Proxy {
+    /// It has not connected us in time.
+    pub(super) fn silent(&self, seconds: u64) -> ProxyError {
+        ProxyError::Silent { proxy: shown(&self.0), seconds }
+    }
+
     /// A connection to a relay, `host:port`, with what the relay has said already.
     pub(super) async fn connect(&self, relay: &str) -> Result<(TcpStream, BytesMut), ProxyError> {
         let (proxy, uri) = (shown(&self.0), self.0.uri());

@@ -10,7 +10,7 @@ use std::{
 use bytes::{Buf as _, BytesMut};
 use tokio::{
     net::{TcpStream, lookup_host},
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep_until, timeout, timeout_at},
 };
 
 use super::{
@@ -53,6 +53,14 @@ pub enum RelayError {
         /// Why.
         why: String,
     },
+    /// Something is there that is no relay, or does not say that it is one.
+    #[error("no relay answers at {address}: {what}")]
+    NoRelay {
+        /// Where.
+        address: String,
+        /// What does.
+        what: String,
+    },
     /// The proxy before it is of no use.
     #[error(transparent)]
     Proxy(#[from] ProxyError),
@@ -93,6 +101,37 @@ impl RelayError {
     }
 }
 
+/// Why nobody has greeted us as a relay does.
+enum Ungreeted {
+    /// It speaks as this does.
+    Stranger(&'static str),
+    Relay(RelayError),
+}
+
+impl From<RelayError> for Ungreeted {
+    fn from(error: RelayError) -> Self {
+        Self::Relay(error)
+    }
+}
+
+/// Who begins like this.
+fn stranger(said: &[u8]) -> &'static str {
+    let begins: [(&[u8], &str); 6] = [
+        (b"HTTP/", "a web server"),
+        (b"SIP/", "a SIP server"),
+        (b"SSH-", "an SSH server"),
+        (b"220", "a mail or FTP server"),
+        (b"\x15\x03", "something that wants TLS"),
+        (b"<", "something that speaks XML or HTML"),
+    ];
+    begins.iter().find(|(begin, _)| said.starts_with(begin)).map_or("something else", |(_, who)| who)
+}
+
+/// As people are told of it: never none.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs().max(1)
+}
+
 /// A connection to one of the addresses of a name, of both families in turn.
 async fn called(name: &str) -> io::Result<TcpStream> {
     let addresses: Vec<SocketAddr> = lookup_host(name).await?.take(MAX_ADDRESSES).collect();
@@ -121,14 +160,15 @@ fn in_turn(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 /// Why none of several relays is of use: what one of them said goes before what nobody said.
 fn none_of(mut failed: Vec<(String, RelayError)>) -> RelayError {
-    if let Some(at) = failed.iter().position(|(_, error)| !matches!(error, RelayError::Unreachable { .. })) {
+    let nobody = |error: &RelayError| matches!(error, RelayError::Unreachable { .. } | RelayError::NoRelay { .. });
+    if let Some(at) = failed.iter().position(|(_, error)| !nobody(error)) {
         return failed.swap_remove(at).1;
     }
     if failed.len() < 2 {
         return failed.pop().map_or(RelayError::Closed, |(_, error)| error);
     }
     let each = failed.iter().map(|(relay, error)| match error {
-        RelayError::Unreachable { why, .. } => format!("{relay} ({why})"),
+        RelayError::Unreachable { why, .. } | RelayError::NoRelay { what: why, .. } => format!("{relay} ({why})"),
         other => format!("{relay} ({other})"),
     });
     RelayError::NoneReachable(each.collect::<Vec<_>>().join(", "))
@@ -211,17 +251,8 @@ impl Connection {
     async fn first(relays: &Relays, patience: Duration, head_start: Duration) -> Result<Self, RelayError> {
         let attempts = relays.names().iter().map(|name| {
             let (name, proxies) = (name.clone(), relays.proxies.clone());
-            let attempt: Attempt<Self, (String, RelayError)> = Box::pin(async move {
-                let unreachable = |why: String| RelayError::Unreachable { address: name.clone(), why };
-                let error = match timeout(patience, Self::connect(&name, proxies.as_ref())).await {
-                    Ok(Ok(connection)) => return Ok(connection),
-                    Ok(Err(error @ (RelayError::Refused(_) | RelayError::Protocol(_) | RelayError::Proxy(_)))) => error,
-                    Ok(Err(RelayError::Broken(error))) => unreachable(error.to_string()),
-                    Ok(Err(error)) => unreachable(error.to_string()),
-                    Err(_) => unreachable(format!("no answer in {} s", patience.as_secs())),
-                };
-                Err((name, error))
-            });
+            let attempt: Attempt<Self, (String, RelayError)> =
+                Box::pin(async move { Self::connect(&name, proxies.as_ref(), patience).await.map_err(|error| (name, error)) });
             attempt
         });
         match Race::new(attempts, head_start).first().await {
@@ -244,21 +275,45 @@ impl Connection {
         Ok(())
     }
 
-    async fn connect(name: &str, proxies: Option<&Proxies>) -> Result<Self, RelayError> {
-        let proxy = proxies.map_or(Ok(None), |proxies| proxies.before(name)).map_err(RelayError::Broken)?;
+    async fn connect(name: &str, proxies: Option<&Proxies>, patience: Duration) -> Result<Self, RelayError> {
+        let until = Instant::from_std(clock::now()) + patience;
+        let (mut connection, said) = Self::reach(name, proxies, until, patience).await?;
+        connection.decoder.room().extend_from_slice(&said);
+        let no_relay = |what: String| RelayError::NoRelay { address: name.to_owned(), what };
+        connection.challenge = match timeout_at(until, connection.greeted()).await {
+            Ok(Ok(challenge)) => challenge,
+            Ok(Err(Ungreeted::Stranger(what))) => return Err(no_relay(format!("{what} does"))),
+            Ok(Err(Ungreeted::Relay(RelayError::Closed | RelayError::Broken(_)))) => {
+                return Err(no_relay("what is there closes the connection without a word".to_owned()));
+            }
+            Ok(Err(Ungreeted::Relay(error))) => return Err(error),
+            Err(_) => return Err(no_relay(format!("what is there takes the connection and gives no answer in {} s", seconds(patience)))),
+        };
+        // Letters may come from now on.
+        connection.decoder.set_limit(MAX_BODY);
+        Ok(connection)
+    }
+
+    /// A connection on which nothing was said but by a proxy, whose next bytes may have come with its last.
+    async fn reach(name: &str, proxies: Option<&Proxies>, until: Instant, patience: Duration) -> Result<(Self, BytesMut), RelayError> {
+        let unreachable = |why: String| RelayError::Unreachable { address: name.to_owned(), why };
+        let proxy = proxies.map_or(Ok(None), |proxies| proxies.before(name)).map_err(|error| unreachable(error.to_string()))?;
         let (stream, said, here) = match proxy {
             Some(proxy) => {
-                let (stream, said) = proxy.connect(name).await?;
+                let connected = timeout_at(until, proxy.connect(name)).await;
+                let (stream, said) = connected.unwrap_or_else(|_| Err(proxy.silent(seconds(patience))))?;
                 (stream, said, None)
             }
             None => {
-                let stream = called(name).await.map_err(RelayError::Broken)?;
-                let here = stream.peer_addr().map_err(RelayError::Broken)?;
+                let connected = timeout_at(until, called(name)).await;
+                let silent = || Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer in {} s", seconds(patience))));
+                let stream = connected.unwrap_or_else(|_| silent()).map_err(|error| unreachable(error.to_string()))?;
+                let here = stream.peer_addr().map_err(|error| unreachable(error.to_string()))?;
                 (stream, BytesMut::new(), Some(here))
             }
         };
-        stream.set_nodelay(true).map_err(RelayError::Broken)?;
-        let mut connection = Self {
+        stream.set_nodelay(true).map_err(|error| unreachable(error.to_string()))?;
+        let connection = Self {
             name: name.to_owned(),
             // A name may stand for several hosts: data connections go to the one where the channel is, unless the proxy chooses.
             here: Relays { names: vec![here.map_or_else(|| name.to_owned(), |here| here.to_string())], proxies: proxies.cloned() },
@@ -273,14 +328,21 @@ impl Connection {
             asked: false,
             quiet: false,
         };
-        connection.decoder.room().extend_from_slice(&said);
-        match connection.next().await? {
-            Message::Challenge(challenge) => connection.challenge = challenge,
-            other => return Err(RelayError::unexpected(&other)),
+        Ok((connection, said))
+    }
+
+    /// What a relay says first.
+    async fn greeted(&mut self) -> Result<Challenge, Ungreeted> {
+        while self.decoder.buffered() == 0 {
+            self.turn().await?;
         }
-        // Letters may come from now on.
-        connection.decoder.set_limit(MAX_BODY);
-        Ok(connection)
+        let stranger = stranger(self.decoder.room());
+        match self.next().await {
+            Ok(Message::Challenge(challenge)) => Ok(challenge),
+            Ok(other) => Err(RelayError::unexpected(&other).into()),
+            Err(RelayError::Protocol(FrameError::Preface)) => Err(Ungreeted::Stranger(stranger)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The relay, as it was given.

@@ -65,7 +65,11 @@ impl FromStr for Advertised {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        host_port(text).map(|(host, port)| Self { host, port }).or_else(|why| wrong(format!("{why}")))
+        if let Some((scheme, rest)) = text.split_once("://") {
+            let place = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            return wrong(format!("it is a URL, and a host is wanted here, or a host and a port: leave out {scheme}://, as in {place}"));
+        }
+        host_port(text).map(|(host, port)| Self { host, port }).or_else(|why| wrong(format!("{why}: a host, or HOST:PORT")))
     }
 }
 

@@ -94,6 +94,9 @@ fn hint(error: &ChannelError) -> Option<String> {
         ChannelError::Relay(RelayError::Unreachable { .. } | RelayError::NoneReachable(_)) => {
             "is relayd running there? name the relay with --relay HOST:PORT, or set CONFKIT_RELAY".to_owned()
         }
+        ChannelError::Relay(RelayError::NoRelay { .. }) => {
+            "check host and port: relayd says at its start where its relay is (listen.relay, port 7420 unless told otherwise)".to_owned()
+        }
         ChannelError::Relay(RelayError::Proxy(ProxyError::Credentials { .. })) => {
             "as in --proxy http://USER:PASSWORD@HOST:PORT, or proxy in client.yaml, which nobody else sees".to_owned()
         }
@@ -103,7 +106,7 @@ fn hint(error: &ChannelError) -> Option<String> {
         }
         ChannelError::Relay(RelayError::Refused(refused)) => match (refused.code, refused.retry) {
             (_, Some(seconds)) => format!("try again in {seconds} s; until then the relay looks at nothing from this address"),
-            (RefusalCode::Taken, _) => "another sender has this number now: choose another with --code, or leave --code out".to_owned(),
+            (RefusalCode::Taken, _) => "another sender has the number of this code now: choose another with --code, or leave --code out".to_owned(),
             (RefusalCode::NoSuchPlace, _) => {
                 "a code is good once, and as long as its sender waits: ask for another, or come first with --wait".to_owned()
             }
