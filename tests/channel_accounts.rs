@@ -87,11 +87,21 @@ fn who_does_not_wait_for_files_is_not_there_and_who_is_nobody_is_not_known() {
     assert!(begun.elapsed() < place::PATIENCE, "at once");
     let nobody = house::run(&mut house.fshare("alice", &["send", "notes.txt", "--to", "nobody"]));
     assert_eq!(code(&nobody), 4, "{}", said(&nobody));
-    // Whoever waits for somebody else is not there either.
+    // Whoever waits for somebody else is not there either; and hears it where that is nobody.
     let mut receiving = house.recv("bob", &["--from", "carol", "--yes"]);
     receiving.event("waiting");
+    let warned = receiving.tells("warning");
+    assert!(warned.contains("nobody is known as carol"), "{warned}");
     let other = house::run(&mut house.fshare("alice", &["send", "notes.txt", "--to", "bob"]));
     assert_eq!(code(&other), 7, "{}", said(&other));
+    // Alice is somebody, though she is not there yet: her files are taken when she is.
+    receiving.interrupt();
+    assert_eq!(receiving.end().0, 130);
+    let mut receiving = house.recv("bob", &["--from", "alice", "--yes", "--output", "out"]);
+    receiving.event("waiting");
+    assert_eq!(code(&house::run(&mut house.fshare("alice", &["send", "notes.txt", "--to", "bob"]))), 0);
+    let (ended, told) = receiving.end();
+    assert_eq!((ended, told.contains("nobody is known")), (0, false), "{told}");
     // One's own account; another server's user; no account at all.
     assert_eq!(code(&house::run(&mut house.fshare("alice", &["send", "notes.txt", "--to", "alice"]))), 2);
     let elsewhere = house::run(&mut house.fshare("alice", &["send", "notes.txt", "--to", "sip:bob@elsewhere.example"]));
@@ -104,19 +114,15 @@ fn who_does_not_wait_for_files_is_not_there_and_who_is_nobody_is_not_known() {
 fn what_is_not_wanted_is_refused_at_both_ends() {
     let house = House::new("accounts-refused", "", &[]);
     fs::write(house.place.path("notes.txt"), b"notes").expect("written");
-    // Nobody is there to ask.
-    let mut receiving = house.recv("bob", &["--from", "alice"]);
-    receiving.event("waiting");
-    let sent = house::run(&mut house.fshare("alice", &["send", "notes.txt", "--to", "bob"]));
-    assert_eq!(code(&sent), 6, "{}", said(&sent));
-    let (ended, told) = receiving.end();
+    // Nobody is there to ask, which is known before anybody is waited for.
+    let (ended, told) = house.recv("bob", &["--from", "alice"]).end();
     assert_eq!(ended, 2, "{told}");
     assert!(told.contains("--yes"), "{told}");
     // It is agreed on, and what comes is there already.
     let mut receiving = house.recv("bob", &["--from", "alice", "--yes"]);
     receiving.event("waiting");
     let sent = house::run(&mut house.fshare("alice", &["send", "notes.txt", "--to", "bob"]));
-    assert_eq!(code(&sent), 6, "{}", said(&sent));
+    assert_eq!(code(&sent), 5, "{}", said(&sent));
     assert_eq!(receiving.end().0, 5);
 }
 
@@ -203,9 +209,9 @@ fn who_does_not_come_into_the_channel_tells_the_other_side_at_once() {
     let (ended, told) = receiving.end();
     assert_eq!((code(&sent), ended), (6, 2), "{}\n{told}", said(&sent));
     assert!(said(&sent).contains("cannot keep who the sender is"), "{}", said(&sent));
-    // What bob would be asked goes nowhere.
+    // What bob is told of the offer goes nowhere.
     fs::write(house.folder("bob").join("known-identities"), b"").expect("written");
-    let mut receiving = house.recv("bob", &["--from", "alice", "--output", "out"]);
+    let mut receiving = house.recv("bob", &["--from", "alice", "--yes", "--output", "out"]);
     receiving.event("waiting");
     receiving.hears_no_more();
     let sent = house::run(&mut house.fshare("alice", &["send", "notes.txt", "--to", "bob"]));

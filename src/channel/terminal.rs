@@ -70,6 +70,8 @@ pub enum TransferCommand {
     },
     /// Wait for an offer, while nothing else goes on.
     Wait(Box<Wait>),
+    /// Ask the AS whether it knows this user: [`TransferEvent::Nobody`] follows where it does not.
+    LookUp(UserName),
     /// What the person says to [`TransferEvent::Asked`].
     Decide(Decision),
     /// What came of [`TransferEvent::Apply`].
@@ -91,6 +93,8 @@ pub enum TransferEvent {
     NotSignedIn(Refusal),
     /// What the AS offers.
     Services(Result<Box<Services>, Refusal>),
+    /// The AS knows nobody of this name. There may be one later.
+    Nobody(UserName),
     /// This user offers us something; [`TransferEvent::Asked`] follows, or that it came to nothing.
     Offered(UserName),
     /// Something is offered to us: the person is to decide.
@@ -126,6 +130,7 @@ pub struct TransferTerminal {
     task: Task,
     asked: BTreeMap<u64, Asked>,
     last: u64,
+    looked_up: Option<UserName>,
     events: VecDeque<TransferEvent>,
 }
 
@@ -152,6 +157,8 @@ enum Asked {
     Message(TransferId, MessageId),
     /// That the other side may not hear of it changes nothing here.
     Farewell,
+    /// Whether there is such a user.
+    LookUp,
 }
 
 impl TransferTerminal {
@@ -162,7 +169,8 @@ impl TransferTerminal {
         terminal.take_messages(CONTENT_TYPE);
         terminal.announce(FEATURE_TAG);
         let (asked, events) = (BTreeMap::new(), VecDeque::new());
-        Self { terminal, server, own, patience, rng: ChaCha12Rng::from_seed(seed), task: Task::Nothing, asked, last: 0, events }
+        let (rng, task, looked_up) = (ChaCha12Rng::from_seed(seed), Task::Nothing, None);
+        Self { terminal, server, own, patience, rng, task, asked, last: 0, looked_up, events }
     }
 
     fn send(&mut self, now: Instant, asked: Asked, method: Method, to: &str, body: Option<endpoint::Body>) {
@@ -210,6 +218,11 @@ impl TransferTerminal {
                     (Some(Asked::Services), response) => {
                         let refusal = response.map_or_else(busy, |response| Refusal::of(&response, &self.server));
                         self.events.push_back(TransferEvent::Services(Err(refusal)));
+                    }
+                    (Some(Asked::LookUp), response) => {
+                        if let Some(user) = self.looked_up.take().filter(|_| response.is_some_and(|response| response.status == 404)) {
+                            self.events.push_back(TransferEvent::Nobody(user));
+                        }
                     }
                     (Some(Asked::Farewell) | None, _) => {}
                 }
@@ -294,6 +307,14 @@ impl TransferTerminal {
         }
     }
 
+    /// What a server says to a message tells whether there is such a user (404). This one is of no transfer, so that a terminal of theirs that
+    /// gets it has nothing to do with it.
+    fn look_up(&mut self, now: Instant, user: UserName) {
+        let body = Body::Cancelled(Cancelled { transfer: TransferId::random(&mut self.rng), text: String::new() });
+        self.say(now, Asked::LookUp, &user, &body);
+        self.looked_up = Some(user);
+    }
+
     fn begin(&mut self, task: Task) {
         if matches!(self.task, Task::Nothing | Task::Waiting(_)) {
             self.task = task;
@@ -344,6 +365,7 @@ impl Node for TransferTerminal {
                 self.begin(Task::Offering(Box::new(machine), to));
             }
             (TransferCommand::Wait(wait), _) => self.begin(Task::Waiting(wait)),
+            (TransferCommand::LookUp(user), _) => self.look_up(now, user),
             (TransferCommand::Decide(decision), Task::Answering(machine, _)) => machine.handle_decision(now, decision),
             (TransferCommand::Applied(outcome), Task::Answering(machine, _)) => machine.handle_applied(now, outcome),
             (TransferCommand::Applied(outcome), Task::Offering(machine, _)) => machine.handle_applied(now, outcome),

@@ -3,7 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _},
     path::PathBuf,
-    process::{Child, ChildStdout, Command, Output, Stdio},
+    process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio},
 };
 
 use nix::{
@@ -27,6 +27,7 @@ pub struct House {
 pub struct Running {
     child: Child,
     events: Option<BufReader<ChildStdout>>,
+    said: BufReader<ChildStderr>,
 }
 
 impl House {
@@ -75,7 +76,8 @@ impl Running {
     pub fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare runs");
         let events = child.stdout.take().map(BufReader::new);
-        Self { child, events }
+        let said = BufReader::new(child.stderr.take().expect("piped"));
+        Self { child, events, said }
     }
 
     /// The next event of this name; others are passed over.
@@ -84,12 +86,23 @@ impl Running {
             let mut line = String::new();
             if self.events.as_mut().expect("heard").read_line(&mut line).expect("text") == 0 {
                 let mut said = String::new();
-                let _ = self.child.stderr.take().expect("piped").read_to_string(&mut said);
+                let _ = self.said.read_to_string(&mut said);
                 panic!("it ended without {name}: {said}");
             }
             let told: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
             if told["event"] == name {
                 return told;
+            }
+        }
+    }
+
+    /// The next line of this kind on standard error; others are passed over.
+    pub fn tells(&mut self, kind: &str) -> String {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.said.read_line(&mut line).expect("text"), 0, "it ended without a {kind}");
+            if line.contains(&format!("\"{kind}\":")) {
+                return line;
             }
         }
     }
@@ -110,7 +123,7 @@ impl Running {
         if let Some(mut events) = self.events.take() {
             events.read_to_string(&mut rest).expect("text");
         }
-        self.child.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
+        self.said.read_to_string(&mut said).expect("text");
         (self.child.wait().expect("waited for").code().unwrap_or(-1), said)
     }
 }

@@ -57,6 +57,9 @@ async fn receive_all(args: &Args, from: &From, signed: &mut Signed, context: &Co
     let shown = from.as_ref().map(ToString::to_string);
     listen(from.clone(), signed).await?;
     context.output.event(&Carried::Waiting { at: at(), user: signed.own.user.to_string(), from: shown })?;
+    if let Some(user) = &from {
+        signed.tell(TransferCommand::LookUp(user.clone())).await;
+    }
     loop {
         let ended = receive(args, true, signed, context).await.map(drop);
         let stays = args.keep && !context.leaving.is_cancelled();
@@ -190,6 +193,12 @@ async fn meet(args: &Args, signed: &mut Signed, context: &Context) -> Result<Met
                 continue;
             }
             TransferEvent::Over(ending) => ending,
+            // One who is waited for may be made later.
+            TransferEvent::Nobody(user) => {
+                let server = &context.settings.server;
+                context.output.warn(format!("nobody is known as {user} at {server} (404): the name may be mistyped; waiting all the same"));
+                continue;
+            }
             TransferEvent::NotSignedIn(refusal) if offered.is_none() => return Err(refusal.into()),
             TransferEvent::NotSignedIn(refusal) => {
                 why = Some(refusal.into());
