@@ -114,15 +114,24 @@ fn who_does_not_wait_for_files_is_not_there_and_who_is_nobody_is_not_known() {
 fn what_is_not_wanted_is_refused_at_both_ends() {
     let house = House::new("accounts-refused", "", &[]);
     fs::write(house.place.path("notes.txt"), b"notes").expect("written");
-    // Nobody is there to ask, which is known before anybody is waited for.
+    // Who could not say yes does not wait to be asked.
     let (ended, told) = house.recv("bob", &["--from", "alice"]).end();
     assert_eq!(ended, 2, "{told}");
     assert!(told.contains("--yes"), "{told}");
+    // Nobody is there to compare words.
+    let mut receiving = house.recv("bob", &["--from", "alice", "--yes", "--verify"]);
+    receiving.event("waiting");
+    let sent = house::run(&mut house.fshare("alice", &["send", "notes.txt", "--to", "bob"]));
+    assert_eq!(code(&sent), 6, "{}", said(&sent));
+    let (ended, told) = receiving.end();
+    assert_eq!(ended, 2, "{told}");
+    assert!(told.contains("--verify is for people"), "{told}");
     // It is agreed on, and what comes is there already.
     let mut receiving = house.recv("bob", &["--from", "alice", "--yes"]);
     receiving.event("waiting");
     let sent = house::run(&mut house.fshare("alice", &["send", "notes.txt", "--to", "bob"]));
     assert_eq!(code(&sent), 5, "{}", said(&sent));
+    assert!(said(&sent).contains("something of the name notes.txt already"), "{}", said(&sent));
     assert_eq!(receiving.end().0, 5);
 }
 

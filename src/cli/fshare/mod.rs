@@ -115,7 +115,7 @@ impl Program for Args {
         }
         let ended = match &self.command {
             Command::Send(args) => channel::send::run(args, context).await,
-            Command::Recv(args) => channel::recv::run(args, context).await,
+            Command::Recv(args) => Box::pin(channel::recv::run(args, context)).await,
             Command::Share(args) => share::run(args, context).await,
             Command::Get(args) => get::run(args, context).await,
             Command::Shares(args) => shares::run(args, context).await,

@@ -97,8 +97,10 @@ pub struct Deciding<'a> {
     /// Folder to put files in; `-` for standard output.
     output: PathBuf,
     overwrite: Overwrite,
-    /// Nobody is asked.
+    /// Nobody is asked whether it is wanted.
     yes: bool,
+    /// Nor what becomes of names that are taken.
+    resolved: bool,
     /// The code; empty where there was none.
     code: String,
     /// By which ways the bytes may come.
@@ -132,13 +134,19 @@ impl<'a> Deciding<'a> {
     pub fn new(context: &'a Context, output: PathBuf, overwrite: Overwrite, yes: bool, code: &str, ways: Ways) -> Self {
         let code = code.to_owned();
         let (taken, record, chosen, failure) = (None, None, Chosen::default(), None);
-        Self { context, output, overwrite, yes, code, ways, lasting: true, taken, record, chosen, failure }
+        Self { context, output, overwrite, yes, resolved: yes, code, ways, lasting: true, taken, record, chosen, failure }
     }
 
     /// Whether what breaks off is kept for another process; it is by itself.
     #[must_use]
     pub fn lasting(self, lasting: bool) -> Self {
         Self { lasting, ..self }
+    }
+
+    /// Whether somebody is asked what becomes of names that are taken, though it is wanted; not if it is wanted unseen, otherwise.
+    #[must_use]
+    pub fn resolving(self, resolving: bool) -> Self {
+        Self { resolved: !resolving, ..self }
     }
 
     /// On what was begun before: it is wanted.
@@ -180,10 +188,11 @@ impl<'a> Deciding<'a> {
         let (files, names) = (offer.files.into(), offer.names.clone());
         let told = output.event(&Carried::Offered { at: at(), files, bytes: offer.bytes, names });
         told.map_err(|failure| (No::Declined("the receiver is gone".to_owned()), failure))?;
-        if self.yes {
+        if self.resolved {
             return Ok(());
         }
         match self.look(manifest).await {
+            Ok(()) if self.yes => Ok(()),
             Ok(()) => self.consent().await,
             Err(SinkError::Exists { path }) => self.resolve(&path).await,
             Err(error) => Err(unfit(error.into())),

@@ -123,7 +123,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         if !args.yes && !secret::somebody(&context.output) {
             return Err(nobody());
         }
-        return from::run(args, from, context).await;
+        return Box::pin(from::run(args, from, context)).await;
     }
     let code = if args.code.is_empty() {
         secret::ask_code(&context.output, &context.leaving).await?

@@ -28,7 +28,7 @@ use crate::{
     cli::{
         Failure,
         fshare::{kept::Kept, receive, share, show::at},
-        output::safe_line,
+        output::{Output, safe_line},
         settings::Context,
         values::Callee,
     },
@@ -365,7 +365,7 @@ impl<'a> Carrying<'a> {
                     && let Some(named) = &self.named
                     && let Some(records) = receive::records_or_none(output).await
                 {
-                    self.kept = named.keep(records, &resume, manifest).await?;
+                    self.kept = unless_unkept(output, named.keep(records, &resume, manifest).await);
                 }
                 Ok(())
             }
@@ -414,7 +414,7 @@ impl<'a> Carrying<'a> {
             Fared::Joined(resume) => {
                 if let Some(named) = &self.named
                     && let Some(records) = receive::records_or_none(&self.context.output).await
-                    && let Some(kept) = named.keep(records, &resume, sending.source.manifest()).await?
+                    && let Some(kept) = unless_unkept(&self.context.output, named.keep(records, &resume, sending.source.manifest()).await)
                 {
                     self.several.insert(receiver, kept);
                 }
@@ -446,6 +446,14 @@ impl<'a> Carrying<'a> {
 fn compress() -> impl TypedValueParser<Value = Policy> {
     PossibleValuesParser::new(Policy::ALL.map(Policy::as_str))
         .try_map(|text| Policy::from_word(&text).ok_or("expected auto, always or never"))
+}
+
+/// What cannot be kept for another process is sent all the same.
+fn unless_unkept(output: &Output, kept: Result<Option<Kept>, Failure>) -> Option<Kept> {
+    kept.unwrap_or_else(|failure| {
+        output.warn(format!("{}: if it breaks off, no other process can go on with it", safe_line(&failure.message)));
+        None
+    })
 }
 
 /// Which side applies; shells complete it.
