@@ -18,6 +18,8 @@ mod relays;
 mod server;
 #[path = "channel/shell.rs"]
 mod shell;
+#[path = "channel/sparse.rs"]
+mod sparse;
 #[path = "channel/ways.rs"]
 mod ways;
 

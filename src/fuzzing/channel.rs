@@ -19,7 +19,7 @@ use crate::{
         },
     },
     clock,
-    transfer::{Digest, Manifest},
+    transfer::{Digest, Manifest, Sparse},
 };
 
 /// A connection's bytes, taken whole and byte by byte.
@@ -140,6 +140,7 @@ pub fn session(data: &[u8]) {
         chunk: CHUNK,
         streams: 2,
         compression: Some(Compression::Zstd),
+        sparse: Sparse::default(),
     };
     let json = Bytes::copy_from_slice(json);
     let mut sender = Sender::new(offer.clone(), json.clone());

@@ -105,6 +105,11 @@ impl Economy {
         self.policy == Policy::Auto
     }
 
+    /// Whether any chunk may be compressed.
+    pub fn may_pack(&self) -> bool {
+        self.policy != Policy::Never
+    }
+
     /// Whether the next chunk, of so many bytes, is to be compressed.
     pub fn handle_chunk(&mut self, plain: usize) -> bool {
         match (self.policy, &mut self.state) {

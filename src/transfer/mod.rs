@@ -17,6 +17,7 @@
 //! | `seal.rs` | AEAD for what is sealed end to end | yes |
 //! | `pack.rs` | chunks compressed, and back | yes |
 //! | `economy.rs` | whether compressing a chunk saves time | yes |
+//! | `sparse.rs` | files with holes | yes |
 //! | `spare.rs` | memory of chunks, used again | yes |
 //! | `rate.rs` | token bucket | yes |
 //! | `progress.rs` | progress, rate, remaining time | yes |
@@ -42,6 +43,7 @@ pub mod seal;
 pub mod sink;
 pub mod source;
 pub(crate) mod spare;
+pub mod sparse;
 pub mod spool;
 
 pub use economy::{Economy, Policy};
@@ -54,6 +56,7 @@ pub use rate::TokenBucket;
 pub use resume::{Record, RecordStore, TransferName};
 pub use sink::{Sink, SinkError, SinkOptions, SinkWriter};
 pub use source::{BatchReader, Source, SourceError, SourceOptions, SourceReader};
+pub use sparse::Sparse;
 pub use spool::{Spool, SpoolError, SpoolOptions, SpoolReader};
 
 /// Bytes of a chunk where nobody says otherwise: large enough that system calls do not count, small enough that a hundred do not either.

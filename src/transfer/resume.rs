@@ -17,6 +17,7 @@ use super::{
     hash::{Algorithm, Digest},
     name::shown,
     overwrite::Overwrite,
+    sparse::Sparse,
 };
 
 /// Most bytes of a record.
@@ -134,6 +135,9 @@ pub struct Record {
     /// Bytes of the disk that must stay free.
     #[serde(default)]
     pub reserve: u64,
+    /// Files with holes.
+    #[serde(default, skip_serializing_if = "Sparse::is_empty")]
+    pub sparse: Sparse,
     /// Whether the batch has all its bytes, verified, and files are being put into place.
     pub placing: bool,
     /// Raised by one each time the transfer goes on: the epoch of sealed streams.

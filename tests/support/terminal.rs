@@ -170,7 +170,11 @@ impl Terminal {
 
     /// Says something to the other end.
     pub async fn tell(&mut self, letter: &Letter) {
-        let mut body = letter.write();
+        self.tell_bytes(letter.write()).await;
+    }
+
+    /// Says anything.
+    pub async fn tell_bytes(&mut self, mut body: Vec<u8>) {
         self.sealer.seal(&mut body, false).expect("sealed");
         let peer = self.other();
         say(&mut self.control, &Message::Letter { peer, body: body.into() }).await;
@@ -353,6 +357,7 @@ impl<'a> File<'a> {
             chunk: u32::try_from(CHUNK).expect("short"),
             streams,
             compression: None,
+            sparse: confkit::transfer::Sparse::default(),
         }
     }
 

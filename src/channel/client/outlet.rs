@@ -123,6 +123,8 @@ struct Taken {
     length: usize,
     /// The byte of the batch's stream behind it.
     end: u64,
+    /// All of it is in holes of files.
+    hole: bool,
 }
 
 impl Outlet {
@@ -157,7 +159,7 @@ impl Shared {
         let (mut packing, mut packed) = (Packing::new(self.policy), Vec::new());
         while let Some(taken) = self.take(frame.split_at_mut(HEADER).1)? {
             let plain = frame.split_at(HEADER).1.split_at(taken.length).0;
-            let (frame, flags, length) = match packing.pack(plain, self.chunk, &mut packed) {
+            let (frame, flags, length) = match packing.pack(plain, taken.hole, self.chunk, &mut packed) {
                 Some(length) => (&mut packed, COMPRESSED, length),
                 None => (&mut frame, 0, taken.length),
             };
@@ -208,7 +210,8 @@ impl Shared {
             return Err(OutletError::Over);
         }
         *ended = length == 0;
-        let taken = Taken { index: *next, flags: if *ended { LAST } else { 0 }, length, end: reader.position() };
+        let taken =
+            Taken { index: *next, flags: if *ended { LAST } else { 0 }, length, end: reader.position(), hole: reader.was_hole(length) };
         *next += 1;
         Ok(Some(taken))
     }
@@ -240,14 +243,20 @@ impl Packing {
     }
 
     /// Compresses a chunk where that is worth it: so many bytes then stand in the frame, behind the room for a header.
-    fn pack(&mut self, plain: &[u8], chunk: usize, frame: &mut Vec<u8>) -> Option<usize> {
-        if !self.economy.handle_chunk(plain.len()) {
+    /// One that is all hole always is.
+    fn pack(&mut self, plain: &[u8], hole: bool, chunk: usize, frame: &mut Vec<u8>) -> Option<usize> {
+        let hole = hole && self.economy.may_pack();
+        if !hole && !self.economy.handle_chunk(plain.len()) {
             return None;
         }
         frame.resize(HEADER + chunk + TAG_LEN, 0);
         let began = clock::now();
         let packed = self.packer.pack(plain, frame.split_at_mut(HEADER).1.split_at_mut(plain.len().min(chunk)).0);
         let took = clock::now().saturating_duration_since(began);
+        if hole {
+            // What is in no hole is another matter.
+            return packed;
+        }
         // Of what became no smaller it is told as well.
         let smaller = self.economy.handle_packed(plain.len(), packed, took);
         packed.filter(|_| smaller)

@@ -16,7 +16,7 @@ use crate::{
         letter::{Compression, End, Failed, FailedCode, Letter, MAX_NAMES, Offer, Way},
         request::MAX_STREAMS,
     },
-    transfer::{CHUNK, Digest, Manifest, Trailer, manifest::MAX_MANIFEST, seal::MAX_CHUNK},
+    transfer::{CHUNK, Digest, Manifest, Trailer, manifest::MAX_MANIFEST, seal::MAX_CHUNK, sparse::MAX_SPARSE},
 };
 
 /// Received bytes after which the sender is told at once.
@@ -297,6 +297,9 @@ fn describe(offer: Offer, json: BytesMut) -> State {
             "an offer out of bounds: {length} bytes of manifest, chunks of {chunk} bytes, {} names",
             offer.names.len()
         ));
+    }
+    if offer.sparse.len() > MAX_SPARSE {
+        return protocol(format!("an offer of {} sparse files", offer.sparse.len()));
     }
     if streams == 0 || streams > MAX_STREAMS {
         return protocol(format!("an offer of {streams} data connections"));

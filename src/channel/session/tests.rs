@@ -13,7 +13,7 @@ use crate::{
             letter::{Content, Failed, FailedCode, Letter, Offer, Way},
         },
     },
-    transfer::{Algorithm, Digest, Entry, Kind, Manifest, SafePath, Trailer},
+    transfer::{Algorithm, Digest, Entry, Kind, Manifest, SafePath, Sparse, Trailer},
 };
 
 const CHUNK: u32 = 4096;
@@ -34,6 +34,7 @@ fn batch(bytes: &[u8]) -> (Offer, Bytes, Trailer) {
         chunk: CHUNK,
         streams: 1,
         compression: None,
+        sparse: Sparse::default(),
     };
     (offer, json, Trailer { algorithm: Algorithm::Blake3, files: vec![Digest::blake3(bytes)] })
 }

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::refusal::cut;
-use crate::transfer::{Algorithm, Digest};
+use crate::transfer::{Algorithm, Digest, Sparse};
 
 /// Most bytes of a letter.
 pub const MAX_LETTER: usize = 64 * 1024 - 64;
@@ -70,6 +70,9 @@ pub struct Offer {
     /// How chunks may be compressed; none where they come as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compression: Option<Compression>,
+    /// Files with holes, and how many bytes of each are in none: at most [`MAX_SPARSE`](crate::transfer::sparse::MAX_SPARSE).
+    #[serde(default, skip_serializing_if = "Sparse::is_empty")]
+    pub sparse: Sparse,
 }
 
 /// How a chunk may be compressed: those that are have the flag [`COMPRESSED`](super::chunk::COMPRESSED).
@@ -318,8 +321,9 @@ mod tests {
             chunk: 262_144,
             streams: 1,
             compression: None,
+            sparse: Sparse::default(),
         };
-        let packing = Offer { compression: Some(Compression::Zstd), ..offer.clone() };
+        let packing = Offer { compression: Some(Compression::Zstd), sparse: Sparse::new([(1, 4096)]), ..offer.clone() };
         let digest = "01".repeat(32);
         let told = format!(
             "\u{1}{{\"content\":\"files\",\"files\":2,\"bytes\":5,\"names\":[\"a \\\"b\\\"\"],\"manifest\":120,\"digest\":\"{digest}\",\"chunk\":262144,\"streams\":1}}"
@@ -327,7 +331,10 @@ mod tests {
         let told: &'static str = told.leak();
         vec![
             (Letter::Offer(offer), told),
-            (Letter::Offer(packing), told.replace("\"streams\":1", "\"streams\":1,\"compression\":\"zstd\"").leak()),
+            (
+                Letter::Offer(packing),
+                told.replace("\"streams\":1", "\"streams\":1,\"compression\":\"zstd\",\"sparse\":{\"1\":4096}").leak(),
+            ),
             (Letter::Manifest(Bytes::from_static(b"{}")), "\u{2}{}"),
             (Letter::Accept { from: 7, way: Way::Relay, once: false, compression: None }, "\u{3}{\"from\":7}"),
             (

@@ -226,6 +226,7 @@ impl Kept {
             overwrite: Overwrite::Refuse,
             checkpoint: resume::CHECKPOINT,
             reserve: 0,
+            sparse: crate::transfer::Sparse::default(),
             placing: false,
             epoch: 0,
             created: now,

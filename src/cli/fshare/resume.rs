@@ -403,6 +403,7 @@ mod tests {
             overwrite: crate::transfer::Overwrite::Refuse,
             checkpoint: 0,
             reserve: 0,
+            sparse: crate::transfer::Sparse::default(),
             placing: false,
             epoch: 0,
             created: 0,

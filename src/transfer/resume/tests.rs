@@ -30,6 +30,7 @@ fn record(text: &str) -> Record {
         overwrite: Overwrite::Refuse,
         checkpoint: CHECKPOINT,
         reserve: 0,
+        sparse: Sparse::default(),
         placing: false,
         epoch: 0,
         created: 1_000,

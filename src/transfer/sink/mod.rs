@@ -51,6 +51,7 @@ use super::{
     name::SafePath,
     overwrite::Overwrite,
     resume::{self, Record, RecordStore, ResumeError, TransferName},
+    sparse::Sparse,
 };
 
 /// Why a batch cannot be put down. Whose fault, each says.
@@ -145,6 +146,8 @@ pub struct SinkOptions {
     pub checkpoint: u64,
     /// Bytes of the disk that must stay free.
     pub reserve: u64,
+    /// Files with holes: zeros in them are not written, and no room is asked for but for what is in none.
+    pub sparse: Sparse,
     /// Where and under which name to keep a record for resuming. Without, a break is the end.
     pub record: Option<(RecordStore, TransferName)>,
     /// For the record: what the caller wants to find again.
@@ -158,6 +161,7 @@ impl Default for SinkOptions {
             algorithm: Algorithm::default(),
             checkpoint: resume::CHECKPOINT,
             reserve: 0,
+            sparse: Sparse::default(),
             record: None,
             details: std::collections::BTreeMap::new(),
         }

@@ -45,6 +45,7 @@ impl Core {
             algorithm: record.algorithm,
             checkpoint: record.checkpoint.max(1),
             reserve: record.reserve,
+            sparse: record.sparse,
             cursor: Cursor::new(&manifest),
             open: None,
             complete: Complete::default(),
@@ -78,7 +79,8 @@ impl Core {
             let lines = core.journal();
             core.held.as_mut().map_or(Ok(()), |held| held.rewind(written, &lines))?;
         }
-        enough_room(&core.folder, core.manifest.total().unwrap_or(0).saturating_sub(written), core.reserve)?;
+        let offset = core.cursor.here().map_or(0, |(_, offset)| offset);
+        enough_room(&core.folder, core.sparse.room(&core.manifest, core.cursor.files_done(), offset), core.reserve)?;
         core.sync_parts(durable)?;
         // With this the next epoch is on the disk too.
         core.held.as_mut().map_or(Ok(()), |held| held.save(written, placing))?;
@@ -117,7 +119,7 @@ impl Core {
         let most = limit.map_or(u64::MAX, |limit| limit.saturating_sub(start)).min(entry.size().flatten().unwrap_or(u64::MAX));
         if self.skipped.contains(&at) {
             let offset = if limit.is_some() { most } else { 0 };
-            self.open = (offset > 0).then_some(Open { entry: at, into: None });
+            self.open = (offset > 0).then_some(Open { entry: at, into: None, around: None });
             return self.stand_at(file, offset);
         }
         let part = self.folder.part(at, &entry.path);
@@ -125,7 +127,7 @@ impl Core {
         let mut hasher = Hasher::new(self.algorithm);
         let reopened = if len > 0 { self.folder.reopen(&part, len, &mut hasher)? } else { None };
         let offset = if reopened.is_some() { len } else { 0 };
-        self.open = reopened.map(|part| Open { entry: at, into: Some((part, hasher)) });
+        self.open = reopened.map(|part| Open { entry: at, into: Some((part, hasher)), around: self.sparse.data(file).map(|_| len) });
         self.stand_at(file, offset)
     }
 

@@ -1,6 +1,7 @@
 mod give_up;
 mod place;
 mod room;
+mod sparse;
 mod take_up;
 mod write;
 

@@ -3,12 +3,19 @@
 use std::{
     fs::{File, Metadata, OpenOptions},
     io::{ErrorKind, Read as _, Seek as _, SeekFrom},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
+    ops::Range,
+    os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::PathBuf,
     time::SystemTime,
 };
 
+use nix::{
+    errno::Errno,
+    unistd::{Whence, lseek},
+};
+
 use super::{SourceError, io_error};
+use crate::transfer::sparse::LEAST;
 
 /// What was there when the manifest was made.
 #[derive(Debug, Clone)]
@@ -18,6 +25,8 @@ pub(super) struct Found {
     changed: Option<SystemTime>,
     /// Device and inode: another file of the same name is another file.
     identity: (u64, u64),
+    /// Bytes that are not in holes, where it has such.
+    data: Option<u64>,
 }
 
 /// A file that is being read.
@@ -25,15 +34,31 @@ pub(super) struct Found {
 pub(super) struct Reading {
     found: Found,
     file: File,
+    /// Where it has holes, how far it was read, and what is not in a hole there or behind.
+    around: Option<Around>,
+}
+
+/// A place in a file with holes.
+#[derive(Debug)]
+struct Around {
+    at: u64,
+    data: Range<u64>,
 }
 
 impl Found {
     pub(super) fn new(path: PathBuf, meta: &Metadata) -> Self {
-        Self { path, size: meta.len(), changed: meta.modified().ok(), identity: (meta.dev(), meta.ino()) }
+        let data = meta.blocks().saturating_mul(512);
+        let data = (meta.len().saturating_sub(data) >= LEAST).then_some(data);
+        Self { path, size: meta.len(), changed: meta.modified().ok(), identity: (meta.dev(), meta.ino()), data }
     }
 
     pub(super) fn size(&self) -> u64 {
         self.size
+    }
+
+    /// Bytes of it that are not in holes, where it has such.
+    pub(super) fn data(&self) -> Option<u64> {
+        self.data
     }
 
     /// Opens it at an offset.
@@ -48,7 +73,8 @@ impl Found {
         if offset > 0 {
             file.seek(SeekFrom::Start(offset)).map_err(io_error(&self.path))?;
         }
-        Ok(Reading { found: self.clone(), file })
+        let around = self.data.map(|_| Around { at: offset, data: offset..offset });
+        Ok(Reading { found: self.clone(), file, around })
     }
 
     /// Whether an open file is the one found, as it was found.
@@ -76,8 +102,11 @@ impl Found {
 }
 
 impl Reading {
-    /// Fills a buffer with the next bytes, all of which the file must have.
-    pub(super) fn fill(&mut self, buffer: &mut [u8]) -> Result<(), SourceError> {
+    /// Fills a buffer with the next bytes, all of which the file must have, and says how many of them are in holes, which are not read.
+    pub(super) fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, SourceError> {
+        if let Some(around) = &mut self.around {
+            return around.fill(&self.found, &self.file, buffer);
+        }
         let mut filled = 0;
         while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
             match self.file.read(rest) {
@@ -90,11 +119,65 @@ impl Reading {
                 Err(error) => return Err(io_error(&self.found.path)(error)),
             }
         }
-        Ok(())
+        Ok(0)
     }
 
     /// All bytes were read: whether it still is what it was when reading began.
     pub(super) fn finish(self) -> Result<(), SourceError> {
         self.found.compare(&self.file)
+    }
+}
+
+impl Around {
+    fn fill(&mut self, found: &Found, file: &File, mut room: &mut [u8]) -> Result<usize, SourceError> {
+        let mut holes = 0;
+        while !room.is_empty() {
+            if self.at >= self.data.end {
+                self.data = next_data(file, self.at, found.size).map_err(|error| io_error(&found.path)(error.into()))?;
+            }
+            let in_hole = self.at < self.data.start;
+            let until = if in_hole { self.data.start } else { self.data.end };
+            let len = usize::try_from(until - self.at).unwrap_or(usize::MAX).min(room.len());
+            let now = room.split_at_mut(len).0;
+            let read = if in_hole {
+                now.fill(0);
+                holes += len;
+                len
+            } else {
+                match file.read_at(now, self.at) {
+                    Ok(0) => {
+                        found.compare(file)?;
+                        return Err(found.was_changed());
+                    }
+                    Ok(read) => read,
+                    Err(error) if error.kind() == ErrorKind::Interrupted => 0,
+                    Err(error) => return Err(io_error(&found.path)(error)),
+                }
+            };
+            self.at += read as u64;
+            room = room.split_at_mut(read).1;
+        }
+        Ok(holes)
+    }
+}
+
+/// What is in no hole, at an offset or behind it: an empty range at the end, where there is nothing but a hole. A file that is shorter by now is found out
+/// when it has been read. Where the system cannot tell, all is data.
+fn next_data(file: &File, at: u64, size: u64) -> nix::Result<Range<u64>> {
+    let seek = |from: u64, whence| -> nix::Result<u64> {
+        let from = i64::try_from(from).map_err(|_| Errno::EINVAL)?;
+        Ok(u64::try_from(lseek(file, from, whence)?).unwrap_or(0))
+    };
+    let start = match seek(at, Whence::SeekData) {
+        Ok(start) => start.max(at),
+        Err(Errno::ENXIO) => return Ok(size..u64::MAX),
+        Err(Errno::EINVAL | Errno::EOPNOTSUPP) => return Ok(at..u64::MAX),
+        Err(error) => return Err(error),
+    };
+    match seek(start, Whence::SeekHole) {
+        Ok(end) if end > start => Ok(start..end),
+        // It was filled or cut meanwhile: whatever is there is read.
+        Ok(_) | Err(Errno::ENXIO) => Ok(start..u64::MAX),
+        Err(error) => Err(error),
     }
 }

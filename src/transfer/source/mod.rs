@@ -32,6 +32,7 @@ use super::{
     hash::{Algorithm, Trailer},
     manifest::{Entry, Kind, Manifest, ManifestError},
     name::{NameError, SafePath},
+    sparse::Sparse,
 };
 
 /// How far what was read from standard input is kept to be read again, in bytes, until it is acknowledged. At the bound reading waits.
@@ -248,6 +249,14 @@ impl Source {
         &self.0.skipped
     }
 
+    /// Which files have holes, by what the file system said when the manifest was made.
+    pub fn sparse(&self) -> Sparse {
+        match &self.0.bytes {
+            Content::Files(files) => Sparse::new(files.iter().enumerate().filter_map(|(at, found)| Some((at, found.data()?)))),
+            Content::Stream(_) => Sparse::default(),
+        }
+    }
+
     /// What digests its files.
     pub fn algorithm(&self) -> Algorithm {
         self.0.options.algorithm
@@ -331,6 +340,11 @@ impl BatchReader {
     /// Where in the stream the next bytes stand.
     pub fn position(&self) -> u64 {
         self.position
+    }
+
+    /// Whether so many bytes, which were read last, are in holes of a sparse file, and so zero.
+    pub fn was_hole(&self, filled: usize) -> bool {
+        matches!(&self.at, At::Files(passage) if filled > 0 && passage.holes == filled)
     }
 
     /// Gives everything, until nobody wants more.

@@ -17,20 +17,23 @@ pub(super) struct Passage {
     cursor: Cursor,
     /// The file that it stands in, once a byte of it was read.
     reading: Option<Reading>,
+    /// How many of the bytes that were read last are in holes.
+    pub(super) holes: usize,
 }
 
 impl Passage {
     /// From a place.
     pub(super) fn new(cursor: Cursor) -> Self {
-        Self { cursor, reading: None }
+        Self { cursor, reading: None, holes: 0 }
     }
 }
 
 impl Batch {
     /// Fills the room, and says how far: less than all of it at the end.
-    pub(super) fn fill(&self, Passage { cursor, reading }: &mut Passage, mut room: &mut [u8]) -> Result<usize, SourceError> {
+    pub(super) fn fill(&self, Passage { cursor, reading, holes }: &mut Passage, mut room: &mut [u8]) -> Result<usize, SourceError> {
         let Content::Files(files) = &self.bytes else { return Ok(0) };
         let mut filled = 0;
+        *holes = 0;
         while let Some(step) = cursor.next(room.len()) {
             match step {
                 Step::Begin { .. } => {}
@@ -40,7 +43,7 @@ impl Batch {
                         None => reading.insert(found(files, cursor)?.open(offset)?),
                     };
                     let (now, rest) = room.split_at_mut(len);
-                    file.fill(now)?;
+                    *holes += file.fill(now)?;
                     self.digests().update(cursor.files_done(), offset, now);
                     filled += len;
                     room = rest;

@@ -283,3 +283,54 @@ async fn what_readers_have_passed_is_not_read_again_for_the_digests() {
     fs::remove_dir_all(folder.path().join("files")).expect("removed");
     assert_eq!(source.trailer().await.expect("all is known").files, hasher.finish().expect("all of it").files);
 }
+
+/// A file of so many bytes with data at these places, and nothing elsewhere; gives what it reads as.
+fn hollow(path: &Path, size: u64, islands: &[(u64, usize)]) -> Vec<u8> {
+    use std::os::unix::fs::FileExt as _;
+    let file = fs::File::create(path).expect("made");
+    file.set_len(size).expect("stretched");
+    for (at, len) in islands {
+        file.write_all_at(&vec![7; *len], *at).expect("written");
+    }
+    fs::read(path).expect("read")
+}
+
+#[tokio::test]
+async fn a_file_with_holes_reads_as_it_is_from_anywhere_and_says_where_nothing_was_read() {
+    let folder = TempDir::new().expect("folder");
+    let path = |name: &str| folder.path().join(name);
+    let one = hollow(&path("1"), 3 << 20, &[(1 << 20, 9_000), ((2 << 20) + 5, 1)]);
+    let two = hollow(&path("2"), 1 << 20, &[(0, 100)]);
+    let three = hollow(&path("3"), 1 << 20, &[]);
+    fs::write(path("4"), vec![0; 200_000]).expect("written");
+    let stream = [&one[..], &two, &three, &vec![0; 200_000]].concat();
+    let source = source(&["1", "2", "3", "4"].map(|name| path(name)).iter().map(std::path::PathBuf::as_path).collect::<Vec<_>>())
+        .await
+        .expect("a batch");
+    let sparse = source.sparse();
+    if sparse.is_empty() {
+        println!("NOT SHOWN: this file system has no holes");
+        return;
+    }
+    assert!(sparse.data(0).is_some_and(|data| data < 1 << 20) && sparse.data(2) == Some(0) && sparse.data(3).is_none(), "{sparse:?}");
+    for from in [0usize, 1, (1 << 20) - 3, (1 << 20) + 4_000, (3 << 20) + 50, (4 << 20) + 1] {
+        let (mut reader, mut at, mut holes) = (source.open(from as u64).expect("opened"), from, 0);
+        let mut room = vec![1; 64 * 1024];
+        loop {
+            let filled = reader.fill(&mut room, || false).expect("read");
+            if filled == 0 {
+                break;
+            }
+            assert!(room[..filled] == stream[at..at + filled], "at {at}");
+            if reader.was_hole(filled) {
+                assert!(room[..filled].iter().all(|byte| *byte == 0), "at {at}");
+                holes += filled;
+            }
+            at += filled;
+        }
+        assert_eq!(at, stream.len());
+        assert!(holes > 1 << 19 && holes <= stream.len() - from - 200_000 + 64 * 1024, "{holes} from {from}");
+    }
+    let trailer = source.trailer().await.expect("digests");
+    assert_eq!(trailer.files, [one, two, three, vec![0; 200_000]].map(|bytes| Digest::blake3(&bytes)));
+}

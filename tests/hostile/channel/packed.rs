@@ -66,3 +66,45 @@ async fn a_compressed_chunk_that_is_none_or_that_nobody_agreed_on_ends_with_8() 
         assert!(!world.path("in/large.bin").exists(), "{what}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_sender_says_of_holes_that_are_none_harms_nothing() {
+    let world = World::new();
+    let content = super::noise(3 * CHUNK);
+    for (sparse, wanted) in [
+        ("{\"0\":0}", Some(0)),
+        ("{\"0\":18446744073709551615,\"1\":5,\"4294967295\":0}", Some(0)),
+        ("{\"0\":-1}", None),
+        ("{\"x\":1}", None),
+        ("[1,2]", None),
+    ] {
+        let sender = Waiting::new(&world.relay).await;
+        let (pass, code) = (sender.pass(), sender.code.as_str().to_owned());
+        let mut receiver = world.start(&world.relay, &["recv", &code, "--yes", "--output", "in"]);
+        let mut sender = sender.agree(pass).await.enter().await;
+        let file = File::new("large.bin", &content);
+        let mut offer = serde_json::to_value(file.offer(1)).expect("JSON");
+        offer["sparse"] = serde_json::from_str(sparse).expect("JSON");
+        sender.tell_bytes([&[1][..], offer.to_string().as_bytes()].concat()).await;
+        if wanted.is_some() {
+            sender.tell(&Letter::Manifest(file.manifest.clone().into())).await;
+            assert!(matches!(sender.hear().await, Ok(Letter::Accept { .. })), "{sparse}");
+            let (mut stream, _) = sender.join(0).await;
+            let chunks = file.chunks(&sender);
+            terminal::write(&mut stream, &chunks).await;
+            file.end(&mut sender, chunks.len() as u64).await;
+            let done = loop {
+                match sender.hear().await {
+                    Ok(Letter::Progress { .. }) => {}
+                    told => break told,
+                }
+            };
+            assert_eq!(done, Ok(Letter::Done), "{sparse}");
+            sender.leave(Reason::Done).await;
+        }
+        let (code, said) = receiver.end();
+        assert_eq!(code == 0, wanted == Some(0), "{sparse}: {code}, {said}");
+        assert_eq!(std::fs::read(world.path("in/large.bin")).ok(), wanted.map(|_| content.clone()), "{sparse}");
+        let _ = std::fs::remove_dir_all(world.path("in"));
+    }
+}

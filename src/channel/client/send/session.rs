@@ -229,5 +229,6 @@ pub(super) fn offer(sending: &Sending, manifest: &Manifest, json: &Bytes) -> Off
         chunk: u32::try_from(chunk_of(manifest.total(), sending.rate)).unwrap_or(u32::MAX),
         streams: sending.streams,
         compression: (sending.compress != Policy::Never).then_some(Compression::Zstd),
+        sparse: sending.source.sparse(),
     }
 }

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     channel::wire::letter::{Compression, Content, Way},
-    transfer::{Algorithm, Digest, Entry, Kind, Manifest, SafePath},
+    transfer::{Algorithm, Digest, Entry, Kind, Manifest, SafePath, Sparse},
 };
 
 const SIZE: u64 = 1000;
@@ -25,6 +25,7 @@ fn group(wanted: usize) -> Group {
         chunk: 4096,
         streams: 1,
         compression: Some(Compression::Zstd),
+        sparse: Sparse::default(),
     };
     Group::new(offer, json, wanted)
 }

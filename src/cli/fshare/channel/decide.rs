@@ -172,7 +172,7 @@ impl<'a> Deciding<'a> {
             }
             (None, None) => {
                 self.ask(offer, manifest).await?;
-                self.begin(manifest, resume).await?
+                self.begin(offer, manifest, resume).await?
             }
         };
         let what = offer.names.first().map_or_else(String::new, |name| safe_line(name));
@@ -191,7 +191,7 @@ impl<'a> Deciding<'a> {
         if self.resolved {
             return Ok(());
         }
-        match self.look(manifest).await {
+        match self.look(offer, manifest).await {
             Ok(()) if self.yes => Ok(()),
             Ok(()) => self.consent().await,
             Err(SinkError::Exists { path }) => self.resolve(&path).await,
@@ -200,14 +200,14 @@ impl<'a> Deciding<'a> {
     }
 
     /// What is in the way of it, before anybody is asked. A folder that is not there yet has nothing in it.
-    async fn look(&self, manifest: &Manifest) -> Result<(), SinkError> {
+    async fn look(&self, offer: &Offer, manifest: &Manifest) -> Result<(), SinkError> {
         if !self.output.exists() {
             return Ok(());
         }
-        Sink::look(&self.output, manifest.entries().to_vec(), manifest.total().unwrap_or(0), self.overwrite).await
+        Sink::look(&self.output, manifest.entries().to_vec(), offer.sparse.room(manifest, 0, 0), self.overwrite).await
     }
 
-    async fn begin(&mut self, manifest: &Manifest, resume: &Resume) -> Result<Sink, (No, Failure)> {
+    async fn begin(&mut self, offer: &Offer, manifest: &Manifest, resume: &Resume) -> Result<Sink, (No, Failure)> {
         if self.to_stdout() {
             let sink = Sink::to_stream(Box::new(io::stdout()), manifest.clone(), &SinkOptions::default());
             return sink.map_err(|error| unfit(error.into()));
@@ -219,7 +219,7 @@ impl<'a> Deciding<'a> {
         };
         self.record.clone_from(&record);
         let details = details.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        let options = SinkOptions { overwrite: self.overwrite, record, details, ..SinkOptions::default() };
+        let options = SinkOptions { overwrite: self.overwrite, sparse: offer.sparse.clone(), record, details, ..SinkOptions::default() };
         let sink = Sink::create(&self.output, manifest.clone(), options).await;
         sink.map_err(|error| {
             self.record = None;
