@@ -96,6 +96,11 @@ impl ChannelError {
         }
     }
 
+    /// Whether one of the two wants the direct way alone, and there was none: found before anything moved in that attempt.
+    pub fn is_unreached(&self) -> bool {
+        matches!(self, Self::Unreached(_)) || matches!(self, Self::Theirs(failed) if failed.code == FailedCode::Unreachable)
+    }
+
     /// What it means for a transfer that had begun.
     pub fn ending(&self) -> Ending {
         let passing = Ending::Passing { wait: None };
@@ -111,8 +116,9 @@ impl ChannelError {
                 Reason::Done | Reason::Cancelled | Reason::Failed | Reason::Declined => Ending::Final,
             },
             Self::Theirs(failed) => match failed.code {
-                FailedCode::Suspended => passing,
-                FailedCode::NoSpace | FailedCode::Unreachable => Ending::Lasting,
+                // As it is where it was found, so that both look for each other again, or neither.
+                FailedCode::Suspended | FailedCode::Unreachable => passing,
+                FailedCode::NoSpace => Ending::Lasting,
                 _ => Ending::Final,
             },
             Self::Relay(RelayError::Refused(refused)) => of_refusal(refused),

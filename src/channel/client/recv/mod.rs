@@ -139,8 +139,8 @@ pub async fn receive(
         Way::Kept(resume) => (Some(resume.clone()), Attempts::taken_up(receiving.comeback, clock::now())),
         Way::Password { .. } | Way::Agreed(_) => (None, Attempts::new(receiving.comeback)),
     };
-    let begun = CancellationToken::new();
-    let mut terminal = Terminal { receiving, events, resume, begun, sink: None, placed: None, uncut: None };
+    let (before, begun) = (resume.is_some(), CancellationToken::new());
+    let mut terminal = Terminal { receiving, events, resume, before, begun, sink: None, placed: None, uncut: None };
     let ended = terminal.all(attempts, decide, stop).await;
     if let Some(sink) = terminal.sink {
         // What is durable is kept where there is a record, whatever else the disk says.
@@ -158,6 +158,8 @@ struct Terminal<'a> {
     events: &'a mpsc::Sender<RecvEvent>,
     /// What was agreed on to go on by, once the sender was there.
     resume: Option<Resume>,
+    /// In an attempt before this one chunks had begun to come.
+    before: bool,
     /// In this attempt chunks have begun to come.
     begun: CancellationToken,
     sink: Option<Sink>,
@@ -183,7 +185,9 @@ impl Terminal<'_> {
                 Ok(finished) => return Ok(finished),
                 Err(error) => error,
             };
-            let begun = self.begun.is_cancelled();
+            // A sender that does not go by the way that we come says so when we have begun, and it has not.
+            let begun = self.begun.is_cancelled() && !error.is_unreached();
+            self.before |= begun;
             let (now, reached) = (clock::now(), begun.then(|| self.reached()));
             let Next::Again { after } = attempts.handle_end(now, error.ending(), reached, &mut rng) else { return Err(error) };
             if begun && self.placed.is_none() {
@@ -229,8 +233,11 @@ impl Terminal<'_> {
             () = late(attempts.deadline(), begun.clone()) => Err(ChannelError::Absent(receiving.comeback)),
         };
         // Without a record, what there is goes with this process.
-        let lasting = self.sink.as_ref().is_some_and(|sink| sink.record().is_some());
-        let can_go_on = begun.is_cancelled() && (lasting || !stop.is_cancelled());
+        let lasting = match (&self.sink, &receiving.by) {
+            (Some(sink), _) => sink.record().is_some(),
+            (None, by) => matches!(by, Way::Kept(_)),
+        };
+        let can_go_on = (self.before || begun.is_cancelled()) && (lasting || !stop.is_cancelled());
         let reason = ended.as_ref().map_or_else(|error| farewell(error, can_go_on), |_| Reason::Done);
         control.say_farewell(reason, receiving.patience).await;
         if let Some(cut) = self.uncut.take() {

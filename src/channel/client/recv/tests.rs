@@ -1,6 +1,6 @@
 //! A receiver whose direct way leads over a bridge that can break.
 
-use std::{net::SocketAddr, num::NonZeroU8, path::PathBuf, sync::Arc};
+use std::net::SocketAddr;
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -8,23 +8,13 @@ use tokio::{
 };
 
 use super::*;
-use crate::{
-    channel::{
-        client::{Progress, Secret, SendEvent, Sending, send},
-        relay::Settings,
-        server::{Bound, NoTickets, Running},
-        wire::letter::Content,
+use crate::channel::{
+    client::{
+        Progress, SendEvent, send,
+        tests::{PATIENCE, Stand, Thoughtful},
     },
-    transfer::{Policy, SinkOptions, Source, SourceOptions},
+    relay::Limits,
 };
-
-struct Willing(PathBuf);
-
-impl Decide for Willing {
-    async fn decide(&mut self, _offer: &Offer, manifest: &Manifest, _resume: &Resume) -> Result<Sink, No> {
-        Sink::create(&self.0, manifest.clone(), SinkOptions::default()).await.map_err(|error| No::Unfit(error.into()))
-    }
-}
 
 /// Passes on what comes, and breaks behind so many bytes.
 #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
@@ -49,46 +39,21 @@ async fn bridge(to: SocketAddr, behind: usize) -> SocketAddr {
 
 #[tokio::test]
 async fn a_direct_connection_that_breaks_ends_the_attempt_at_both_ends_as_one_to_go_on_with() {
-    let bound = Bound::open(&[SocketAddr::from(([127, 0, 0, 1], 0))]).expect("a port");
-    let addresses: Vec<String> = bound.addresses().iter().map(ToString::to_string).collect();
-    let relays = Relays::from(addresses.clone());
-    let relay = Running::start(bound, Settings { addresses, ..Settings::default() }, 1 << 20, Arc::new(NoTickets));
-    let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("large.bin"), vec![7; 8 << 20]).expect("written");
-    let source = Source::from_paths(vec![folder.path().join("large.bin")], SourceOptions::default()).await.expect("a source");
-    let (patience, stop) = (Duration::from_secs(10), CancellationToken::new());
-    let sending = Sending {
-        receivers: NonZeroU8::MIN,
-        source,
-        content: Content::Files,
-        relays: relays.clone(),
-        patience,
-        comeback: Duration::ZERO,
-        secret: Secret::Drawn { words: 2 },
-        account: None,
-        streams: 1,
-        rate: None,
-        compress: Policy::Auto,
-        ways: Ways::Any,
-        lasting: true,
-    };
+    let stand = Stand::new(Limits::default());
+    let sending = stand.sending("large.bin", &vec![7; 8 << 20]).await;
+    let stop = CancellationToken::new();
     let (give, mut told) = mpsc::channel(16);
     let (unheard, _) = mpsc::channel(16);
     let progress = Progress::default();
     let receive = async {
         let Some(SendEvent::Code(code)) = told.recv().await else { panic!("a code") };
-        let receiving = Receiving {
-            relays: relays.clone(),
-            patience,
-            comeback: Duration::ZERO,
-            by: Way::Password { password: Password::of_code(&code), wait: false },
-            ways: Ways::Any,
-        };
-        let mut control = Connection::open(&relays, patience).await.expect("a relay");
+        let receiving = stand.receiving(Way::Password { password: Password::of_code(&code), wait: false });
+        let mut control = Connection::open(&stand.relays, PATIENCE).await.expect("a relay");
         let mut terminal = Terminal {
             receiving: &receiving,
             events: &unheard,
             resume: None,
+            before: false,
             begun: CancellationToken::new(),
             sink: None,
             placed: None,
@@ -98,9 +63,9 @@ async fn a_direct_connection_that_breaks_ends_the_attempt_at_both_ends_as_one_to
         let mut known = terminal.meet(&mut control, &Password::of_code(&code), false, &mut rng).await.expect("met");
         Door { channel: known.pass.channel, key: known.pass.key.clone(), role: Role::Receiver }.enter(&mut control);
         known.pass.direct = vec![bridge(known.pass.direct[0], 1 << 20).await];
-        let mut person = Willing(folder.path().join("in"));
+        let mut person = Thoughtful { folder: stand.inbox(), thinks: Duration::ZERO };
         let ended = Session::new(&mut terminal, &control, known, Peer::SENDER).run(&mut control, &mut person).await;
-        control.say_farewell(Reason::Failed, patience).await;
+        control.say_farewell(Reason::Failed, PATIENCE).await;
         let written = terminal.sink.map_or(0, |sink| sink.state().written);
         (ended, written)
     };
@@ -109,5 +74,5 @@ async fn a_direct_connection_that_breaks_ends_the_attempt_at_both_ends_as_one_to
     assert!(sent.is_resumable() && received.is_resumable(), "{sent:?} {received:?}");
     assert!(matches!(received, ChannelError::Broken(_) | ChannelError::Theirs(_)), "{received:?}");
     assert!(written > 0, "chunks had come");
-    relay.shut_down().await;
+    stand.relay.shut_down().await;
 }
