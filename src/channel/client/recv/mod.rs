@@ -139,8 +139,7 @@ pub async fn receive(
         Way::Kept(resume) => (Some(resume.clone()), Attempts::taken_up(receiving.comeback, clock::now())),
         Way::Password { .. } | Way::Agreed(_) => (None, Attempts::new(receiving.comeback)),
     };
-    let (before, begun) = (resume.is_some(), CancellationToken::new());
-    let mut terminal = Terminal { receiving, events, resume, before, begun, sink: None, placed: None, uncut: None };
+    let mut terminal = Terminal::new(receiving, events, resume);
     let ended = terminal.all(attempts, decide, stop).await;
     if let Some(sink) = terminal.sink {
         // What is durable is kept where there is a record, whatever else the disk says.
@@ -175,7 +174,12 @@ struct Placed {
     finished: Finished,
 }
 
-impl Terminal<'_> {
+impl<'a> Terminal<'a> {
+    fn new(receiving: &'a Receiving, events: &'a mpsc::Sender<RecvEvent>, resume: Option<Resume>) -> Self {
+        let (before, begun) = (resume.is_some(), CancellationToken::new());
+        Self { receiving, events, resume, before, begun, sink: None, placed: None, uncut: None }
+    }
+
     /// Attempts until it is done, or nothing is tried any more.
     async fn all(&mut self, mut attempts: Attempts, decide: &mut impl Decide, stop: &CancellationToken) -> Result<Finished, ChannelError> {
         let mut rng = ChaCha12Rng::from_seed(clock::seed());

@@ -63,14 +63,27 @@ impl Exchanges {
             return Ok(None);
         }
         if self.running.as_ref().is_some_and(|(at, _)| *at != peer) {
-            if body.len() <= pake::MAX_LETTER {
-                self.waiting.entry(peer).or_insert(body);
-            }
+            self.keep_waiting(peer, body);
             return Ok(None);
         }
         let guess = self.go_on(control, (peer, body), rng, pass)?;
-        self.call_next(control, rng, pass)?;
+        // Whether there is room for another one now, who asks knows.
+        if guess.is_none() {
+            self.call_next(control, rng, pass)?;
+        }
         Ok(guess)
+    }
+
+    /// A first letter, while there is no room for another one.
+    pub(super) fn keep_waiting(&mut self, peer: Peer, body: Bytes) {
+        if body.len() <= pake::MAX_LETTER && !self.late.contains(&peer) {
+            self.waiting.entry(peer).or_insert(body);
+        }
+    }
+
+    /// This one has had its time.
+    pub(super) fn dismiss(&mut self, peer: Peer) {
+        self.late.insert(peer);
     }
 
     /// Whoever has waited longest has its turn, if it is anybody's.

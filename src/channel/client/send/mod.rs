@@ -138,6 +138,11 @@ pub enum SendEvent {
         /// How many they are.
         receivers: usize,
     },
+    /// Of several receivers, one that knew the code did not come into the channel in time.
+    Missed {
+        /// Another one may have its place.
+        open: bool,
+    },
     /// It broke; the receiver is looked for.
     Broken {
         /// What broke, for people.

@@ -1,13 +1,13 @@
 //! Several receivers of one batch: they come one after the other by the code, and get the same chunks when all are there. Whoever is lost on the
 //! way is gone on with apart, as a receiver of its own.
 
-use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
+use std::{collections::BTreeMap, future::pending, sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
-    time::Instant,
+    time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -36,14 +36,17 @@ use crate::{
         wire::{
             Message, Reason, Role,
             answer::Met,
-            letter::{Letter, Way},
+            letter::{Failed, FailedCode, Letter, Way},
             pass::Pass,
             request::Meet,
         },
     },
+    clock,
     transfer::Trailer,
 };
 
+/// How long one that knows the code may take to enter the channel, in times of [`Sending::patience`](super::Sending::patience): it is connected.
+const ENTERING: u32 = 3;
 /// Events of a receiver that is gone on with apart, until they are passed on.
 const EVENTS: usize = 4;
 
@@ -58,8 +61,10 @@ pub(super) struct Gathering<'a, 'b> {
     /// Nobody else comes: enough have, or a wrong guess has spent the code.
     closed: bool,
     wanted: usize,
-    /// Those who know the code and have not entered the channel yet, by their numbers at the place.
-    coming: BTreeMap<Peer, Known>,
+    /// Those who know the code and have not entered the channel yet, by their numbers at the place, and until when they may.
+    coming: BTreeMap<Peer, (Instant, Known)>,
+    /// Those who have not in time: another may have their place. The relay lets no more than 32 be at a place at once.
+    late: BTreeMap<Peer, Known>,
     seated: BTreeMap<Peer, Seated>,
     group: Group,
     limit: watch::Sender<u64>,
@@ -106,6 +111,7 @@ impl<'a, 'b> Gathering<'a, 'b> {
             closed: false,
             wanted,
             coming: BTreeMap::new(),
+            late: BTreeMap::new(),
             seated: BTreeMap::new(),
             limit: watch::Sender::new(0),
             group,
@@ -149,9 +155,8 @@ impl<'a, 'b> Gathering<'a, 'b> {
                 Some(done) = self.uploading.join_next() => {
                     self.handle_upload(control, done.unwrap_or(Err(ChannelError::Stopped))).await?;
                 }
-                () = self.exchanges.out_of_time(), if !self.closed => {
-                    self.exchanges.call_next(control, &mut self.terminal.rng, &self.pass)?;
-                }
+                () = self.exchanges.out_of_time(), if !self.closed => self.call_next(control)?,
+                peer = overdue(&self.coming) => self.handle_overdue(control, peer).await?,
                 error = over(&mut self.broken) => {
                     tracing::info!(%error, "those who are there are looked for apart");
                     self.handle_lost();
@@ -187,25 +192,25 @@ impl<'a, 'b> Gathering<'a, 'b> {
     async fn handle_message(&mut self, control: &mut Connection, message: Message) -> Result<(), ChannelError> {
         match message {
             Message::Letter { peer, body } if peer.is_receivers_seat() => self.handle_letter(peer, &body),
+            Message::Letter { peer, body } if !self.closed && self.is_full() => self.exchanges.keep_waiting(peer, body),
             Message::Letter { peer, body } if !self.closed => {
                 // What one goes on by after a break is nobody else's.
                 let pass = Pass { resume: ResumeSecret::random(&mut self.terminal.rng), ..self.pass.clone() };
                 let guess = self.exchanges.handle_letter(control, (peer, body), &mut self.terminal.rng, &pass)?;
                 self.handle_guess(control, guess).await?;
             }
-            Message::Met(Met { peer, was: Some(was) }) => self.seat(control, peer, was).await,
+            Message::Met(Met { peer, was: Some(was) }) => self.seat(control, peer, was).await?,
             Message::Pace(pace) if self.seated.contains_key(&pace.seat) => {
                 self.terminal.hear(SendEvent::Pace(Duration::from_millis(pace.waiting.into()))).await;
             }
             Message::Gone(gone) => {
                 self.exchanges.handle_gone(gone.peer);
-                if !self.closed {
-                    self.exchanges.call_next(control, &mut self.terminal.rng, &self.pass)?;
-                }
+                self.late.remove(&gone.peer);
                 self.group.handle_gone(gone.peer, gone.reason);
                 if self.coming.remove(&gone.peer).is_some() {
                     self.mind_expected()?;
                 }
+                self.call_next(control)?;
                 self.mind_limit();
             }
             Message::Letter { .. } | Message::Pace(_) | Message::Met(_) | Message::Entered(_) => {}
@@ -227,11 +232,9 @@ impl<'a, 'b> Gathering<'a, 'b> {
         self.terminal.came |= guess.is_some();
         match guess {
             Some(Guess::Right(peer, known)) => {
-                self.coming.insert(peer, *known);
-                if self.coming.len() + self.seated.len() == self.wanted {
-                    self.closed = true;
-                    control.tell(&Message::Spent { guess: None });
-                }
+                let until = Instant::from_std(clock::now()) + self.terminal.sending.patience.saturating_mul(ENTERING);
+                self.coming.insert(peer, (until, *known));
+                self.call_next(control)?;
             }
             Some(Guess::Wrong(error)) => {
                 self.closed = true;
@@ -244,14 +247,50 @@ impl<'a, 'b> Gathering<'a, 'b> {
         Ok(())
     }
 
-    /// Who knows the code has entered the channel.
-    async fn seat(&mut self, control: &Connection, seat: Peer, was: Peer) {
-        let Some(known) = self.coming.remove(&was) else { return };
+    /// As many know the code as are wanted, in the channel or on their way to it.
+    fn is_full(&self) -> bool {
+        self.coming.len() + self.seated.len() >= self.wanted
+    }
+
+    /// Whoever has waited longest for its turn has it, while another one may come.
+    fn call_next(&mut self, control: &mut Connection) -> Result<(), ChannelError> {
+        if self.closed || self.is_full() {
+            return Ok(());
+        }
+        self.exchanges.call_next(control, &mut self.terminal.rng, &self.pass)
+    }
+
+    /// One that knows the code has not entered the channel in time, and would hold up all others: another may have its place.
+    async fn handle_overdue(&mut self, control: &mut Connection, peer: Peer) -> Result<(), ChannelError> {
+        let Some((_, known)) = self.coming.remove(&peer) else { return Ok(()) };
+        tracing::info!(%peer, "somebody knew the code, and did not come into the channel in time");
+        self.exchanges.dismiss(peer);
+        self.late.insert(peer, known);
+        self.terminal.hear(SendEvent::Missed { open: !self.closed }).await;
+        self.mind_expected()?;
+        self.call_next(control)
+    }
+
+    /// Who knows the code has entered the channel. Once all have, the code is good for nobody any more.
+    async fn seat(&mut self, control: &mut Connection, seat: Peer, was: Peer) -> Result<(), ChannelError> {
+        if let Some(known) = self.late.remove(&was) {
+            let mut sealed = Sealed::new(&known.pairwise, known.pass.transfer, Role::Sender);
+            let failed = Failed::new(FailedCode::Cancelled, "it has come into the channel too late".to_owned());
+            let body = sealed.seal(&Letter::Failed(failed)).map_err(|error| ChannelError::Protocol(error.to_string()))?;
+            control.tell(&Message::Letter { peer: seat, body });
+            return Ok(());
+        }
+        let Some((_, known)) = self.coming.remove(&was) else { return Ok(()) };
         let (number, sealed) = (self.seated.len() + 1, Sealed::new(&known.pairwise, known.pass.transfer, Role::Sender));
         let resume = Resume::of(&known.pass, control, &self.terminal.sending.relays);
         self.seated.insert(seat, Seated { number, resume: resume.clone(), sealed });
         self.group.handle_joined(seat);
+        if self.seated.len() == self.wanted && !self.closed {
+            self.closed = true;
+            control.tell(&Message::Spent { guess: None });
+        }
         self.tell_of(number, Fared::Joined(resume)).await;
+        Ok(())
     }
 
     /// Once nobody else comes, those who are there are all.
@@ -373,6 +412,17 @@ impl<'a, 'b> Gathering<'a, 'b> {
         let body = seated.sealed.seal(letter).map_err(|error| ChannelError::Protocol(error.to_string()))?;
         control.tell(&Message::Letter { peer: seat, body });
         Ok(())
+    }
+}
+
+/// Whoever has not come in its time; never where all have time.
+async fn overdue(coming: &BTreeMap<Peer, (Instant, Known)>) -> Peer {
+    match coming.iter().min_by_key(|(_, (until, _))| *until) {
+        Some((peer, (until, _))) => {
+            sleep_until(*until).await;
+            *peer
+        }
+        None => pending().await,
     }
 }
 

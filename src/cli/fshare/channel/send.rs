@@ -385,6 +385,11 @@ impl<'a> Carrying<'a> {
                 output.warn(format!("somebody came with a wrong code, which spends it: it goes on with {receivers} of {wanted}"));
                 Ok(())
             }
+            SendEvent::Missed { open } => {
+                let next = if open { "the code is good for another one" } else { "it goes on without that one" };
+                output.warn(format!("somebody who knew the code did not come in time: {next}"));
+                Ok(())
+            }
             SendEvent::Pace(waiting) => {
                 self.limited = waiting.as_millis() >= 500;
                 Ok(())
