@@ -87,6 +87,28 @@ fn what_runs_is_listed_with_its_bytes_gone_on_with_by_the_beginning_of_its_name_
 }
 
 #[test]
+fn a_sender_that_waits_to_go_on_hears_that_its_receiver_has_given_it_up() {
+    let world = World::new("channel-called-off");
+    fs::write(world.place.path("large.bin"), bytes(8 << 20)).expect("written");
+    let sending = world.send(&["large.bin", "--limit", "1MiB/s"], None);
+    let mut receiving = world.fshare(&["--json", "recv", &sending.code, "--yes", "--output", "out"]);
+    let mut receiver = receiving.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("fshare runs");
+    let mut events = BufReader::new(receiver.stdout.take().expect("piped"));
+    let mut line = String::new();
+    while !line.contains("\"progress\"") {
+        line.clear();
+        assert!(events.read_line(&mut line).expect("text") > 0, "it ended before it began");
+    }
+    receiver.kill().expect("killed");
+    receiver.wait().expect("waited for");
+    place::wait_until(|| "nobody waits".to_owned(), || world.server.metric("confkit_relay_meetings") == 1.0);
+    let cancelled = world.fshare(&["cancel", "recv"]).output().expect("fshare runs");
+    assert!(said(&cancelled).contains("the other side has been told"), "{}", said(&cancelled));
+    let (ended, _, told) = sending.end();
+    assert!(told.contains("has given up"), "{ended}: {told}");
+}
+
+#[test]
 fn a_home_that_cannot_be_written_to_keeps_nobody_from_receiving() {
     let world = World::new("channel-homeless");
     fs::write(world.place.path("notes.txt"), b"notes").expect("written");

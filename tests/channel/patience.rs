@@ -31,22 +31,30 @@ fn wait_for_line(lines: &Receiver<String>, text: &str) {
     while !lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("nobody says {text:?}")).contains(text) {}
 }
 
+/// Of a relay that is found again where it was.
+fn configuration(here: std::net::SocketAddr) -> String {
+    format!("roles: [relay]\nlisten: {{sip: [{{transport: udp, address: \"127.0.0.1:0\"}}], http: [], relay: [{{address: \"{here}\"}}]}}\n")
+}
+
 #[test]
 fn a_code_that_nobody_has_come_for_is_good_again_once_the_relay_is_back() {
-    for (name, receivers) in [("channel-back", "1"), ("channel-back-several", "2")] {
+    for (name, receivers, signal) in [
+        ("channel-back", "1", Signal::SIGKILL),
+        ("channel-back-stopped", "1", Signal::SIGTERM),
+        ("channel-back-several", "2", Signal::SIGKILL),
+    ] {
         let place = Place::new(name);
         let here = place::free_port();
-        let configuration = format!(
-            "roles: [relay]\nlisten: {{sip: [{{transport: udp, address: \"127.0.0.1:0\"}}], http: [], relay: [{{address: \"{here}\"}}]}}\n"
-        );
+        let configuration = configuration(here);
         let server = || Server::lasting(&place, "relay", &configuration);
         let mut world = World { server: server(), place: Place::new(&format!("{name}-files")) };
         fs::write(world.place.path("notes.txt"), b"notes").expect("written");
         // Nobody else has the number in between, as the smallest would be.
         let mut sending = world.send(&["notes.txt", "--code", "7-crystal-window", "--receivers", receivers], None);
         let told = lines(sending.child.stderr.take().expect("piped"));
-        world.server.process().kill();
+        world.server.process().signal(signal);
         wait_for_line(&told, "with the same code");
+        world.server.process().wait(PATIENCE);
         world.server = server();
         wait_for_line(&told, "the code is good");
         let coming: Vec<Child> = ["one", "two"][..receivers.parse().expect("a number")]
@@ -73,4 +81,25 @@ fn a_sender_without_patience_does_not_look_for_its_relay() {
     world.server.process().kill();
     let (ended, _, told) = sending.end();
     assert_eq!(ended, 7, "{told}");
+}
+
+#[test]
+fn a_receiver_that_came_first_waits_again_once_the_relay_is_back() {
+    let (place, files) = (Place::new("channel-first"), Place::new("channel-first-files"));
+    let configuration = configuration(place::free_port());
+    let server = || Server::lasting(&place, "relay", &configuration);
+    let mut world = World { server: server(), place: files };
+    fs::write(world.place.path("notes.txt"), b"notes").expect("written");
+    let mut waiting = world.fshare(&["--json", "recv", "7-crystal-window", "--wait", "--yes", "--output", "out"]);
+    let mut waiting = waiting.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("fshare runs");
+    let told = lines(waiting.stderr.take().expect("piped"));
+    wait_for_line(&told, "waiting for the sender");
+    world.server.process().kill();
+    wait_for_line(&told, "it is looked for");
+    world.server = server();
+    wait_for_line(&told, "waiting for the sender");
+    let sending = world.send(&["notes.txt", "--code", "7-crystal-window"], None);
+    assert_eq!(sending.end().0, 0);
+    assert_eq!(waiting.wait().expect("waited for").code(), Some(0));
+    assert_eq!(fs::read(world.place.path("out/notes.txt")).expect("there"), b"notes");
 }

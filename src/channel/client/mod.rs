@@ -13,9 +13,11 @@
 //! | `direct/` | the way without a relay | partly |
 //! | `race.rs` | several attempts, each with a head start | no |
 //! | `again.rs` | what both keep to go on after a break | no |
+//! | `call_off.rs` | that what was broken off is given up | no |
 //! | `fault.rs` | why a transfer came to nothing | yes |
 
 mod again;
+mod call_off;
 mod cut;
 mod direct;
 mod fault;
@@ -34,6 +36,7 @@ mod send;
 mod tests;
 
 pub use again::Resume;
+pub use call_off::call_off;
 pub use direct::{Tried, Unreached, Ways};
 pub use fault::ChannelError;
 pub use identities::{Identities, IdentityError};
@@ -44,4 +47,4 @@ pub use recv::{Decide, No, Receiving, RecvEvent, Way, receive};
 pub use relay::{Connection, RelayError, Relays};
 pub use rendezvous::{Rendezvous, Vouch, apply, grant};
 pub use sealed::SealedError;
-pub use send::{Fared, Progress, Secret, SendEvent, Sending, call_off, send};
+pub use send::{Fared, Progress, Secret, SendEvent, Sending, send};

@@ -187,6 +187,11 @@ impl Group {
         Some(GroupAction::Begin { from, seats, packed })
     }
 
+    /// Whether that receiver has accepted, and keeps nothing for another process.
+    pub fn keeps_nothing(&self, seat: Peer) -> bool {
+        self.members.get(&seat).is_some_and(|member| member.session.keeps_nothing())
+    }
+
     fn live(&self) -> impl Iterator<Item = &Member> {
         self.members.values().filter(|member| !member.over)
     }

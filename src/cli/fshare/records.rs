@@ -262,7 +262,10 @@ pub async fn cancel(args: &CancelArgs, context: &Context) -> Result<(), Failure>
         return context.output.result(&Cancelled { told, ..cancelled });
     }
     match Sink::discard(&store, &name).await {
-        Ok(()) => context.output.result(&cancelled),
+        Ok(()) => {
+            let told = kept::is_receive(&record) && channel::resume::tell_of_cancelling(&record, context).await;
+            context.output.result(&Cancelled { told, ..cancelled })
+        }
         Err(SinkError::Resume(error @ ResumeError::Busy(_))) => Err(untaken(&name, error)),
         // What does not say what belongs to it goes alone.
         Err(SinkError::Resume(error @ ResumeError::Damaged { .. })) => {

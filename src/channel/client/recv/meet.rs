@@ -66,6 +66,9 @@ impl Terminal<'_> {
         rng: &mut ChaCha12Rng,
     ) -> Result<Received, ChannelError> {
         control.tell(&Message::Meet(Meet { place: password.place(), role: Role::Receiver, wait }));
+        if wait {
+            self.there.cancel();
+        }
         self.hear(RecvEvent::Waiting).await;
         let mut exchange = None;
         // We have shown what we know: a sender that goes now has found it wrong.
@@ -73,6 +76,7 @@ impl Terminal<'_> {
         loop {
             match control.next().await? {
                 Message::Met(met) if met.peer == Peer::SENDER => {
+                    self.came.cancel();
                     let (machine, letter) = pake::Receiver::new(password, rng);
                     exchange = Some(machine);
                     control.tell(&Message::Letter { peer: Peer::SENDER, body: letter.into() });

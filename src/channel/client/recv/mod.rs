@@ -28,7 +28,7 @@ use super::{
     cut::Cut,
     direct::Ways,
     fault::ChannelError,
-    relay::{Connection, Relays},
+    relay::{Connection, RelayError, Relays},
     rendezvous::Rendezvous,
     seat::Door,
 };
@@ -99,6 +99,13 @@ pub enum RecvEvent {
         /// How long it is looked for at most.
         left: Duration,
     },
+    /// The relay was lost while the sender had not come yet: it is looked for, to wait there again.
+    Astray {
+        /// What broke, for people.
+        why: String,
+        /// How long it is looked for at most.
+        left: Duration,
+    },
     /// The relay wants us to wait for so long, and we do.
     Paused {
         /// Why, as it says.
@@ -157,10 +164,14 @@ struct Terminal<'a> {
     events: &'a mpsc::Sender<RecvEvent>,
     /// What was agreed on to go on by, once the sender was there.
     resume: Option<Resume>,
-    /// In an attempt before this one chunks had begun to come.
-    before: bool,
+    /// In this attempt we wait at the place of a code for a sender that may not have come yet.
+    there: CancellationToken,
+    /// It has.
+    came: CancellationToken,
     /// In this attempt chunks have begun to come.
     begun: CancellationToken,
+    /// They had before it.
+    before: bool,
     sink: Option<Sink>,
     placed: Option<Placed>,
     /// Data connections that are cut when the sender has heard why.
@@ -176,29 +187,38 @@ struct Placed {
 
 impl<'a> Terminal<'a> {
     fn new(receiving: &'a Receiving, events: &'a mpsc::Sender<RecvEvent>, resume: Option<Resume>) -> Self {
-        let (before, begun) = (resume.is_some(), CancellationToken::new());
-        Self { receiving, events, resume, before, begun, sink: None, placed: None, uncut: None }
+        let (before, token) = (resume.is_some(), CancellationToken::new);
+        let (there, came, begun) = (token(), token(), token());
+        Self { receiving, events, resume, there, came, begun, before, sink: None, placed: None, uncut: None }
     }
 
     /// Attempts until it is done, or nothing is tried any more.
     async fn all(&mut self, mut attempts: Attempts, decide: &mut impl Decide, stop: &CancellationToken) -> Result<Finished, ChannelError> {
         let mut rng = ChaCha12Rng::from_seed(clock::seed());
         loop {
-            self.begun = CancellationToken::new();
+            (self.there, self.begun) = (CancellationToken::new(), CancellationToken::new());
             let error = match self.attempt(&attempts, decide, stop, &mut rng).await {
                 Ok(finished) => return Ok(finished),
                 Err(error) => error,
             };
             // A sender that does not go by the way that we come says so when we have begun, and it has not.
             let begun = self.begun.is_cancelled() && !error.is_unreached();
+            let was_there = self.there.is_cancelled();
             self.before |= begun;
+            if self.came.is_cancelled() || matches!(error, ChannelError::Relay(RelayError::Refused(_))) {
+                attempts.handle_somebody();
+            } else if was_there {
+                attempts.handle_nobody();
+            }
             let (now, reached) = (clock::now(), begun.then(|| self.reached()));
             let Next::Again { after } = attempts.handle_end(now, error.ending(), reached, &mut rng) else { return Err(error) };
-            if begun && self.placed.is_none() {
-                let left = attempts.deadline().map_or(Duration::ZERO, |deadline| deadline.saturating_duration_since(now));
-                self.hear(RecvEvent::Broken { why: error.to_string(), left }).await;
-            } else if attempts.deadline().is_none() {
-                self.hear(RecvEvent::Paused { why: error.to_string(), wait: after }).await;
+            let why = error.to_string();
+            let left = attempts.deadline().map(|deadline| deadline.saturating_duration_since(now));
+            match left {
+                Some(left) if begun && self.placed.is_none() => self.hear(RecvEvent::Broken { why, left }).await,
+                Some(left) if was_there => self.hear(RecvEvent::Astray { why, left }).await,
+                None => self.hear(RecvEvent::Paused { why, wait: after }).await,
+                Some(_) => {}
             }
             tokio::select! {
                 () = sleep(after) => {}
@@ -215,7 +235,9 @@ impl<'a> Terminal<'a> {
         stop: &CancellationToken,
         rng: &mut ChaCha12Rng,
     ) -> Result<Finished, ChannelError> {
-        let (receiving, begun) = (self.receiving, self.begun.clone());
+        let receiving = self.receiving;
+        // A sender that has not come yet may take its time.
+        let together = if self.before || self.came.is_cancelled() { self.begun.clone() } else { self.there.clone() };
         let opening = async {
             match (&self.resume, &receiving.by) {
                 (Some(resume), _) => Connection::open(&receiving.relays.with_names(resume.relays.clone()), receiving.patience).await,
@@ -234,14 +256,12 @@ impl<'a> Terminal<'a> {
         let ended = tokio::select! {
             ended = self.run(&mut control, decide, rng) => ended,
             () = stop.cancelled() => Err(ChannelError::Stopped),
-            () = late(attempts.deadline(), begun.clone()) => Err(ChannelError::Absent(receiving.comeback)),
+            () = late(attempts.deadline(), together) => Err(ChannelError::Absent(receiving.comeback)),
         };
         // Without a record, what there is goes with this process.
-        let lasting = match (&self.sink, &receiving.by) {
-            (Some(sink), _) => sink.record().is_some(),
-            (None, by) => matches!(by, Way::Kept(_)),
-        };
-        let can_go_on = (self.before || begun.is_cancelled()) && (lasting || !stop.is_cancelled());
+        let kept = matches!(receiving.by, Way::Kept(_));
+        let lasting = self.sink.as_ref().map_or(kept, |sink| sink.record().is_some());
+        let can_go_on = (self.before || self.begun.is_cancelled()) && (lasting || !stop.is_cancelled());
         let reason = ended.as_ref().map_or_else(|error| farewell(error, can_go_on), |_| Reason::Done);
         control.say_farewell(reason, receiving.patience).await;
         if let Some(cut) = self.uncut.take() {

@@ -11,7 +11,7 @@ use crate::channel::{
         relay::{Connection, RelayError},
     },
     pake::{self, Agreed, Password, Step},
-    wire::{Message, Role, request::Meet},
+    wire::{Message, Reason, Role, request::Meet},
 };
 
 /// Most exchanges at once: connections of the receiver that the relay has not missed yet are among them.
@@ -49,6 +49,8 @@ impl Terminal<'_> {
                         }
                     }
                 }
+                // It has not gone to come again: it has called it off.
+                Message::Gone(gone) if gone.reason == Reason::Cancelled => return Err(ChannelError::Gone(gone.reason)),
                 Message::Gone(gone) => drop(exchanges.remove(&gone.peer)),
                 Message::Met(_) => {}
                 other => return Err(RelayError::unexpected(&other).into()),

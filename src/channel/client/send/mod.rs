@@ -7,13 +7,11 @@
 //! | `exchange.rs` | the exchanges at a place |
 //! | `again.rs` | or again after a break, by what both have kept |
 //! | `several.rs` | several receivers by one code, and the chunks that they have in common |
-//! | `call_off.rs` | that what was broken off is given up |
 //! | `session.rs` | one receiver in the channel, from its entering to its end |
 //! | `upload.rs` | the chunks |
 
 mod again;
 mod apply;
-mod call_off;
 mod exchange;
 mod meet;
 mod session;
@@ -34,7 +32,6 @@ use rand_chacha::ChaCha12Rng;
 use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-pub use self::call_off::call_off;
 use self::{session::Session, several::Gathering};
 use super::{
     again::{Resume, farewell, for_now, late},

@@ -1,7 +1,12 @@
 //! Several receivers of one batch: they come one after the other by the code, and get the same chunks when all are there. Whoever is lost on the
 //! way is gone on with apart, as a receiver of its own.
 
-use std::{collections::BTreeMap, future::pending, sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::pending,
+    sync::atomic::Ordering,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tokio::{
@@ -75,6 +80,8 @@ pub(super) struct Gathering<'a, 'b> {
     /// A data connection broke: until then the reasons may come by the relay.
     broken: Option<(Instant, ChannelError)>,
     sent: Option<Sent>,
+    /// The numbers of those who keep nothing for another process.
+    once: BTreeSet<usize>,
     done: usize,
     failed: Option<ChannelError>,
 }
@@ -119,6 +126,7 @@ impl<'a, 'b> Gathering<'a, 'b> {
             apart: JoinSet::new(),
             broken: None,
             sent: None,
+            once: BTreeSet::new(),
             done: 0,
             failed: None,
             terminal,
@@ -316,6 +324,9 @@ impl<'a, 'b> Gathering<'a, 'b> {
     async fn handle_end(&mut self, seat: Peer, how: Result<(), Parted>) {
         self.mind_limit();
         let Some(number) = self.seated.get(&seat).map(|seated| seated.number) else { return };
+        if self.group.keeps_nothing(seat) {
+            self.once.insert(number);
+        }
         let how = how.map_err(|parted| match parted {
             Parted::Failure(failure) => ChannelError::of(failure),
             Parted::Gone(reason) => ChannelError::Gone(reason),
@@ -372,7 +383,11 @@ impl<'a, 'b> Gathering<'a, 'b> {
                 self.tell_of(number, Fared::Done).await;
             }
             Err(error) => {
-                self.tell_of(number, Fared::Failed { why: error.to_string(), resumable: error.is_resumable() }).await;
+                self.tell_of(
+                    number,
+                    Fared::Failed { why: error.to_string(), resumable: error.is_resumable() && !self.once.contains(&number) },
+                )
+                .await;
                 // What can be gone on with says more to whoever reads the exit code.
                 if self.failed.as_ref().is_none_or(|failed| error.is_resumable() && !failed.is_resumable()) {
                     self.failed = Some(error);

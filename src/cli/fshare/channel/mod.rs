@@ -146,6 +146,11 @@ fn paused(why: &str, wait: Duration) -> String {
     format!("{}; it is asked again in {} s", safe_line(why), wait.as_secs())
 }
 
+/// That the relay is looked for where nobody had come.
+fn astray(why: &str, left: Duration) -> String {
+    format!("{}; it is looked for, for {} s at most, to wait there with the same code", safe_line(why), left.as_secs())
+}
+
 fn with_port(relay: &Advertised) -> String {
     match relay.port {
         Some(_) => relay.to_string(),

@@ -6,7 +6,7 @@ use tokio::{sync::mpsc, time::interval};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    PatienceFlag, RelayFlag, WayFlags,
+    PatienceFlag, RelayFlag, WayFlags, astray,
     decide::Deciding,
     failure, from, kept, paused, place, resume,
     show::{Bar, Carried, REDRAW},
@@ -196,6 +196,7 @@ pub async fn take(
                         _ => output.note("waiting for the sender"),
                     },
                     RecvEvent::Known => {}
+                    RecvEvent::Astray { why, left } => output.warn(astray(&why, left)),
                     RecvEvent::Paused { why, wait } => output.note(paused(&why, wait)),
                     RecvEvent::Begun { from, way } => {
                         source = way;

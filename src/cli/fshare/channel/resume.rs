@@ -16,11 +16,11 @@ use super::{
 use crate::{
     channel::{
         client::{self, ChannelError, Receiving, Secret, Sending, Way},
-        wire::letter::Content,
+        wire::{Role, letter::Content},
     },
     cli::{
         ExitCode, Failure,
-        fshare::{failure::of_source, kept::Kept, records::untaken},
+        fshare::{self, failure::of_source, kept::Kept, records::untaken},
         settings::Context,
     },
     transfer::{Record, RecordStore, Sink, SinkError, Source, SourceOptions, TransferName},
@@ -95,10 +95,11 @@ pub async fn receive(
     recv::take(&receiving, Deciding::taken(context, sink, (store.clone(), name.clone())), context, &context.leaving).await.map(drop)
 }
 
-/// Tells a receiver that waits to go on with what we have sent that nobody does. True where it was there to hear it.
+/// Tells the other end, where it waits to go on, that nobody does here. True where it was there to hear it.
 pub async fn tell_of_cancelling(record: &Record, context: &Context) -> bool {
-    let (Some((_, resume)), Ok(relays)) = (Named::of(record), RelayFlag::default().relays(context)) else { return false };
-    client::call_off(&relays, &resume, CALL_OFF).await
+    let (Some((resume, _)), Ok(relays)) = (kept::resume(record), RelayFlag::default().relays(context)) else { return false };
+    let role = if fshare::kept::is_send(record) { Role::Sender } else { Role::Receiver };
+    client::call_off(&relays, &resume, role, CALL_OFF).await
 }
 
 fn unusable(name: &TransferName) -> Failure {

@@ -8,7 +8,7 @@ use tokio::{sync::mpsc, time::interval};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    PatienceFlag, RelayFlag, WayFlags, failure,
+    PatienceFlag, RelayFlag, WayFlags, astray, failure,
     kept::Named,
     paused,
     show::{Bar, Carried, REDRAW, ReceiverState},
@@ -403,8 +403,7 @@ impl<'a> Carrying<'a> {
                 Ok(())
             }
             SendEvent::Astray { why, left } => {
-                let (why, left) = (safe_line(&why), left.as_secs());
-                output.warn(format!("{why}; it is looked for, for {left} s at most, to wait there with the same code"));
+                output.warn(astray(&why, left));
                 Ok(())
             }
             SendEvent::There => {
