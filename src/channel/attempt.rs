@@ -113,9 +113,10 @@ impl Attempts {
         if after < left { Next::Again { after } } else { Next::Over }
     }
 
-    /// Before anything has come: what the relay asks for, where it is little.
+    /// Before anything has come: what the relay asks for, where it is little; but never at once, so that it can be asked a few times only.
     fn wait_out(&mut self, wait: Option<Duration>) -> Next {
-        let Some(after) = wait.filter(|wait| self.waited.saturating_add(*wait) <= COURTESY) else { return Next::Over };
+        let asked = wait.map(|wait| wait.max(LONGEST));
+        let Some(after) = asked.filter(|wait| self.waited.saturating_add(*wait) <= COURTESY) else { return Next::Over };
         self.waited += after;
         Next::Again { after }
     }

@@ -33,6 +33,9 @@ pub enum ChannelError {
     /// At the receiver: the sender went away when it had seen what we know.
     #[error("the sender does not take the code: it was mistyped, or is not the one that it shows now")]
     WrongCode,
+    /// At the receiver: it has shown what it knows, and has heard nothing of it. Whoever was there may have had a guess at it.
+    #[error("the code is used up, and was not answered: {0}")]
+    Unanswered(Box<Self>),
     /// The other side did not want it.
     #[error("declined: {0}")]
     Declined(String),
@@ -90,7 +93,7 @@ impl ChannelError {
     /// Whether somebody else than the other side may have brought this about, the relay above all: nothing is deleted for it.
     pub fn may_be_of_another(&self) -> bool {
         match self {
-            Self::Gone(_) | Self::Exchange(_) | Self::WrongCode | Self::Handover(_) => true,
+            Self::Gone(_) | Self::Exchange(_) | Self::WrongCode | Self::Unanswered(_) | Self::Handover(_) => true,
             Self::Some { why, .. } => why.may_be_of_another(),
             _ => false,
         }
@@ -129,6 +132,7 @@ impl ChannelError {
             Self::Exchange(_)
             | Self::Handover(_)
             | Self::WrongCode
+            | Self::Unanswered(_)
             | Self::Declined(_)
             | Self::Unverified(_)
             | Self::Source(_)
@@ -155,6 +159,7 @@ impl ChannelError {
             | Self::Exchange(_)
             | Self::Handover(_)
             | Self::WrongCode
+            | Self::Unanswered(_)
             | Self::Declined(_)
             | Self::Theirs(_)
             | Self::Gone(_)

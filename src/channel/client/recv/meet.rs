@@ -23,6 +23,8 @@ use crate::channel::{
 
 /// How long a sender who has agreed on a channel may take to come into it: its person may be comparing words.
 const COMING: Duration = Duration::from_secs(300);
+/// How long it may take to answer what we have shown of the code: no person has a part in that.
+const ANSWER: Duration = Duration::from_secs(30);
 
 impl Terminal<'_> {
     /// Finds the sender at the relay that has answered, or at another of the list where that one knows no such place, or cannot do more. Who waits
@@ -58,6 +60,9 @@ impl Terminal<'_> {
     }
 
     /// Finds the sender, and comes to a key with it.
+    ///
+    /// Who is there may test one guess against what we show of the code, be it the relay itself. That is one of four million; so it is shown
+    /// once: whatever comes of it, nothing is tried again with this code, here or at another relay.
     pub(super) async fn meet(
         &self,
         control: &mut Connection,
@@ -71,8 +76,6 @@ impl Terminal<'_> {
         }
         self.hear(RecvEvent::Waiting).await;
         let mut exchange = None;
-        // We have shown what we know: a sender that goes now has found it wrong.
-        let mut confirmed = false;
         loop {
             match control.next().await? {
                 Message::Met(met) if met.peer == Peer::SENDER => {
@@ -86,12 +89,12 @@ impl Terminal<'_> {
                     match machine.handle_letter(&body)? {
                         Step::Send(letter) => {
                             control.tell(&Message::Letter { peer: Peer::SENDER, body: letter.into() });
-                            confirmed = true;
+                            let answered = timeout(ANSWER, answer(control, machine)).await;
+                            return answered.unwrap_or_else(|_| Err(ChannelError::Unanswered(Box::new(ChannelError::Gone(Reason::Silent)))));
                         }
                         Step::Agreed(received) => return Ok(received),
                     }
                 }
-                Message::Spent { .. } | Message::Gone(_) if confirmed => return Err(ChannelError::WrongCode),
                 Message::Gone(gone) if gone.peer == Peer::SENDER && exchange.is_some() => return Err(ChannelError::Gone(gone.reason)),
                 Message::Spent { .. } => return Err(RelayError::Closed.into()),
                 Message::Met(_) | Message::Letter { .. } | Message::Gone(_) => {}
@@ -160,3 +163,23 @@ impl Terminal<'_> {
         }
     }
 }
+
+/// What the sender says to what we have shown of the code. Every other end has used the code up.
+async fn answer(control: &mut Connection, machine: &mut pake::Receiver) -> Result<Received, ChannelError> {
+    loop {
+        match control.next().await {
+            Ok(Message::Letter { peer: Peer::SENDER, body }) => match machine.handle_letter(&body)? {
+                Step::Agreed(received) => return Ok(received),
+                Step::Send(_) => return Err(ChannelError::WrongCode),
+            },
+            // It has found it wrong, or somebody else takes its place.
+            Ok(Message::Spent { .. } | Message::Gone(_) | Message::Met(_)) => return Err(ChannelError::WrongCode),
+            Ok(Message::Letter { .. }) => {}
+            Ok(other) => return Err(ChannelError::Unanswered(Box::new(RelayError::unexpected(&other).into()))),
+            Err(error) => return Err(ChannelError::Unanswered(Box::new(error.into()))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

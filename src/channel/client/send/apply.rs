@@ -19,7 +19,7 @@ use crate::{
             answer::Allocated,
             letter::Content,
             pass::{Pass, TransferId},
-            request::{Apply, Wanted},
+            request::{Apply, Ticket, Wanted},
         },
     },
     transfer::seal::Cipher,
@@ -37,7 +37,7 @@ impl Terminal<'_> {
                 Some(Wanted::Any(true)) if !control.is_preferred() => Some(Wanted::This(Nameplate::by_lot(&mut self.rng))),
                 asked => asked,
             };
-            let ticket = rendezvous::ticket(control, self.sending.account.as_deref()).await;
+            let ticket = self.ticket(control).await;
             control.tell(&Message::Apply(Apply { ticket, peer: None, kind, receivers: self.sending.receivers.get(), nameplate }));
             let why = match control.next().await {
                 Ok(Message::Allocated(allocated)) => return Ok(allocated),
@@ -56,6 +56,11 @@ impl Terminal<'_> {
         }
     }
 
+    /// What says who we are, once the relay has wanted to know.
+    async fn ticket(&self, control: &Connection) -> Option<Ticket> {
+        rendezvous::ticket(control, self.sending.account.as_deref().filter(|_| self.vouched)).await
+    }
+
     /// How a port is opened for a receiver that can reach us.
     pub(super) fn opening(&self, control: &Connection, allocated: &Allocated) -> Opening {
         let (ways, streams) = (control.ways(self.sending.ways), self.sending.streams);
@@ -68,7 +73,8 @@ impl Terminal<'_> {
     /// The same where we are at a place already, and so at the relay where the receiver is.
     pub(super) async fn apply_here(&self, control: &mut Connection) -> Result<Allocated, ChannelError> {
         let kind = (self.sending.content == Content::Text).then(|| "text".to_owned());
-        control.tell(&Message::Apply(Apply { ticket: None, peer: None, kind, receivers: 1, nameplate: None }));
+        let ticket = self.ticket(control).await;
+        control.tell(&Message::Apply(Apply { ticket, peer: None, kind, receivers: 1, nameplate: None }));
         loop {
             match control.next().await? {
                 Message::Allocated(allocated) => return Ok(allocated),

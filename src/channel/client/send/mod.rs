@@ -74,7 +74,7 @@ pub struct Sending {
     /// Receivers, at most [`MAX_RECEIVERS`](crate::channel::wire::request::MAX_RECEIVERS): nothing begins before as many have come. Several
     /// come by a code.
     pub receivers: NonZeroU8,
-    /// Who we are to the relay, where it wants to know.
+    /// Who we are to the relay, if it wants to know: it is asked without at first.
     pub account: Option<Arc<dyn Vouch>>,
     /// Data connections, from 1 to 16.
     pub streams: u8,
@@ -318,6 +318,8 @@ struct Terminal<'a> {
     before: bool,
     /// To a receiver that keeps nothing of them.
     once: AtomicBool,
+    /// The relay gives no channel to whoever does not say who it is.
+    vouched: bool,
 }
 
 /// A receiver that we share a key with, and that has the pass: however that came about, what happens in the channel is the same.
@@ -335,7 +337,8 @@ impl<'a> Terminal<'a> {
         let rng = ChaCha12Rng::from_seed(clock::seed());
         let (there, begun) = (CancellationToken::new(), CancellationToken::new());
         let before = resume.is_some();
-        Self { sending, events, progress, rng, resume, before, code: None, there, came: false, begun, once: AtomicBool::new(false) }
+        let once = AtomicBool::new(false);
+        Self { sending, events, progress, rng, resume, before, code: None, there, came: false, begun, once, vouched: false }
     }
 
     /// What came of an attempt: whether there is another one, once its time has come.
@@ -348,6 +351,16 @@ impl<'a> Terminal<'a> {
             attempts.handle_somebody();
         } else if was_there {
             attempts.handle_nobody();
+        }
+        // Without a ticket no channel is to be had: now with one.
+        let unknown = matches!(error, ChannelError::Relay(RelayError::Refused(refused)) if refused.code == RefusalCode::NotAuthenticated);
+        if unknown && !self.vouched && self.sending.account.is_some() {
+            self.vouched = true;
+            return Ok(true);
+        }
+        // A guess at the code has been made, and there is not to be another one.
+        if self.came && self.resume.is_none() {
+            return Ok(false);
         }
         let (now, reached) = (clock::now(), begun.then(|| self.progress.received()));
         let Next::Again { after } = attempts.handle_end(now, error.ending(), reached, &mut self.rng) else { return Ok(false) };

@@ -83,7 +83,7 @@ fn code(error: &ChannelError) -> ExitCode {
         ChannelError::Sink(SinkError::Exists { .. } | SinkError::InTheWay { .. }) => ExitCode::Conflict,
         ChannelError::Sink(SinkError::NotOneFile) => ExitCode::Usage,
         ChannelError::Sink(SinkError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => ExitCode::Denied,
-        ChannelError::Some { why, .. } => code(why),
+        ChannelError::Some { why, .. } | ChannelError::Unanswered(why) => code(why),
         ChannelError::Stopped => ExitCode::Interrupted,
         _ => ExitCode::Failed,
     }
@@ -114,6 +114,7 @@ fn hint(error: &ChannelError) -> Option<String> {
         },
         ChannelError::Exchange(ExchangeError::WrongGuess) => "the code is spent: send again, and read the new code out".to_owned(),
         ChannelError::Unreached(_) => "without --direct-only the bytes go through the relay, which can read nothing of them".to_owned(),
+        ChannelError::Unanswered(_) => "a code is good for one try: ask the sender for a new one".to_owned(),
         ChannelError::WrongCode => "ask the sender for a new code: a wrong one spends it".to_owned(),
         ChannelError::Exchange(ExchangeError::Impostor) => "check the code, and who gave it to you".to_owned(),
         ChannelError::Sink(SinkError::Exists { .. }) => "use --overwrite, --rename or --skip, or another folder with --output".to_owned(),

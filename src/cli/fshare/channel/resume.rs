@@ -12,6 +12,7 @@ use super::{
     kept::{self, Named},
     recv,
     send::Carrying,
+    signed,
 };
 use crate::{
     channel::{
@@ -56,7 +57,7 @@ pub async fn send(
         patience: context.settings.config.timeout.get(),
         comeback: patience.patience,
         secret: Secret::Kept(resume),
-        account: None,
+        account: signed::on_demand(context),
         receivers: NonZeroU8::MIN,
         streams: named.streams,
         rate: limit.unwrap_or(named.limit),

@@ -1,6 +1,6 @@
 //! `fshare send`.
 
-use std::{collections::BTreeMap, num::NonZeroU8, path::PathBuf, pin::pin, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, num::NonZeroU8, path::PathBuf, pin::pin, time::Instant};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use qrcode::{QrCode, render::unicode::Dense1x2};
@@ -166,7 +166,7 @@ pub async fn sending(args: &Args, context: &Context) -> Result<(Sending, Option<
         patience: context.settings.config.timeout.get(),
         comeback: args.patience.patience,
         secret,
-        account: None,
+        account: signed::on_demand(context),
         receivers: args.receivers,
         streams,
         rate: limit,
@@ -225,21 +225,12 @@ impl<'a> Carrying<'a> {
         Self { qr, ..self }
     }
 
-    /// Sends; where the relay gives channels to accounts only, with a ticket of ours.
+    /// Sends, to the end.
     ///
     /// # Errors
     /// With the exit code that says why.
-    pub async fn run(mut self, mut sending: Sending) -> Result<(), Failure> {
-        let context = self.context;
-        let mut ended = self.carry(&sending, &context.leaving).await?;
-        if let Err(ChannelError::Relay(refused)) = &ended
-            && sending.account.is_none()
-            && signed::is_unknown(refused)
-            && context.settings.config.user.is_some()
-        {
-            sending.account = Some(Arc::new(signed::Account::new(context).await?));
-            ended = self.carry(&sending, &context.leaving).await?;
-        }
+    pub async fn run(mut self, sending: Sending) -> Result<(), Failure> {
+        let ended = self.carry(&sending, &self.context.leaving).await?;
         self.conclude(ended).await
     }
 

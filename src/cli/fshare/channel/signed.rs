@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
-use tokio::time::timeout;
+use tokio::{sync::OnceCell, time::timeout};
 
 use super::{RelayFlag, ending};
 use crate::{
@@ -71,7 +71,7 @@ pub fn identities() -> Result<Identities, Failure> {
 }
 
 /// The account that gets tickets for the relay.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Account(Context);
 
 impl Account {
@@ -96,6 +96,32 @@ impl Vouch for Account {
                 // The relay says whether it wants one.
                 Err(failure) => {
                     self.0.output.warn(format!("no ticket for the relay: {failure}"));
+                    None
+                }
+            }
+        })
+    }
+}
+
+/// The account that is configured, if one is: nothing is asked of it, and its password of nobody, before the relay wants a ticket.
+pub fn on_demand(context: &Context) -> Option<Arc<dyn Vouch>> {
+    let configured = context.settings.config.user.is_some();
+    configured.then(|| Arc::new(OnDemand { context: context.clone(), account: OnceCell::new() }) as Arc<dyn Vouch>)
+}
+
+#[derive(Debug)]
+struct OnDemand {
+    context: Context,
+    account: OnceCell<Account>,
+}
+
+impl Vouch for OnDemand {
+    fn ticket(&self, challenge: Challenge) -> Pin<Box<dyn Future<Output = Option<Ticket>> + Send + '_>> {
+        Box::pin(async move {
+            match self.account.get_or_try_init(|| Account::new(&self.context)).await {
+                Ok(account) => account.ticket(challenge).await,
+                Err(failure) => {
+                    self.context.output.warn(format!("no ticket for the relay: {failure}"));
                     None
                 }
             }
@@ -223,6 +249,11 @@ impl Signed {
     /// Where the relay is.
     pub fn relays(&self) -> &Relays {
         &self.relays
+    }
+
+    /// What says to the relay who we are.
+    pub fn account(&self) -> Arc<dyn Vouch> {
+        Arc::new(self.account.clone())
     }
 
     /// A user of the server, as a contact.

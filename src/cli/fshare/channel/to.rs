@@ -87,7 +87,7 @@ pub async fn offer(
     }
     // Nobody has heard the relay while a person was asked: it may have taken us for gone.
     let control = control.filter(|_| !args.verify);
-    let sending = Sending { secret: Secret::Agreed(Rendezvous::new(agreed, control)), ..sending };
+    let sending = Sending { secret: Secret::Agreed(Rendezvous::new(agreed, control)), account: Some(signed.account()), ..sending };
     let stop = context.leaving.child_token();
     let mut carrying = Carrying::new(context, named, None);
     let mut taken_back = None;
