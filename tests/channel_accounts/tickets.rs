@@ -15,7 +15,7 @@ use confkit::{
 };
 
 use crate::{
-    house::{House, Running, code, run, said},
+    house::{House, Running, bytes, code, run, said},
     place::Place,
     server::Server,
 };
@@ -46,6 +46,38 @@ fn accounts_have_channels_where_nobody_else_has_for_users_and_by_codes() {
         .env_remove("CONFKIT_CREDENTIALS"));
     assert_eq!(code(&nobody), 3, "{}", said(&nobody));
     assert!(said(&nobody).contains("accounts only"), "{}", said(&nobody));
+}
+
+#[test]
+fn what_breaks_off_goes_on_where_accounts_alone_have_channels() {
+    let house = House::new("accounts-tickets-again", "relay: {anonymous: nobody}\n", &[]);
+    fs::write(house.place.path("large.bin"), bytes(3 << 20)).expect("written");
+    let relay = house.server.ready["relay"].as_str().expect("a relay");
+    for to in [&[][..], &["--to", "bob"], &["--to", "bob", "--applies", "sender"]] {
+        let output = format!("out-{}", to.len());
+        let recv = |args: &[&str]| {
+            let args = [&["--json", "recv", "--yes", "--output", &output], args].concat();
+            Running::start(house.fshare("bob", &args).env("CONFKIT_RELAY", relay))
+        };
+        let waiting = (!to.is_empty()).then(|| {
+            let mut waiting = recv(&["--from", "alice"]);
+            waiting.event("waiting");
+            waiting
+        });
+        let send = [&["--json", "send", "large.bin", "--limit", "1MiB/s", "--relay-only"], to].concat();
+        let mut sending = Running::start(house.fshare("alice", &send).env("CONFKIT_RELAY", relay));
+        let mut receiving = waiting.unwrap_or_else(|| recv(&[sending.event("code")["code"].as_str().expect("a code")]));
+        receiving.event("begun");
+        sending.event("begun");
+        receiving.interrupt();
+        let (ended, told) = receiving.end();
+        let name = told.split_once("fshare resume ").map(|(_, name)| name.split(['"', ' ', '\n']).next().unwrap_or_default());
+        let name = name.unwrap_or_else(|| panic!("it ended with {ended}, and says not how to go on: {told}"));
+        let resumed = run(house.fshare("bob", &["resume", name]).env("CONFKIT_RELAY", relay));
+        let (ended, told) = sending.end();
+        assert_eq!((code(&resumed), ended), (0, 0), "{to:?}: {} {told}", said(&resumed));
+        assert!(fs::read(house.place.path(&format!("{output}/large.bin"))).expect("there") == bytes(3 << 20), "{to:?}");
+    }
 }
 
 /// A ticket that is for the connection, or is not.

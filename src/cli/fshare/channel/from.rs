@@ -122,9 +122,11 @@ pub async fn receive(args: &Args, lasting: bool, signed: &mut Signed, context: &
         }
         (ended, _) => {
             let over = match &ended {
+                // By the channel it has heard whether this is broken off or given up.
+                _ if is_met(&receiving.by) => TransferCommand::Done,
                 _ if context.leaving.is_cancelled() => TransferCommand::Cancel(GIVEN_UP.to_owned()),
-                Err(failure) if !is_met(&receiving.by) => TransferCommand::Cancel(ending::told(failure)),
-                _ => TransferCommand::Done,
+                Err(failure) => TransferCommand::Cancel(ending::told(failure)),
+                Ok(_) => TransferCommand::Done,
             };
             signed.tell(over).await;
             ended
