@@ -22,6 +22,8 @@ mod shell;
 mod sparse;
 #[path = "channel/ways.rs"]
 mod ways;
+#[path = "channel/xattrs.rs"]
+mod xattrs;
 
 use std::{
     fs,

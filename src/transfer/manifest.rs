@@ -9,7 +9,8 @@
 //!   {"path":"talk/slides.pdf","type":"file","size":48213,"mode":420,"mtime":1795175276,"mtime_nanos":5,"mime":"application/pdf"},
 //!   {"path":"talk/latest","type":"symlink","target":"slides.pdf"}]}
 //! ```
-//! A file without `size` is of unknown size (standard input); it is then the only entry.
+//! A file without `size` is of unknown size (standard input); it is then the only entry. Files and folders may have `xattrs`, extended attributes of users, as
+//! an object of values in base64url; receivers of before these were known refuse a manifest that has some.
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::SystemTime};
 
@@ -18,6 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use super::{
     hash::Digest,
     name::{MAX_PATH, SafePath, shown},
+    xattrs::Xattrs,
 };
 
 /// Most entries of a batch.
@@ -112,6 +114,8 @@ pub struct Entry {
     pub mtime: Option<Mtime>,
     /// The media type of a file, where known: lower case, without parameters.
     pub mime: Option<String>,
+    /// Extended attributes of a file or a folder, where the sender was asked for them.
+    pub xattrs: Xattrs,
 }
 
 /// A checked list of entries.
@@ -228,7 +232,7 @@ impl fmt::Debug for Manifest {
 impl Entry {
     /// An entry of which only name and kind are known.
     pub fn new(path: SafePath, kind: Kind) -> Self {
-        Self { path, kind, mode: None, mtime: None, mime: None }
+        Self { path, kind, mode: None, mtime: None, mime: None, xattrs: Xattrs::default() }
     }
 
     /// The size of a regular file, itself perhaps unknown; none for what is no regular file.
@@ -400,6 +404,8 @@ struct Wire {
     mtime_nanos: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mime: Option<String>,
+    #[serde(default, skip_serializing_if = "Xattrs::is_empty")]
+    xattrs: Xattrs,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -431,6 +437,7 @@ impl From<Entry> for Wire {
             mtime: entry.mtime.map(|mtime| mtime.seconds),
             mtime_nanos: entry.mtime.map_or(0, |mtime| mtime.nanos),
             mime: entry.mime,
+            xattrs: entry.xattrs,
         }
     }
 }
@@ -445,12 +452,15 @@ impl TryFrom<Wire> for Entry {
             (WireKind::Symlink, None, Some(target)) => Kind::Symlink { target },
             _ => return Err(format!("\"{}\" has a size or a target that its type cannot have", wire.path)),
         };
+        if matches!(kind, Kind::Symlink { .. }) && !wire.xattrs.is_empty() {
+            return Err(format!("\"{}\" is a link with extended attributes", wire.path));
+        }
         if wire.mtime_nanos >= 1_000_000_000 {
             return Err(format!("\"{}\" has a time that is none", wire.path));
         }
         let mtime = wire.mtime.map(|seconds| Mtime { seconds, nanos: wire.mtime_nanos });
         // Bits that do not travel are dropped here, whatever the sender wrote.
-        Ok(Self { path: wire.path, kind, mode: wire.mode.map(|mode| mode & MODE_BITS), mtime, mime: wire.mime })
+        Ok(Self { path: wire.path, kind, mode: wire.mode.map(|mode| mode & MODE_BITS), mtime, mime: wire.mime, xattrs: wire.xattrs })
     }
 }
 

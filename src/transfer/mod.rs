@@ -18,6 +18,7 @@
 //! | `pack.rs` | chunks compressed, and back | yes |
 //! | `economy.rs` | whether compressing a chunk saves time | yes |
 //! | `sparse.rs` | files with holes | yes |
+//! | `xattrs.rs` | extended attributes | yes |
 //! | `spare.rs` | memory of chunks, used again | yes |
 //! | `rate.rs` | token bucket | yes |
 //! | `progress.rs` | progress, rate, remaining time | yes |
@@ -45,6 +46,7 @@ pub mod source;
 pub(crate) mod spare;
 pub mod sparse;
 pub mod spool;
+pub mod xattrs;
 
 pub use economy::{Economy, Policy};
 pub use hash::{Algorithm, BatchHasher, Digest, Hasher, Trailer};
@@ -58,6 +60,7 @@ pub use sink::{Sink, SinkError, SinkOptions, SinkWriter};
 pub use source::{BatchReader, Source, SourceError, SourceOptions, SourceReader};
 pub use sparse::Sparse;
 pub use spool::{Spool, SpoolError, SpoolOptions, SpoolReader};
+pub use xattrs::Xattrs;
 
 /// Bytes of a chunk where nobody says otherwise: large enough that system calls do not count, small enough that a hundred do not either.
 pub const CHUNK: usize = 256 * 1024;

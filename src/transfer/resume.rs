@@ -138,6 +138,9 @@ pub struct Record {
     /// Files with holes.
     #[serde(default, skip_serializing_if = "Sparse::is_empty")]
     pub sparse: Sparse,
+    /// Extended attributes are set.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub xattrs: bool,
     /// Whether the batch has all its bytes, verified, and files are being put into place.
     pub placing: bool,
     /// Raised by one each time the transfer goes on: the epoch of sealed streams.

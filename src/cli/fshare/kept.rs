@@ -227,6 +227,7 @@ impl Kept {
             checkpoint: resume::CHECKPOINT,
             reserve: 0,
             sparse: crate::transfer::Sparse::default(),
+            xattrs: false,
             placing: false,
             epoch: 0,
             created: now,

@@ -404,6 +404,7 @@ mod tests {
             checkpoint: 0,
             reserve: 0,
             sparse: crate::transfer::Sparse::default(),
+            xattrs: false,
             placing: false,
             epoch: 0,
             created: 0,

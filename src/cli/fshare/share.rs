@@ -95,8 +95,7 @@ pub fn rate(text: &str) -> Result<Bandwidth, String> {
 ///
 /// # Errors
 /// A file cannot be read, or has a name that cannot travel.
-pub async fn source(paths: &[PathBuf], name: &str, follow_links: bool, output: &Output) -> Result<Source, Failure> {
-    let options = SourceOptions { follow_links, ..SourceOptions::default() };
+pub async fn source(paths: &[PathBuf], name: &str, options: SourceOptions, output: &Output) -> Result<Source, Failure> {
     if paths.iter().any(|path| path.as_os_str() == "-") {
         if paths.len() > 1 {
             return Err(Failure::usage("standard input (-) is shared alone"));
@@ -147,7 +146,8 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         Some(name) => name.as_str(),
         None => "stdin",
     };
-    let source = source(&args.paths, name, args.follow_links, &context.output).await?;
+    let source =
+        source(&args.paths, name, SourceOptions { follow_links: args.follow_links, ..SourceOptions::default() }, &context.output).await?;
     let (batch, manifest) = (shown(&source), source.manifest().clone());
     let uploader = Uploader::new(source).map_err(|error| failure::of_transfer("failed to share", &error, None))?;
     let user = context.settings.config.user.as_ref().map(ToString::to_string);

@@ -127,3 +127,19 @@ fn times_of_files_are_kept_to_the_nanosecond_on_both_sides_of_1970() {
     }
     assert!(Mtime { seconds: i64::MIN, nanos: 0 }.to_system().is_none_or(|time| Mtime::from_system(time).seconds <= -i64::MAX));
 }
+
+#[test]
+fn extended_attributes_of_users_travel_with_files_and_folders_and_no_others() {
+    let read = |entry: &str| Manifest::from_json(format!("{{\"version\":1,\"entries\":[{entry}]}}").as_bytes());
+    let json = "{\"path\":\"a\",\"type\":\"file\",\"size\":1,\"xattrs\":{\"user.origin\":\"AP8\"}}";
+    let manifest = read(json).expect("a manifest");
+    assert_eq!(manifest.entries()[0].xattrs.iter().collect::<Vec<_>>(), [("user.origin", &[0, 255][..])]);
+    assert!(String::from_utf8(manifest.to_json()).expect("JSON").contains(json), "it is written as it was read");
+    for (wrong, why) in [
+        ("{\"path\":\"a\",\"type\":\"file\",\"size\":1,\"xattrs\":{\"security.capability\":\"AQ\"}}", "not of the kind that users set"),
+        ("{\"path\":\"a\",\"type\":\"file\",\"size\":1,\"xattrs\":{\"user.a\":\"?\"}}", "without a value"),
+        ("{\"path\":\"a\",\"type\":\"symlink\",\"target\":\"b\",\"xattrs\":{\"user.a\":\"AQ\"}}", "a link with extended attributes"),
+    ] {
+        assert!(read(wrong).is_err_and(|error| error.to_string().contains(why)), "{wrong}");
+    }
+}

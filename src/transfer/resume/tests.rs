@@ -31,6 +31,7 @@ fn record(text: &str) -> Record {
         checkpoint: CHECKPOINT,
         reserve: 0,
         sparse: Sparse::default(),
+        xattrs: false,
         placing: false,
         epoch: 0,
         created: 1_000,

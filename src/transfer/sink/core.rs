@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::{
     Finished, SinkError, SinkOptions, SinkState,
     clear::clear,
-    folder::{Folder, TOGETHER, There, set_mtime},
+    folder::{Folder, TOGETHER, There, set_mtime, set_xattrs},
     work::Work,
 };
 use crate::{
@@ -55,6 +55,8 @@ pub(super) struct Core {
     pub(super) reserve: u64,
     /// Files with holes.
     pub(super) sparse: Sparse,
+    /// Extended attributes are set.
+    pub(super) xattrs: bool,
     pub(super) cursor: Cursor,
     pub(super) open: Option<Open>,
     pub(super) complete: Complete,
@@ -161,6 +163,7 @@ impl Core {
                     checkpoint: options.checkpoint,
                     reserve: options.reserve,
                     sparse: options.sparse.clone(),
+                    xattrs: options.xattrs,
                     placing: false,
                     epoch: 0,
                     created,
@@ -180,6 +183,7 @@ impl Core {
             checkpoint: options.checkpoint.max(1),
             reserve: options.reserve,
             sparse: options.sparse,
+            xattrs: options.xattrs,
             cursor,
             open: None,
             complete: Complete::default(),
@@ -280,6 +284,11 @@ impl Core {
         let mut digest = None;
         if let Some((file, hasher)) = into {
             digest = Some(hasher.finish());
+            if let Some(entry) = self.manifest.entries().get(at) {
+                let unset = if self.xattrs { set_xattrs(&file, &entry.xattrs) } else { Vec::new() };
+                let path = entry.path.clone();
+                unset.into_iter().for_each(|why| self.warn(format!("{path}: {why}")));
+            }
             if let Some(entry) = self.manifest.entries().get(at) {
                 // Permissions wait for the file's place: until then, another process may have to go on with it.
                 if let Err(error) = set_mtime(&file, entry.mtime) {

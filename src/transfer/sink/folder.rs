@@ -19,12 +19,15 @@ use nix::{
     unistd::{AccessFlags, access},
 };
 
+use rustix::fs::XattrFlags;
+
 use super::SinkError;
 use crate::transfer::{
     disk,
     hash::Hasher,
     manifest::{Entry, Mtime},
     name::{MAX_COMPONENT, PART_MORE, PART_SUFFIX, SafePath},
+    xattrs::Xattrs,
 };
 
 /// Most bytes of the target's name in that of a partial file.
@@ -323,10 +326,13 @@ impl Folder {
     }
 
     /// Permissions and time of a folder that was made for the batch.
-    pub(super) fn finish_folder(&self, entry: &Entry) -> io::Result<()> {
+    ///
+    /// Says which extended attributes could not be set, where they are to be.
+    pub(super) fn finish_folder(&self, entry: &Entry, xattrs: bool) -> io::Result<Vec<String>> {
         let folder = self.dir.open_dir(entry.path.as_str())?.open(".")?.into_std();
+        let unset = if xattrs { set_xattrs(&folder, &entry.xattrs) } else { Vec::new() };
         set_mtime(&folder, entry.mtime)?;
-        restrict(&folder, entry.mode).map(|_| ())
+        restrict(&folder, entry.mode).map(|_| unset)
     }
 
     /// Whether [`Folder::sync_whole`] may be relied on.
@@ -401,6 +407,15 @@ pub(super) fn set_mtime(file: &File, mtime: Option<Mtime>) -> io::Result<()> {
         Some(time) => file.set_times(FileTimes::new().set_modified(time)),
         None => Ok(()),
     }
+}
+
+/// Sets extended attributes, and says which could not be set, and why.
+pub(super) fn set_xattrs(file: &File, xattrs: &Xattrs) -> Vec<String> {
+    let set = |(name, value): (&str, &[u8])| {
+        let failed = rustix::fs::fsetxattr(file, name, value, XattrFlags::empty()).err()?;
+        Some(format!("the extended attribute {name} could not be set: {}", io::Error::from(failed)))
+    };
+    xattrs.iter().filter_map(set).collect()
 }
 
 /// Takes away the permissions that a file has and shall not have, and says whether there were such. None are added: the user's mask has its

@@ -148,6 +148,8 @@ pub struct SinkOptions {
     pub reserve: u64,
     /// Files with holes: zeros in them are not written, and no room is asked for but for what is in none.
     pub sparse: Sparse,
+    /// Extended attributes that the manifest has are set.
+    pub xattrs: bool,
     /// Where and under which name to keep a record for resuming. Without, a break is the end.
     pub record: Option<(RecordStore, TransferName)>,
     /// For the record: what the caller wants to find again.
@@ -162,6 +164,7 @@ impl Default for SinkOptions {
             checkpoint: resume::CHECKPOINT,
             reserve: 0,
             sparse: Sparse::default(),
+            xattrs: false,
             record: None,
             details: std::collections::BTreeMap::new(),
         }

@@ -230,11 +230,9 @@ impl Core {
     /// Permissions and times of the folders that were made, from the inside out.
     fn finish_folders(&mut self) {
         for entry in self.manifest.clone().entries().iter().rev() {
-            if entry.kind == Kind::Directory
-                && self.made.contains(&entry.path)
-                && let Err(error) = self.folder.finish_folder(entry)
-            {
-                self.warn(format!("{}: {error}", entry.path));
+            if entry.kind == Kind::Directory && self.made.contains(&entry.path) {
+                let unset = self.folder.finish_folder(entry, self.xattrs).unwrap_or_else(|error| vec![error.to_string()]);
+                unset.into_iter().for_each(|why| self.warn(format!("{}: {why}", entry.path)));
             }
         }
     }

@@ -46,6 +46,7 @@ impl Core {
             checkpoint: record.checkpoint.max(1),
             reserve: record.reserve,
             sparse: record.sparse,
+            xattrs: record.xattrs,
             cursor: Cursor::new(&manifest),
             open: None,
             complete: Complete::default(),

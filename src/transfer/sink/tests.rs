@@ -4,6 +4,7 @@ mod room;
 mod sparse;
 mod take_up;
 mod write;
+mod xattrs;
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
 

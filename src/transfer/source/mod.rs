@@ -10,6 +10,7 @@ mod file;
 mod read;
 mod stream;
 mod walk;
+mod xattrs;
 
 use std::{
     io::{self, Read},
@@ -33,6 +34,7 @@ use super::{
     manifest::{Entry, Kind, Manifest, ManifestError},
     name::{NameError, SafePath},
     sparse::Sparse,
+    xattrs::XattrError,
 };
 
 /// How far what was read from standard input is kept to be read again, in bytes, until it is acknowledged. At the bound reading waits.
@@ -86,6 +88,14 @@ pub enum SourceError {
         /// Where.
         path: String,
     },
+    /// Extended attributes that do not travel.
+    #[error("{path} has {why}: send it without --xattrs")]
+    Xattrs {
+        /// The file or folder.
+        path: String,
+        /// What is wrong.
+        why: XattrError,
+    },
     /// What was found is no batch.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
@@ -131,6 +141,8 @@ pub enum SourceError {
 pub struct SourceOptions {
     /// Send what links point to, instead of the links.
     pub follow_links: bool,
+    /// Extended attributes of users go with files and folders.
+    pub xattrs: bool,
     /// What digests the files.
     pub algorithm: Algorithm,
     /// Bytes of a chunk; from 4 KiB to 4 MiB, others are rounded to the next bound.
@@ -139,7 +151,7 @@ pub struct SourceOptions {
 
 impl Default for SourceOptions {
     fn default() -> Self {
-        Self { follow_links: false, algorithm: Algorithm::default(), chunk: super::CHUNK }
+        Self { follow_links: false, xattrs: false, algorithm: Algorithm::default(), chunk: super::CHUNK }
     }
 }
 
@@ -220,9 +232,9 @@ impl Source {
     /// # Errors
     /// Something cannot be read, cannot travel, or there is too much.
     pub async fn from_paths(paths: Vec<PathBuf>, options: SourceOptions) -> Result<Self, SourceError> {
-        let follow = options.follow_links;
+        let (follow, xattrs) = (options.follow_links, options.xattrs);
         blocking(move || {
-            let Walked { entries, files, skipped } = walk::walk(&paths, follow)?;
+            let Walked { entries, files, skipped } = walk::walk(&paths, follow, xattrs)?;
             Ok(Self::new(Manifest::new(entries)?, options, Content::Files(files), skipped))
         })
         .await

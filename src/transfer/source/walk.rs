@@ -10,10 +10,11 @@ use std::{
 
 use walkdir::WalkDir;
 
-use super::{Found, Skipped, SourceError, io_error};
+use super::{Found, Skipped, SourceError, io_error, xattrs};
 use crate::transfer::{
     manifest::{Entry, Kind, MAX_ENTRIES, MAX_MIME, MODE_BITS, ManifestError, Mtime},
     name::{NameError, NameFault, PART_SUFFIX, SafePath, shown},
+    xattrs::Xattrs,
 };
 
 /// What was found.
@@ -28,8 +29,8 @@ pub(super) struct Walked {
 }
 
 /// The entries of paths and of everything in them. What is no file, folder or link, or is a partial file of a download, is passed over where
-/// it lies in a folder; only what is named itself must be one.
-pub(super) fn walk(paths: &[PathBuf], follow: bool) -> Result<Walked, SourceError> {
+/// it lies in a folder; only what is named itself must be one. With `xattrs`, extended attributes of users are read as well.
+pub(super) fn walk(paths: &[PathBuf], follow: bool, xattrs: bool) -> Result<Walked, SourceError> {
     let (mut walked, mut tops) = (Walked::default(), BTreeSet::new());
     let Walked { entries, files, skipped } = &mut walked;
     for given in paths {
@@ -62,6 +63,10 @@ pub(super) fn walk(paths: &[PathBuf], follow: bool) -> Result<Walked, SourceErro
                 }
                 kind => kind?,
             };
+            let xattrs = match kind {
+                Kind::File { .. } | Kind::Directory if xattrs => xattrs::of(found.path())?,
+                Kind::File { .. } | Kind::Directory | Kind::Symlink { .. } => Xattrs::default(),
+            };
             if let Kind::File { .. } = kind {
                 // Whether it may be read shows now, not in the middle of the batch.
                 File::open(found.path()).map_err(io_error(found.path()))?;
@@ -75,6 +80,7 @@ pub(super) fn walk(paths: &[PathBuf], follow: bool) -> Result<Walked, SourceErro
                 mode: (!is_link).then(|| meta.permissions().mode() & MODE_BITS),
                 mtime: meta.modified().ok().filter(|_| !is_link).map(Mtime::from_system),
                 mime,
+                xattrs,
             });
         }
     }

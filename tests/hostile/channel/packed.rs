@@ -1,5 +1,5 @@
-//! Compressed chunks of a sender by hand, who has the key: those that nobody agreed on, bombs, parts of frames, garbage. Each ends with 8, and nothing
-//! of the file is there under its name.
+//! What a sender by hand says and sends, who has the key. Compressed chunks that nobody agreed on, bombs, parts of frames, garbage: each ends with 8, and
+//! nothing of the file is there under its name. Holes that are none, and extended attributes that are not a user's.
 
 use confkit::channel::wire::{
     Reason,
@@ -106,5 +106,55 @@ async fn what_a_sender_says_of_holes_that_are_none_harms_nothing() {
         assert_eq!(code == 0, wanted == Some(0), "{sparse}: {code}, {said}");
         assert_eq!(std::fs::read(world.path("in/large.bin")).ok(), wanted.map(|_| content.clone()), "{sparse}");
         let _ = std::fs::remove_dir_all(world.path("in"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn extended_attributes_that_are_none_of_a_users_or_do_not_fit_harm_nothing() {
+    let world = World::new();
+    let content = super::noise(1000);
+    let large = format!("\"user.large\":\"{}\"", "A".repeat(80_000));
+    let many: Vec<String> = (0..65).map(|at| format!("\"user.{at}\":\"\"")).collect();
+    for (xattrs, fine) in [
+        ("\"security.capability\":\"AQ\"".to_owned(), false),
+        ("\"trusted.overlay.opaque\":\"eQ\"".to_owned(), false),
+        ("\"system.posix_acl_access\":\"AQ\"".to_owned(), false),
+        ("\"user.\\u001b[2J\":\"AQ\"".to_owned(), false),
+        ("\"user.a\":7".to_owned(), false),
+        (many.join(","), false),
+        (large.replace("A\"", &format!("{}\"", "A".repeat(10_000))), false),
+        // Within bounds, and more than many file systems take: a warning that names it.
+        (large, true),
+    ] {
+        let sender = Waiting::new(&world.relay).await;
+        let (pass, code) = (sender.pass(), sender.code.as_str().to_owned());
+        let mut receiver = world.start(&world.relay, &["recv", &code, "--yes", "--xattrs", "--output", "in"]);
+        let mut sender = sender.agree(pass).await.enter().await;
+        let mut file = File::new("small.bin", &content);
+        let manifest = String::from_utf8(file.manifest).expect("JSON");
+        file.manifest = manifest.replace("\"type\"", &format!("\"xattrs\":{{{xattrs}}},\"type\"")).into_bytes();
+        sender.tell(&Letter::Offer(file.offer(1))).await;
+        for part in file.manifest.chunks(40_000) {
+            sender.tell(&Letter::Manifest(part.to_vec().into())).await;
+        }
+        if fine {
+            assert!(matches!(sender.hear().await, Ok(Letter::Accept { .. })));
+            let (mut stream, _) = sender.join(0).await;
+            let chunks = file.chunks(&sender);
+            terminal::write(&mut stream, &chunks).await;
+            file.end(&mut sender, chunks.len() as u64).await;
+            while let Ok(Letter::Progress { .. }) = sender.hear().await {}
+            sender.leave(Reason::Done).await;
+        }
+        let (code, said) = receiver.end();
+        let about = xattrs.get(..60).unwrap_or(&xattrs);
+        assert_eq!(code, i32::from(!fine), "{about}: {said}");
+        assert!(!said.contains('\u{1b}'), "{said:?}");
+        assert_eq!(world.path("in/small.bin").exists(), fine, "{about}: {said}");
+        if fine {
+            println!("an attribute of 60,000 bytes: {said:?}");
+            let set = rustix::fs::getxattr(world.path("in/small.bin"), "user.large", vec![0; 70_000].as_mut_slice()).is_ok();
+            assert_eq!(said.contains("user.large"), !set, "{said}");
+        }
     }
 }

@@ -32,7 +32,7 @@ use crate::{
         wire::control::{Batch, DownloadOffer, Member, Message},
     },
     sip::endpoint::Reason,
-    transfer::{Manifest, TransferName},
+    transfer::{Manifest, SourceOptions, TransferName},
 };
 
 use super::Happenings;
@@ -87,7 +87,7 @@ impl FileArgs {
         if self.share.is_empty() {
             return Ok(None);
         }
-        let source = share::source(&self.share, "stdin", false, &context.output).await?;
+        let source = share::source(&self.share, "stdin", SourceOptions::default(), &context.output).await?;
         let batch = share::shown(&source);
         let uploader = Uploader::new(source).map_err(|error| failure::of_transfer("failed to share", &error, None))?;
         let user = context.settings.config.user.as_ref().map(ToString::to_string);

@@ -107,6 +107,8 @@ pub struct Deciding<'a> {
     ways: Ways,
     /// What breaks off is kept for another process.
     lasting: bool,
+    /// Extended attributes are set.
+    xattrs: bool,
     /// What was begun before.
     pub taken: Option<Sink>,
     /// What is kept of it.
@@ -134,7 +136,13 @@ impl<'a> Deciding<'a> {
     pub fn new(context: &'a Context, output: PathBuf, overwrite: Overwrite, yes: bool, code: &str, ways: Ways) -> Self {
         let code = code.to_owned();
         let (taken, record, chosen, failure) = (None, None, Chosen::default(), None);
-        Self { context, output, overwrite, yes, resolved: yes, code, ways, lasting: true, taken, record, chosen, failure }
+        Self { context, output, overwrite, yes, resolved: yes, code, ways, lasting: true, xattrs: false, taken, record, chosen, failure }
+    }
+
+    /// Whether extended attributes are set; by itself they are not.
+    #[must_use]
+    pub fn xattrs(self, xattrs: bool) -> Self {
+        Self { xattrs, ..self }
     }
 
     /// Whether what breaks off is kept for another process; it is by itself.
@@ -219,7 +227,14 @@ impl<'a> Deciding<'a> {
         };
         self.record.clone_from(&record);
         let details = details.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        let options = SinkOptions { overwrite: self.overwrite, sparse: offer.sparse.clone(), record, details, ..SinkOptions::default() };
+        let options = SinkOptions {
+            overwrite: self.overwrite,
+            sparse: offer.sparse.clone(),
+            xattrs: self.xattrs,
+            record,
+            details,
+            ..SinkOptions::default()
+        };
         let sink = Sink::create(&self.output, manifest.clone(), options).await;
         sink.map_err(|error| {
             self.record = None;

@@ -33,6 +33,8 @@ pub struct Named {
     pub paths: Vec<PathBuf>,
     /// Whether links were followed.
     pub follow_links: bool,
+    /// Whether extended attributes were sent.
+    pub xattrs: bool,
     /// Data connections.
     pub streams: u8,
     /// Most bytes a second.
@@ -52,6 +54,7 @@ impl Named {
             code: detail("code").cloned().unwrap_or_default(),
             paths: kept::paths(record),
             follow_links: detail("follow-links").is_some(),
+            xattrs: detail("xattrs").is_some(),
             streams: detail("streams").and_then(|streams| streams.parse().ok()).filter(|streams| (1..=16).contains(streams))?,
             limit: kept::limit(record),
             compress: detail("compress").and_then(|word| Policy::from_word(word)).unwrap_or_default(),
@@ -72,6 +75,7 @@ impl Named {
         let mut details = details(SEND, &self.code, resume, self.ways);
         details.extend([("paths", paths), ("streams", self.streams.to_string())]);
         details.extend(self.follow_links.then(|| ("follow-links", "yes".to_owned())));
+        details.extend(self.xattrs.then(|| ("xattrs", "yes".to_owned())));
         details.extend(self.limit.map(|limit| (LIMIT, limit.to_string())));
         details.extend((self.compress != Policy::Auto).then(|| ("compress", self.compress.as_str().to_owned())));
         Kept::create(records, transfer, details, manifest).await.map(Some)

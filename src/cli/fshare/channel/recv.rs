@@ -94,6 +94,10 @@ pub struct Args {
     #[command(flatten)]
     pub policy: Policy,
 
+    /// Set extended attributes of users (user.*) where the sender sends them (fshare send --xattrs)
+    #[arg(long)]
+    pub xattrs: bool,
+
     /// Wait where the sender is not there yet
     #[arg(long)]
     pub wait: bool,
@@ -157,7 +161,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         ways: args.ways.ways(),
     };
     let deciding = Deciding::new(context, args.output.clone(), args.policy.overwrite(), args.yes, code.as_str(), args.ways.ways());
-    take(&receiving, deciding, context, &context.leaving).await.map(drop)
+    take(&receiving, deciding.xattrs(args.xattrs), context, &context.leaving).await.map(drop)
 }
 
 /// What came, and where it is; no files where it was a text, or went to standard output.

@@ -44,7 +44,7 @@ pub async fn send(
 ) -> Result<(), Failure> {
     let (kept, manifest) = Kept::take_up(store, name, |error| untaken(name, error)).await?;
     let (named, resume) = Named::of(kept.record()).ok_or_else(|| unusable(name))?;
-    let options = SourceOptions { follow_links: named.follow_links, ..SourceOptions::default() };
+    let options = SourceOptions { follow_links: named.follow_links, xattrs: named.xattrs, ..SourceOptions::default() };
     let give_up = format!("send it anew; give this up with: fshare cancel {name}");
     let source = Source::from_paths(named.paths.clone(), options).await.map_err(|error| of_source(&error).hint(give_up.clone()))?;
     if *source.manifest() != manifest {

@@ -106,6 +106,10 @@ pub struct Args {
     #[arg(long)]
     pub follow_links: bool,
 
+    /// Send extended attributes of users (user.*) with files and folders; they are set where the receiver wants them, too
+    #[arg(long, conflicts_with = "text")]
+    pub xattrs: bool,
+
     /// After a break
     #[command(flatten)]
     pub patience: PatienceFlag,
@@ -138,7 +142,10 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 pub async fn sending(args: &Args, context: &Context) -> Result<(Sending, Option<Named>), Failure> {
     let (source, content) = match &args.text {
         Some(text) => (of_text(text)?, Content::Text),
-        None => (share::source(&args.paths, &args.name, args.follow_links, &context.output).await?, Content::Files),
+        None => {
+            let options = SourceOptions { follow_links: args.follow_links, xattrs: args.xattrs, ..SourceOptions::default() };
+            (share::source(&args.paths, &args.name, options, &context.output).await?, Content::Files)
+        }
     };
     // What comes from a pipe is to arrive in order.
     let streams = if source.manifest().total().is_none() { 1 } else { args.streams };
@@ -154,6 +161,7 @@ pub async fn sending(args: &Args, context: &Context) -> Result<(Sending, Option<
         code: String::new(),
         paths,
         follow_links: args.follow_links,
+        xattrs: args.xattrs,
         streams,
         limit,
         compress: args.compress,
