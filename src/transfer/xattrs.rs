@@ -116,7 +116,10 @@ mod tests {
             ["security.selinux", "trusted.x", "system.posix_acl_access", "user.", "user", "", "User.x", "user.a\nb", "user.\u{1b}[2J"]
         {
             let json = serde_json::to_string(&BTreeMap::from([(name, "")])).expect("JSON");
-            assert!(read(&json).is_err_and(|error| error.contains("not of the kind that users set") && !error.contains('\u{1b}')), "{name:?}");
+            assert!(
+                read(&json).is_err_and(|error| error.contains("not of the kind that users set") && !error.contains('\u{1b}')),
+                "{name:?}"
+            );
         }
         assert!(read("{\"user.a\":\"=\"}").is_err_and(|error| error.contains("without a value")));
         let of = |count: usize, len: usize| Xattrs::new((0..count).map(|at| (format!("user.{at:03}"), vec![1; len])));
