@@ -90,7 +90,8 @@ impl Terminal<'_> {
                         Step::Send(letter) => {
                             control.tell(&Message::Letter { peer: Peer::SENDER, body: letter.into() });
                             let answered = timeout(ANSWER, answer(control, machine)).await;
-                            return answered.unwrap_or_else(|_| Err(ChannelError::Unanswered(Box::new(ChannelError::Gone(Reason::Silent)))));
+                            return answered
+                                .unwrap_or_else(|_| Err(ChannelError::Unanswered(Box::new(ChannelError::Gone(Reason::Silent)))));
                         }
                         Step::Agreed(received) => return Ok(received),
                     }

@@ -132,7 +132,10 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let code = if args.code.is_empty() {
         secret::ask_code(&context.output, &context.leaving).await?
     } else {
-        args.code.join(" ").parse::<Code>().map_err(|error| Failure::usage(format!("that is no code: {error}")))?
+        args.code.join(" ").parse::<Code>().map_err(|error| {
+            Failure::usage(format!("that is no code: {error}"))
+                .hint("a code is a number and words, as the sender shows it: 7-crystal-window")
+        })?
     };
     // Where there is no place for any, nothing was begun; that is told when something is to be kept.
     if let Ok(Some(records)) = receive::records().await {
