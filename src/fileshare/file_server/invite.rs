@@ -18,7 +18,7 @@ use crate::{
         ConfId,
         outbox::Outbox,
         wire::{
-            TransferKey,
+            ASSERTED_IDENTITY, TransferKey,
             control::{Endpoint, MemberState},
             line::{Line, LineError, Spelling, Transport},
             proof::Role,
@@ -27,7 +27,7 @@ use crate::{
     sdp::{self, Description, Direction, Negotiation, NegotiationError},
     sip::{
         endpoint::{self, Call},
-        message::{Request, Response},
+        message::{NameAddr, Request, Response},
     },
 };
 
@@ -75,6 +75,14 @@ impl From<NegotiationError> for Refusal {
     }
 }
 
+/// The account that the application server vouches for (RFC 3325): what is left of an upload is taken up by nobody else. Guests have none, whatever
+/// their From says.
+fn asserted(invite: &Request) -> Option<String> {
+    let asserted = invite.headers.get(ASSERTED_IDENTITY)?.parse::<NameAddr>().ok()?;
+    asserted.uri.user().filter(|user| !user.is_empty())?;
+    Some(asserted.uri.to_string())
+}
+
 impl<P: DataPlane> FileServer<P> {
     pub(super) fn on_invite(&mut self, now: Instant, call: Call, request: &Request) {
         if let Err(refusal) = self.establish(now, call, request) {
@@ -105,8 +113,8 @@ impl<P: DataPlane> FileServer<P> {
         let mut negotiation = self.negotiation(offered.source)?;
         let batch = offered.line.batch.clone();
         let who = invite.from().map_or_else(String::new, |from| from.uri.to_string());
-        let sharer = Some(who.as_str()).filter(|who| offered.role == Role::Upload && !who.is_empty());
-        let port = self.listen(now, &conf, batch.as_ref().map(|batch| batch.id), sharer)?;
+        let sharer = asserted(invite).filter(|_| offered.role == Role::Upload);
+        let port = self.listen(now, &conf, batch.as_ref().map(|batch| batch.id), sharer.as_deref())?;
         let key = TransferKey::random(&mut self.rng);
         let member = MemberId(self.next_member);
         self.next_member = self.next_member.wrapping_add(1);

@@ -28,6 +28,7 @@ pub struct SimulatedPlane {
 
 #[derive(Debug, Default)]
 struct Kept {
+    sharer: Option<String>,
     port: Option<u16>,
     passes: BTreeMap<MemberId, Pass>,
     received: BTreeMap<MemberId, u64>,
@@ -75,6 +76,11 @@ impl SimulatedPlane {
         self.open.get(conf).into_iter().flat_map(|kept| kept.passes.iter().map(|(member, pass)| (*member, pass)))
     }
 
+    /// Whose upload a data conference was opened for, where that is known.
+    pub fn sharer(&self, conf: &ConfId) -> Option<&str> {
+        self.open.get(conf).and_then(|kept| kept.sharer.as_deref())
+    }
+
     /// The limits of a data conference.
     pub fn limits(&self, conf: &ConfId) -> Option<Limits> {
         self.open.get(conf).map(|kept| kept.limits)
@@ -99,13 +105,14 @@ impl SimulatedPlane {
 }
 
 impl DataPlane for SimulatedPlane {
-    fn open(&mut self, conf: &ConfId, batch: Option<BatchId>, _sharer: Option<&str>) -> Result<u16, PlaneError> {
+    fn open(&mut self, conf: &ConfId, batch: Option<BatchId>, sharer: Option<&str>) -> Result<u16, PlaneError> {
         if let Some(port) = self.open.get(conf).and_then(|kept| kept.port) {
             return Ok(port);
         }
         let port = self.ports.pop_front().ok_or(PlaneError::Ports)?;
         let kept = self.open.entry(conf.clone()).or_default();
         kept.port = Some(port);
+        kept.sharer = sharer.map(str::to_owned);
         kept.progress.batch = kept.progress.batch.or(batch);
         self.note(format!("open {conf} {port}"));
         Ok(port)

@@ -12,7 +12,7 @@ use crate::{
         ShareId,
         outbox::Outbox,
         wire::{
-            Failure, FailureCode,
+            ASSERTED_IDENTITY, Failure, FailureCode,
             control::{self, Body, CONTENT_TYPE, INFO_PACKAGE, MAX_MEMBERS, Message},
             line::Line,
         },
@@ -20,7 +20,7 @@ use crate::{
     sdp::{self, Description, Negotiation},
     sip::{
         endpoint::{self, Call, Event, Invite, warned},
-        message::{Headers, Method, NameAddr, Request, Response},
+        message::{Headers, Method, NameAddr, Request, Response, SipUri},
     },
 };
 
@@ -86,6 +86,8 @@ impl FileSharing {
         let (server, conf) = (share.server, share.conf.clone());
         // The sharer may have left, and its share lives on.
         let gone_sharer = (share.sharer == seat.participant).then(|| share.from.uri.clone());
+        let asserted = share.user.clone().filter(|_| share.sharer == seat.participant);
+        let asserted = asserted.and_then(|user| Some(SipUri::new(Some(user.as_str()), self.config.uri.sip()?.host.clone(), None)));
         let from = self.rooms.get(&seat.conference).and_then(|room| room.attendees.get(&seat.participant)).map(|a| a.person.uri.clone());
         let state = self.servers.get(server).ok_or_else(gone)?;
         let ip = line.ip.or(line.source.map(|source| source.ip())).ok_or_else(|| Failure::new(FailureCode::Usage, "no address"))?;
@@ -101,7 +103,11 @@ impl FileSharing {
             contact: cx.endpoint.contact(Some("files"), hop.transport),
             hop,
             route: Vec::new(),
-            headers: vec![("Accept".to_owned(), format!("{}, {CONTENT_TYPE}", sdp::CONTENT_TYPE))],
+            headers: [("Accept".to_owned(), format!("{}, {CONTENT_TYPE}", sdp::CONTENT_TYPE))]
+                .into_iter()
+                // From is what a guest likes to be called: what was uploaded belongs to accounts.
+                .chain(asserted.map(|uri| (ASSERTED_IDENTITY.to_owned(), NameAddr::new(uri).to_string())))
+                .collect(),
             body: Some(endpoint::Body::sdp(offer.to_text())),
             credentials: None,
         };

@@ -30,3 +30,6 @@ pub use failure::{Failure, FailureCode};
 pub use fingerprint::Fingerprint;
 pub use packet::{Header, Kind, Packet, PacketError, Route, Way};
 pub use proof::TransferKey;
+
+/// Header field by which the AS vouches for the account of a sharer to the FS (RFC 3325). Guests have none.
+pub const ASSERTED_IDENTITY: &str = "P-Asserted-Identity";

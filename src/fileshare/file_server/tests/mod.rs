@@ -107,6 +107,10 @@ impl World {
     }
 
     fn invite(&mut self, conf: &str, who: &str, body: Option<String>) -> Call {
+        self.invite_with(conf, who, Vec::new(), body)
+    }
+
+    fn invite_with(&mut self, conf: &str, who: &str, headers: Vec<(String, String)>, body: Option<String>) -> Call {
         let uri: Uri = format!("sip:conf={conf}@fs.invalid").parse().expect("a URI");
         let from: NameAddr = format!("<sip:{who}@example.org>").parse().expect("an address");
         let invite = Invite {
@@ -116,7 +120,7 @@ impl World {
             from,
             hop: Hop::local("fs"),
             route: Vec::new(),
-            headers: Vec::new(),
+            headers,
             body: body.map(endpoint::Body::sdp),
             credentials: None,
         };

@@ -19,6 +19,21 @@ fn a_share_opens_with_a_port_a_certificate_and_a_key_for_each_member() {
 }
 
 #[test]
+fn an_upload_belongs_to_the_account_that_is_vouched_for_and_a_guests_to_nobody() {
+    let asserted = |who: &str| vec![("P-Asserted-Identity".to_owned(), format!("<sip:{who}@example.org>"))];
+    for (headers, owner) in [
+        (asserted("alice"), Some("sip:alice@example.org")),
+        (Vec::new(), None),
+        (vec![("P-Asserted-Identity".to_owned(), "<sip:example.org>".to_owned())], None),
+    ] {
+        let mut world = World::new(|_| {});
+        // Whatever it calls itself.
+        world.invite_with("c1", "alice", headers, Some(offer(1, &sharer("192.0.2.1:4000"))));
+        assert_eq!(world.fs.plane().sharer(&conf()), owner);
+    }
+}
+
+#[test]
 fn what_cannot_be_is_refused_by_a_status_that_says_why() {
     let ours = |change: fn(&mut Line)| {
         let mut line = sharer("192.0.2.1:4000");
