@@ -16,6 +16,8 @@ mod exchange;
 mod meet;
 mod session;
 mod several;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 use std::{

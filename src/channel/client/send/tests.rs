@@ -1,0 +1,99 @@
+//! A sender and a relay that has somebody come with the code, and then says something else.
+
+use std::{
+    num::NonZeroU8,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+
+use super::*;
+use crate::{
+    channel::{
+        ChannelNumber,
+        pake::{self, Password, Step},
+        wire::{ChannelKey, Decoder, Message, Refused, answer::Allocated, frame::PREFACE, proof::Challenge},
+    },
+    transfer::SourceOptions,
+};
+
+/// Gives a channel, has one come who knows the code, and asks the sender to come again at once.
+async fn play(mut stream: TcpStream, code: &Code, applied: &AtomicUsize) {
+    let mut rng = ChaCha12Rng::from_seed([5; 32]);
+    let somebody = Peer::FIRST_MET;
+    let mut exchange = None;
+    let mut decoder = Decoder::default();
+    let mut said = BytesMut::from(&PREFACE[..]);
+    Message::Challenge(Challenge::default()).to_frame().write(&mut said);
+    loop {
+        if stream.write_all(&said.split()).await.is_err() {
+            return;
+        }
+        let Ok(1..) = stream.read_buf(decoder.room()).await else { return };
+        while let Ok(Some(frame)) = decoder.next_frame() {
+            let mut tell = |message: Message| message.to_frame().write(&mut said);
+            match Message::read(frame).expect("a message") {
+                Message::Apply(_) => {
+                    applied.fetch_add(1, Ordering::Relaxed);
+                    let (channel, key) = (ChannelNumber::random(&mut rng), ChannelKey::random(&mut rng));
+                    let nameplate = Some(code.nameplate());
+                    tell(Message::Allocated(Allocated { channel, addresses: Vec::new(), key, expires: 60, nameplate }));
+                }
+                Message::Meet(_) => {
+                    let (machine, letter) = pake::Receiver::new(&Password::of_code(code), &mut rng);
+                    exchange = Some(machine);
+                    tell(Message::Letter { peer: somebody, body: letter.into() });
+                }
+                Message::Letter { body, .. } => match exchange.as_mut().expect("begun").handle_letter(&body).expect("a sender") {
+                    Step::Send(letter) => tell(Message::Letter { peer: somebody, body: letter.into() }),
+                    Step::Agreed(_) => tell(Message::Refused(Refused::new(RefusalCode::Rate, "come again").retry(0))),
+                },
+                _ => {}
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_code_that_somebody_came_with_is_not_shown_at_a_place_again() {
+    let code: Code = "7-crystal-window".parse().expect("a code");
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("notes.txt"), b"see you at ten").expect("written");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let sending = Sending {
+        source: Source::from_paths(vec![folder.path().join("notes.txt")], SourceOptions::default()).await.expect("a source"),
+        content: Content::Files,
+        relays: vec![listener.local_addr().expect("up").to_string()].into(),
+        patience: Duration::from_secs(10),
+        comeback: Duration::from_secs(5),
+        secret: Secret::Chosen(code.clone()),
+        account: None,
+        receivers: NonZeroU8::new(2).expect("two"),
+        streams: 1,
+        rate: None,
+        compress: Policy::Auto,
+        ways: Ways::Any,
+        lasting: false,
+    };
+    let applied = AtomicUsize::new(0);
+    let relay = async {
+        loop {
+            let (stream, _) = listener.accept().await.expect("a call");
+            play(stream, &code, &applied).await;
+        }
+    };
+    let (unheard, _) = mpsc::channel(16);
+    let (progress, stop) = (Progress::default(), CancellationToken::new());
+    let ended = tokio::select! {
+        ended = send(&sending, &unheard, &progress, &stop) => ended,
+        () = relay => unreachable!("it goes on"),
+    };
+    let error = ended.expect_err("nobody has got it");
+    assert!(matches!(&error, ChannelError::Relay(RelayError::Refused(_))), "{error:?}");
+    assert_eq!(applied.load(Ordering::Relaxed), 1);
+}
