@@ -233,7 +233,7 @@ fn what_a_peer_must_not_say_ends_the_session_and_is_told_to_it() {
     type Wrong = fn(&mut Talk);
     let cases: [(&str, Wrong); 7] = [
         ("accept before the manifest", |talk| {
-            talk.sender.handle_letter(Letter::Accept { from: 0, way: Way::Relay, once: false, compression: None })
+            talk.sender.handle_letter(Letter::Accept { from: 0, way: Way::Relay, once: false, compression: None });
         }),
         ("from behind the end", |talk| {
             talk.answer = Ok((7, Way::Relay));

@@ -304,8 +304,7 @@ async fn a_file_with_holes_reads_as_it_is_from_anywhere_and_says_where_nothing_w
     let three = hollow(&path("3"), 1 << 20, &[]);
     fs::write(path("4"), vec![0; 200_000]).expect("written");
     let stream = [&one[..], &two, &three, &vec![0; 200_000]].concat();
-    let source =
-        source(&["1", "2", "3", "4"].map(|name| path(name)).iter().map(PathBuf::as_path).collect::<Vec<_>>()).await.expect("a batch");
+    let source = source(&["1", "2", "3", "4"].map(path).iter().map(PathBuf::as_path).collect::<Vec<_>>()).await.expect("a batch");
     let sparse = source.sparse();
     if sparse.is_empty() {
         println!("NOT SHOWN: this file system has no holes");
