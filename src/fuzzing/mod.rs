@@ -45,6 +45,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("sip_message", sip::message),
     ("sip_stream", sip::stream),
     ("sip_values", sip::values),
+    ("transfer_frame", transfer::frame),
     ("transfer_manifest", transfer::manifest),
 ];
 

@@ -4,7 +4,28 @@ use crate::transfer::{
     cursor::{Cursor, Step},
     manifest::Manifest,
     name::SafePath,
+    pack::{Packer, Unpacker},
+    sparse,
 };
+
+/// A compressed chunk: whatever it says it holds, no more comes out of it than there is room for, and what comes out can be packed again. What is
+/// written around the holes in it is all of it that is not zero.
+pub(super) fn frame(data: &[u8]) {
+    const CHUNK: usize = 64 * 1024;
+    let (mut room, mut again) = (vec![0; CHUNK], vec![0; CHUNK]);
+    let mut unpacker = Unpacker::default();
+    let Ok(plain) = unpacker.unpack(data, &mut room) else { return };
+    assert!(!plain.is_empty());
+    let mut packed = vec![0; 2 * CHUNK];
+    let length = Packer::default().pack(plain, &mut packed).expect("there is room");
+    assert_eq!(unpacker.unpack(packed.split_at(length).0, &mut again), Ok(plain));
+    let mut written = vec![0; plain.len()];
+    for (offset, part) in sparse::parts(1, plain) {
+        let at = usize::try_from(offset - 1).expect("in the chunk");
+        written[at..at + part.len()].copy_from_slice(part);
+    }
+    assert_eq!(written, plain);
+}
 
 /// A manifest: what is read is printed and read back the same, names stay inside, and offsets are found where the walk finds them.
 pub(super) fn manifest(data: &[u8]) {

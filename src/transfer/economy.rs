@@ -26,6 +26,8 @@ const REST: f64 = 32.0;
 const BEGINS: f64 = 1.5;
 /// What becomes no smaller than by one part in sixteen is sent as it is.
 const SMALLER: usize = 16;
+/// What a call takes in any case, however few bytes it is for: no wait for the wire.
+const CALL: Duration = Duration::from_micros(20);
 /// What a chunk weighs when another has gone.
 const FADES: f64 = 15.0 / 16.0;
 /// From this part of the time on that chunks wait for it, the wire is what holds them up.
@@ -155,7 +157,7 @@ impl Economy {
     /// A chunk has gone: so many bytes on the wire, which waited so long for it, of the time since the chunk before it was gone.
     pub fn handle_sent(&mut self, bytes: usize, waited: Duration, passed: Duration) {
         let passed = passed.as_secs_f64();
-        self.wire.note(bytes as f64, waited.as_secs_f64(), passed);
+        self.wire.note(bytes as f64, waited.saturating_sub(CALL).as_secs_f64(), passed);
         match &mut self.state {
             State::Plain { .. } => {
                 self.wire.cost = self.wire.seen();

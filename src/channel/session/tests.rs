@@ -10,7 +10,7 @@ use crate::{
         session::sender::Failure,
         wire::{
             chunk::{Header, LAST},
-            letter::{Content, Failed, FailedCode, Letter, Offer, Way},
+            letter::{Compression, Content, Failed, FailedCode, Letter, Offer, Way},
         },
     },
     transfer::{Algorithm, Digest, Entry, Kind, Manifest, SafePath, Sparse, Trailer},
@@ -53,6 +53,7 @@ struct Talk {
     put: Vec<u8>,
     answer: Result<(u64, Way), String>,
     began: Option<(u64, Way)>,
+    packed: Option<bool>,
     trailer: Trailer,
     ends: (End, End),
 }
@@ -69,6 +70,7 @@ impl Talk {
             put: Vec::new(),
             answer: Ok((0, Way::Relay)),
             began: None,
+            packed: None,
             trailer,
             ends: (None, None),
         }
@@ -86,7 +88,7 @@ impl Talk {
                         let read = Letter::read(&letter.write().into()).expect("what is written is read");
                         self.receiver.handle_letter(read);
                     }
-                    SenderAction::Begin { from, way, .. } => self.began = Some((from, way)),
+                    SenderAction::Begin { from, way, packed } => (self.began, self.packed) = (Some((from, way)), Some(packed)),
                     SenderAction::Over(how) => self.ends.0 = Some(how),
                 }
             }
@@ -271,7 +273,11 @@ fn what_a_peer_must_not_say_ends_the_session_and_is_told_to_it() {
 #[test]
 fn an_offer_out_of_bounds_is_refused_before_anybody_is_asked() {
     type Odd = fn(&mut Offer);
-    let cases: [(&str, Odd); 6] = [
+    let cases: [(&str, Odd); 7] = [
+        ("too many sparse files", |offer| {
+            let many: Vec<String> = (0..=1000).map(|file| format!("\"{file}\":0")).collect();
+            offer.sparse = serde_json::from_str(&format!("{{{}}}", many.join(","))).expect("JSON");
+        }),
         ("a manifest over the bound", |offer| offer.manifest = u32::MAX),
         ("chunks too large", |offer| offer.chunk = u32::MAX),
         ("chunks of nothing", |offer| offer.chunk = 0),
@@ -359,4 +365,24 @@ fn a_sender_may_take_its_time_for_the_digests_when_all_chunks_have_come() {
     talk.sender.handle_sent(14, 2, &trailer);
     talk.settle();
     assert_eq!(talk.ends, (Some(Ok(())), Some(Ok(()))));
+}
+
+#[test]
+fn chunks_are_compressed_where_it_was_offered_and_is_understood() {
+    for (offered, packed) in [(Some(Compression::Zstd), true), (Some(Compression::Unknown), false), (None, false)] {
+        let mut talk = Talk::new(b"abcdef");
+        let (offer, json, _) = batch(b"abcdef");
+        talk.sender = Sender::new(Offer { compression: offered, ..offer }, json);
+        talk.settle();
+        assert_eq!(talk.packed, Some(packed), "{offered:?}");
+    }
+    // A receiver cannot have what nobody offered.
+    let (offer, json, _) = batch(b"abcdef");
+    for wanted in [Compression::Zstd, Compression::Unknown] {
+        let mut sender = Sender::new(offer.clone(), json.clone());
+        while sender.poll_action().is_some() {}
+        sender.handle_letter(Letter::Accept { from: 0, way: Way::Relay, once: false, compression: Some(wanted) });
+        let told = sender.poll_action();
+        assert!(matches!(&told, Some(SenderAction::Tell(Letter::Failed(failed))) if failed.code == FailedCode::Protocol), "{told:?}");
+    }
 }

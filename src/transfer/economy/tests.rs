@@ -212,3 +212,13 @@ fn always_and_never_are_what_they_say_and_little_is_no_chunk_to_compress() {
     assert!(!always.handle_packed(CHUNK, Some(CHUNK - 1), Duration::ZERO) && !always.handle_packed(CHUNK, None, Duration::ZERO));
     assert!(always.handle_chunk(CHUNK), "whatever the one before was");
 }
+
+/// Chunks that are nothing but hole, or what a pipe gives at a time: a call for a few bytes is no slow wire.
+#[test]
+fn few_bytes_at_a_time_are_no_slow_link() {
+    for bytes in [60, 4096] {
+        let mut economy = Economy::new(Policy::Auto);
+        (0..1_000).for_each(|_| economy.handle_sent(bytes, Duration::from_micros(15), Duration::from_micros(200)));
+        assert!(!economy.handle_chunk(CHUNK), "{bytes}");
+    }
+}

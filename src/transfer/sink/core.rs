@@ -3,8 +3,6 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
-    io::{self, Write as _},
-    os::unix::fs::FileExt as _,
     path::Path,
     time::{Duration, Instant},
 };
@@ -15,6 +13,7 @@ use super::{
     Finished, SinkError, SinkOptions, SinkState,
     clear::clear,
     folder::{Folder, TOGETHER, There, set_mtime, set_xattrs},
+    open::Open,
     work::Work,
 };
 use crate::{
@@ -27,7 +26,7 @@ use crate::{
         name::{PART_TAG, SafePath},
         overwrite::Overwrite,
         resume::{self, Held, Line, Record},
-        sparse::{self, Sparse},
+        sparse::Sparse,
     },
 };
 
@@ -99,36 +98,6 @@ pub(super) struct Complete {
 impl Complete {
     fn is_empty(&self) -> bool {
         !self.many && self.files.0.is_empty()
-    }
-}
-
-/// The file that is being written.
-#[derive(Debug)]
-pub(super) struct Open {
-    pub(super) entry: usize,
-    /// None where its bytes are dropped.
-    pub(super) into: Option<(File, Hasher)>,
-    /// Where it has holes, how many of its bytes have come: those that are zero were not written, and the file may be shorter.
-    pub(super) around: Option<u64>,
-}
-
-impl Open {
-    /// Puts the next bytes into a file, and zeros between them into none where it has holes.
-    fn put(file: &mut File, around: &mut Option<u64>, bytes: &[u8]) -> io::Result<()> {
-        let Some(at) = around else { return file.write_all(bytes) };
-        for (offset, part) in sparse::parts(*at, bytes) {
-            file.write_all_at(part, offset)?;
-        }
-        *at += bytes.len() as u64;
-        Ok(())
-    }
-
-    /// Gives a file with holes all the bytes that have come, as its length.
-    fn stretch(&self) -> io::Result<()> {
-        match (&self.into, self.around) {
-            (Some((file, _)), Some(at)) => file.set_len(at),
-            _ => Ok(()),
-        }
     }
 }
 

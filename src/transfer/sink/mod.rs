@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `folder.rs` | everything that touches the disk below the target |
 //! | `core.rs` | bytes to partial files, checkpoints |
+//! | `open.rs` | the file that is being written, around its holes |
 //! | `place.rs` | verified files to their names |
 //! | `take_up.rs` | going on where it broke |
 //! | `clear.rs` | giving up |
@@ -18,6 +19,7 @@
 mod clear;
 mod core;
 mod folder;
+mod open;
 mod place;
 mod stream;
 mod take_up;

@@ -10,8 +10,9 @@ use tokio::sync::watch;
 
 use super::{
     SinkError, SinkState,
-    core::{Complete, Core, Open, enough_room, record_tag},
+    core::{Complete, Core, enough_room, record_tag},
     folder::{Folder, There},
+    open::Open,
     work::Work as _,
 };
 use crate::{
