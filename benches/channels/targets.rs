@@ -51,6 +51,8 @@ impl Row {
 pub enum Wanted {
     AtLeast(f64, Option<f64>),
     AtMost(f64, Option<f64>),
+    /// Nothing: what the machine allows, beside which the lines above and below are read.
+    Floor,
 }
 
 /// A line of the table of targets: the median of several runs, and whether it is kept.
@@ -59,18 +61,16 @@ pub fn line(what: &str, wanted: &Wanted, found: &[f64], unit: &str) {
     found.sort_by(f64::total_cmp);
     let Some((least, most)) = found.first().zip(found.last()) else { return };
     let median = found[found.len() / 2];
-    let (word, must, goal, kept) = match *wanted {
-        Wanted::AtLeast(must, goal) => ("at least", must, goal, median >= must),
-        Wanted::AtMost(must, goal) => ("at most", must, goal, median <= must),
+    let bound = |word: &str, must: f64, goal: Option<f64>| {
+        let goal = goal.map_or_else(String::new, |goal| format!(" (goal {goal})"));
+        format!("{word} {must}{unit}{goal}")
     };
-    let goal = goal.map_or_else(String::new, |goal| format!(" (goal {goal})"));
-    println!(
-        "| {what} | {word} {must}{unit}{goal} | {} | {} to {} | {} |",
-        short(median),
-        short(*least),
-        short(*most),
-        if kept { "kept" } else { "NOT kept" }
-    );
+    let (wanted, kept) = match *wanted {
+        Wanted::AtLeast(must, goal) => (bound("at least", must, goal), if median >= must { "kept" } else { "NOT kept" }),
+        Wanted::AtMost(must, goal) => (bound("at most", must, goal), if median <= must { "kept" } else { "NOT kept" }),
+        Wanted::Floor => ("a floor".to_owned(), ""),
+    };
+    println!("| {what} | {wanted} | {} | {} to {} | {kept} |", short(median), short(*least), short(*most));
 }
 
 fn short(value: f64) -> String {
@@ -108,6 +108,9 @@ pub fn told(runs: &[Vec<Row>], gibibytes: f64) {
         &faster("relayd, no files", "loopback TCP"),
         "",
     );
+    line("the bare relay to loopback TCP, GiB/s", &Wanted::Floor, &faster("bare relay, no files", "loopback TCP"), "");
+    let bare = faster("relayd, no files", "bare relay, no files");
+    line("`relayd` to the bare relay, no files, GiB/s", &Wanted::AtLeast(0.95, None), &bare, "");
     println!();
 }
 
