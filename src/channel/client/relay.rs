@@ -40,6 +40,8 @@ const LONG_HEAD_START: Duration = Duration::from_secs(2);
 const MAX_ADDRESSES: usize = 16;
 /// Bytes that wait to be sent from which on a session says no more until some are gone.
 const ENOUGH: usize = 256 * 1024;
+/// Bytes that were heard and wait to be looked at from which on no more are read while something has to be sent first.
+const UNHEARD: usize = 256 * 1024;
 
 /// Why the relay is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -226,8 +228,13 @@ pub struct Connection {
     decoder: Decoder,
     out: BytesMut,
     challenge: Challenge,
+    /// When the relay gave its last sign of life: something of it came, or of what the kernel had no room for something went.
     heard: Instant,
     asked: bool,
+    /// When we last said something.
+    told: Instant,
+    /// The kernel had no room for all that there was to be sent.
+    full: bool,
     /// It may be quiet for as long as it likes.
     quiet: bool,
 }
@@ -326,6 +333,8 @@ impl Connection {
             challenge: Challenge::default(),
             heard: clock::now().into(),
             asked: false,
+            told: clock::now().into(),
+            full: false,
             quiet: false,
         };
         Ok((connection, said))
@@ -391,6 +400,7 @@ impl Connection {
 
     /// Says something: it goes out with [`Connection::next`] and [`Connection::flush`].
     pub fn tell(&mut self, message: &Message) {
+        self.told = clock::now().into();
         message.to_frame().write(&mut self.out);
     }
 
@@ -436,9 +446,25 @@ impl Connection {
 
     async fn send_down_to(&mut self, waiting: usize) -> Result<(), RelayError> {
         while self.out.len() > waiting {
-            // A relay that takes nothing is as gone as one that says nothing.
-            timeout(SILENT, self.stream.writable()).await.map_err(|_| RelayError::Silent)?.map_err(RelayError::Broken)?;
-            self.write()?;
+            tokio::select! {
+                ready = self.stream.writable() => {
+                    ready.map_err(RelayError::Broken)?;
+                    self.write()?;
+                }
+                // What it says meanwhile is a sign of life, and would be in the way of what it has to read.
+                ready = self.stream.readable(), if self.decoder.buffered() < UNHEARD => {
+                    ready.map_err(RelayError::Broken)?;
+                    match self.read() {
+                        Ok(true) => {}
+                        // What it has said before may say why.
+                        Ok(false) | Err(_) if self.decoder.buffered() > 0 => return Ok(()),
+                        Ok(false) => return Err(RelayError::Closed),
+                        Err(error) => return Err(error),
+                    }
+                }
+                // A relay that takes nothing and says nothing is gone.
+                () = sleep_until(self.heard + SILENT) => return Err(RelayError::Silent),
+            }
         }
         Ok(())
     }
@@ -454,21 +480,19 @@ impl Connection {
 
     /// Reads or writes what can be.
     async fn turn(&mut self) -> Result<(), RelayError> {
-        let ask = self.heard + if self.asked { SILENT } else { QUIET };
+        let lost = self.heard + SILENT;
+        // Who hears a great deal, and says nothing, is as quiet to the relay as one that is gone.
+        let ask = if self.asked { lost } else { self.heard.min(self.told) + QUIET };
         tokio::select! {
             // One that asks for signs of life and takes none is asked no further.
-            ready = self.stream.readable(), if self.out.len() <= 2 * ENOUGH => match ready.and_then(|()| self.stream.try_read_buf(self.decoder.room())) {
-                Ok(0) => {
+            ready = self.stream.readable(), if self.out.len() <= 2 * ENOUGH => {
+                ready.map_err(RelayError::Broken)?;
+                if !self.read()? {
                     self.decoder.finish()?;
-                    Err(RelayError::Closed)
+                    return Err(RelayError::Closed);
                 }
-                Ok(_) => {
-                    (self.heard, self.asked) = (clock::now().into(), false);
-                    Ok(())
-                }
-                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(()),
-                Err(error) => Err(RelayError::Broken(error)),
-            },
+                Ok(())
+            }
             ready = self.stream.writable(), if !self.out.is_empty() => {
                 ready.map_err(RelayError::Broken)?;
                 self.write()
@@ -484,13 +508,34 @@ impl Connection {
         }
     }
 
+    /// Reads what can be; false at the end.
+    fn read(&mut self) -> Result<bool, RelayError> {
+        match self.stream.try_read_buf(self.decoder.room()) {
+            Ok(0) => Ok(false),
+            Ok(_) => {
+                (self.heard, self.asked) = (clock::now().into(), false);
+                Ok(true)
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(true),
+            Err(error) => Err(RelayError::Broken(error)),
+        }
+    }
+
     fn write(&mut self) -> Result<(), RelayError> {
         match self.stream.try_write(&self.out) {
             Ok(written) => {
                 self.out.advance(written);
+                if self.full && written > 0 {
+                    // The kernel took more, so the other end has.
+                    self.heard = clock::now().into();
+                }
+                self.full = !self.out.is_empty();
                 Ok(())
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                self.full = true;
+                Ok(())
+            }
             Err(error) => Err(RelayError::Broken(error)),
         }
     }
@@ -498,7 +543,11 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
-    use tokio::{io::AsyncWriteExt as _, net::TcpListener, time::pause};
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+        time::{pause, sleep},
+    };
 
     use super::*;
     use crate::channel::Peer;
@@ -523,6 +572,92 @@ mod tests {
         }
         pause();
         assert!(matches!(connection.flush().await, Err(RelayError::Silent)));
+    }
+
+    /// A connection, and the relay's end of it, which has said its challenge and takes little at once.
+    async fn greeted() -> (Connection, TcpStream) {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(16 * 1024).expect("a socket option");
+        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+        let listener = socket.listen(1).expect("listens");
+        let relays = vec![listener.local_addr().expect("an address").to_string()].into();
+        let relay = async {
+            let (mut relay, _) = listener.accept().await.expect("accepted");
+            let mut said = BytesMut::from(&PREFACE[..]);
+            Message::Challenge(Challenge::default()).to_frame().write(&mut said);
+            relay.write_all(&said).await.expect("sent");
+            relay
+        };
+        let (connection, relay) = tokio::join!(Connection::open(&relays, SILENT), relay);
+        (connection.expect("a relay"), relay)
+    }
+
+    #[tokio::test]
+    async fn a_relay_that_takes_much_slowly_and_says_nothing_meanwhile_is_not_taken_for_silent() {
+        let (mut connection, mut relay) = greeted().await;
+        for _ in 0..256 {
+            connection.tell(&Message::Letter { peer: Peer::SENDER, body: vec![7; MAX_BODY].into() });
+        }
+        pause();
+        let begun = Instant::now();
+        let (mut all, mut piece) = (connection.out.len(), vec![0; 1 << 20]);
+        let slow = async {
+            while all > 0 {
+                sleep(QUIET - Duration::from_secs(1)).await;
+                let most = all.min(piece.len());
+                all -= relay.read_exact(&mut piece[..most]).await.expect("read");
+            }
+            sleep(QUIET / 2).await;
+            relay.write_all(&Message::Joined.to_frame().to_bytes()).await.expect("sent");
+            relay
+        };
+        let terminal = async {
+            connection.flush().await.expect("all of it goes");
+            connection.next().await.expect("and the relay is there")
+        };
+        let (heard, _relay) = tokio::join!(terminal, slow);
+        assert_eq!(heard, Message::Joined);
+        assert!(begun.elapsed() > 2 * SILENT, "{:?}", begun.elapsed());
+    }
+
+    #[tokio::test]
+    async fn what_the_relay_says_while_much_has_to_be_sent_first_is_heard_even_where_it_is_its_last_word() {
+        let (mut connection, mut relay) = greeted().await;
+        for _ in 0..1000 {
+            connection.tell(&Message::Letter { peer: Peer::SENDER, body: vec![7; MAX_BODY].into() });
+        }
+        let refused = Message::Refused(Refused::new(RefusalCode::Expired, "nobody came in time"));
+        relay.write_all(&refused.to_frame().to_bytes()).await.expect("sent");
+        relay.shutdown().await.expect("ended");
+        let _ = connection.until_room().await;
+        let heard = connection.next().await;
+        assert!(matches!(heard, Err(RelayError::Refused(Refused { code: RefusalCode::Expired, .. }))), "{heard:?}");
+    }
+
+    #[tokio::test]
+    async fn who_hears_much_and_says_nothing_says_that_it_is_there() {
+        let (mut connection, mut relay) = greeted().await;
+        pause();
+        let talks = async {
+            loop {
+                relay.write_all(&Message::Joined.to_frame().to_bytes()).await.expect("sent");
+                sleep(QUIET / 3).await;
+                let mut said = [0; 64];
+                // Its preface is the first.
+                if let Ok(17..) = relay.peek(&mut said).await {
+                    return said[8];
+                }
+            }
+        };
+        let hears = async {
+            loop {
+                connection.next().await.expect("the relay talks");
+            }
+        };
+        tokio::select! {
+            kind = timeout(2 * QUIET, talks) => assert_eq!(kind.expect("in time"), crate::channel::wire::Kind::Ping as u8),
+            () = hears => {}
+        }
     }
 
     #[test]
