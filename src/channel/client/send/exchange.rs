@@ -1,7 +1,7 @@
 //! Exchanges at a place, one at a time: a code has one guess, and whoever comes while it is being made waits.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeSet, VecDeque},
     future::pending,
     time::Duration,
 };
@@ -34,8 +34,8 @@ pub(super) struct Exchanges {
     until: Option<Instant>,
     /// Those who had their time, and did not.
     late: BTreeSet<Peer>,
-    /// First letters of those who wait. The relay lets no more than 32 be at a place, and tells of each who goes.
-    waiting: BTreeMap<Peer, Bytes>,
+    /// First letters of those who wait, in the order in which they came. The relay lets no more than 32 be at a place, and tells of each who goes.
+    waiting: VecDeque<(Peer, Bytes)>,
 }
 
 /// What came of a letter, where something did.
@@ -48,7 +48,7 @@ pub(super) enum Guess {
 
 impl Exchanges {
     pub(super) fn new(password: Password, opening: Opening) -> Self {
-        Self { password, opening, running: None, until: None, late: BTreeSet::new(), waiting: BTreeMap::new() }
+        Self { password, opening, running: None, until: None, late: BTreeSet::new(), waiting: VecDeque::new() }
     }
 
     /// A letter of somebody at the place. `pass` is for who turns out to know the password.
@@ -76,8 +76,9 @@ impl Exchanges {
 
     /// A first letter, while there is no room for another one.
     pub(super) fn keep_waiting(&mut self, peer: Peer, body: Bytes) {
-        if body.len() <= pake::MAX_LETTER && !self.late.contains(&peer) {
-            self.waiting.entry(peer).or_insert(body);
+        let waits = self.late.contains(&peer) || self.waiting.iter().any(|(waits, _)| *waits == peer);
+        if body.len() <= pake::MAX_LETTER && !waits {
+            self.waiting.push_back((peer, body));
         }
     }
 
@@ -89,7 +90,7 @@ impl Exchanges {
     /// Whoever has waited longest has its turn, if it is anybody's.
     pub(super) fn call_next(&mut self, control: &mut Connection, rng: &mut ChaCha12Rng, pass: &Pass) -> Result<(), ChannelError> {
         while self.running.is_none()
-            && let Some(next) = self.waiting.pop_first()
+            && let Some(next) = self.waiting.pop_front()
         {
             // A first letter is answered, and decides nothing.
             self.go_on(control, next, rng, pass)?;
@@ -139,7 +140,7 @@ impl Exchanges {
 
     /// Who has gone guesses no more.
     pub(super) fn handle_gone(&mut self, peer: Peer) {
-        self.waiting.remove(&peer);
+        self.waiting.retain(|(waits, _)| *waits != peer);
         self.late.remove(&peer);
         self.running = self.running.take().filter(|(at, _)| *at != peer);
     }
