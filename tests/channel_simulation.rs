@@ -15,7 +15,7 @@ use std::{
 use bytes::Bytes;
 use confkit::channel::{
     ChannelNumber, Nameplate, Peer, Place,
-    relay::{Action, Anonymous, Applicant, ConnectionId, Ending, Event, Flow, Leg, Limits, Relay, Settings, Standing},
+    relay::{Action, Anonymous, Applicant, ConnectionId, Event, Flow, Leg, Limits, Relay, Settings, Standing},
     wire::{
         ChannelKey, Frame, Kind, Message, Proof, Reason, Role,
         answer::Gone,
@@ -133,7 +133,7 @@ impl World {
         let Some(id) = self.any_line() else { return };
         let dies = self.rng.random_ratio(1, 150);
         if dies {
-            return self.close(id, Ending::Broken);
+            return self.close(id);
         }
         let line = &self.lines[&id];
         match (line.stream, line.place.is_some() || line.seat.is_some()) {
@@ -307,7 +307,7 @@ impl World {
             0 => return,
             several => met[self.rng.random_range(0..several)],
         };
-        let body = [id.0.to_be_bytes().as_slice(), &vec![7; self.rng.random_range(0..3000)]].concat();
+        let body = [id.0.to_be_bytes().as_slice(), &vec![7; self.rng.random_range(0..2500)]].concat();
         self.say(id, &Message::Letter { peer, body: Bytes::from(body) });
     }
 
@@ -324,13 +324,18 @@ impl World {
         let (channel, seat, stream) = self.lines[&id].stream.expect("a data connection");
         let now = self.clock();
         match self.rng.random_range(0..10) {
-            0 if seat == Peer::SENDER && self.lines[&id].joined => {
-                self.close(id, Ending::Finished);
+            0 if seat == Peer::SENDER && self.lines[&id].joined && self.pumps.remove(&(channel, stream)).is_some() => {
+                self.relay.handle_pumped(now, channel, stream);
+                self.drain();
             }
             1..4 if self.pumps.contains_key(&(channel, stream)) => {
                 let behind = self.rng.random();
-                let legs =
-                    (1..4).map(|seat| Leg { seat: Peer(seat), waited: Duration::from_millis(self.rng.random_range(0..1000)), behind });
+                let legs = (1..4).map(|seat| Leg {
+                    seat: Peer(seat),
+                    bytes: 300,
+                    waited: Duration::from_millis(self.rng.random_range(0..1000)),
+                    behind,
+                });
                 let flow = Flow { bytes: 1000, legs: legs.collect() };
                 self.relay.handle_flow(now, channel, stream, &flow);
                 self.drain();
@@ -360,10 +365,10 @@ impl World {
         self.drain();
     }
 
-    fn close(&mut self, id: ConnectionId, ending: Ending) {
+    fn close(&mut self, id: ConnectionId) {
         self.note(&format!("{} ends", id.0));
         self.ended(id);
-        self.relay.handle_closed(self.clock(), id, ending);
+        self.relay.handle_closed(self.clock(), id);
         self.drain();
     }
 
@@ -490,7 +495,7 @@ impl World {
         assert_eq!(standing.connections, self.lines.len(), "{}", self.tail());
         assert!(standing.connections <= limits.connections && standing.channels <= limits.channels);
         assert!(standing.nameplates <= standing.channels && standing.meetings <= standing.connections);
-        assert!(standing.timers <= 2 * standing.connections + standing.channels + standing.meetings, "{standing:?}");
+        assert!(standing.timers <= 4 * standing.connections + standing.channels + standing.meetings, "{standing:?}");
         let mut seats = BTreeSet::new();
         for (channel, seat) in self.lines.values().filter_map(|line| line.seat) {
             assert!(seats.insert((channel, seat)), "two in one seat");
@@ -510,7 +515,7 @@ impl World {
         );
         while let Some(id) = self.any_line() {
             if self.rng.random() {
-                self.close(id, Ending::Broken);
+                self.close(id);
             } else {
                 self.lines.get_mut(&id).expect("it is there").silent = true;
                 self.wait(Duration::from_secs(7));

@@ -26,7 +26,7 @@ use std::{
 
 use confkit::channel::{
     ChannelNumber, Nameplate, PLACE_LEN, Peer, Place,
-    relay::{Action, Anonymous, Applicant, ConnectionId, Ending, Flow, Leg, Relay, Settings},
+    relay::{Action, Anonymous, Applicant, ConnectionId, Flow, Leg, Relay, Settings},
     wire::{
         ChannelKey, Frame, Kind, Message, Proof, Role,
         proof::{Admission, Challenge, Purpose},
@@ -247,6 +247,7 @@ impl Run {
                 format!("{} at {}, for {} s{nameplate}", self.called(allocated.channel), allocated.addresses.join(" "), allocated.expires)
             }
             Message::Met(met) => format!("{}{}", met.peer, met.was.map(|was| format!(", who was {was}")).unwrap_or_default()),
+            Message::Letter { peer, body } if body.len() > 100 => format!("from {peer}: {} bytes", body.len()),
             Message::Letter { peer, body } => format!("from {peer}: {}", String::from_utf8_lossy(body)),
             Message::Entered(entered) => {
                 let present: Vec<String> = entered.present.iter().map(ToString::to_string).collect();
@@ -282,14 +283,14 @@ impl Run {
         }
         let id = self.lines.get(who).unwrap_or_else(|| panic!("{who} is not connected")).id;
         match words[..] {
-            ["break"] => self.relay.handle_closed(now, id, Ending::Broken),
-            ["finish"] => self.relay.handle_closed(now, id, Ending::Finished),
+            ["break"] => self.relay.handle_closed(now, id),
             ["fall", "silent"] => self.line_of(who).silent = true,
             ["stop", "reading"] => self.line_of(who).unread = Some((0, 0)),
             ["read", "again"] => {
                 let (frames, bytes) = self.line_of(who).unread.take().expect("it does not read");
                 self.relay.handle_written(now, id, frames, bytes);
             }
+            ["take", bytes, "bytes"] => self.relay.handle_written(now, id, 0, bytes.parse().expect("a number")),
             ["apply", ref rest @ ..] => self.apply(now, id, rest),
             _ => {
                 let frame = self.frame(who, &words, text);
@@ -306,10 +307,15 @@ impl Run {
                 self.relay.handle_pumped(now, channel, stream.parse().expect("a stream"));
             }
             ["carries", channel, stream, legs @ ..] => {
-                let legs = legs.chunks(2).map(|leg| Leg {
-                    seat: Peer(leg[0].parse().expect("a seat")),
-                    waited: time(leg[1].trim_end_matches('!')),
-                    behind: leg[1].ends_with('!'),
+                let legs = legs.chunks(2).map(|leg| {
+                    // `990ms!`, or `990ms!300000`: with so many bytes.
+                    let (waited, bytes) = leg[1].split_once('!').unwrap_or((leg[1], ""));
+                    Leg {
+                        seat: Peer(leg[0].parse().expect("a seat")),
+                        bytes: bytes.parse().unwrap_or(0),
+                        waited: time(waited),
+                        behind: leg[1].contains('!'),
+                    }
                 });
                 let flow = Flow { bytes: 1000, legs: legs.collect() };
                 let channel = self.channel(channel).0;
@@ -349,6 +355,10 @@ impl Run {
                     Err(_) => Place::Secret([place.len() as u8; PLACE_LEN]),
                 };
                 Message::Meet(Meet { place, role: role_of(role), wait: rest == ["and", "wait"] })
+            }
+            ["letter", "to", peer, "of", bytes, "bytes"] => {
+                let body = vec![b'x'; bytes.parse().expect("a number")].into();
+                Message::Letter { peer: Peer(peer.parse().expect("a number")), body }
             }
             ["letter", "to", peer, ..] => {
                 let (_, body) = text.split_once(" with ").expect("letter to N with TEXT");

@@ -59,6 +59,7 @@ impl Relay {
         let others: Vec<(Peer, ConnectionId)> =
             channel.seats.iter().filter(|(other, _)| **other != seat).map(|(other, taken)| (*other, taken.control)).collect();
         self.timers.stop(Timer::Unused(number));
+        self.timers.stop(Timer::Quiet(id));
         self.become_control(now, id);
         if let Some(control) = self.control_mut(id) {
             control.seat = Some((number, seat));

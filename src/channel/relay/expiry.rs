@@ -5,7 +5,9 @@
 //! | [`Timer::Handshake`] | connected | no whole request: `expired` |
 //! | [`Timer::Pulse`] | first request | silent: `ping`, then gone |
 //! | [`Timer::Idle`] | in nothing, or a data connection that waits for its other end | `expired` |
+//! | [`Timer::HoldUp`] | what waits for it keeps somebody from being read | `slow`, unless it takes some of it and is no receiver of several |
 //! | [`Timer::Unused`] | nobody in the channel | the channel is freed, unless its sender waits at its nameplate |
+//! | [`Timer::Quiet`] | a receiver and the sender are at a nameplate | no letter of the receiver by then: `expired` |
 //! | [`Timer::Waiting`] | somebody waits at a place | who has no seat by then: `expired` |
 
 use std::{
@@ -24,6 +26,8 @@ pub(super) enum Timer {
     Handshake(ConnectionId),
     Pulse(ConnectionId),
     Idle(ConnectionId),
+    Quiet(ConnectionId),
+    HoldUp(ConnectionId),
     Unused(ChannelNumber),
     Waiting(Place),
 }
@@ -76,6 +80,8 @@ impl Relay {
                 Timer::Handshake(id) => self.refuse(now, id, Refused::new(RefusalCode::Expired, "no request came in time")),
                 Timer::Pulse(id) => self.pulse(now, id),
                 Timer::Idle(id) => self.idle(now, id),
+                Timer::Quiet(id) => self.quiet(now, id),
+                Timer::HoldUp(id) => self.held_up(now, id),
                 Timer::Unused(number) => self.unused(now, number),
                 Timer::Waiting(place) => self.waited(now, place),
             }
@@ -108,8 +114,12 @@ impl Relay {
         let (ping, silent) = (self.settings.limits.ping, self.settings.limits.silent);
         let Some(connection) = self.connections.get_mut(&id) else { return };
         if connection.paused_by.is_some() {
-            // It may well have said something: we do not read.
+            // It may well have said something: we do not read. It hears by this that we are there.
             connection.heard = now;
+            if !self.is_full(id) {
+                self.ping(id);
+            }
+            return self.timers.set(Timer::Pulse(id), now + ping);
         }
         let silence = now.saturating_duration_since(connection.heard);
         if silence >= silent {
@@ -118,11 +128,15 @@ impl Relay {
         // An answer may have come long before the next look: it is never further away than a ping.
         let next = if silence >= ping { (connection.heard + silent).min(now + ping) } else { connection.heard + ping };
         if silence >= ping && !std::mem::replace(&mut connection.asked, true) {
-            self.echo = self.echo.wrapping_add(1);
-            let echo = self.echo.to_be_bytes();
-            self.send(id, &Message::Ping(echo));
+            self.ping(id);
         }
         self.timers.set(Timer::Pulse(id), next);
+    }
+
+    fn ping(&mut self, id: ConnectionId) {
+        self.echo = self.echo.wrapping_add(1);
+        let echo = self.echo.to_be_bytes();
+        self.send(id, &Message::Ping(echo));
     }
 
     fn idle(&mut self, now: Instant, id: ConnectionId) {
@@ -150,7 +164,7 @@ impl Relay {
     fn waited(&mut self, now: Instant, place: Place) {
         let Some(meeting) = self.meetings.get_mut(&place) else { return };
         meeting.spent = true;
-        let mut there: Vec<ConnectionId> = meeting.receivers.values().copied().collect();
+        let mut there: Vec<ConnectionId> = meeting.receivers.values().map(|guest| guest.control).collect();
         there.extend(meeting.sender);
         for id in there {
             if self.control(id).is_some_and(|control| control.seat.is_none()) {

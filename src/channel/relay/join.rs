@@ -38,11 +38,17 @@ pub struct Flow {
 pub struct Leg {
     /// Which.
     pub seat: Peer,
+    /// Bytes that it took.
+    pub bytes: u64,
     /// For how long bytes waited for it.
     pub waited: Duration,
     /// The whole time: others could have had more.
     pub behind: bool,
 }
+
+/// What waits for one of several receivers at most, in bytes: whoever takes that much within the relay's patience is slower than the others, but not
+/// behind.
+pub const WINDOW: u64 = 1024 * 1024;
 
 /// Milliseconds of a second from which on a sender is told that it waits; below, it is told once that it no longer does.
 const PACE: u32 = 50;
@@ -129,10 +135,17 @@ impl Relay {
                 paces.push(Pace { seat: leg.seat, waiting });
             }
             taker.paced = waiting;
-            taker.behind = if leg.behind && several { taker.behind.or(Some(now)) } else { None };
+            taker.took = taker.took.saturating_add(leg.bytes);
+            if !leg.behind || !several || taker.took >= WINDOW || taker.behind.is_none() {
+                (taker.behind, taker.took) = ((leg.behind && several).then_some(now), 0);
+            }
             if taker.behind.is_some_and(|since| now.saturating_duration_since(since) >= patience) {
                 slow.extend(channel.seats.get(&leg.seat).map(|seat| (leg.seat, seat.control)));
             }
+        }
+        if slow.len() == pump.to.len() {
+            // None of them holds another one back.
+            slow.clear();
         }
         for pace in paces {
             // A sender that reads nothing is soon silent; it need not be told more.

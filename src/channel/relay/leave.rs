@@ -16,22 +16,12 @@ use crate::channel::{
     wire::{Message, Reason, answer::Gone},
 };
 
-/// How a connection ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// The other end has written all it wanted. For a control connection no better than the next.
-    Finished,
-    /// By an error, or where bytes were still to be written to it.
-    Broken,
-}
-
 impl Relay {
-    /// A connection has ended. Of one that the machine has closed itself it need not be told.
-    pub fn handle_closed(&mut self, now: Instant, id: ConnectionId, ending: Ending) {
+    /// A connection has ended, in whatever way: what a copying makes of the end of a stream is told by [`Relay::handle_pumped`]. Of one that the machine
+    /// has closed itself it need not be told.
+    pub fn handle_closed(&mut self, now: Instant, id: ConnectionId) {
         let Some(connection) = self.remove(now, id) else { return };
         match &connection.line {
-            // What it brought is still being written.
-            Line::Data(data) if data.started && data.seat == Peer::SENDER && ending == Ending::Finished => self.unlink(*data),
             Line::Data(_) => self.depart(now, id, connection, Reason::Broken, "its data connection ended"),
             Line::New | Line::Control(_) => self.depart(now, id, connection, Reason::Broken, "its connection ended"),
         }
@@ -54,7 +44,7 @@ impl Relay {
     /// Takes a connection out of the tables.
     fn remove(&mut self, now: Instant, id: ConnectionId) -> Option<Connection> {
         let mut connection = self.connections.remove(&id)?;
-        for timer in [Timer::Handshake(id), Timer::Pulse(id), Timer::Idle(id)] {
+        for timer in [Timer::Handshake(id), Timer::Pulse(id), Timer::Idle(id), Timer::Quiet(id), Timer::HoldUp(id)] {
             self.timers.stop(timer);
         }
         if let Some(count) = self.addresses.get_mut(&connection.from) {

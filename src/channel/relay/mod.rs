@@ -41,8 +41,7 @@ use rand_chacha::ChaCha12Rng;
 
 pub use self::{
     apply::Applicant,
-    join::{Flow, Leg},
-    leave::Ending,
+    join::{Flow, Leg, WINDOW},
     limits::{Anonymous, Limits, Settings},
     numbers::{Holder, HolderNumbers, Numbers},
 };
@@ -250,7 +249,7 @@ impl Relay {
             Ok(Message::Leave(leave)) => self.drop_connection(now, id, leave.reason, &leave.text),
             Ok(Message::Ping(echo)) => {
                 self.send(id, &Message::Pong(echo));
-                self.hold_up(id, id);
+                self.hold_up(now, id, id);
             }
             Ok(Message::Pong(_)) => {}
             Ok(Message::Spent { guess }) => self.spent(now, id, guess),

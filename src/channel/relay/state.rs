@@ -85,6 +85,8 @@ pub(super) struct Pump {
 pub(super) struct Taker {
     /// Since when it has held others back.
     pub(super) behind: Option<Instant>,
+    /// Bytes that it took since.
+    pub(super) took: u64,
     /// Milliseconds that the sender was last told its bytes waited.
     pub(super) paced: u32,
 }
@@ -92,11 +94,26 @@ pub(super) struct Taker {
 #[derive(Debug)]
 pub(super) struct Meeting {
     pub(super) sender: Option<ConnectionId>,
-    pub(super) receivers: BTreeMap<Peer, ConnectionId>,
-    /// The number of the next receiver; `None` when all have been given.
-    pub(super) next: Option<Peer>,
+    pub(super) receivers: BTreeMap<Peer, Guest>,
+    /// Where the search for the number of the next receiver begins.
+    next: Peer,
     /// Nobody may come any more.
     pub(super) spent: bool,
+    /// A guess was said to be wrong.
+    pub(super) guessed: bool,
+}
+
+/// A receiver at a place.
+#[derive(Debug)]
+pub(super) struct Guest {
+    pub(super) control: ConnectionId,
+    /// Its address, or the /64 of that.
+    pub(super) from: IpAddr,
+    /// Letters that it has written to the sender that is there, and had from it.
+    pub(super) wrote: u8,
+    pub(super) had: u8,
+    /// That it came for nothing was counted.
+    pub(super) counted: bool,
 }
 
 impl Channel {
@@ -108,10 +125,34 @@ impl Channel {
 
 impl Meeting {
     pub(super) fn new() -> Self {
-        Self { sender: None, receivers: BTreeMap::new(), next: Some(Peer::FIRST_MET), spent: false }
+        Self { sender: None, receivers: BTreeMap::new(), next: Peer::FIRST_MET, spent: false, guessed: false }
+    }
+
+    /// The number of the next receiver: the one that was free for longest. There is always one, as long as fewer may be here than there are numbers.
+    pub(super) fn number(&mut self) -> Option<Peer> {
+        let numbers = (self.next.0..=u8::MAX).chain(Peer::FIRST_MET.0..self.next.0).map(Peer);
+        let free = numbers.into_iter().find(|peer| !self.receivers.contains_key(peer))?;
+        self.next = free.0.checked_add(1).map_or(Peer::FIRST_MET, Peer);
+        Some(free)
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.sender.is_none() && self.receivers.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_runs_out_of_no_numbers_and_gives_none_that_is_taken() {
+        let guest = |control| Guest { control: ConnectionId(control), from: IpAddr::from([0; 4]), wrote: 0, had: 0, counted: false };
+        let mut meeting = Meeting::new();
+        let stays = meeting.number().expect("a number");
+        meeting.receivers.insert(stays, guest(0));
+        let given: Vec<u8> = (1..=300).map(|_| meeting.number().expect("a number").0).collect();
+        assert_eq!((stays, given[0], given[126], given[127]), (Peer(128), 129, 255, 129));
+        assert!(given.iter().all(|number| Peer(*number) != stays && *number >= 128));
     }
 }

@@ -4,21 +4,21 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use tokio::{
     net::TcpStream,
-    sync::{mpsc, oneshot},
+    sync::{Semaphore, mpsc, oneshot},
     time::{Instant, sleep_until},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     Admit, Gauges,
-    connection::{self, ORDERS, Order},
+    connection::{self, LINGERING, ORDERS, Order},
     flow::{Copying, Taken},
     memory::Budget,
 };
 use crate::{
     channel::{
         ChannelNumber,
-        relay::{Action, Applicant, ConnectionId, Ending, Event, Flow, Relay},
+        relay::{Action, Applicant, ConnectionId, Event, Flow, Relay},
         wire::{Frame, FrameError},
     },
     clock,
@@ -37,7 +37,7 @@ pub(super) enum Input {
     /// What came is no frame.
     Fault { id: ConnectionId, error: FrameError },
     /// A connection has ended.
-    Closed { id: ConnectionId, ending: Ending },
+    Closed { id: ConnectionId },
     /// Frames were written.
     Written { id: ConnectionId, frames: usize, bytes: usize },
     /// How a copying goes.
@@ -63,6 +63,8 @@ pub(super) struct Actor {
     pub(super) budget: Arc<Budget>,
     pub(super) gauges: Arc<Gauges>,
     pub(super) tasks: TaskTracker,
+    /// For those who are closed and not yet gone.
+    lingering: Arc<Semaphore>,
     known: BTreeMap<ConnectionId, Known>,
     next: u64,
 }
@@ -76,7 +78,17 @@ impl Actor {
         gauges: Arc<Gauges>,
         tasks: TaskTracker,
     ) -> Self {
-        Self { relay, admit, inputs, budget, gauges, tasks, known: BTreeMap::new(), next: 0 }
+        Self {
+            relay,
+            admit,
+            inputs,
+            budget,
+            gauges,
+            tasks,
+            lingering: Arc::new(Semaphore::new(LINGERING)),
+            known: BTreeMap::new(),
+            next: 0,
+        }
     }
 
     /// Runs until `stop`. Connections that are there then are closed by being dropped.
@@ -117,9 +129,9 @@ impl Actor {
                 }
             }
             Input::Fault { id, error } => self.relay.handle_fault(now, id, &error),
-            Input::Closed { id, ending } => {
+            Input::Closed { id } => {
                 self.known.remove(&id);
-                self.relay.handle_closed(now, id, ending);
+                self.relay.handle_closed(now, id);
             }
             Input::Written { id, frames, bytes } => self.relay.handle_written(now, id, frames, bytes),
             Input::Flow { channel, stream, flow } => self.relay.handle_flow(now, channel, stream, &flow),
@@ -136,11 +148,11 @@ impl Actor {
         }
         if let Err(error) = connection::watch_over(&stream) {
             tracing::debug!(%from, %error, "a connection ended before it began");
-            return self.relay.handle_closed(clock::now(), id, Ending::Broken);
+            return self.relay.handle_closed(clock::now(), id);
         }
         let (orders, inbox) = mpsc::channel(ORDERS);
         self.known.insert(id, Known { orders, over: CancellationToken::new() });
-        self.tasks.spawn(connection::run(id, stream, inbox, self.inputs.clone()));
+        self.tasks.spawn(connection::run(id, stream, inbox, self.inputs.clone(), Arc::clone(&self.lingering)));
     }
 
     /// Does what the machine says.
@@ -182,7 +194,7 @@ impl Actor {
         let Some(known) = self.known.get(&id) else { return };
         if let Err(mpsc::error::TrySendError::Full(_)) = known.orders.try_send(order) {
             self.known.remove(&id);
-            self.relay.handle_closed(clock::now(), id, Ending::Broken);
+            self.relay.handle_closed(clock::now(), id);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One connection: its frames to the machine, the machine's frames to it, until it ends or is handed to a pump.
 
-use std::{collections::VecDeque, io, time::Duration};
+use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 
 use bytes::{Buf as _, BytesMut};
 use nix::sys::socket::{setsockopt, sockopt::TcpUserTimeout};
@@ -8,13 +8,14 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    sync::{mpsc, oneshot},
+    sync::{Semaphore, mpsc, oneshot},
+    task::consume_budget,
     time::timeout,
 };
 
 use super::actor::Input;
 use crate::channel::{
-    relay::{ConnectionId, Ending},
+    relay::ConnectionId,
     wire::{
         Decoder, Frame, Kind,
         frame::{MAX_BODY, PREFACE},
@@ -26,10 +27,15 @@ pub(super) const ORDERS: usize = 256;
 /// Frames that wait to be written to a connection at most. Who sends letters is held back long before; what the machine itself has to tell, of comings
 /// and goings, is bounded by this: a terminal that reads none of it is ended.
 const UNREAD: usize = 1024;
+/// Most bytes of memory that a connection keeps for what is to be written while nothing is.
+const KEPT: usize = 64 * 1024;
 /// How long a connection that is to be closed may take for what is still to be written.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long, and for how many bytes at most, one that is closed is read on: what it had sent meanwhile would otherwise take our last words from it.
 const LINGER: (Duration, usize) = (Duration::from_secs(1), 256 * 1024);
+/// Most connections that are closed and still have their last words written, or are read on. The machine knows and counts them no more: one more gets
+/// what goes at once, and is closed.
+pub(super) const LINGERING: usize = 256;
 /// How long the kernel waits for a sign of life of an other end: idle, then between two probes, of which three are sent.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(5), Duration::from_secs(3), 3);
 /// How long bytes may be unacknowledged before the connection is broken.
@@ -57,24 +63,22 @@ pub(in crate::channel) fn watch_over(stream: &TcpStream) -> io::Result<()> {
     setsockopt(stream, TcpUserTimeout, &milliseconds).map_err(io::Error::from)
 }
 
-/// Runs a connection until it ends. What comes goes to `inputs`; a frame is given when the one before was taken ([`Order::Read`]).
-pub(super) async fn run(id: ConnectionId, stream: TcpStream, mut orders: mpsc::Receiver<Order>, inputs: mpsc::Sender<Input>) {
-    let mut line = Line {
-        id,
-        stream,
-        decoder: Decoder::default(),
-        out: BytesMut::from(&PREFACE[..]),
-        frames: VecDeque::new(),
-        queued: PREFACE.len() as u64,
-        sent: 0,
-        reading: true,
-    };
+/// Runs a connection until it ends. What comes goes to `inputs`; a frame is given when the one before was taken ([`Order::Read`]). `lingering` has
+/// [`LINGERING`] permits.
+pub(super) async fn run(
+    id: ConnectionId,
+    stream: TcpStream,
+    mut orders: mpsc::Receiver<Order>,
+    inputs: mpsc::Sender<Input>,
+    lingering: Arc<Semaphore>,
+) {
+    let mut line = Line::new(id, stream);
     match line.talk(&mut orders, &inputs).await {
         // Whoever wanted it is gone: then it is closed by being dropped.
         Over::Handed(reply) => drop(reply.send((line.stream, line.decoder.into_rest()))),
         // The machine may be over: then nobody needs to know.
-        Over::Told(ending) => drop(inputs.send(Input::Closed { id, ending }).await),
-        Over::Close => line.close().await,
+        Over::Told => drop(inputs.send(Input::Closed { id }).await),
+        Over::Close => line.close(&lingering).await,
     }
 }
 
@@ -83,6 +87,8 @@ struct Line {
     stream: TcpStream,
     decoder: Decoder,
     out: BytesMut,
+    /// Most bytes that were in `out` since it was given back.
+    grown: usize,
     /// Of each frame in `out`: where it ends in all that was ever to be written, and its length.
     frames: VecDeque<(u64, usize)>,
     /// Bytes that were ever to be written.
@@ -98,12 +104,26 @@ enum Over {
     /// It is to be given away.
     Handed(oneshot::Sender<(TcpStream, BytesMut)>),
     /// It ended, and the machine is to know.
-    Told(Ending),
+    Told,
     /// The machine wants it closed, or is gone.
     Close,
 }
 
 impl Line {
+    fn new(id: ConnectionId, stream: TcpStream) -> Self {
+        Self {
+            id,
+            stream,
+            decoder: Decoder::default(),
+            out: BytesMut::from(&PREFACE[..]),
+            grown: 0,
+            frames: VecDeque::new(),
+            queued: PREFACE.len() as u64,
+            sent: 0,
+            reading: true,
+        }
+    }
+
     async fn talk(&mut self, orders: &mut mpsc::Receiver<Order>, inputs: &mpsc::Sender<Input>) -> Over {
         let mut hand = None;
         loop {
@@ -137,11 +157,9 @@ impl Line {
                     Some(Order::Send(frame)) => {
                         // What comes behind it is no frame, and for the pump.
                         self.reading &= frame.kind != Kind::Joined;
-                        self.queued += frame.length() as u64;
-                        self.frames.push_back((self.queued, frame.length()));
-                        frame.write(&mut self.out);
+                        self.say(&frame);
                         if self.frames.len() > UNREAD {
-                            return Over::Told(Ending::Broken);
+                            return Over::Told;
                         }
                     }
                     Some(Order::Read) => self.reading = true,
@@ -149,18 +167,26 @@ impl Line {
                     Some(Order::Close) | None => return Over::Close,
                 },
                 ready = self.stream.readable(), if reads => match ready.and_then(|()| self.stream.try_read_buf(self.decoder.room())) {
-                    Ok(0) => return Over::Told(Ending::Finished),
-                    Ok(_) => {}
+                    Ok(0) => return Over::Told,
+                    // Frames that are passed over cost no turn of the machine: who sends nothing else must not keep a thread to itself.
+                    Ok(_) => consume_budget().await,
                     Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-                    Err(_) => return Over::Told(Ending::Broken),
+                    Err(_) => return Over::Told,
                 },
                 ready = self.stream.writable(), if !self.out.is_empty() => {
                     if ready.is_err() || self.write(inputs).await.is_err() {
-                        return Over::Told(Ending::Broken);
+                        return Over::Told;
                     }
                 }
             }
         }
+    }
+
+    fn say(&mut self, frame: &Frame) {
+        self.queued += frame.length() as u64;
+        self.frames.push_back((self.queued, frame.length()));
+        frame.write(&mut self.out);
+        self.grown = self.grown.max(self.out.len());
     }
 
     /// Writes what can be written, and tells the machine of the frames that went.
@@ -169,6 +195,7 @@ impl Line {
             Ok(wrote) => {
                 self.out.advance(wrote);
                 self.sent += wrote as u64;
+                self.give_back();
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => return Ok(()),
             Err(error) => return Err(error),
@@ -184,7 +211,19 @@ impl Line {
         Ok(())
     }
 
-    async fn close(mut self) {
+    /// What was needed for much is not kept for nothing.
+    fn give_back(&mut self) {
+        if self.out.is_empty() && self.grown > KEPT {
+            (self.out, self.grown) = (BytesMut::new(), 0);
+        }
+    }
+
+    async fn close(mut self, lingering: &Semaphore) {
+        let Ok(_lingers) = lingering.try_acquire() else {
+            // What does not go at once does not go.
+            let _ = self.stream.try_write(&self.out);
+            return;
+        };
         // Whoever is gone already has nothing to hear.
         let _ = timeout(LAST_WORDS, async {
             self.stream.write_all(&self.out).await?;
@@ -207,12 +246,12 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::poll_fn, pin::pin};
+    use std::{future::poll_fn, pin::pin, task::Poll};
 
     use bytes::Bytes;
 
     use super::*;
-    use crate::channel::{Peer, server::pump::tests::pair};
+    use crate::channel::{Peer, server::pump::tests::pair, wire::frame::FIRST_OPTIONAL};
 
     fn letter() -> Frame {
         Frame { kind: Kind::Letter, peer: Peer::SENDER, body: Bytes::from(vec![7; MAX_BODY]) }
@@ -235,7 +274,7 @@ mod tests {
         orders.send(Order::Close).await.expect("room");
         // The machine knows it no more.
         drop(orders);
-        let mut running = pin!(run(ConnectionId(1), stream, inbox, inputs));
+        let mut running = pin!(run(ConnectionId(1), stream, inbox, inputs, Arc::new(Semaphore::new(1))));
         let mut turns = 0;
         let over = poll_fn(|context| {
             turns += 1;
@@ -246,16 +285,97 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn once_enough_that_are_closed_linger_another_is_closed_at_once_with_what_goes_of_its_last_words() {
+        let lingering = Arc::new(Semaphore::new(1));
+        let (inputs, _heard) = mpsc::channel(8);
+        let closed = async |stream| {
+            let (orders, inbox) = mpsc::channel(2);
+            orders
+                .send(Order::Send(Frame { kind: Kind::Refused, peer: Peer::SENDER, body: Bytes::from_static(b"{}") }))
+                .await
+                .expect("room");
+            orders.send(Order::Close).await.expect("room");
+            run(ConnectionId(1), stream, inbox, inputs.clone(), Arc::clone(&lingering)).await;
+        };
+        let ((_first, one), (mut second, two)) = (pair(None).await, pair(None).await);
+        let mut lingers = pin!(closed(one));
+        assert!(timeout(Duration::from_millis(50), &mut lingers).await.is_err(), "the first stays as long as its terminal does");
+        timeout(LINGER.0 / 2, closed(two)).await.expect("the second does not");
+        let mut heard = Vec::new();
+        second.read_to_end(&mut heard).await.expect("its last words");
+        assert!(heard.starts_with(&PREFACE) && heard.ends_with(b"{}"), "{heard:?}");
+        lingers.await;
+    }
+
+    #[tokio::test]
+    async fn what_was_needed_for_much_is_given_back_once_all_of_it_is_written() {
+        let (mut terminal, stream) = pair(Some(8 * 1024)).await;
+        let (inputs, mut told) = mpsc::channel(64);
+        let mut line = Line::new(ConnectionId(1), stream);
+        for _ in 0..16 {
+            line.say(&letter());
+        }
+        let length = line.out.len();
+        let write = async {
+            while !line.out.is_empty() {
+                line.stream.writable().await.expect("up");
+                line.write(&inputs).await.expect("written");
+            }
+        };
+        let mut read = vec![0; length];
+        let ((), read) = tokio::join!(write, terminal.read_exact(&mut read));
+        assert_eq!(read.expect("read"), length);
+        assert!(!line.out.try_reclaim(KEPT), "a mebibyte is kept for nothing");
+        told.close();
+        let mut frames = 0;
+        while let Some(Input::Written { frames: more, .. }) = told.recv().await {
+            frames += more;
+        }
+        assert_eq!(frames, 16);
+        // Little stays where it is.
+        line.say(&Frame { kind: Kind::Pong, peer: Peer::SENDER, body: Bytes::from_static(b"anybody?") });
+        line.write(&inputs).await.expect("written");
+        assert!(line.out.is_empty() && line.grown > 0);
+    }
+
+    #[tokio::test]
+    async fn who_sends_nothing_but_what_is_passed_over_does_not_keep_a_thread_to_itself() {
+        let (terminal, stream) = pair(None).await;
+        let (_orders, mut inbox) = mpsc::channel(8);
+        let (inputs, _heard) = mpsc::channel(8);
+        let mut line = Line::new(ConnectionId(1), stream);
+        let mut passed_over = Frame { kind: Kind::Pong, peer: Peer::SENDER, body: Bytes::from(vec![0; 4000]) }.to_bytes().to_vec();
+        passed_over[0] = FIRST_OPTIONAL;
+        let said = [&PREFACE[..], &passed_over.repeat(1000)].concat();
+        terminal.writable().await.expect("up");
+        let mut sent = 0;
+        while let Ok(more @ 1..) = terminal.try_write(&said[sent..]) {
+            sent += more;
+        }
+        line.stream.readable().await.expect("readable");
+        {
+            let mut talks = pin!(line.talk(&mut inbox, &inputs));
+            poll_fn(|context| {
+                assert!(talks.as_mut().poll(context).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+        }
+        let left = line.stream.try_read(&mut [0; 1]);
+        assert!(matches!(left, Ok(1)), "all {sent} bytes were read in one turn");
+    }
+
+    #[tokio::test]
     async fn one_that_reads_nothing_is_ended_when_too_much_waits_for_it() {
         let (_terminal, stream, orders, inbox) = unread(UNREAD).await;
         let (inputs, mut heard) = mpsc::channel(2 * UNREAD);
         // Behind them come those that the kernel took the place of.
         let more = async { while orders.send(Order::Send(letter())).await.is_ok() {} };
-        tokio::join!(run(ConnectionId(1), stream, inbox, inputs), more);
+        tokio::join!(run(ConnectionId(1), stream, inbox, inputs, Arc::new(Semaphore::new(1))), more);
         let mut last = None;
         while let Some(input) = heard.recv().await {
             last = Some(input);
         }
-        assert!(matches!(last, Some(Input::Closed { id: ConnectionId(1), ending: Ending::Broken })), "{last:?}");
+        assert!(matches!(last, Some(Input::Closed { id: ConnectionId(1) })), "{last:?}");
     }
 }

@@ -18,9 +18,10 @@ use super::{
     meter::Meter,
     pump::{Ended, closed},
 };
+use crate::channel::relay;
 
 /// Most bytes that wait for one receiver.
-const WINDOW: usize = 1024 * 1024;
+const WINDOW: usize = relay::WINDOW as usize;
 /// Most bytes of a piece that receivers share, and pieces that wait for one of them at most, however short they are.
 const PIECE: usize = 128 * 1024;
 const PIECES: usize = 64;

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::channel::{
     ChannelNumber, Peer,
-    relay::{ConnectionId, Ending, Flow, Leg},
+    relay::{ConnectionId, Flow, Leg},
 };
 
 /// How often the machine hears of it.
@@ -71,7 +71,7 @@ impl Copying {
     pub(super) async fn run(self) {
         let Self { channel, stream, from, to, inputs, budget } = self;
         let from_id = from.id;
-        let broken = |id| Input::Closed { id, ending: Ending::Broken };
+        let broken = |id| Input::Closed { id };
         // The machine may be over: then nobody needs to know.
         let Some((mut from, from_over)) = from.take().await else { return drop(inputs.send(broken(from_id)).await) };
         let (mut watched, mut receivers) = (Vec::new(), Vec::new());
@@ -140,9 +140,10 @@ fn told(watched: &mut [Watched]) -> Flow {
     let mut flow = Flow::default();
     for receiver in watched {
         let (bytes, waited) = (receiver.meter.bytes(), receiver.meter.waited());
-        flow.bytes += bytes - receiver.bytes;
+        let took = bytes - receiver.bytes;
+        flow.bytes += took;
         let since = waited.saturating_sub(receiver.waited);
-        flow.legs.push(Leg { seat: receiver.seat, waited: since, behind: since >= TELL.mul_f32(0.9) });
+        flow.legs.push(Leg { seat: receiver.seat, bytes: took, waited: since, behind: since >= TELL.mul_f32(0.9) });
         (receiver.bytes, receiver.waited) = (bytes, waited);
     }
     flow

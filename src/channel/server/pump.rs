@@ -9,7 +9,7 @@ use std::{io, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    task::yield_now,
+    task::{consume_budget, yield_now},
     time::timeout,
 };
 
@@ -77,17 +77,17 @@ async fn read(from: &mut TcpStream, buffer: &mut Buffer) -> io::Result<usize> {
     }
 }
 
-/// Receivers say nothing here: what can be read is their end. Anything else they send is dropped, and bounded by their own kernel's patience.
+/// Receivers say nothing here: what can be read is their end, and so is the first byte of anything else.
 pub(super) async fn closed(to: &TcpStream) -> io::Error {
-    let mut dropped = [0; 512];
     loop {
         if let Err(error) = to.readable().await {
             return error;
         }
-        match to.try_read(&mut dropped) {
+        match to.try_read(&mut [0]) {
             Ok(0) => return io::ErrorKind::UnexpectedEof.into(),
+            Ok(_) => return io::ErrorKind::InvalidData.into(),
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => return error,
-            Ok(_) | Err(_) => {}
+            Err(_) => consume_budget().await,
         }
     }
 }
@@ -183,6 +183,16 @@ pub(super) mod tests {
             () = others => {}
         }
         assert_eq!((turns, meter.bytes()), (2, 48 * 1024));
+    }
+
+    #[tokio::test]
+    async fn a_receiver_that_says_anything_is_closed() {
+        let (_sender, mut inner) = pair(None).await;
+        let (mut receiver, mut outer) = pair(None).await;
+        let (budget, meter) = (Budget::new(1 << 20), Meter::default());
+        receiver.write_all(b"?").await.expect("sent");
+        let pump = to_one(&mut inner, &mut outer, &meter, &budget, TURN);
+        assert_eq!(timeout(Duration::from_secs(10), pump).await.expect("it ends"), Ended::Receivers);
     }
 
     #[tokio::test]
