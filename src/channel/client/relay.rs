@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::{Buf as _, BytesMut};
+use socket2::SockRef;
 use tokio::{
     net::{TcpStream, lookup_host},
     time::{Instant, sleep_until, timeout, timeout_at},
@@ -40,6 +41,8 @@ const LONG_HEAD_START: Duration = Duration::from_secs(2);
 const MAX_ADDRESSES: usize = 16;
 /// Bytes that wait to be sent from which on a session says no more until some are gone.
 const ENOUGH: usize = 256 * 1024;
+/// Bytes that the kernel may have and not have sent: a sign of life that is wanted on a slow way is behind them.
+const UNSENT: u32 = 64 * 1024;
 /// Bytes that were heard and wait to be looked at from which on no more are read while something has to be sent first.
 const UNHEARD: usize = 256 * 1024;
 
@@ -320,6 +323,7 @@ impl Connection {
             }
         };
         stream.set_nodelay(true).map_err(|error| unreachable(error.to_string()))?;
+        SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT).map_err(|error| unreachable(error.to_string()))?;
         let connection = Self {
             name: name.to_owned(),
             // A name may stand for several hosts: data connections go to the one where the channel is, unless the proxy chooses.
@@ -475,6 +479,8 @@ impl Connection {
     /// The connection broke before all was sent.
     pub async fn into_stream(mut self) -> Result<(TcpStream, BytesMut), RelayError> {
         self.flush().await?;
+        // What is carried may fill the kernel's room.
+        SockRef::from(&self.stream).set_tcp_notsent_lowat(0).map_err(RelayError::Broken)?;
         Ok((self.stream, self.decoder.into_rest()))
     }
 
@@ -546,7 +552,7 @@ mod tests {
     use tokio::{
         io::{AsyncReadExt as _, AsyncWriteExt as _},
         net::TcpListener,
-        time::{pause, sleep},
+        time::{advance, pause, sleep},
     };
 
     use super::*;
@@ -595,19 +601,22 @@ mod tests {
     #[tokio::test]
     async fn a_relay_that_takes_much_slowly_and_says_nothing_meanwhile_is_not_taken_for_silent() {
         let (mut connection, mut relay) = greeted().await;
-        for _ in 0..256 {
+        for _ in 0..64 {
             connection.tell(&Message::Letter { peer: Peer::SENDER, body: vec![7; MAX_BODY].into() });
         }
         pause();
+        // As long as a thread is busy time goes on only when it is told to: the kernel takes its own.
+        let (over, until) = std::sync::mpsc::channel::<()>();
+        let _busy = tokio::task::spawn_blocking(move || until.recv());
         let begun = Instant::now();
-        let (mut all, mut piece) = (connection.out.len(), vec![0; 1 << 20]);
+        let (mut all, mut piece) = (connection.out.len(), vec![0; 256 * 1024]);
         let slow = async {
             while all > 0 {
-                sleep(QUIET - Duration::from_secs(1)).await;
+                advance(QUIET - Duration::from_secs(1)).await;
                 let most = all.min(piece.len());
                 all -= relay.read_exact(&mut piece[..most]).await.expect("read");
             }
-            sleep(QUIET / 2).await;
+            advance(QUIET / 2).await;
             relay.write_all(&Message::Joined.to_frame().to_bytes()).await.expect("sent");
             relay
         };
@@ -616,6 +625,7 @@ mod tests {
             connection.next().await.expect("and the relay is there")
         };
         let (heard, _relay) = tokio::join!(terminal, slow);
+        drop(over);
         assert_eq!(heard, Message::Joined);
         assert!(begun.elapsed() > 2 * SILENT, "{:?}", begun.elapsed());
     }
