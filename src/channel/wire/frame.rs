@@ -8,6 +8,8 @@
 //! | 4 | 4 | length of the body, big-endian |
 //! | 8 | … | body |
 
+use std::fmt;
+
 use bytes::{BufMut as _, Bytes, BytesMut};
 
 use crate::channel::Peer;
@@ -140,8 +142,8 @@ impl Kind {
     }
 }
 
-/// A frame.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A frame. Shown without its body, which may be a key.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
     /// What it is.
     pub kind: Kind,
@@ -149,6 +151,13 @@ pub struct Frame {
     pub peer: Peer,
     /// The body, at most [`Kind::max_body`] bytes.
     pub body: Bytes,
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, peer, body } = self;
+        f.debug_struct("Frame").field("kind", kind).field("peer", peer).field("bytes", &body.len()).finish()
+    }
 }
 
 impl Frame {
@@ -175,5 +184,17 @@ impl Frame {
         let mut bytes = BytesMut::new();
         self.write(&mut bytes);
         bytes.freeze()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_shown_without_its_body() {
+        let frame = Frame { kind: Kind::Allocated, peer: Peer::SENDER, body: Bytes::from_static(b"the key") };
+        let shown = format!("{frame:?}");
+        assert!(shown.contains("Allocated") && shown.contains("bytes: 7") && !shown.contains("key"), "{shown}");
     }
 }
