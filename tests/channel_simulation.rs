@@ -410,7 +410,7 @@ impl World {
                         assert!(std::mem::replace(&mut line.paused, false), "resumed once");
                     }
                 }
-                Action::Pump { channel, stream, from, to } => {
+                Action::Pump { channel, stream, from, to, .. } => {
                     let of = |id: &ConnectionId| self.lines[id].stream.expect("a data connection");
                     assert_eq!(of(&from), (channel, Peer::SENDER, stream));
                     assert!(!to.is_empty() && to.iter().all(|(seat, id)| of(id) == (channel, *seat, stream)));

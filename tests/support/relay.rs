@@ -198,7 +198,7 @@ impl Run {
                 Action::Close { connection } => self.told(connection, "closes"),
                 Action::Pause { connection } => self.told(connection, "reads no further"),
                 Action::Resume { connection } => self.told(connection, "reads again"),
-                Action::Pump { channel, stream, from, to } => {
+                Action::Pump { channel, stream, from, to, .. } => {
                     let to: Vec<String> = to.iter().map(|(seat, id)| format!("{} ({seat})", self.name(*id))).collect();
                     let text =
                         format!("relay -> carries stream {stream} of {}: {} to {}", self.called(channel), self.name(from), to.join(", "));

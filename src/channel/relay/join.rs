@@ -107,6 +107,7 @@ impl Relay {
         if let Some(pump) = channel.pumps.get_mut(&stream) {
             pump.started = true;
         }
+        let holder = channel.holder.clone();
         for id in to.iter().map(|(_, id)| *id).chain([from]) {
             if let Some(Line::Data(data)) = self.connections.get_mut(&id).map(|connection| &mut connection.line) {
                 data.started = true;
@@ -114,7 +115,7 @@ impl Relay {
             self.mind_idleness(now, id);
             self.send(id, &Message::Joined);
         }
-        self.actions.push_back(Action::Pump { channel: number, stream, from, to });
+        self.actions.push_back(Action::Pump { channel: number, stream, from, to, holder });
     }
 
     /// A copying tells what it has done, once a second.

@@ -104,6 +104,8 @@ pub enum Action {
         from: ConnectionId,
         /// The receivers', by seat.
         to: Vec<(Peer, ConnectionId)>,
+        /// Whose channel it is.
+        holder: Holder,
     },
 }
 

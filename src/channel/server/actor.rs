@@ -1,6 +1,10 @@
 //! The relay's one loop: what comes goes to the machine, what it says is done.
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Arc, Weak},
+};
 
 use tokio::{
     net::TcpStream,
@@ -18,7 +22,7 @@ use super::{
 use crate::{
     channel::{
         ChannelNumber,
-        relay::{Action, Applicant, ConnectionId, Event, Flow, Relay},
+        relay::{Action, Applicant, ConnectionId, Event, Flow, Holder, Relay},
         wire::{Frame, FrameError},
     },
     clock,
@@ -63,6 +67,8 @@ pub(super) struct Actor {
     pub(super) budget: Arc<Budget>,
     pub(super) gauges: Arc<Gauges>,
     pub(super) tasks: TaskTracker,
+    /// What each applicant may have of the budget, as long as bytes of it are on their way.
+    parts: BTreeMap<Holder, Weak<Budget>>,
     /// For those who are closed and not yet gone.
     lingering: Arc<Semaphore>,
     known: BTreeMap<ConnectionId, Known>,
@@ -78,17 +84,8 @@ impl Actor {
         gauges: Arc<Gauges>,
         tasks: TaskTracker,
     ) -> Self {
-        Self {
-            relay,
-            admit,
-            inputs,
-            budget,
-            gauges,
-            tasks,
-            lingering: Arc::new(Semaphore::new(LINGERING)),
-            known: BTreeMap::new(),
-            next: 0,
-        }
+        let (parts, lingering) = (BTreeMap::new(), Arc::new(Semaphore::new(LINGERING)));
+        Self { relay, admit, inputs, budget, gauges, tasks, parts, lingering, known: BTreeMap::new(), next: 0 }
     }
 
     /// Runs until `stop`. Connections that are there then are closed by being dropped.
@@ -169,10 +166,10 @@ impl Actor {
                 // It is given no leave to give another frame.
                 Action::Pause { .. } => {}
                 Action::Resume { connection } => self.order(connection, Order::Read),
-                Action::Pump { channel, stream, from, to } => {
+                Action::Pump { channel, stream, from, to, holder } => {
                     let Some(from) = self.hand_over(from) else { continue };
                     let to = to.into_iter().filter_map(|(seat, id)| Some((seat, self.hand_over(id)?))).collect();
-                    let copying = Copying { channel, stream, from, to, inputs: self.inputs.clone(), budget: Arc::clone(&self.budget) };
+                    let copying = Copying { channel, stream, from, to, inputs: self.inputs.clone(), budget: self.part_of(holder) };
                     self.tasks.spawn(copying.run());
                 }
             }
@@ -180,6 +177,17 @@ impl Actor {
         while let Some(event) = self.relay.poll_event() {
             log(&event);
         }
+    }
+
+    /// What an applicant may have of the budget: the same for all of its channels.
+    fn part_of(&mut self, holder: Holder) -> Arc<Budget> {
+        if let Some(part) = self.parts.get(&holder).and_then(Weak::upgrade) {
+            return part;
+        }
+        self.parts.retain(|_, part| part.strong_count() > 0);
+        let part = self.budget.part();
+        self.parts.insert(holder, Arc::downgrade(&part));
+        part
     }
 
     fn hand_over(&mut self, id: ConnectionId) -> Option<Taken> {

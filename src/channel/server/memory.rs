@@ -2,6 +2,8 @@
 //!
 //! A buffer begins with [`LEAST`] bytes and doubles each time a read fills it, to [`MOST`], as long as the budget has room; an idle connection
 //! has none at all. So a thousand channels that wait cost nothing, and one that is busy takes few system calls for a mebibyte.
+//!
+//! All channels of one applicant grow within half of it ([`Budget::part`]): whoever lets bytes wait on purpose leaves the others room.
 
 use std::sync::{
     Arc,
@@ -20,6 +22,8 @@ pub(super) const MOST: usize = 1024 * 1024;
 pub(super) struct Budget {
     limit: u64,
     taken: AtomicU64,
+    /// What it is a part of.
+    whole: Option<Arc<Self>>,
 }
 
 /// A part of a [`Budget`], given back when dropped.
@@ -54,7 +58,13 @@ pub(super) struct Shared {
 impl Budget {
     /// Of so many bytes.
     pub(super) fn new(limit: u64) -> Arc<Self> {
-        Arc::new(Self { limit, taken: AtomicU64::new(0) })
+        Arc::new(Self { limit, taken: AtomicU64::new(0), whole: None })
+    }
+
+    /// What one applicant may have of it: half, and room for one connection at least.
+    pub(super) fn part(self: &Arc<Self>) -> Arc<Self> {
+        let limit = (self.limit / 2).max(MOST as u64);
+        Arc::new(Self { limit, taken: AtomicU64::new(0), whole: Some(Arc::clone(self)) })
     }
 
     /// Bytes that buffers have now. May be more than the limit by [`LEAST`] for each connection that is busy.
@@ -76,16 +86,37 @@ impl Budget {
 
     fn try_take(&self, bytes: u64) -> bool {
         let more = |taken: u64| taken.checked_add(bytes).filter(|taken| *taken <= self.limit);
-        self.taken.try_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+        if self.taken.try_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {
+            return false;
+        }
+        let had = self.whole.as_ref().is_none_or(|whole| whole.try_take(bytes));
+        if !had {
+            self.taken.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        had
+    }
+
+    fn take(&self, bytes: u64) {
+        self.taken.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(whole) = &self.whole {
+            whole.take(bytes);
+        }
+    }
+
+    fn give_back(&self, bytes: u64) {
+        self.taken.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some(whole) = &self.whole {
+            whole.give_back(bytes);
+        }
     }
 }
 
 impl Grant {
     fn set(&mut self, bytes: u64) {
         if bytes >= self.bytes {
-            self.budget.taken.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+            self.budget.take(bytes - self.bytes);
         } else {
-            self.budget.taken.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+            self.budget.give_back(self.bytes - bytes);
         }
         self.bytes = bytes;
     }
@@ -214,6 +245,32 @@ mod tests {
         assert!(budget.taken() <= 100 * 1024 + 10 * LEAST as u64, "{}", budget.taken());
         drop(buffers);
         assert_eq!(budget.taken(), 0);
+    }
+
+    #[test]
+    fn one_applicant_takes_half_of_it_and_leaves_the_others_room_to_grow() {
+        let budget = Budget::new(8 * MOST as u64);
+        let (one, other) = (budget.part(), budget.part());
+        let mut greedy: Vec<Buffer> = (0..20).map(|_| Buffer::new(&one)).collect();
+        for _ in 0..8 {
+            greedy.iter_mut().for_each(|buffer| {
+                fill(buffer);
+            });
+        }
+        assert!(one.taken() <= 4 * MOST as u64 + 20 * LEAST as u64, "{}", one.taken());
+        assert_eq!(budget.taken(), one.taken());
+        let mut modest = Buffer::new(&other);
+        let grown: Vec<usize> = (0..8).map(|_| fill(&mut modest)).collect();
+        assert_eq!(grown.last(), Some(&MOST));
+        drop((greedy, modest));
+        assert_eq!((budget.taken(), one.taken(), other.taken()), (0, 0, 0));
+        let room = one.try_room(4 * MOST).expect("room");
+        assert!(one.try_room(1).is_none() && other.try_room(4 * MOST).is_some());
+        drop(room);
+        let everything = budget.try_room(8 * MOST);
+        assert!(everything.is_some() && one.try_room(1).is_none());
+        drop(everything);
+        assert_eq!(one.taken(), 0, "what the whole has not is not taken of a part");
     }
 
     #[test]
