@@ -292,6 +292,27 @@ fn a_wrong_guess_keeps_others_away_and_not_those_who_have_come() {
 }
 
 #[test]
+fn of_several_receivers_one_that_keeps_nothing_is_not_promised_to_anybody() {
+    let world = World::new("channel-several-once");
+    fs::write(world.place.path("talk.bin"), bytes(6 << 20)).expect("written");
+    let mut sending = world.send(&["talk.bin", "--receivers", "2", "--limit", "1MiB/s"], None);
+    let receive = |output: &str, heard: Stdio| {
+        let args = ["--json", "recv", &sending.code, "--yes", "--output", output];
+        world.fshare(&args).stdin(Stdio::null()).stdout(heard).stderr(Stdio::piped()).spawn().expect("fshare runs")
+    };
+    let receivers = [receive("kept", Stdio::null()), receive("-", Stdio::null())];
+    let mut lines = sending.events.by_ref().lines().map(|line| serde_json::from_str::<Value>(&line.expect("text")).expect("JSON"));
+    assert!(lines.any(|told| told["event"] == "begun"));
+    kill(Pid::from_raw(sending.child.id().try_into().expect("a pid")), Signal::SIGINT).expect("interrupted");
+    let (ended, _, told) = sending.end();
+    assert_eq!((ended, told.matches("fshare resume send-").count()), (130, 1), "{told}");
+    for mut receiver in receivers {
+        receiver.kill().expect("ended");
+        receiver.wait().expect("waited for");
+    }
+}
+
+#[test]
 fn one_of_several_receivers_who_is_killed_comes_back_by_the_code_and_gets_the_rest_apart() {
     let world = World::new("channel-several-back");
     fs::write(world.place.path("talk.bin"), bytes(12_000_000)).expect("written");

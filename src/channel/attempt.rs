@@ -22,6 +22,8 @@ use rand_chacha::ChaCha12Rng;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// What a relay may have us wait in all before anything has come: longer a person is not kept waiting without being asked.
 pub const COURTESY: Duration = Duration::from_secs(10);
+/// Whoever was at a place for so long has patience anew for the next time.
+const HELD: Duration = Duration::from_secs(10);
 /// The second wait; the first try is made at once. Each is twice as long as the one before…
 const FIRST: Duration = Duration::from_millis(100);
 /// …up to this: a relay that is there again is not missed for longer.
@@ -86,9 +88,13 @@ impl Attempts {
         self.since.and_then(|since| since.checked_add(self.patience))
     }
 
-    /// We were at the place that the other end has been told of, in the attempt that has just ended, and nobody had come: we go there again.
-    pub fn handle_nobody(&mut self) {
-        (self.since, self.tries, self.awaits) = (None, 0, true);
+    /// We were at the place that the other end has been told of, in the attempt that has just ended, and nobody had come: we go there again. An
+    /// attempt that took less than [`HELD`] counts as one that failed: a relay that puts us out as soon as we are there is not waited at for ever.
+    pub fn handle_nobody(&mut self, took: Duration) {
+        if took >= HELD {
+            (self.since, self.tries) = (None, 0);
+        }
+        self.awaits = true;
     }
 
     /// Somebody had come, and may have used up what the other end has been told.

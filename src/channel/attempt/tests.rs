@@ -141,7 +141,7 @@ fn before_anything_has_come_a_relay_that_says_when_is_asked_again_then_and_not_f
 #[test]
 fn a_place_that_people_were_told_of_is_gone_back_to_until_somebody_has_come_or_patience_ends() {
     let mut world = World::begins();
-    world.attempts.handle_nobody();
+    world.attempts.handle_nobody(MINUTE);
     world.again(BROKE, None);
     for _ in 0..20 {
         world.again(BROKE, None);
@@ -150,9 +150,22 @@ fn a_place_that_people_were_told_of_is_gone_back_to_until_somebody_has_come_or_p
     world.passes(50);
     assert_eq!(world.ends(BROKE, None), Next::Over, "a minute has passed");
     // Once it is there again, patience begins anew.
-    world.attempts.handle_nobody();
+    world.attempts.handle_nobody(MINUTE);
     assert_eq!(world.attempts.deadline(), None);
     world.again(BROKE, None);
     world.attempts.handle_somebody();
     assert_eq!(world.ends(BROKE, None), Next::Over);
+}
+
+#[test]
+fn a_place_that_one_is_put_out_of_at_once_is_left_when_patience_ends() {
+    let mut world = World::begins();
+    let mut tries = 0;
+    loop {
+        world.attempts.handle_nobody(Duration::from_millis(10));
+        let Next::Again { after } = world.ends(BROKE, None) else { break };
+        world.now += after + Duration::from_millis(10);
+        tries += 1;
+    }
+    assert!((60..130).contains(&tries), "{tries} tries in a minute");
 }

@@ -38,7 +38,7 @@ use crate::{
         attempt::{Attempts, Next},
         pake::Password,
         wire::{
-            Reason, Role,
+            Reason, RefusalCode, Role,
             letter::{self, Offer},
         },
     },
@@ -197,6 +197,7 @@ impl<'a> Terminal<'a> {
         let mut rng = ChaCha12Rng::from_seed(clock::seed());
         loop {
             (self.there, self.begun) = (CancellationToken::new(), CancellationToken::new());
+            let began = clock::now();
             let error = match self.attempt(&attempts, decide, stop, &mut rng).await {
                 Ok(finished) => return Ok(finished),
                 Err(error) => error,
@@ -205,12 +206,14 @@ impl<'a> Terminal<'a> {
             let begun = self.begun.is_cancelled() && !error.is_unreached();
             let was_there = self.there.is_cancelled();
             self.before |= begun;
-            if self.came.is_cancelled() || matches!(error, ChannelError::Relay(RelayError::Refused(_))) {
+            // A relay that has had us wait for as long as anybody may is not asked for as long again.
+            let expired = matches!(&error, ChannelError::Relay(RelayError::Refused(refused)) if refused.code == RefusalCode::Expired);
+            let (now, reached) = (clock::now(), begun.then(|| self.reached()));
+            if self.came.is_cancelled() || expired {
                 attempts.handle_somebody();
             } else if was_there {
-                attempts.handle_nobody();
+                attempts.handle_nobody(now.saturating_duration_since(began));
             }
-            let (now, reached) = (clock::now(), begun.then(|| self.reached()));
             let Next::Again { after } = attempts.handle_end(now, error.ending(), reached, &mut rng) else { return Err(error) };
             let why = error.to_string();
             let left = attempts.deadline().map(|deadline| deadline.saturating_duration_since(now));

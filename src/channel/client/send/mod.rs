@@ -26,7 +26,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rand::SeedableRng as _;
@@ -172,6 +172,8 @@ pub enum SendEvent {
 pub enum Fared {
     /// It has come, and decides. Who keeps this can go on with it, once chunks have begun to go.
     Joined(Resume),
+    /// It keeps nothing of what comes: no other process of its can go on with it.
+    Once,
     /// It was lost by this, and is looked for.
     Broken(String),
     /// It was found again, and gets the rest apart.
@@ -310,6 +312,8 @@ struct Terminal<'a> {
     resume: Option<Resume>,
     /// The code, once people have been shown it.
     code: Option<Code>,
+    /// When this attempt began.
+    started: Instant,
     /// In this attempt we are at its place.
     there: CancellationToken,
     /// Somebody has come there with a guess.
@@ -339,8 +343,8 @@ impl<'a> Terminal<'a> {
         let rng = ChaCha12Rng::from_seed(clock::seed());
         let (there, begun) = (CancellationToken::new(), CancellationToken::new());
         let before = resume.is_some();
-        let once = AtomicBool::new(false);
-        Self { sending, events, progress, rng, resume, before, code: None, there, came: false, begun, once, vouched: false }
+        let (started, once) = (clock::now(), AtomicBool::new(false));
+        Self { sending, events, progress, rng, resume, before, code: None, started, there, came: false, begun, once, vouched: false }
     }
 
     /// What came of an attempt: whether there is another one, once its time has come.
@@ -349,10 +353,11 @@ impl<'a> Terminal<'a> {
         // A relay that has had us wait for as long as anybody may is not asked for as long again.
         let expired = matches!(error, ChannelError::Relay(RelayError::Refused(refused)) if refused.code == RefusalCode::Expired);
         self.before |= begun;
+        let (now, reached) = (clock::now(), begun.then(|| self.progress.received()));
         if self.came || expired {
             attempts.handle_somebody();
         } else if was_there {
-            attempts.handle_nobody();
+            attempts.handle_nobody(now.saturating_duration_since(self.started));
         }
         // Without a ticket no channel is to be had: now with one.
         let unknown = matches!(error, ChannelError::Relay(RelayError::Refused(refused)) if refused.code == RefusalCode::NotAuthenticated);
@@ -364,7 +369,6 @@ impl<'a> Terminal<'a> {
         if self.came && self.resume.is_none() {
             return Ok(false);
         }
-        let (now, reached) = (clock::now(), begun.then(|| self.progress.received()));
         let Next::Again { after } = attempts.handle_end(now, error.ending(), reached, &mut self.rng) else { return Ok(false) };
         let why = error.to_string();
         let left = attempts.deadline().map(|deadline| deadline.saturating_duration_since(now));
@@ -383,7 +387,7 @@ impl<'a> Terminal<'a> {
     /// One attempt with several receivers.
     async fn attempt_several(&mut self, attempts: &Attempts, stop: &CancellationToken) -> Result<Sent, ChannelError> {
         let sending = self.sending;
-        self.there = CancellationToken::new();
+        (self.there, self.started) = (CancellationToken::new(), clock::now());
         let there = self.there.clone();
         let mut control = tokio::select! {
             opened = Connection::open(&sending.relays, sending.patience) => opened?,
@@ -407,7 +411,7 @@ impl<'a> Terminal<'a> {
 
     /// One attempt, from a connection to the relay to its end. It fails where the two are not together in time.
     async fn attempt(&mut self, attempts: &Attempts, stop: &CancellationToken) -> Result<Sent, ChannelError> {
-        (self.there, self.begun) = (CancellationToken::new(), CancellationToken::new());
+        (self.there, self.begun, self.started) = (CancellationToken::new(), CancellationToken::new(), clock::now());
         let sending = self.sending;
         // Who has not come yet may take its time.
         let together = if self.code.is_some() && !self.came { self.there.clone() } else { self.begun.clone() };

@@ -145,6 +145,7 @@ impl<'a, 'b> Gathering<'a, 'b> {
                     GroupAction::Begin { from, seats, packed } => {
                         self.terminal.begun.cancel();
                         self.terminal.hear(SendEvent::Begun { from, way: Way::Relay, once: false }).await;
+                        self.mind_those_who_keep_nothing().await;
                         self.limit.send_replace(self.group.limit());
                         let by = By::Relay { relay: control.here().clone(), door: self.door.clone(), seats };
                         self.uploading.spawn(self.terminal.upload(by, &self.pass, from, packed, self.limit.subscribe()));
@@ -319,6 +320,16 @@ impl<'a, 'b> Gathering<'a, 'b> {
         self.terminal.progress.durable.fetch_max(self.group.durable(), Ordering::Relaxed);
         self.terminal.sending.source.acknowledge(self.group.durable());
         self.limit.send_replace(self.group.limit());
+    }
+
+    /// What they get is gone with them; where all are such, nothing can be promised to anybody.
+    async fn mind_those_who_keep_nothing(&mut self) {
+        let such = self.seated.iter().filter(|(seat, _)| self.group.keeps_nothing(**seat)).map(|(_, seated)| seated.number);
+        self.once.extend(such);
+        self.terminal.once.store(self.once.len() == self.seated.len(), Ordering::Relaxed);
+        for number in &self.once {
+            self.tell_of(*number, Fared::Once).await;
+        }
     }
 
     async fn handle_end(&mut self, seat: Peer, how: Result<(), Parted>) {

@@ -423,6 +423,12 @@ impl<'a> Carrying<'a> {
                 }
                 (ReceiverState::Joined, None)
             }
+            Fared::Once => {
+                if let Some(kept) = self.several.remove(&receiver) {
+                    kept.forget().await;
+                }
+                return Ok(());
+            }
             Fared::Broken(why) => (ReceiverState::Broken, Some(why)),
             Fared::Back { .. } => (ReceiverState::Back, None),
             Fared::Done => {
