@@ -40,7 +40,7 @@ section! {
         unused: Span<SECOND, HOUR> = Span::of_millis(60 * SECOND),
         /// How long a code may wait for its receiver.
         waiting: Span<SECOND, { 31 * 24 * HOUR }> = Span::of_millis(24 * HOUR),
-        /// How long one of several receivers may hold the others back before it is left behind.
+        /// How long one of several receivers may hold the others back before it is left behind, one that reads nothing may keep its sender from being read, and one at a nameplate may say nothing to the sender there.
         patience: Span<SECOND, HOUR> = Span::of_millis(30 * SECOND),
     }
 }
