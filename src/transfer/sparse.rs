@@ -45,12 +45,15 @@ impl Sparse {
         self.0.get(&u32::try_from(file).ok()?).copied()
     }
 
-    /// Bytes that a disk must have room for, from a byte of a regular file on; none for what is of unknown size.
-    pub fn room(&self, manifest: &Manifest, from: usize, offset: u64) -> u64 {
+    /// Bytes that a disk must still have room for, from a byte of a regular file on, of which it has so many `there` already; none for what is of
+    /// unknown size.
+    ///
+    /// Where the data of a sparse file lie nobody has said: what the disk has of them is not ahead, and so no more than the others are.
+    pub fn room(&self, manifest: &Manifest, from: usize, offset: u64, there: u64) -> u64 {
         let left = manifest.files().enumerate().skip(from).map(|(file, (_, entry))| {
             let size = entry.size().flatten().unwrap_or(0);
-            let left = if file == from { size.saturating_sub(offset) } else { size };
-            self.data(file).map_or(left, |data| data.min(left))
+            let (left, there) = if file == from { (size.saturating_sub(offset), there) } else { (size, 0) };
+            self.data(file).map_or(left, |data| data.saturating_sub(there).min(left))
         });
         left.fold(0, u64::saturating_add)
     }
@@ -122,14 +125,28 @@ mod tests {
     #[test]
     fn a_disk_needs_room_for_data_alone_and_for_no_more_than_there_is() {
         let batch = manifest(&[1000, 2000, 3000]);
-        assert_eq!(Sparse::default().room(&batch, 0, 0), 6000);
+        assert_eq!(Sparse::default().room(&batch, 0, 0, 0), 6000);
         let sparse = Sparse::new([(1, 100), (2, u64::MAX), (9, 5)]);
-        assert_eq!(
-            [sparse.room(&batch, 0, 0), sparse.room(&batch, 1, 0), sparse.room(&batch, 1, 1950), sparse.room(&batch, 3, 0)],
-            [4100, 3100, 3050, 0]
-        );
+        for ((from, offset, there), room) in [
+            ((0, 0, 0), 4100),
+            ((1, 0, 0), 3100),
+            ((1, 1950, 0), 3050),
+            // What the disk has of a sparse file it need not have once more, be it that all that is left is hole.
+            ((1, 1000, 60), 3040),
+            ((1, 1990, 60), 3010),
+            ((1, 1000, 100), 3000),
+            ((1, 1000, 4096), 3000),
+            // It has none of those behind it, and of a file without holes all that came.
+            ((0, 400, 400), 3700),
+            ((3, 0, 0), 0),
+        ] {
+            assert_eq!(sparse.room(&batch, from, offset, there), room, "from {from} at {offset} with {there}");
+        }
         let whole = manifest(&[u64::MAX / 4]);
-        assert_eq!(Sparse::new([(0, 0)]).room(&whole, 0, 7), 0);
+        assert_eq!(Sparse::new([(0, 0)]).room(&whole, 0, 7, 0), 0);
+        // 100 GiB with 40 GiB of data in the first half, broken off in the middle, on a disk with 5 GiB left.
+        let image = manifest(&[100 << 30]);
+        assert_eq!(Sparse::new([(0, 40 << 30)]).room(&image, 0, 50 << 30, 40 << 30), 0);
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Core {
         let tag = options.record.as_ref().map_or_else(|| tag(&clock::seed()), |(_, name)| record_tag(name.as_str(), created));
         let folder = Folder::open(target, tag)?;
         let skipped = conflicts(&folder, manifest.entries(), options.overwrite)?;
-        enough_room(&folder, options.sparse.room(&manifest, 0, 0), options.reserve)?;
+        enough_room(&folder, options.sparse.room(&manifest, 0, 0, 0), options.reserve)?;
         let held = match options.record {
             None => None,
             Some((records, name)) => {

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{self, Write as _},
-    os::unix::fs::FileExt as _,
+    os::unix::fs::{FileExt as _, MetadataExt as _},
 };
 
 use crate::transfer::{hash::Hasher, sparse};
@@ -27,6 +27,12 @@ impl Open {
         }
         *at += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Bytes that the disk has given it.
+    pub(super) fn allocated(&self) -> io::Result<u64> {
+        let Some((file, _)) = &self.into else { return Ok(0) };
+        Ok(file.metadata()?.blocks().saturating_mul(512))
     }
 
     /// Gives a file with holes all the bytes that have come, as its length.

@@ -82,7 +82,8 @@ impl Core {
             core.held.as_mut().map_or(Ok(()), |held| held.rewind(written, &lines))?;
         }
         let offset = core.cursor.here().map_or(0, |(_, offset)| offset);
-        enough_room(&core.folder, core.sparse.room(&core.manifest, core.cursor.files_done(), offset), core.reserve)?;
+        let there = core.open.as_ref().map_or(Ok(0), Open::allocated).map_err(|error| core.folder.fault("", error))?;
+        enough_room(&core.folder, core.sparse.room(&core.manifest, core.cursor.files_done(), offset, there), core.reserve)?;
         core.sync_parts(durable)?;
         // With this the next epoch is on the disk too.
         core.held.as_mut().map_or(Ok(()), |held| held.save(written, placing))?;

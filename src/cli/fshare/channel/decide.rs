@@ -212,7 +212,7 @@ impl<'a> Deciding<'a> {
         if !self.output.exists() {
             return Ok(());
         }
-        Sink::look(&self.output, manifest.entries().to_vec(), offer.sparse.room(manifest, 0, 0), self.overwrite).await
+        Sink::look(&self.output, manifest.entries().to_vec(), offer.sparse.room(manifest, 0, 0, 0), self.overwrite).await
     }
 
     async fn begin(&mut self, offer: &Offer, manifest: &Manifest, resume: &Resume) -> Result<Sink, (No, Failure)> {

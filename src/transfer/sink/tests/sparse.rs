@@ -85,3 +85,28 @@ async fn what_is_said_of_holes_in_vain_changes_nothing_but_the_room_that_is_aske
     assert!(matches!(error, SinkError::NoSpace { needed, .. } if needed == 1 << 59), "{error}");
     Sink::create(folder.path(), huge, options(5)).await.expect("there is room for five bytes").abort().await.expect("gone");
 }
+
+#[tokio::test]
+async fn what_the_disk_has_of_a_file_with_holes_it_need_not_have_once_more_to_go_on() {
+    const MUCH: u64 = 1 << 60;
+    let mut batch = Batch::files(&[("a", 700_000)], 6);
+    batch.stream[300_000..].fill(0);
+    let (target, state) = (TempDir::new().expect("folder"), TempDir::new().expect("state"));
+    let (options, store, name) = recorded(&state);
+    let sparse = Sparse::new([(0, 310_000)]);
+    let mut sink = Sink::create(target.path(), batch.manifest.clone(), SinkOptions { sparse, ..options }).await.expect("begins");
+    sink.write(batch.bytes().slice(..350_000)).await.expect("takes");
+    sink.suspend().await.expect("kept");
+    let part = fs::read_dir(target.path()).expect("folder").next().expect("a partial file").expect("a name").path();
+    let there = blocks(&part);
+    assert!((290_000..310_000).contains(&there), "{there}");
+    // No disk has so much: what is asked for is in the error.
+    change(&state, |record| record.reserve = MUCH);
+    let error = Sink::resume(&store, &name).await.expect_err("no room");
+    assert!(matches!(error, SinkError::NoSpace { needed, .. } if needed == MUCH + 310_000 - there), "{error}");
+    change(&state, |record| record.reserve = 0);
+    let mut sink = Sink::resume(&store, &name).await.expect("goes on");
+    sink.write(batch.bytes().slice(350_000..)).await.expect("takes");
+    sink.finish(Some(batch.trailer(Algorithm::Blake3))).await.expect("verified");
+    batch.check(target.path());
+}
