@@ -159,23 +159,35 @@ impl Identities {
         Ok(standing)
     }
 
-    /// Pins the realm of a server that has none yet, and says how it stands to what was known.
+    /// Pins the realm of a server that has none yet, and says how it stands to what was known. Writes only where there is none.
     ///
     /// # Errors
     /// The file cannot be read or written, or has a line that is none; the realm is none that contacts can have.
     pub fn pin_realm(&self, server: ServerName, realm: &str) -> Result<RealmStanding, IdentityError> {
+        // Most realms are known, and a folder that may not be written to is no reason not to sign in there: the lock is a file.
+        let standing = self.realms()?.pin(server.clone(), realm).map_err(|why| self.of_realms(why))?;
+        if standing != RealmStanding::New {
+            return Ok(standing);
+        }
         let _lock = self.lock()?;
-        let path = self.realms_file();
-        let why = |why| IdentityError::Realms { path: path.clone(), why };
-        let mut realms = match read_bounded(&path, MAX_REALMS_FILE)? {
-            Some(text) => Realms::parse(&text).map_err(why)?,
-            None => Realms::default(),
-        };
-        let standing = realms.pin(server, realm).map_err(why)?;
+        // Another process may have been first.
+        let mut realms = self.realms()?;
+        let standing = realms.pin(server, realm).map_err(|why| self.of_realms(why))?;
         if standing == RealmStanding::New {
-            self.replace(&path, &realms.to_text())?;
+            self.replace(&self.realms_file(), &realms.to_text())?;
         }
         Ok(standing)
+    }
+
+    fn realms(&self) -> Result<Realms, IdentityError> {
+        match read_bounded(&self.realms_file(), MAX_REALMS_FILE)? {
+            Some(text) => Realms::parse(&text).map_err(|why| self.of_realms(why)),
+            None => Ok(Realms::default()),
+        }
+    }
+
+    fn of_realms(&self, why: RealmError) -> IdentityError {
+        IdentityError::Realms { path: self.realms_file(), why }
     }
 
     /// Keeps other processes from changing what is known, until it is dropped.
@@ -338,5 +350,20 @@ mod tests {
         fs::write(identities.realms_file(), "nonsense\n").expect("written");
         let error = pin("a.example", "conf").expect_err("a line that is none");
         assert!(error.to_string().contains("known-realms: line 1"), "{error}");
+    }
+
+    #[test]
+    fn a_known_realm_is_looked_up_where_nothing_can_be_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let identities = Identities::new(folder.path());
+        let pin = |server: &str, realm: &str| identities.pin_realm(server.parse().expect("a server"), realm);
+        assert_eq!(pin("a.example", "conf").expect("pinned"), RealmStanding::New);
+        // Modes hold nobody back who may do everything; a folder in place of the lock does.
+        let lock = folder.path().join(".known-identities.lock");
+        fs::remove_file(&lock).expect("removed");
+        fs::create_dir(&lock).expect("made");
+        assert_eq!(pin("a.example", "conf").expect("looked up"), RealmStanding::Known);
+        assert_eq!(pin("a.example", "other").expect("looked up"), RealmStanding::Changed { known: "conf".to_owned() });
+        assert!(matches!(pin("b.example", "conf"), Err(IdentityError::Io { .. })));
     }
 }
