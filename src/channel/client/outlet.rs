@@ -169,7 +169,7 @@ impl Shared {
             }
             let frame = self.seal(&taken, flags, frame, length)?;
             stream.write_all(frame).map_err(OutletError::Broken)?;
-            packing.sent(frame.len(), going);
+            packing.sent(frame.len(), taken.hole, going);
             self.gone.wire.fetch_add(frame.len() as u64, Ordering::Relaxed);
             self.gone.end.fetch_max(taken.end, Ordering::Relaxed);
         }
@@ -267,12 +267,38 @@ impl Packing {
         self.gone.map(|_| clock::now())
     }
 
-    /// It is gone.
-    fn sent(&mut self, bytes: usize, going: Option<Instant>) {
+    /// It is gone. The few bytes of one that is all hole say nothing of what the wire takes: what they wait for is the scheduler.
+    fn sent(&mut self, bytes: usize, hole: bool, going: Option<Instant>) {
         if let (Some(gone), Some(going)) = (&mut self.gone, going) {
             let now = clock::now();
-            self.economy.handle_sent(bytes, now.saturating_duration_since(going), now.saturating_duration_since(*gone));
+            if !hole {
+                self.economy.handle_sent(bytes, now.saturating_duration_since(going), now.saturating_duration_since(*gone));
+            }
             *gone = now;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn after_holes_data_goes_as_it_is_until_the_wire_has_been_seen() {
+        let lines = b"a line of text like the one before it\n".repeat(CHUNK / 30);
+        let text = lines.split_at(CHUNK).0;
+        for hole in [true, false] {
+            let (mut packing, mut frame) = (Packing::new(Policy::Auto), Vec::new());
+            for _ in 0..200 {
+                let packed = packing.pack(&[0; CHUNK], hole, CHUNK, &mut frame);
+                assert!(!hole || packed.is_some_and(|packed| packed < 1000), "{packed:?}");
+                // Somebody else had the processor for a millisecond.
+                packing.sent(60, hole, clock::now().checked_sub(Duration::from_millis(1)));
+            }
+            let packed = packing.pack(text, false, CHUNK, &mut frame);
+            assert_eq!(packed.is_none(), hole, "frames of no hole count, so that this test can fail: {packed:?}");
         }
     }
 }
