@@ -7,6 +7,9 @@ cargo=${CARGO:-cargo}
 
 scripts/setup.sh || exit 1
 
+# Where CI runs it, a test that the system keeps from showing anything fails instead of saying so.
+[ "${CI:-}" = true ] && export CONFKIT_TESTS_MUST_RUN=1
+
 mkdir -p target
 log=target/test.log
 lost=0

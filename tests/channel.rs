@@ -18,6 +18,8 @@ mod relays;
 mod server;
 #[path = "channel/shell.rs"]
 mod shell;
+#[path = "support/shown.rs"]
+mod shown;
 #[path = "channel/sparse.rs"]
 mod sparse;
 #[path = "channel/ways.rs"]
@@ -41,6 +43,7 @@ use serde_json::Value;
 
 use place::{PATIENCE, Place, command};
 use server::Server;
+use shown::not_shown;
 
 /// A relay, and terminals before it.
 struct World {

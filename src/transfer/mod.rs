@@ -66,4 +66,7 @@ pub use xattrs::Xattrs;
 pub const CHUNK: usize = 256 * 1024;
 
 #[cfg(test)]
+#[path = "../../tests/support/shown.rs"]
+mod shown;
+#[cfg(test)]
 mod tests;

@@ -170,7 +170,9 @@ fn at_a_terminal_a_mistyped_code_is_asked_for_again_and_what_is_in_the_way_is_a_
     fs::write(world.place.path("notes.txt"), b"notes").expect("written");
     fs::write(world.place.folder("out").join("notes.txt"), b"mine").expect("written");
     let sending = world.send(&["notes.txt", "--code", "7-crystal-window"], None);
-    let Some(mut terminal) = Terminal::open(world.fshare(&["recv", "--output", "out"])) else { return };
+    let Some(mut terminal) = Terminal::open(world.fshare(&["recv", "--output", "out"])) else {
+        return not_shown("this machine has no `script`, which makes terminals");
+    };
     terminal.answer("Code: ", "7-crystl-window");
     terminal.answer("Code: ", "7 crystal window");
     terminal.answer("or (c)ancel?: ", "what");

@@ -18,8 +18,7 @@ fn attributes_of_users_come_along_where_both_ask_for_them() {
     fs::write(folder.join("slides.txt"), b"slides").expect("written");
     for path in [folder.clone(), folder.join("slides.txt")] {
         if let Err(error) = setxattr(&path, "user.origin", b"the archive", XattrFlags::empty()) {
-            println!("NOT SHOWN: this file system has no extended attributes: {error}");
-            return;
+            return not_shown(&format!("this file system has no extended attributes: {error}"));
         }
     }
     for (at, (sender, receiver, come)) in

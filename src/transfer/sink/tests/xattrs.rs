@@ -3,7 +3,7 @@
 use rustix::fs::{XattrFlags, getxattr, setxattr};
 
 use super::*;
-use crate::transfer::xattrs::Xattrs;
+use crate::transfer::{shown::not_shown, xattrs::Xattrs};
 
 /// Whether files in this folder can have them.
 pub fn are_there(folder: &Path) -> bool {
@@ -12,7 +12,7 @@ pub fn are_there(folder: &Path) -> bool {
     let set = setxattr(&probe, "user.probe", b"1", XattrFlags::empty()).is_ok();
     fs::remove_file(probe).expect("removed");
     if !set {
-        println!("NOT SHOWN: this file system has no extended attributes");
+        not_shown("this file system has no extended attributes");
     }
     set
 }
