@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 
-use super::name::shown;
+use super::{manifest::MAX_MANIFEST, name::shown};
 
 /// Most attributes of a file.
 pub const MAX_XATTRS: usize = 64;
@@ -24,6 +24,11 @@ pub enum XattrError {
     /// Over [`MAX_XATTRS`] or [`MAX_XATTR_BYTES`].
     #[error("more extended attributes than {MAX_XATTRS}, or than {MAX_XATTR_BYTES} bytes of them")]
     TooMany,
+    /// With those of the files before, more than [`MAX_MANIFEST`].
+    #[error(
+        "extended attributes that are, with those of the files before it, more than the {MAX_MANIFEST} bytes that a batch may have of them"
+    )]
+    Sum,
     /// Not a user's, too long, or of characters that a terminal would obey.
     #[error("the extended attribute \"{0}\", which is not of the kind that users set")]
     Name(String),
@@ -67,6 +72,13 @@ impl Xattrs {
         self.0.is_empty()
     }
 
+    /// Fewest bytes that they are as JSON.
+    pub fn least_json(&self) -> usize {
+        // `"name":"value"`, and a comma or a brace; in a name more characters may be escaped.
+        let each = |(name, value): (&str, &[u8])| name.len().saturating_add(value.len().saturating_mul(4).div_ceil(3)).saturating_add(6);
+        self.iter().map(each).fold(0, usize::saturating_add)
+    }
+
     /// Names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_slice()))
@@ -107,6 +119,8 @@ mod tests {
         let xattrs = Xattrs::new([("user.b".to_owned(), vec![0, 255]), ("user.a".to_owned(), Vec::new())]).expect("fine");
         let json = serde_json::to_string(&xattrs).expect("JSON");
         assert_eq!(json, "{\"user.a\":\"\",\"user.b\":\"AP8\"}");
+        // But for the brace at its start.
+        assert_eq!((xattrs.least_json(), Xattrs::default().least_json()), (json.len() - 1, 0));
         assert_eq!(read(&json), Ok(xattrs));
     }
 

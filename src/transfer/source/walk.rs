@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 
 use super::{Found, Skipped, SourceError, io_error, xattrs};
 use crate::transfer::{
-    manifest::{Entry, Kind, MAX_ENTRIES, MAX_MIME, MODE_BITS, ManifestError, Mtime},
+    manifest::{Entry, Kind, MAX_ENTRIES, MAX_MANIFEST, MAX_MIME, MODE_BITS, ManifestError, Mtime},
     name::{NameError, NameFault, PART_SUFFIX, SafePath, shown},
     xattrs::Xattrs,
 };
@@ -33,6 +33,8 @@ pub(super) struct Walked {
 pub(super) fn walk(paths: &[PathBuf], follow: bool, xattrs: bool) -> Result<Walked, SourceError> {
     let (mut walked, mut tops) = (Walked::default(), BTreeSet::new());
     let Walked { entries, files, skipped } = &mut walked;
+    // All of them are in memory before the manifest is made, which has its bound.
+    let mut reading = xattrs.then(|| xattrs::Reader::new(MAX_MANIFEST));
     for given in paths {
         let top = top_name(given)?;
         if !tops.insert(top.clone()) {
@@ -63,9 +65,9 @@ pub(super) fn walk(paths: &[PathBuf], follow: bool, xattrs: bool) -> Result<Walk
                 }
                 kind => kind?,
             };
-            let xattrs = match kind {
-                Kind::File { .. } | Kind::Directory if xattrs => xattrs::of(found.path())?,
-                Kind::File { .. } | Kind::Directory | Kind::Symlink { .. } => Xattrs::default(),
+            let xattrs = match (&kind, &mut reading) {
+                (Kind::File { .. } | Kind::Directory, Some(reading)) => reading.read(found.path())?,
+                (Kind::Symlink { .. }, _) | (_, None) => Xattrs::default(),
             };
             if let Kind::File { .. } = kind {
                 // Whether it may be read shows now, not in the middle of the batch.
