@@ -46,9 +46,8 @@ struct Around {
 }
 
 impl Found {
-    pub(super) fn new(path: PathBuf, meta: &Metadata) -> Self {
-        let data = meta.blocks().saturating_mul(512);
-        let data = (meta.len().saturating_sub(data) >= LEAST).then_some(data);
+    pub(super) fn new(path: PathBuf, meta: &Metadata, file: &File) -> Self {
+        let data = data(meta.len(), meta.blocks().saturating_mul(512), || first_hole(file));
         Self { path, size: meta.len(), changed: meta.modified().ok(), identity: (meta.dev(), meta.ino()), data }
     }
 
@@ -128,6 +127,17 @@ impl Reading {
     }
 }
 
+/// Bytes that are not in holes, of a file of this length that the disk has given so many, where that is worth a word. One that its file system
+/// compresses has been given fewer too: it has no hole before its end.
+fn data(len: u64, given: u64, first_hole: impl FnOnce() -> Option<u64>) -> Option<u64> {
+    (len.saturating_sub(given) >= LEAST && first_hole().is_some_and(|hole| hole < len)).then_some(given)
+}
+
+/// Where the first hole begins; at the end where there is no other. None where the system cannot tell.
+fn first_hole(file: &File) -> Option<u64> {
+    u64::try_from(lseek(file, 0, Whence::SeekHole).ok()?).ok()
+}
+
 impl Around {
     fn fill(&mut self, found: &Found, file: &File, mut room: &mut [u8]) -> Result<usize, SourceError> {
         let mut holes = 0;
@@ -179,5 +189,45 @@ fn next_data(file: &File, at: u64, size: u64) -> nix::Result<Range<u64>> {
         // It was filled or cut meanwhile: whatever is there is read.
         Ok(_) | Err(Errno::ENXIO) => Ok(start..u64::MAX),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transfer::shown::not_shown;
+
+    #[test]
+    fn a_file_is_sparse_where_the_disk_has_given_it_less_and_it_has_a_hole() {
+        const MIB: u64 = 1 << 20;
+        for (given, first_hole, sparse) in [
+            (MIB / 2, Some(4096), Some(MIB / 2)),
+            (0, Some(0), Some(0)),
+            // Compressed by its file system: the only hole is the one behind its end.
+            (MIB / 2, Some(MIB), None),
+            // The system knows nothing of holes.
+            (MIB / 2, None, None),
+            // Too little to speak of, and more than it is long.
+            (MIB - LEAST + 1, Some(4096), None),
+            (2 * MIB, Some(4096), None),
+        ] {
+            assert_eq!(data(MIB, given, || first_hole), sparse, "{given} {first_hole:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_hole_of_a_file_is_where_it_was_left_out() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("disk.img");
+        std::fs::write(&path, vec![7; 256 * 1024]).expect("written");
+        let file = OpenOptions::new().read(true).write(true).open(&path).expect("there");
+        assert_eq!(first_hole(&file), Some(256 * 1024), "behind its end");
+        file.set_len(1 << 20).expect("stretched");
+        if file.metadata().expect("there").blocks() * 512 > 1 << 19 {
+            return not_shown("this file system has no holes");
+        }
+        assert_eq!(first_hole(&file), Some(256 * 1024));
+        let meta = file.metadata().expect("there");
+        assert_eq!(Found::new(path, &meta, &file).data(), Some(meta.blocks() * 512));
     }
 }

@@ -71,8 +71,8 @@ pub(super) fn walk(paths: &[PathBuf], follow: bool, xattrs: bool) -> Result<Walk
             };
             if let Kind::File { .. } = kind {
                 // Whether it may be read shows now, not in the middle of the batch.
-                File::open(found.path()).map_err(io_error(found.path()))?;
-                files.push(Found::new(found.path().to_owned(), &meta));
+                let file = File::open(found.path()).map_err(io_error(found.path()))?;
+                files.push(Found::new(found.path().to_owned(), &meta, &file));
             }
             let is_link = matches!(kind, Kind::Symlink { .. });
             let mime = if matches!(kind, Kind::File { .. }) { mime(name.file_name()) } else { None };
