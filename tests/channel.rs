@@ -339,12 +339,17 @@ fn one_of_several_receivers_who_is_killed_comes_back_by_the_code_and_gets_the_re
     }
     let back = recv("lost").wait_with_output().expect("ended");
     assert_eq!(code(&back), 0, "{}", said(&back));
+    let told = String::from_utf8_lossy(&back.stdout);
+    let from = told.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")).find_map(|event| event["from"].as_u64());
+    let apart = 12_000_000 - from.expect("it has begun");
     assert_eq!(code(&other.wait_with_output().expect("ended")), 0);
     let (ended, events, told) = sending.end();
     assert_eq!(ended, 0, "{told}");
     let states: Vec<&str> =
         events.iter().filter(|event| event["event"] == "receiver").filter_map(|event| event["state"].as_str()).collect();
     assert!(states.contains(&"back") && states.iter().filter(|state| **state == "done").count() == 2, "{events:?}");
+    let wire = events.last().expect("an event")["wire"].as_u64().expect("a number");
+    assert!(apart > 0 && wire > 12_000_000 + apart, "{wire} bytes on the wire, {apart} of them apart");
     for folder in ["lost", "other"] {
         assert!(fs::read(world.place.path(folder).join("talk.bin")).expect("there") == bytes(12_000_000), "{folder}");
     }

@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::pending,
-    sync::atomic::Ordering,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -30,7 +30,7 @@ use crate::{
             again::Resume,
             direct::{Opening, over, soon},
             fault::ChannelError,
-            outlet::Sent,
+            outlet::{Gone, Sent},
             relay::{Connection, RelayError},
             sealed::Sealed,
             seat::Door,
@@ -365,8 +365,10 @@ impl<'a, 'b> Gathering<'a, 'b> {
         let (number, resume) = (seated.number, seated.resume.clone());
         let alone = sending.for_one(resume);
         let events = self.terminal.events.clone();
+        // How far it is, is its own; what goes over the wire is that of all.
+        let wire = Arc::clone(&self.terminal.progress.gone.wire);
         self.apart.spawn(async move {
-            let progress = Progress::default();
+            let progress = Progress { gone: Gone { wire, ..Gone::default() }, ..Progress::default() };
             let (give, mut told) = mpsc::channel(EVENTS);
             let mut sent = std::pin::pin!(super::to_one(&alone, &give, &progress, &stop));
             loop {
