@@ -47,8 +47,6 @@ fn over_a_slow_link_text_goes_compressed_and_noise_as_it_is() {
     let (relayed, sent) = slowly(&content, "1MiB/s");
     assert!(relayed < 2_400_000, "{relayed} of {} bytes", content.len());
     assert_eq!((sent["event"].as_str(), sent["bytes"].as_u64(), sent["wire"].as_u64()), (Some("sent"), Some(6_000_000), Some(relayed)));
-    let seconds = sent["seconds"].as_f64().expect("a number");
-    assert!(seconds < 4.0, "what goes over the wire is limited, and not the file: {seconds} s");
 
     let (relayed, sent) = slowly(&bytes(3_000_000), "4MiB/s");
     assert_eq!((relayed, sent["wire"].as_u64()), (as_it_is(3_000_000), Some(relayed)));
