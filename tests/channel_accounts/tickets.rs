@@ -128,3 +128,37 @@ async fn a_ticket_admits_on_the_connection_that_it_is_for_and_in_its_time() {
     }
     assert!(applied(None).await.contains("accounts only"));
 }
+
+#[tokio::test]
+async fn who_applies_for_a_user_too_often_waits_as_long_as_the_relay_asks_for_or_until_it_is_interrupted() {
+    let house = House::new("accounts-rate", "", &[]);
+    let server = Server::start(&house.place, "relay", "roles: [relay]\nrelay: {applications_per_minute: 8}\n", &[]);
+    let relay = server.ready["relay"].as_str().expect("a relay");
+    let relays = Relays::from(vec![relay.to_owned()]);
+    let applied = async || {
+        let wanted = Apply { ticket: None, peer: None, kind: None, receivers: 1, nameplate: None };
+        apply(&relays, Duration::from_secs(10), None, wanted).await
+    };
+    fs::write(house.place.path("notes.txt"), b"notes").expect("written");
+    let recv = || {
+        Running::start(house.fshare("bob", &["--json", "recv", "--from", "alice", "--yes", "--output", "out"]).env("CONFKIT_RELAY", relay))
+    };
+    let send = || {
+        let args = ["--json", "send", "notes.txt", "--to", "bob", "--applies", "sender"];
+        Running::start(house.fshare("alice", &args).env("CONFKIT_RELAY", relay))
+    };
+    let mut receiving = recv();
+    receiving.event("waiting");
+    while applied().await.is_ok() {}
+    let mut sending = send();
+    let noted = sending.tells("note");
+    assert!(noted.contains("too many applications for channels; it is asked again in"), "{noted}");
+    sending.interrupt();
+    assert_eq!(sending.end().0, 130);
+    assert_ne!(receiving.end().0, 0, "it heard that nothing comes");
+    let mut receiving = recv();
+    receiving.event("waiting");
+    let sending = send();
+    let (ended, told) = sending.end();
+    assert_eq!((ended, receiving.end().0), (0, 0), "{told}");
+}

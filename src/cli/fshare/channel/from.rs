@@ -185,6 +185,10 @@ async fn meet(args: &Args, signed: &mut Signed, context: &Context) -> Result<Met
                         control = Some(connection);
                         Ok(grant)
                     }
+                    Err(_) if context.leaving.is_cancelled() => {
+                        why = Some(Failure::silent(ExitCode::Interrupted));
+                        Err(GIVEN_UP.to_owned())
+                    }
                     Err(refused) => {
                         let failure = of_applied(refused, "failed to receive");
                         let told = failure.message.clone();

@@ -2,13 +2,19 @@
 
 use std::{net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
-use tokio::{sync::OnceCell, time::timeout};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha12Rng;
+use tokio::{
+    sync::OnceCell,
+    time::{sleep, timeout},
+};
 
-use super::{RelayFlag, ending};
+use super::{RelayFlag, ending, paused};
 use crate::{
     account::{Audience, PublicKey},
     channel::{
         agreement::Agreed,
+        attempt::{Attempts, Ending, Next},
         client::{Connection, Identities, IdentityError, RelayError, Relays, Vouch, apply, grant},
         identity::{Contact, Own, Standing, words},
         invite::Patience,
@@ -272,15 +278,40 @@ impl Signed {
         Ok(words(&self.contact(&self.own.user)?, &self.own.key.public()))
     }
 
-    /// Applies for a channel as this account: with a ticket of its server, or without one where the relay knows no tickets of it.
+    /// Applies for a channel as this account. A relay that asks for a pause is asked again after it, where all pauses stay below
+    /// [`COURTESY`](crate::channel::attempt::COURTESY); not after Ctrl-C.
     ///
     /// # Errors
     /// The relay cannot be reached, or refuses.
     pub async fn apply(&self, peer: &UserName, kind: String) -> Result<(Connection, Grant), RelayError> {
+        let context = &self.account.0;
+        let (mut attempts, mut rng) = (Attempts::new(Duration::ZERO), ChaCha12Rng::from_seed(clock::seed()));
+        loop {
+            let refused = match self.apply_once(peer, &kind).await {
+                Err(RelayError::Refused(refused)) if refused.code == RefusalCode::Rate => refused,
+                applied => return applied,
+            };
+            let wait = refused.retry.map(|seconds| Duration::from_secs(seconds.into()));
+            let Next::Again { after } = attempts.handle_end(clock::now(), Ending::Passing { wait }, None, &mut rng) else {
+                return Err(RelayError::Refused(refused));
+            };
+            context.output.note(paused(&refused.text, after));
+            tokio::select! {
+                () = sleep(after) => {}
+                () = context.leaving.cancelled() => return Err(RelayError::Refused(refused)),
+            }
+        }
+    }
+
+    /// With a ticket of its server, or without one where the relay knows no tickets of it.
+    async fn apply_once(&self, peer: &UserName, kind: &str) -> Result<(Connection, Grant), RelayError> {
         let patience = self.account.0.settings.config.timeout.get();
-        let wanted = || Apply { ticket: None, peer: Some(peer.to_string()), kind: Some(kind.clone()), receivers: 1, nameplate: None };
+        let wanted = || Apply { ticket: None, peer: Some(peer.to_string()), kind: Some(kind.to_owned()), receivers: 1, nameplate: None };
         let applied = match apply(&self.relays, patience, Some(&self.account), wanted()).await {
-            Err(refused) if is_unknown(&refused) => apply(&self.relays, patience, None, wanted()).await.map_err(|_| refused),
+            Err(refused) if is_unknown(&refused) => apply(&self.relays, patience, None, wanted()).await.map_err(|second| match second {
+                RelayError::Refused(second) if second.code == RefusalCode::Rate => RelayError::Refused(second),
+                _ => refused,
+            }),
             first => first,
         };
         applied.map(|(control, allocated)| (control, grant(&allocated)))

@@ -165,6 +165,10 @@ async fn agree(signed: &mut Signed, peer: &UserName, context: &Context) -> Resul
                         control = Some(connection);
                         Ok(grant)
                     }
+                    Err(_) if context.leaving.is_cancelled() => {
+                        refused = Some(Failure::silent(ExitCode::Interrupted));
+                        Err(GIVEN_UP.to_owned())
+                    }
                     Err(why) => {
                         let failure = of_applied(why, "failed to send");
                         let told = failure.message.clone();
