@@ -118,6 +118,9 @@ fn what_is_not_wanted_is_refused_at_both_ends() {
     let (ended, told) = house.recv("bob", &["--from", "alice"]).end();
     assert_eq!(ended, 2, "{told}");
     assert!(told.contains("--yes"), "{told}");
+    let (ended, told) = house.recv("bob", &["--from", "alice", "--output", "-"]).end();
+    assert_eq!(ended, 2, "{told}");
+    assert!(told.contains("--yes") && !told.contains("--output -"), "it is there: {told}");
     // Nobody is there to compare words.
     let mut receiving = house.recv("bob", &["--from", "alice", "--yes", "--verify"]);
     receiving.event("waiting");

@@ -11,7 +11,7 @@ fn a_code_is_not_spent_by_who_could_not_say_yes_or_has_no_place_for_what_comes()
     let sending = world.send(&["notes.txt", "--code", "7-crystal-window"], None);
     let unasked = world.recv(&[&sending.code, "--output", "out"]);
     assert_eq!(code(&unasked), 2, "{}", said(&unasked));
-    assert!(said(&unasked).contains("--yes") && said(&unasked).contains("--output -"), "{}", said(&unasked));
+    assert!(said(&unasked).contains("--yes") && said(&unasked).contains("a text as well: --yes, or --output -"), "{}", said(&unasked));
     let nowhere = world.recv(&[&sending.code, "--yes", "--output", "notes.txt"]);
     assert_eq!(code(&nowhere), 2, "{}", said(&nowhere));
     assert!(said(&nowhere).contains("notes.txt is no folder"), "{}", said(&nowhere));
@@ -233,4 +233,10 @@ fn a_text_is_called_a_text() {
     shown.read_to_string(&mut text).expect("text");
     assert!(text.starts_with("a text to send") && text.contains("sent and verified, a text of 6 B"), "{text}");
     assert!(sending.wait().expect("ended").success());
+    // Where nobody is asked and nothing can be put down, standard output has it.
+    let sending = world.send(&["--text", "at ten"], None);
+    let received = world.fshare(&["recv", &sending.code, "--output", "-"]).current_dir("/proc").stdin(Stdio::null()).output();
+    let received = received.expect("fshare runs");
+    assert_eq!((code(&received), String::from_utf8_lossy(&received.stdout).as_ref()), (0, "at ten\n"), "{}", said(&received));
+    assert_eq!(sending.end().0, 0);
 }

@@ -209,7 +209,8 @@ impl<'a> Deciding<'a> {
 
     /// What is in the way of it, before anybody is asked. A folder that is not there yet has nothing in it.
     async fn look(&self, offer: &Offer, manifest: &Manifest) -> Result<(), SinkError> {
-        if !self.output.exists() {
+        let folder = self.output.clone();
+        if !receive::on_disk(move || folder.exists()).await.unwrap_or(true) {
             return Ok(());
         }
         Sink::look(&self.output, manifest.entries().to_vec(), offer.sparse.room(manifest, 0, 0, 0), self.overwrite).await

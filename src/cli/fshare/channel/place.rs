@@ -1,4 +1,5 @@
-//! Whether anything can be put into the folder of `--output`: asked before a code is spent.
+//! Whether anything can be put into the folder of `--output`: asked before a code is spent, and so before it shows that what comes is a text. Its functions
+//! block: call them from blocking threads.
 
 use std::{
     fs, io,
@@ -31,7 +32,8 @@ fn nearest(folder: &Path) -> PathBuf {
 }
 
 fn refused(shown: &str, error: &io::Error) -> Failure {
-    Failure::new(ExitCode::Denied, format!("--output {shown}: nothing can be put there: {error}")).hint("name another folder with --output")
+    Failure::new(ExitCode::Denied, format!("--output {shown}: nothing can be put there: {error}"))
+        .hint("name another folder with --output; a text as well, or --output -")
 }
 
 #[cfg(test)]

@@ -121,11 +121,12 @@ pub struct Args {
 /// With the exit code that says why.
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     if !to_stdout(args) {
-        place::usable(&args.output)?;
+        let folder = args.output.clone();
+        on_disk(move || place::usable(&folder)).await??;
     }
     if let Some(from) = &args.from {
         if !args.yes && !secret::somebody(&context.output) {
-            return Err(nobody());
+            return Err(nobody(args));
         }
         return Box::pin(from::run(args, from, context)).await;
     }
@@ -139,10 +140,11 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     };
     // Where there is no place for any, nothing was begun; that is told when something is to be kept.
     if let Ok(Some(records)) = receive::records().await {
-        let (store, of) = (records.clone(), code.as_str().to_owned());
-        let known = on_disk(move || kept::begun(&store, &of)).await?.or_fail(ExitCode::Failed, "read the records of transfers")?;
+        let (store, of, output) = (records.clone(), code.as_str().to_owned(), args.output.clone());
         // What is to go elsewhere is something else, by a code that was chosen again.
-        let folder = std::path::absolute(&args.output).ok().and_then(|folder| folder.canonicalize().ok());
+        let look = move || (kept::begun(&store, &of), std::path::absolute(output).and_then(|folder| folder.canonicalize()).ok());
+        let (known, folder) = on_disk(look).await?;
+        let known = known.or_fail(ExitCode::Failed, "read the records of transfers")?;
         let here = |record: &&Record| folder.as_deref().is_some_and(|folder| folder == std::path::Path::new(&record.target));
         let known: Vec<&Record> = known.iter().filter(here).filter(|_| !to_stdout(args)).collect();
         // With several by one code a person has to say which.
@@ -154,7 +156,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     }
     // A code is good once: who could not say yes does not use it up.
     if !args.yes && !to_stdout(args) && !secret::somebody(&context.output) {
-        return Err(nobody());
+        return Err(nobody(args));
     }
     let receiving = Receiving {
         relays: args.relay.relays(context)?,
@@ -252,10 +254,16 @@ pub async fn take(
     Ok(taken)
 }
 
-/// Nobody can be asked whether it is wanted.
-fn nobody() -> Failure {
+/// Nobody can be asked whether it is wanted. By a code, standard output is asked for nothing; that it is a text shows only when the code is used.
+fn nobody(args: &Args) -> Failure {
+    let hint = match &args.from {
+        Some(_) => "say --yes to take unseen what is offered",
+        None => {
+            "say --yes to take it unseen, into the folder of --output; or --output - for one file to standard output; a text as well: --yes, or --output -"
+        }
+    };
     Failure::usage("nobody can be asked whether what comes is wanted: there is no terminal to ask on, or --json or --quiet was given")
-        .hint("say --yes to take it unseen, into the folder of --output; or --output - for one file to standard output")
+        .hint(hint)
 }
 
 fn to_stdout(args: &Args) -> bool {
