@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     again::Resume,
@@ -13,9 +14,16 @@ use crate::channel::{
     wire::{Message, Reason, Role, request::Meet},
 };
 
-/// Tells the other end of a transfer, where it waits to go on with it, that there is nothing to wait for. `role`: ours. `patience`: how long a
-/// relay may take. True where the other end was there.
-pub async fn call_off(relays: &Relays, resume: &Resume, role: Role, patience: Duration) -> bool {
+/// Tells the other end of a transfer, where it waits to go on with it, that there is nothing to wait for. `role`: ours. `patience`: how long each
+/// of the connection, the answer and the farewell may take. `stop`: nobody waits for it any more. True where the other end was there.
+pub async fn call_off(relays: &Relays, resume: &Resume, role: Role, patience: Duration, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        there = tell(relays, resume, role, patience) => there,
+        () = stop.cancelled() => false,
+    }
+}
+
+async fn tell(relays: &Relays, resume: &Resume, role: Role, patience: Duration) -> bool {
     let relays = relays.with_names(resume.relays.clone());
     let Ok(mut control) = Connection::open(&relays, patience).await else { return false };
     let place = Password::of_resume(&resume.secret).place();
@@ -32,5 +40,34 @@ async fn met(control: &mut Connection) -> Result<(), RelayError> {
         if let Message::Met(_) = control.next().await? {
             return Ok(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+    use rand_chacha::ChaCha12Rng;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::{
+        channel::{keys::ResumeSecret, wire::pass::TransferId},
+        clock,
+    };
+
+    #[tokio::test]
+    async fn who_is_told_to_stop_waits_no_longer_for_a_relay_that_says_nothing() {
+        let patience = Duration::from_secs(60);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let relay = listener.local_addr().expect("an address").to_string();
+        let mut rng = ChaCha12Rng::from_seed([7; 32]);
+        let resume = Resume { transfer: TransferId::random(&mut rng), secret: ResumeSecret::random(&mut rng), relays: vec![relay.clone()] };
+        let (relays, stop, begun) = (Relays::from(vec![relay]), CancellationToken::new(), clock::now());
+        let there = tokio::join!(call_off(&relays, &resume, Role::Sender, patience, &stop), async {
+            let accepted = listener.accept().await.expect("it comes");
+            stop.cancel();
+            accepted
+        });
+        assert!(!there.0 && begun.elapsed() < patience / 2, "{:?}", begun.elapsed());
     }
 }

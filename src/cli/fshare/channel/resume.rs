@@ -96,11 +96,11 @@ pub async fn receive(
     recv::take(&receiving, Deciding::taken(context, sink, (store.clone(), name.clone())), context, &context.leaving).await.map(drop)
 }
 
-/// Tells the other end, where it waits to go on, that nobody does here. True where it was there to hear it.
+/// Tells the other end, where it waits to go on, that nobody does here, until Ctrl-C. True where it was there to hear it.
 pub async fn tell_of_cancelling(record: &Record, context: &Context) -> bool {
     let (Some((resume, _)), Ok(relays)) = (kept::resume(record), RelayFlag::default().relays(context)) else { return false };
     let role = if fshare::kept::is_send(record) { Role::Sender } else { Role::Receiver };
-    client::call_off(&relays, &resume, role, CALL_OFF).await
+    client::call_off(&relays, &resume, role, CALL_OFF, &context.leaving).await
 }
 
 fn unusable(name: &TransferName) -> Failure {
