@@ -287,7 +287,7 @@ impl Signed {
         let context = &self.account.0;
         let (mut attempts, mut rng) = (Attempts::new(Duration::ZERO), ChaCha12Rng::from_seed(clock::seed()));
         loop {
-            let refused = match self.apply_once(peer, &kind).await {
+            let refused = match Box::pin(self.apply_once(peer, &kind)).await {
                 Err(RelayError::Refused(refused)) if refused.code == RefusalCode::Rate => refused,
                 applied => return applied,
             };
