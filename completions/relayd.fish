@@ -24,7 +24,7 @@ function __fish_relayd_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c relayd -n "__fish_relayd_needs_command" -l roles -d 'Roles to run: as (application server, focus), ms (media server), fs (file server) [default: all of them]' -r
+complete -c relayd -n "__fish_relayd_needs_command" -l roles -d 'Roles to run: as (application server, focus), ms (media server), fs (file server), relay [default: all of them]' -r
 complete -c relayd -n "__fish_relayd_needs_command" -l listen -d 'Listen here instead of on loopback: an IP address, with or without a port' -r
 complete -c relayd -n "__fish_relayd_needs_command" -l user -d 'Make this account at start if it is not there; its password goes to the credentials file. Repeatable' -r
 complete -c relayd -n "__fish_relayd_needs_command" -l env-file -d 'Write the environment for the other programs to this file, as lines that a shell can source' -r -F
@@ -49,7 +49,7 @@ complete -c relayd -n "__fish_relayd_needs_command" -f -a "print-config" -d 'Pri
 complete -c relayd -n "__fish_relayd_needs_command" -f -a "user" -d 'Manage accounts'
 complete -c relayd -n "__fish_relayd_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c relayd -n "__fish_relayd_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c relayd -n "__fish_relayd_using_subcommand run" -l roles -d 'Roles to run: as (application server, focus), ms (media server), fs (file server) [default: all of them]' -r
+complete -c relayd -n "__fish_relayd_using_subcommand run" -l roles -d 'Roles to run: as (application server, focus), ms (media server), fs (file server), relay [default: all of them]' -r
 complete -c relayd -n "__fish_relayd_using_subcommand run" -l listen -d 'Listen here instead of on loopback: an IP address, with or without a port' -r
 complete -c relayd -n "__fish_relayd_using_subcommand run" -l user -d 'Make this account at start if it is not there; its password goes to the credentials file. Repeatable' -r
 complete -c relayd -n "__fish_relayd_using_subcommand run" -l env-file -d 'Write the environment for the other programs to this file, as lines that a shell can source' -r -F
@@ -77,7 +77,7 @@ complete -c relayd -n "__fish_relayd_using_subcommand check-config" -l json -d '
 complete -c relayd -n "__fish_relayd_using_subcommand check-config" -s q -l quiet -d 'Print only results and errors'
 complete -c relayd -n "__fish_relayd_using_subcommand check-config" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
 complete -c relayd -n "__fish_relayd_using_subcommand check-config" -s h -l help -d 'Print help'
-complete -c relayd -n "__fish_relayd_using_subcommand print-config" -l roles -d 'Roles to run: as (application server, focus), ms (media server), fs (file server) [default: all of them]' -r
+complete -c relayd -n "__fish_relayd_using_subcommand print-config" -l roles -d 'Roles to run: as (application server, focus), ms (media server), fs (file server), relay [default: all of them]' -r
 complete -c relayd -n "__fish_relayd_using_subcommand print-config" -l listen -d 'Listen here instead of on loopback: an IP address, with or without a port' -r
 complete -c relayd -n "__fish_relayd_using_subcommand print-config" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'

@@ -316,6 +316,25 @@ fn of_several_receivers_one_that_keeps_nothing_is_not_promised_to_anybody() {
 }
 
 #[test]
+fn the_code_of_what_was_broken_off_goes_on_with_it_from_another_folder_too_once_nobody_sends_by_it() {
+    let world = World::new("channel-elsewhere");
+    fs::write(world.place.path("talk.bin"), bytes(6 << 20)).expect("written");
+    let sending = world.send(&["talk.bin", "--limit", "2MiB/s"], None);
+    let args = ["--json", "recv", &sending.code, "--yes", "--output", "begun"];
+    let mut lost = world.fshare(&args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("fshare runs");
+    let mut seen = BufReader::new(lost.stdout.take().expect("piped")).lines();
+    assert!(seen.any(|line| line.expect("text").contains("\"progress\"")));
+    lost.kill().expect("killed");
+    lost.wait().expect("waited for");
+    let back = world.recv(&[&sending.code, "--yes", "--output", "elsewhere"]);
+    assert_eq!(code(&back), 0, "{}", said(&back));
+    assert!(said(&back).contains("was begun before: going on with recv-"), "{}", said(&back));
+    assert_eq!(sending.end().0, 0);
+    assert!(fs::read(world.place.path("begun/talk.bin")).expect("there") == bytes(6 << 20));
+    assert!(!world.place.path("elsewhere/talk.bin").exists());
+}
+
+#[test]
 fn one_of_several_receivers_who_is_killed_comes_back_by_the_code_and_gets_the_rest_apart() {
     let world = World::new("channel-several-back");
     fs::write(world.place.path("talk.bin"), bytes(12_000_000)).expect("written");

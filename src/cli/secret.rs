@@ -145,16 +145,23 @@ pub fn somebody(output: &Output) -> bool {
     output.is_lively() && foreground(&io::stderr()) && fs::File::options().read(true).write(true).open("/dev/tty").is_ok()
 }
 
-/// Asks for a yes; anything else is a no.
+/// Asks for a yes or a no; nothing typed, or three times something else, is a no.
 ///
 /// # Errors
 /// There is nobody to ask.
 pub async fn agrees(question: &str, output: &Output, leaving: &CancellationToken) -> Result<bool, Failure> {
-    let typed = ask_openly(&format!("{question}? [y/N]"), output, leaving).await.map_err(|failure| match failure.code {
-        ExitCode::Usage => Failure::usage("there is no terminal to ask on").hint("say --yes"),
-        _ => failure,
-    })?;
-    Ok(matches!(typed.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    for _ in 0..TRIES {
+        let typed = ask_openly(&format!("{question}? [y/N]"), output, leaving).await.map_err(|failure| match failure.code {
+            ExitCode::Usage => Failure::usage("there is no terminal to ask on").hint("say --yes"),
+            _ => failure,
+        })?;
+        match typed.trim().to_ascii_lowercase().as_str() {
+            "y" | "yes" => return Ok(true),
+            "" | "n" | "no" => return Ok(false),
+            _ => {}
+        }
+    }
+    Ok(false)
 }
 
 async fn ask(prompt: &str, output: &Output, leaving: &CancellationToken) -> Result<Zeroizing<String>, Failure> {
@@ -186,6 +193,11 @@ async fn ask_terminal(prompt: &str, output: &Output, leaving: &CancellationToken
         typed = read => typed.or_fail(ExitCode::Failed, "read from the terminal")?.or_fail(ExitCode::Failed, "read from the terminal")?,
         () = leaving.cancelled() => return Err(Failure::silent(ExitCode::Interrupted)),
     };
+    // Ctrl-D: whoever is there has no answer.
+    if typed.is_empty() {
+        let _ = writeln!(terminal);
+        return Err(Failure::silent(ExitCode::Interrupted));
+    }
     Ok(Zeroizing::new(typed.trim_end_matches(['\r', '\n']).to_owned()))
 }
 

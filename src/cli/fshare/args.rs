@@ -9,8 +9,9 @@ use crate::cli::global::{Completions, Global, Server};
 
 /// File transfers from the terminal
 ///
-/// fshare shares files inside a conference: everybody in the call who has the right receives them, verified, while the voices go on. What moves
-/// files otherwise (a relay channel, a media library, a swarm) is not built yet: each such verb says with which part of the system it arrives.
+/// fshare sends files to whoever is told a code, or to another user, through a relay that can read nothing of them, and shares files inside a
+/// conference: everybody in the call who has the right receives them, verified, while the voices go on. What moves files otherwise (a media
+/// library, a swarm) is not built yet: each such verb says with which part of the system it arrives.
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "fshare",
@@ -19,6 +20,8 @@ use crate::cli::global::{Completions, Global, Server};
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "Examples:\n  \
+        fshare send slides.pdf                 show a code, and send to whoever types it\n  \
+        fshare recv 7-crystal-window           receive what is sent by that code\n  \
         fshare share standup slides.pdf        hand a file to everybody in the conference standup\n  \
         fshare get standup --output received   take what is shared there"
 )]

@@ -26,7 +26,7 @@ use crate::{
 /// Most bytes that the paths of an upload, and whom it is for, may take in a record, which has 64 KiB in all. With more the upload is not kept.
 pub const MAX_PATHS: usize = 24 * 1024;
 /// Between two notes of how far it is.
-const NOTE: Duration = Duration::from_secs(5);
+const NOTE: Duration = Duration::from_secs(1);
 /// Notes that wait for the disk. Another one is passed over: the next says more.
 const NOTES: usize = 4;
 
@@ -280,7 +280,9 @@ impl Kept {
     }
 
     /// It is left to whoever goes on with it: how far it is stands on the disk when this returns.
+    /// Where nothing was heard of that it stays what it was.
     pub async fn leave(self, durable: u64) {
+        let durable = if durable == 0 { self.durable } else { durable };
         self.end(Order::Note(durable)).await;
     }
 

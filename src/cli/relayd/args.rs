@@ -83,7 +83,7 @@ pub enum Command {
 /// Flags that win over the configuration file.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Overrides {
-    /// Roles to run: as (application server, focus), ms (media server), fs (file server) [default: all of them]
+    /// Roles to run: as (application server, focus), ms (media server), fs (file server), relay [default: all of them]
     #[arg(long, value_name = "LIST")]
     pub roles: Option<String>,
 

@@ -244,7 +244,11 @@ impl<'a> Deciding<'a> {
     }
 
     async fn consent(&self) -> Result<(), (No, Failure)> {
-        match secret::agrees("Receive it", &self.context.output, &self.context.leaving).await {
+        let question = match self.output.as_os_str().to_str() {
+            Some(".") => "Receive it into this folder".to_owned(),
+            _ => format!("Receive it into {}", safe_line(&self.output.display().to_string())),
+        };
+        match secret::agrees(&question, &self.context.output, &self.context.leaving).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(unwanted()),
             Err(failure) => Err(undecided(failure)),

@@ -1,6 +1,12 @@
 //! `fshare recv`.
 
-use std::{path::PathBuf, pin::pin, str::FromStr, time::Instant};
+use std::{
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+    pin::pin,
+    str::FromStr,
+    time::Instant,
+};
 
 use tokio::{sync::mpsc, time::interval};
 use tokio_util::sync::CancellationToken;
@@ -138,15 +144,20 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
                 .hint("a code is a number and words, as the sender shows it: 7-crystal-window")
         })?
     };
+    // Begun before, into another folder.
+    let mut elsewhere = None;
     // Where there is no place for any, nothing was begun; that is told when something is to be kept.
     if let Ok(Some(records)) = receive::records().await {
         let (store, of, output) = (records.clone(), code.as_str().to_owned(), args.output.clone());
-        // What is to go elsewhere is something else, by a code that was chosen again.
         let look = move || (kept::begun(&store, &of), std::path::absolute(output).and_then(|folder| folder.canonicalize()).ok());
         let (known, folder) = on_disk(look).await?;
         let known = known.or_fail(ExitCode::Failed, "read the records of transfers")?;
-        let here = |record: &&Record| folder.as_deref().is_some_and(|folder| folder == std::path::Path::new(&record.target));
-        let known: Vec<&Record> = known.iter().filter(here).filter(|_| !to_stdout(args)).collect();
+        let here = |record: &Record| folder.as_deref().is_some_and(|folder| folder == std::path::Path::new(&record.target));
+        let (known, others): (Vec<Record>, Vec<Record>) = known.into_iter().filter(|_| !to_stdout(args)).partition(here);
+        // What is to go elsewhere may be something else, by a code that was chosen again.
+        if let [record] = others.as_slice() {
+            elsewhere = Some((records.clone(), record.clone()));
+        }
         // With several by one code a person has to say which.
         if let [record] = known.as_slice() {
             let (name, folder) = (&record.transfer, safe_line(&record.target));
@@ -166,7 +177,14 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         ways: args.ways.ways(),
     };
     let deciding = Deciding::new(context, args.output.clone(), args.policy.overwrite(), args.yes, code.as_str(), args.ways.ways());
-    take(&receiving, deciding.xattrs(args.xattrs), context, &context.leaving).await.map(drop)
+    match (take(&receiving, deciding.xattrs(args.xattrs), context, &context.leaving).await, elsewhere) {
+        (Err(failure), Some((records, record))) if failure.code == ExitCode::NotFound => {
+            let (name, folder) = (&record.transfer, safe_line(&record.target));
+            context.output.note(format!("nobody sends by it now, but this was begun before: going on with {name} in {folder}"));
+            resume::receive(&records, name, &args.relay, args.patience, context).await
+        }
+        (taken, _) => taken.map(drop),
+    }
 }
 
 /// What came, and where it is; no files where it was a text, or went to standard output.
@@ -214,7 +232,8 @@ pub async fn take(
                             output.event(&Carried::Begun { at: at(), from, source: way.as_str() })?;
                         }
                         let (what, total) = chosen.shown();
-                        bar = Some(Bar::new(output, &what, from, total, way));
+                        // What goes to the terminal itself leaves no line for a bar.
+                        bar = (!to_stdout || !io::stdout().is_terminal()).then(|| Bar::new(output, &what, from, total, way));
                     }
                     RecvEvent::Broken { why, left } => {
                         bar = None;
@@ -280,9 +299,12 @@ async fn failed(error: &ChannelError, deciding: Deciding<'_>) -> Failure {
         return failure;
     }
     let Some((records, name)) = record else { return failure::broken(what, error, None) };
-    // That the two do not reach each other directly, as one of them wants it, was found before anything came.
+    // Where nothing has come there is nothing to keep, whoever has said that it is over; nor where the two do not reach each other directly, as one
+    // of them wants it.
     let unreached = matches!(error, ChannelError::Theirs(failed) if failed.code == FailedCode::Unreachable);
-    let nothing = unreached && chosen.state().is_none_or(|state| state.written == 0);
+    let state = chosen.state();
+    let nothing = if unreached { state.is_none_or(|state| state.written == 0) } else { state.is_some_and(|state| state.written == 0) };
+    let nothing = nothing && (unreached || !error.is_resumable());
     if (error.is_resumable() || error.may_be_of_another()) && !nothing {
         return failure::broken(what, error, Some(&name));
     }

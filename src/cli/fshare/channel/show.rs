@@ -242,7 +242,10 @@ impl Report for Carried {
             Self::Receiver { receiver, of, state, reason, .. } => {
                 let why = reason.as_deref().unwrap_or_default();
                 let how = match state {
-                    ReceiverState::Joined => "is there, and decides".to_owned(),
+                    ReceiverState::Joined => match of.saturating_sub(*receiver) {
+                        0 => "is there, and decides".to_owned(),
+                        more => format!("is there, and decides; {more} more are waited for"),
+                    },
                     ReceiverState::Broken => format!("is looked for: {why}"),
                     ReceiverState::Back => "is back, and gets the rest".to_owned(),
                     ReceiverState::Done => "has all of it, verified".to_owned(),
