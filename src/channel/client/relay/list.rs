@@ -1,0 +1,40 @@
+//! The relays that a terminal knows.
+
+use crate::channel::client::proxy::Proxies;
+
+/// Where relays are, `host:port`, in the order of preference.
+#[derive(Debug, Clone, Default)]
+pub struct Relays {
+    pub(super) names: Vec<String>,
+    pub(super) proxies: Option<Proxies>,
+}
+
+impl From<Vec<String>> for Relays {
+    fn from(names: Vec<String>) -> Self {
+        Self { names, proxies: None }
+    }
+}
+
+impl Relays {
+    /// Their names.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Others, reached as these are.
+    #[must_use]
+    pub fn with_names(&self, names: Vec<String>) -> Self {
+        Self { names, proxies: self.proxies.clone() }
+    }
+
+    /// Those, by way of these proxies.
+    #[must_use]
+    pub fn by(self, proxies: Proxies) -> Self {
+        Self { proxies: Some(proxies), ..self }
+    }
+
+    /// All but one.
+    pub(super) fn without(&self, name: &str) -> Self {
+        self.with_names(self.names.iter().filter(|one| *one != name).cloned().collect())
+    }
+}
