@@ -1,6 +1,7 @@
 //! Bodies as they stand on the wire, round trips, and what is refused.
 
 use super::*;
+use crate::{account::Audience, conference::wire::Timestamp};
 
 fn parse(inner: &str) -> Result<Body, ControlError> {
     Body::parse(format!("<?xml version=\"1.0\"?><request xmlns=\"{NAMESPACE}\" id=\"7\">{inner}</request>").as_bytes())
