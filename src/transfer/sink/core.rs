@@ -11,8 +11,9 @@ use tokio::sync::watch;
 
 use super::{
     Finished, SinkError, SinkOptions, SinkState,
+    before::{conflicts, enough_room},
     clear::clear,
-    folder::{Folder, TOGETHER, There, set_mtime, set_xattrs},
+    folder::{Folder, TOGETHER, set_mtime, set_xattrs},
     open::Open,
     work::Work,
 };
@@ -22,7 +23,7 @@ use crate::{
         cursor::{Cursor, Step},
         disk,
         hash::{Algorithm, Digest, Hasher, Trailer},
-        manifest::{Entry, Kind, Manifest},
+        manifest::{Entry, Manifest},
         name::{PART_TAG, SafePath},
         overwrite::Overwrite,
         resume::{self, Held, Line, Record},
@@ -439,58 +440,6 @@ fn tag(seed: &[u8]) -> String {
 /// And of one that is.
 pub(super) fn record_tag(name: &str, created: u64) -> String {
     tag(format!("{name}\n{created}").as_bytes())
-}
-
-/// Whether a batch could begin.
-pub(super) fn look(target: &Path, known: &[Entry], bytes: u64, overwrite: Overwrite) -> Result<(), SinkError> {
-    let folder = Folder::open(target, String::new())?;
-    folder.may_write()?;
-    conflicts(&folder, known, overwrite)?;
-    enough_room(&folder, bytes, 0)
-}
-
-/// Looks at what is there already, before the first byte, and gives the entries to be skipped.
-fn conflicts(folder: &Folder, entries: &[Entry], overwrite: Overwrite) -> Result<BTreeSet<usize>, SinkError> {
-    let (mut skipped, mut tops) = (BTreeSet::new(), BTreeMap::new());
-    for (at, entry) in entries.iter().enumerate() {
-        // Where the first step is not there, nothing below is.
-        let top = entry.path.ancestors().next().unwrap_or(entry.path.as_str());
-        let is_new = match tops.get(top) {
-            Some(is_new) => *is_new,
-            None => {
-                let is_new = folder.there(top)? == There::Nothing;
-                tops.insert(top, is_new);
-                is_new
-            }
-        };
-        if is_new {
-            continue;
-        }
-        let (path, there) = (entry.path.as_str(), folder.there(entry.path.as_str())?);
-        let is_folder = there == There::Folder || (there == There::Link && folder.is_folder(path));
-        let in_the_way = SinkError::InTheWay { path: path.to_owned(), what: there.what() };
-        match (&entry.kind, overwrite) {
-            _ if there == There::Nothing => {}
-            (Kind::Directory, _) if is_folder => {}
-            (Kind::Directory, _) => return Err(in_the_way),
-            (Kind::File { .. } | Kind::Symlink { .. }, Overwrite::Skip) => {
-                skipped.insert(at);
-            }
-            (Kind::File { .. } | Kind::Symlink { .. }, Overwrite::Rename) => {}
-            _ if matches!(there, There::Folder | There::Other) => return Err(in_the_way),
-            (Kind::File { .. } | Kind::Symlink { .. }, Overwrite::Replace) => {}
-            (Kind::File { .. } | Kind::Symlink { .. }, Overwrite::Refuse) => return Err(SinkError::Exists { path: path.to_owned() }),
-        }
-    }
-    Ok(skipped)
-}
-
-pub(super) fn enough_room(folder: &Folder, needed: u64, reserve: u64) -> Result<(), SinkError> {
-    let needed = needed.saturating_add(reserve);
-    match folder.available() {
-        Some(available) if available < needed => Err(SinkError::NoSpace { path: folder.path().display().to_string(), needed, available }),
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@
 //! only at the end, when the sender's digests agree. Nothing is made outside the target folder: names are [`SafePath`]s, every step of a path is opened
 //! beneath the folder by `cap-std`, partial files are made new and never through a link, links come last.
 
+mod before;
 mod clear;
 mod core;
 mod folder;
@@ -243,7 +244,7 @@ impl Sink {
     /// As [`Sink::create`]; the folder is made all the same.
     pub async fn look(target: &Path, known: Vec<Entry>, bytes: u64, overwrite: Overwrite) -> Result<(), SinkError> {
         let target = target.to_owned();
-        blocking(move || core::look(&target, &known, bytes, overwrite)).await
+        blocking(move || before::look(&target, &known, bytes, overwrite)).await
     }
 
     /// Goes on with a broken batch, with the options that it was begun with: the sender is to send from [`SinkState::written`] on.

@@ -10,7 +10,8 @@ use tokio::sync::watch;
 
 use super::{
     SinkError, SinkState,
-    core::{Complete, Core, enough_room, record_tag},
+    before::enough_room,
+    core::{Complete, Core, record_tag},
     folder::{Folder, There},
     open::Open,
     work::Work as _,

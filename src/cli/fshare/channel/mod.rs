@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `send.rs`, `recv.rs` | a verb each |
+//! | `carry.rs` | what is sent, to the end |
 //! | `words.rs` | the words of a code, for shells |
 //! | `to.rs`, `from.rs` | the same between two users of a server: until they have agreed on a channel |
 //! | `signed.rs` | an account that is signed in for that |
@@ -14,6 +15,7 @@
 //! | `show.rs` | bars, and the events of `--json` |
 //! | `failure.rs` | exit codes |
 
+mod carry;
 pub mod decide;
 mod ending;
 pub mod failure;

@@ -7,12 +7,11 @@ use std::{
 
 use super::{
     PatienceFlag, RelayFlag,
+    carry::Carrying,
     decide::Deciding,
     failure,
     kept::{self, Named},
-    recv,
-    send::Carrying,
-    signed,
+    recv, signed,
 };
 use crate::{
     channel::{

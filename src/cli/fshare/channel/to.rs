@@ -4,9 +4,10 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha12Rng;
 
 use super::{
+    carry::Carrying,
     ending, failure,
     kept::Named,
-    send::{Args, Carrying},
+    send::Args,
     show::Carried,
     signed::{self, Signed},
 };
