@@ -13,6 +13,8 @@ mod patience;
 mod place;
 #[path = "channel/relays.rs"]
 mod relays;
+#[path = "support/running.rs"]
+mod running;
 #[path = "support/server.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod server;
@@ -29,7 +31,7 @@ mod xattrs;
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{BufRead, BufReader, Read as _, Write as _},
     os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Child, ChildStdout, Command, Output, Stdio},
@@ -42,6 +44,7 @@ use nix::{
 use serde_json::Value;
 
 use place::{PATIENCE, Place, command};
+use running::{begin, next_event};
 use server::Server;
 use shown::not_shown;
 
@@ -74,22 +77,23 @@ impl World {
     fn send(&self, args: &[&str], input: Option<&[u8]>) -> Sending {
         let mut fshare = self.fshare(&[&["--json", "send"], args].concat());
         let piped = if input.is_some() { Stdio::piped() } else { Stdio::null() };
-        let mut child = fshare.stdin(piped).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare runs");
+        let mut child = begin(fshare.stdin(piped));
         if let (Some(mut pipe), Some(bytes)) = (child.stdin.take(), input.map(<[u8]>::to_vec)) {
             // What is not taken any more after a failure is nobody's loss.
             std::thread::spawn(move || pipe.write_all(&bytes));
         }
         let mut events = BufReader::new(child.stdout.take().expect("piped"));
-        let mut line = String::new();
-        events.read_line(&mut line).expect("an event");
-        let told: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
-        assert_eq!(told["event"], "code", "{told}");
-        let code = told["code"].as_str().expect("a code").to_owned();
+        let code = event(&mut events, "code")["code"].as_str().expect("a code").to_owned();
         Sending { child, events, code }
     }
 
     fn recv(&self, args: &[&str]) -> Output {
-        self.fshare(&[&["--json", "recv"], args].concat()).stdin(Stdio::null()).output().expect("fshare runs")
+        self.receiving(args).wait_with_output().expect("ended")
+    }
+
+    /// A receiver that runs on.
+    fn receiving(&self, args: &[&str]) -> Child {
+        begin(self.fshare(&[&["--json", "recv"], args].concat()).stdin(Stdio::null()))
     }
 }
 
@@ -105,6 +109,16 @@ impl Sending {
     fn kill(&self) {
         kill(Pid::from_raw(self.child.id().try_into().expect("a pid")), Signal::SIGKILL).expect("killed");
     }
+}
+
+/// What a child tells.
+fn events(child: &mut Child) -> BufReader<ChildStdout> {
+    BufReader::new(child.stdout.take().expect("piped"))
+}
+
+/// The next event of this name.
+fn event(events: &mut impl BufRead, name: &str) -> Value {
+    next_event(events, name).unwrap_or_else(|| panic!("it ended before it told \"{name}\""))
 }
 
 fn code(output: &Output) -> i32 {
@@ -226,14 +240,9 @@ fn who_is_killed_is_missed_at_once_and_nothing_unfinished_gets_its_name() {
     let world = World::new("channel-killed");
     fs::write(world.place.path("large.bin"), bytes(8 << 20)).expect("written");
     let sending = world.send(&["large.bin", "--limit", "1MiB/s"], None);
-    let mut receiving = world.fshare(&["--json", "recv", &sending.code, "--yes", "--output", "out", "--patience", "0s"]);
-    let mut receiver = receiving.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare runs");
-    let mut events = BufReader::new(receiver.stdout.take().expect("piped"));
-    let mut line = String::new();
-    while !line.contains("\"progress\"") {
-        line.clear();
-        assert!(events.read_line(&mut line).expect("text") > 0, "it ended before it began");
-    }
+    let mut receiver = world.receiving(&[&sending.code, "--yes", "--output", "out", "--patience", "0s"]);
+    let mut told = events(&mut receiver);
+    event(&mut told, "progress");
     sending.kill();
     let killed = confkit::clock::now();
     let ended = receiver.wait().expect("waited for").code();
@@ -255,8 +264,7 @@ fn several_receivers_get_the_same_bytes_by_one_code_and_what_one_does_is_nothing
             if *folder == "three" {
                 fs::write(world.place.folder(folder).join("talk.bin"), b"mine").expect("written");
             }
-            let args = ["--json", "recv", &sending.code, "--yes", "--output", folder];
-            world.fshare(&args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare runs")
+            world.receiving(&[&sending.code, "--yes", "--output", folder])
         })
         .collect();
     let ends: Vec<Output> = receivers.into_iter().map(|child| child.wait_with_output().expect("ended")).collect();
@@ -279,11 +287,8 @@ fn a_wrong_guess_keeps_others_away_and_not_those_who_have_come() {
     let world = World::new("channel-several-guess");
     fs::write(world.place.path("talk.bin"), bytes(100_000)).expect("written");
     let mut sending = world.send(&["talk.bin", "--receivers", "3"], None);
-    let args = ["--json", "recv", &sending.code, "--yes", "--output", "one"];
-    let first = world.fshare(&args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare runs");
-    let mut line = String::new();
-    sending.events.read_line(&mut line).expect("an event");
-    assert!(line.contains("joined"), "{line}");
+    let first = world.receiving(&[&sending.code, "--yes", "--output", "one"]);
+    assert_eq!(event(&mut sending.events, "receiver")["state"], "joined");
     let (nameplate, _) = sending.code.split_once('-').expect("a code");
     let guessed = world.recv(&[&format!("{nameplate}-zoo-zoo"), "--yes", "--output", "two"]);
     assert_eq!(code(&guessed), 3, "{}", said(&guessed));
@@ -299,13 +304,12 @@ fn of_several_receivers_one_that_keeps_nothing_is_not_promised_to_anybody() {
     let world = World::new("channel-several-once");
     fs::write(world.place.path("talk.bin"), bytes(6 << 20)).expect("written");
     let mut sending = world.send(&["talk.bin", "--receivers", "2", "--limit", "1MiB/s"], None);
-    let receive = |output: &str, heard: Stdio| {
+    let receivers = ["kept", "-"].map(|output| {
         let args = ["--json", "recv", &sending.code, "--yes", "--output", output];
-        world.fshare(&args).stdin(Stdio::null()).stdout(heard).stderr(Stdio::piped()).spawn().expect("fshare runs")
-    };
-    let receivers = [receive("kept", Stdio::null()), receive("-", Stdio::null())];
-    let mut lines = sending.events.by_ref().lines().map(|line| serde_json::from_str::<Value>(&line.expect("text")).expect("JSON"));
-    assert!(lines.any(|told| told["event"] == "begun"));
+        // Whom nobody reads would stand still.
+        world.fshare(&args).stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("fshare runs")
+    });
+    event(&mut sending.events, "begun");
     kill(Pid::from_raw(sending.child.id().try_into().expect("a pid")), Signal::SIGINT).expect("interrupted");
     let (ended, _, told) = sending.end();
     assert_eq!((ended, told.matches("fshare resume send-").count()), (130, 1), "{told}");
@@ -320,10 +324,8 @@ fn the_code_of_what_was_broken_off_goes_on_with_it_from_another_folder_too_once_
     let world = World::new("channel-elsewhere");
     fs::write(world.place.path("talk.bin"), bytes(6 << 20)).expect("written");
     let sending = world.send(&["talk.bin", "--limit", "2MiB/s"], None);
-    let args = ["--json", "recv", &sending.code, "--yes", "--output", "begun"];
-    let mut lost = world.fshare(&args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("fshare runs");
-    let mut seen = BufReader::new(lost.stdout.take().expect("piped")).lines();
-    assert!(seen.any(|line| line.expect("text").contains("\"progress\"")));
+    let mut lost = world.receiving(&[&sending.code, "--yes", "--output", "begun"]);
+    event(&mut events(&mut lost), "progress");
     lost.kill().expect("killed");
     lost.wait().expect("waited for");
     let back = world.recv(&[&sending.code, "--yes", "--output", "elsewhere"]);
@@ -339,23 +341,12 @@ fn one_of_several_receivers_who_is_killed_comes_back_by_the_code_and_gets_the_re
     let world = World::new("channel-several-back");
     fs::write(world.place.path("talk.bin"), bytes(12_000_000)).expect("written");
     let mut sending = world.send(&["talk.bin", "--receivers", "2", "--limit", "4MiB/s"], None);
-    let recv = |folder: &str| {
-        let args = ["--json", "recv", &sending.code, "--yes", "--output", folder];
-        world.fshare(&args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare runs")
-    };
+    let recv = |folder: &str| world.receiving(&[&sending.code, "--yes", "--output", folder]);
     let (mut lost, other) = (recv("lost"), recv("other"));
-    let mut seen = BufReader::new(lost.stdout.take().expect("piped"));
-    let mut line = String::new();
-    while !line.contains("\"progress\"") {
-        line.clear();
-        assert!(seen.read_line(&mut line).expect("an event") > 0, "it ended");
-    }
+    event(&mut events(&mut lost), "progress");
     lost.kill().expect("killed");
     lost.wait().expect("waited for");
-    while !line.contains("\"broken\"") {
-        line.clear();
-        assert!(sending.events.read_line(&mut line).expect("an event") > 0, "it ended");
-    }
+    while event(&mut sending.events, "receiver")["state"] != "broken" {}
     let back = recv("lost").wait_with_output().expect("ended");
     assert_eq!(code(&back), 0, "{}", said(&back));
     let told = String::from_utf8_lossy(&back.stdout);

@@ -6,6 +6,8 @@
 #[path = "support/place.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod place;
+#[path = "support/running.rs"]
+mod running;
 #[path = "support/server.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod server;

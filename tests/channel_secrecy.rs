@@ -19,6 +19,9 @@ mod memory;
 #[path = "support/place.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod place;
+#[expect(dead_code, reason = "shared with tests that use more of it")]
+#[path = "support/running.rs"]
+mod running;
 #[path = "support/server.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod server;
@@ -26,11 +29,7 @@ mod server;
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod terminal;
 
-use std::{
-    fs,
-    io::{BufRead as _, BufReader},
-    process::ChildStdout,
-};
+use std::{fs, io::BufReader, process::ChildStdout};
 
 use aws_lc_rs::hkdf;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -51,6 +50,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use between::{Between, Honest};
 use place::{PATIENCE, Place, Process, command};
+use running::next_event;
 use server::Server;
 use terminal::Terminal;
 
@@ -131,15 +131,7 @@ impl World {
 impl Running {
     /// Waits for an event.
     fn event(&mut self, wanted: &str) -> Value {
-        loop {
-            let mut line = String::new();
-            self.events.read_line(&mut line).expect("text");
-            assert!(!line.is_empty(), "it ended before it told \"{wanted}\": {}", self.process.log());
-            let told: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
-            if told["event"] == wanted {
-                return told;
-            }
-        }
+        next_event(&mut self.events, wanted).unwrap_or_else(|| panic!("it ended before it told \"{wanted}\": {}", self.process.log()))
     }
 
     /// Its exit code.

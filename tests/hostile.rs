@@ -41,6 +41,8 @@ mod media;
 mod mscml;
 #[path = "hostile/passwords.rs"]
 mod passwords;
+#[path = "support/running.rs"]
+mod running;
 #[path = "hostile/startup.rs"]
 mod startup;
 #[path = "hostile/streams.rs"]

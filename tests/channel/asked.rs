@@ -27,15 +27,10 @@ fn who_writes_to_standard_output_is_promised_nothing_to_go_on_with_and_neither_i
     let world = World::new("channel-once");
     fs::write(world.place.path("large.bin"), bytes(8 << 20)).expect("written");
     let mut sending = world.send(&["large.bin", "--limit", "1MiB/s", "--patience", "1s"], None);
-    let mut receiving = world.fshare(&["recv", &sending.code, "--output", "-"]);
-    let mut receiver = receiving.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("fshare runs");
+    let mut receiver = begin(&mut world.fshare(&["recv", &sending.code, "--output", "-"]));
     let mut pipe = receiver.stdout.take().expect("piped");
     pipe.read_exact(&mut [0; 1024]).expect("bytes");
-    let mut line = String::new();
-    while !line.contains("\"progress\"") {
-        line.clear();
-        assert!(sending.events.read_line(&mut line).expect("text") > 0, "it ended before it began");
-    }
+    event(&mut sending.events, "progress");
     let status = world.fshare(&["--json", "status"]).output().expect("fshare runs");
     assert_eq!(said(&status), "{\"transfers\":[]}\n");
     receiver.kill().expect("killed");
@@ -52,13 +47,8 @@ fn what_runs_is_listed_with_its_bytes_gone_on_with_by_the_beginning_of_its_name_
     let world = World::new("channel-status");
     fs::write(world.place.path("large.bin"), bytes(8 << 20)).expect("written");
     let mut sending = world.send(&["large.bin", "--limit", "1MiB/s", "--code", "7-crystal-window"], None);
-    let args = ["--json", "recv", &sending.code, "--yes", "--output", "out", "--patience", "0s"];
-    let receiver = world.fshare(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("fshare runs");
-    let mut line = String::new();
-    while !line.contains("\"progress\"") {
-        line.clear();
-        assert!(sending.events.read_line(&mut line).expect("text") > 0, "it ended before it began");
-    }
+    let receiver = world.receiving(&[&sending.code, "--yes", "--output", "out", "--patience", "0s"]);
+    event(&mut sending.events, "progress");
     let known = || -> Vec<Value> {
         let status = world.fshare(&["--json", "status"]).output().expect("fshare runs");
         let status: Value = serde_json::from_slice(&status.stdout).expect("JSON");
@@ -74,7 +64,7 @@ fn what_runs_is_listed_with_its_bytes_gone_on_with_by_the_beginning_of_its_name_
     let several = world.fshare(&["--json", "cancel", ""]).output().expect("fshare runs");
     assert_eq!(code(&several), 4, "{}", said(&several));
     // The receiver waits to go on, and hears that nobody does.
-    let waiting = world.fshare(&["--json", "resume", "recv-7"]).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("fshare runs");
+    let waiting = begin(&mut world.fshare(&["--json", "resume", "recv-7"]));
     place::wait_until(|| "nobody waits".to_owned(), || world.server.metric("confkit_relay_meetings") == 1.0);
     let cancelled = world.fshare(&["--json", "cancel", "send-7-crystal"]).output().expect("fshare runs");
     let cancelled: Value = serde_json::from_slice(&cancelled.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&cancelled)));
@@ -91,14 +81,8 @@ fn a_sender_that_waits_to_go_on_hears_that_its_receiver_has_given_it_up() {
     let world = World::new("channel-called-off");
     fs::write(world.place.path("large.bin"), bytes(8 << 20)).expect("written");
     let sending = world.send(&["large.bin", "--limit", "1MiB/s"], None);
-    let mut receiving = world.fshare(&["--json", "recv", &sending.code, "--yes", "--output", "out"]);
-    let mut receiver = receiving.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("fshare runs");
-    let mut events = BufReader::new(receiver.stdout.take().expect("piped"));
-    let mut line = String::new();
-    while !line.contains("\"progress\"") {
-        line.clear();
-        assert!(events.read_line(&mut line).expect("text") > 0, "it ended before it began");
-    }
+    let mut receiver = world.receiving(&[&sending.code, "--yes", "--output", "out"]);
+    event(&mut events(&mut receiver), "progress");
     receiver.kill().expect("killed");
     receiver.wait().expect("waited for");
     place::wait_until(|| "nobody waits".to_owned(), || world.server.metric("confkit_relay_meetings") == 1.0);
@@ -221,9 +205,8 @@ fn what_keeps_a_sender_from_sending_is_named_with_what_to_do_about_it() {
 #[test]
 fn a_text_is_called_a_text() {
     let world = World::new("channel-text");
-    let mut sending = world.fshare(&["send", "--text", "at ten", "--code", "7-crystal-window"]);
-    let mut sending = sending.stdout(Stdio::piped()).spawn().expect("fshare runs");
-    let mut shown = BufReader::new(sending.stdout.take().expect("piped"));
+    let mut sending = begin(&mut world.fshare(&["send", "--text", "at ten", "--code", "7-crystal-window"]));
+    let mut shown = events(&mut sending);
     let mut text = String::new();
     while text.lines().count() < 2 {
         assert!(shown.read_line(&mut text).expect("text") > 0, "{text}");

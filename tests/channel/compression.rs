@@ -81,8 +81,7 @@ fn people_are_told_what_went_over_the_wire_where_it_was_less() {
     let world = World::new("channel-saved");
     for (name, content, saved) in [("text.txt", text(3 << 20), true), ("noise.bin", bytes(3 << 20), false)] {
         fs::write(world.place.path(name), content).expect("written");
-        let mut sender = world.fshare(&["send", name, "--compress", "always", "--code", "7-crystal-window"]);
-        let mut sender = sender.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("fshare runs");
+        let mut sender = begin(world.fshare(&["send", name, "--compress", "always", "--code", "7-crystal-window"]).stdin(Stdio::null()));
         let received = world.recv(&["7-crystal-window", "--yes", "--output", "in", "--wait"]);
         assert_eq!(code(&received), 0, "{}", said(&received));
         let mut told = String::new();
@@ -99,15 +98,9 @@ fn what_was_broken_off_goes_on_compressed_where_it_was() {
     let content = text(8 << 20);
     fs::write(world.place.path("large.txt"), &content).expect("written");
     let sending = world.send(&["large.txt", "--relay-only", "--compress", "always", "--limit", "512KiB/s"], None);
-    let mut receiving = world.fshare(&["--json", "recv", &sending.code, "--yes", "--output", "out"]);
-    let mut receiver = receiving.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("fshare runs");
-    let mut events = BufReader::new(receiver.stdout.take().expect("piped"));
-    let mut line = String::new();
-    while !line.contains("\"progress\"") {
-        line.clear();
-        assert!(events.read_line(&mut line).expect("text") > 0, "it ended before it began");
-    }
-    kill(Pid::from_raw(receiver.id().try_into().expect("a pid")), Signal::SIGKILL).expect("killed");
+    let mut receiver = world.receiving(&[&sending.code, "--yes", "--output", "out"]);
+    event(&mut events(&mut receiver), "progress");
+    receiver.kill().expect("killed");
     receiver.wait().expect("waited for");
     // By the same code: it knows that it has begun.
     let received = world.recv(&[&sending.code, "--yes", "--output", "out"]);

@@ -60,10 +60,7 @@ fn a_code_that_nobody_has_come_for_is_good_again_once_the_relay_is_back() {
         wait_for_line(&told, "the code is good");
         let coming: Vec<Child> = ["one", "two"][..receivers.parse().expect("a number")]
             .iter()
-            .map(|folder| {
-                let args = ["--json", "recv", &sending.code, "--yes", "--output", folder];
-                world.fshare(&args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare runs")
-            })
+            .map(|folder| world.receiving(&[&sending.code, "--yes", "--output", folder]))
             .collect();
         for child in coming {
             let received = child.wait_with_output().expect("ended");
@@ -91,8 +88,7 @@ fn a_receiver_that_came_first_waits_again_once_the_relay_is_back() {
     let server = || Server::lasting(&place, "relay", &configuration);
     let mut world = World { server: server(), place: files };
     fs::write(world.place.path("notes.txt"), b"notes").expect("written");
-    let mut waiting = world.fshare(&["--json", "recv", "7-crystal-window", "--wait", "--yes", "--output", "out"]);
-    let mut waiting = waiting.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("fshare runs");
+    let mut waiting = world.receiving(&["7-crystal-window", "--wait", "--yes", "--output", "out"]);
     let told = lines(waiting.stderr.take().expect("piped"));
     wait_for_line(&told, "waiting for the sender");
     world.server.process().kill();

@@ -65,8 +65,7 @@ fn a_receiver_looks_for_a_code_at_every_relay_and_a_sender_goes_on_from_one_with
 fn a_receiver_may_come_first_and_wait() {
     let world = World::new("channel-wait");
     fs::write(world.place.path("notes.txt"), b"notes").expect("written");
-    let mut waiting = world.fshare(&["--json", "recv", "7-crystal-window", "--wait", "--yes", "--output", "out"]);
-    let waiting = waiting.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare runs");
+    let waiting = world.receiving(&["7-crystal-window", "--wait", "--yes", "--output", "out"]);
     place::wait_until(|| "nobody waits".to_owned(), || world.server.metric("confkit_relay_meetings") == 1.0);
     let sending = world.send(&["notes.txt", "--code", "7-crystal-window"], None);
     let received = waiting.wait_with_output().expect("waited for");

@@ -9,8 +9,8 @@ fn a_code_is_shown_to_cameras_where_that_is_asked_for_and_never_in_json() {
     for (args, shown) in
         [(&["send", "notes.txt", "--qr"][..], true), (&["send", "notes.txt"], false), (&["--json", "send", "notes.txt", "--qr"], false)]
     {
-        let mut child = world.fshare(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("fshare runs");
-        let mut output = BufReader::new(child.stdout.take().expect("piped"));
+        let mut child = begin(world.fshare(args).stdin(Stdio::null()));
+        let mut output = events(&mut child);
         let (mut text, mut line) = (String::new(), String::new());
         while text.lines().count() < if shown { 12 } else { args.len() - 1 } && output.read_line(&mut line).expect("text") > 0 {
             text.push_str(&std::mem::take(&mut line));
@@ -19,7 +19,7 @@ fn a_code_is_shown_to_cameras_where_that_is_asked_for_and_never_in_json() {
             }
         }
         assert_eq!(text.contains(['\u{2580}', '\u{2584}', '\u{2588}']), shown, "{text}");
-        kill(Pid::from_raw(child.id().try_into().expect("a pid")), Signal::SIGKILL).expect("killed");
+        child.kill().expect("killed");
         child.wait().expect("waited for");
     }
 }

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::{
     place::{Place, command},
+    running::{begin, next_event},
     server::Server,
 };
 
@@ -74,7 +75,7 @@ impl House {
 
 impl Running {
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare runs");
+        let mut child = begin(command);
         let events = child.stdout.take().map(BufReader::new);
         let said = BufReader::new(child.stderr.take().expect("piped"));
         Self { child, events, said }
@@ -82,18 +83,11 @@ impl Running {
 
     /// The next event of this name; others are passed over.
     pub fn event(&mut self, name: &str) -> Value {
-        loop {
-            let mut line = String::new();
-            if self.events.as_mut().expect("heard").read_line(&mut line).expect("text") == 0 {
-                let mut said = String::new();
-                let _ = self.said.read_to_string(&mut said);
-                panic!("it ended without {name}: {said}");
-            }
-            let told: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
-            if told["event"] == name {
-                return told;
-            }
-        }
+        next_event(self.events.as_mut().expect("heard"), name).unwrap_or_else(|| {
+            let mut said = String::new();
+            let _ = self.said.read_to_string(&mut said);
+            panic!("it ended without {name}: {said}");
+        })
     }
 
     /// The next line of this kind on standard error; others are passed over.

@@ -14,7 +14,7 @@ mod packed;
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _},
+    io::{BufReader, Read as _},
     path::PathBuf,
     process::{Child, ChildStdout, Command, Stdio},
 };
@@ -29,6 +29,7 @@ use serde_json::Value;
 use crate::{
     between::{Between, Meddle},
     harness::{Daemon, wait_until},
+    running::{begin, next_event},
 };
 
 /// A relay, and a folder for terminals.
@@ -85,7 +86,7 @@ impl World {
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).current_dir(self.folder.path()).env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
         command.env("HOME", home).env("CONFKIT_RELAY", relay);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare runs");
+        let mut child = begin(command.stdin(Stdio::piped()));
         let events = BufReader::new(child.stdout.take().expect("piped"));
         Fshare { child, events }
     }
@@ -106,15 +107,7 @@ impl World {
 impl Fshare {
     /// Waits for an event.
     pub fn event(&mut self, wanted: &str) -> Value {
-        loop {
-            let mut line = String::new();
-            self.events.read_line(&mut line).expect("text");
-            assert!(!line.is_empty(), "it ended before it told \"{wanted}\": {}", self.said());
-            let told: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
-            if told["event"] == wanted {
-                return told;
-            }
-        }
+        next_event(&mut self.events, wanted).unwrap_or_else(|| panic!("it ended before it told \"{wanted}\": {}", self.said()))
     }
 
     pub fn code(&mut self) -> Code {
