@@ -35,6 +35,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Child, ChildStdout, Command, Output, Stdio},
+    time::Duration,
 };
 
 use nix::{
@@ -47,6 +48,10 @@ use place::{PATIENCE, Place, command};
 use running::{begin, next_event};
 use server::Server;
 use shown::not_shown;
+
+/// Within a second an end is told of another that was killed, and this is for a machine that has much else to do. Whoever only fell silent is not
+/// asked for five seconds, and not missed before ten.
+const AT_ONCE: Duration = Duration::from_secs(4);
 
 /// A relay, and terminals before it.
 struct World {
@@ -246,7 +251,7 @@ fn who_is_killed_is_missed_at_once_and_nothing_unfinished_gets_its_name() {
     sending.kill();
     let killed = confkit::clock::now();
     let ended = receiver.wait().expect("waited for").code();
-    assert!(killed.elapsed() < PATIENCE, "{:?}", killed.elapsed());
+    assert!(killed.elapsed() < AT_ONCE, "{:?}", killed.elapsed());
     assert_eq!(ended, Some(9));
     assert!(!world.place.path("out/large.bin").exists());
     drop(sending.end());
