@@ -10,12 +10,13 @@ use std::{
 use tokio::time::{Instant, interval, sleep_until};
 
 use super::{
+    bar::{Bar, REDRAW},
     call::{self, Call, over},
     failure,
     receive::{self, Commands, Target},
-    share::{REDRAW, rate},
+    share::rate,
     shares,
-    show::{Bar, Moved, at, tell},
+    show::{Moved, at, tell},
 };
 use crate::{
     cli::{

@@ -10,11 +10,13 @@
 //! | `channel/` | `send` and `recv`: through a relay |
 //! | `call.rs` | a dialog with a conference, without audio |
 //! | `receive.rs` | how what comes is put down |
-//! | `show.rs` | bars, and the events of `--json` |
+//! | `show.rs` | the events of `--json` |
+//! | `bar.rs` | bars, of the whole and of a file |
 //! | `failure.rs` | exit codes |
 
 mod aged;
 pub mod args;
+pub mod bar;
 mod call;
 pub mod channel;
 pub mod failure;

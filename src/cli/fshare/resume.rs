@@ -5,16 +5,17 @@ use std::{collections::BTreeSet, pin::pin};
 use tokio::time::{interval, sleep};
 
 use super::{
+    bar::{Bar, REDRAW},
     call::{self, Call, over},
     channel::{self, PatienceFlag, RelayFlag},
     failure, get,
     kept::{self, Kept, Named},
     receive,
     records::{self, found, store, untaken},
-    share::{self, REDRAW, rate},
+    share::{self, rate},
     shares,
     sharing::Sharing,
-    show::{Bar, Moved, at, tell},
+    show::{Moved, at, tell},
 };
 use crate::{
     cli::{ExitCode, Failure, confctl::dialog, secret::PinFile, settings::Context, values::Room},

@@ -80,9 +80,6 @@ pub enum Via {
     Info,
 }
 
-/// Between two redraws.
-pub const REDRAW: Duration = Duration::from_millis(100);
-
 /// A number of bytes a second, as a flag; `/s` may be left out.
 ///
 /// # Errors

@@ -1,22 +1,20 @@
 //! What is shown while files move: bars for people, events for programs (`docs/json.md`).
 
-use std::time::{Duration, Instant};
-
 use serde::Serialize;
-use tokio::sync::watch;
 
 use crate::{
     cli::{
         Failure,
-        output::{Output, Page, Progress, Report, Text},
+        output::{Output, Page, Report, Text},
     },
     clock,
     conference::wire::Timestamp,
     fileshare::{
         ShareId,
-        client::{Downloaded, Snapshot},
+        client::Downloaded,
         wire::control::{Batch, MAX_FILES, Member, MemberState},
     },
+    transfer::sink::Placed,
 };
 
 /// An event of `fshare share`, `get` and `resume`, and of `confctl join`.
@@ -165,6 +163,17 @@ pub struct Received {
     pub blake3: Option<String>,
 }
 
+impl Received {
+    /// As it is in its place.
+    pub fn of(placed: &Placed) -> Self {
+        Self {
+            name: placed.name.as_str().to_owned(),
+            path: placed.path.as_ref().map(|path| path.display().to_string()),
+            blake3: placed.digest.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
 /// Tells what happens. With `-q` people want to hear results and nothing else: what was received, and who has what was shared.
 pub fn tell(output: &Output, event: &Moved) -> Result<(), Failure> {
     let wanted = output.is_json() || !output.is_quiet() || matches!(event, Moved::Received { .. } | Moved::Finished { .. });
@@ -186,11 +195,7 @@ impl Moved {
 
     /// All of it is here.
     pub fn received(share: ShareId, downloaded: &Downloaded) -> Self {
-        let files = downloaded.files.files.iter().map(|placed| Received {
-            name: placed.name.as_str().to_owned(),
-            path: placed.path.as_ref().map(|path| path.display().to_string()),
-            blake3: placed.digest.as_ref().map(ToString::to_string),
-        });
+        let files = downloaded.files.files.iter().map(Received::of);
         Self::Received { at: at(), share: share.to_string(), bytes: downloaded.bytes, files: files.collect() }
     }
 
@@ -275,7 +280,7 @@ impl Report for Moved {
 const NAMED: usize = 3;
 
 /// `3 files, 1.2 MiB`; where it is not known how many are files, `3 files and folders, 1.2 MiB`.
-fn amount(files: Option<u64>, entries: u64, bytes: Option<u64>) -> String {
+pub fn amount(files: Option<u64>, entries: u64, bytes: Option<u64>) -> String {
     let count = match (files, entries) {
         (Some(1), _) | (None, 1) => "1 file".to_owned(),
         (Some(files), _) => format!("{files} files"),
@@ -289,191 +294,9 @@ pub fn human(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()
 }
 
-/// Where the bytes of a share come from and go to.
-const SOURCE: &str = "conference";
-
-/// The bars of one transfer: the whole, and beside it the file that is at it where there are several.
-pub struct Bar {
-    bar: Progress,
-    share: String,
-    progress: watch::Receiver<Snapshot>,
-    /// The first files, in the order of the stream.
-    files: Vec<Span>,
-    /// The file that is at it.
-    file: Option<(u64, Progress)>,
-    /// Connections that broke and were made again.
-    retries: u32,
-    /// Who is waited for, where somebody is.
-    waiting: String,
-    /// All of it is at the server.
-    uploaded: bool,
-    /// Of a download: since when nothing has come.
-    still: Option<Still>,
-    told: Option<Instant>,
-}
-
-/// How long nothing may come before that is said.
-const STILL: Duration = Duration::from_secs(10);
-
-/// Whether a download stands still.
-#[derive(Debug)]
-struct Still {
-    /// As it was when something came last.
-    bytes: u64,
-    since: Instant,
-    told: bool,
-}
-
-impl Still {
-    /// So much is here now: whether it is to be said that nothing comes. Once, until something comes again.
-    fn on(&mut self, now: Instant, bytes: u64) -> bool {
-        if bytes != self.bytes {
-            *self = Self { bytes, since: now, told: false };
-        }
-        let late = now.saturating_duration_since(self.since) >= STILL;
-        late && !std::mem::replace(&mut self.told, late)
-    }
-}
-
-/// A file in the stream of its batch.
-struct Span {
-    start: u64,
-    end: u64,
-    name: String,
-}
-
-/// Between two progress events.
-const TELL: Duration = Duration::from_secs(1);
-
-impl Bar {
-    /// A bar for a transfer.
-    pub fn new(output: &Output, share: ShareId, batch: &Batch, progress: watch::Receiver<Snapshot>) -> Self {
-        let share = share.to_string();
-        let bar = output.bytes(&share, batch.bytes);
-        let mut end = 0_u64;
-        let files = batch.files.iter().map(|file| {
-            let start = end;
-            end = end.saturating_add(file.size.unwrap_or(0));
-            Span { start, end, name: file.name.clone() }
-        });
-        let files = files.collect();
-        Self { bar, share, progress, files, file: None, retries: 0, waiting: String::new(), uploaded: false, still: None, told: None }
-    }
-
-    /// The same for a download: where nothing comes for a while, its sharer may be gone, and that is said.
-    #[must_use]
-    pub fn received(self) -> Self {
-        Self { still: Some(Still { bytes: 0, since: clock::now(), told: false }), ..self }
-    }
-
-    /// All of it is at the server: who is waited for is all that is left to say.
-    pub fn uploaded(&mut self) {
-        (self.uploaded, self.file) = (true, None);
-        self.rest();
-    }
-
-    fn rest(&self) {
-        let waiting = if self.waiting.is_empty() { ", waiting for whoever receives it" } else { &self.waiting };
-        self.bar.rests(&format!("{}: uploaded{waiting}", self.share));
-    }
-
-    /// Bytes moved.
-    pub fn bytes(&self) -> u64 {
-        self.progress.borrow().progress.bytes
-    }
-
-    /// A connection broke, and another one is made.
-    pub fn retried(&mut self) {
-        self.retries = self.retries.saturating_add(1);
-    }
-
-    /// Says on the line who is waited for; empty for nobody.
-    pub fn waits(&mut self, text: String) {
-        self.waiting = text;
-    }
-
-    /// Redraws, and tells programs.
-    pub fn show(&mut self, output: &Output) -> Result<(), Failure> {
-        self.draw(output);
-        self.tell(output)
-    }
-
-    /// Redraws.
-    pub fn draw(&mut self, output: &Output) {
-        if self.uploaded {
-            return self.rest();
-        }
-        let now = *self.progress.borrow_and_update();
-        let over = now.progress.total.is_some_and(|total| now.progress.bytes >= total);
-        if let Some(still) = self.still.as_mut().filter(|_| !over)
-            && still.on(clock::now(), now.progress.bytes)
-        {
-            output.note(format_args!(
-                "{}: nothing has come for {} s; its sharer may be gone, and is waited for (Ctrl-C breaks off)",
-                self.share,
-                STILL.as_secs()
-            ));
-        }
-        let (bytes, total) = (now.progress.bytes, now.progress.total);
-        let counted = match now.progress.files_total {
-            0 | 1 => String::new(),
-            files => format!(", file {} of {files}", (now.progress.files + 1).min(files)),
-        };
-        let again = match self.retries {
-            0 => String::new(),
-            1 => ", connected again once".to_owned(),
-            times => format!(", connected again {times} times"),
-        };
-        self.bar.says(&format!("{} ({SOURCE}{counted}{again}{})", self.share, self.waiting));
-        self.bar.at(bytes, total);
-        self.show_file(output, bytes);
-    }
-
-    /// Tells programs, once a second.
-    pub fn tell(&mut self, output: &Output) -> Result<(), Failure> {
-        let now = *self.progress.borrow();
-        let (bytes, total) = (now.progress.bytes, now.progress.total);
-        let due = self.told.is_none_or(|told| clock::now().saturating_duration_since(told) >= TELL);
-        if output.is_json() && due && bytes > 0 {
-            self.told = Some(clock::now());
-            let (share, eta) = (self.share.clone(), now.eta.map(|eta| eta.as_secs()));
-            let retries = self.retries;
-            tell(output, &Moved::Progress { at: at(), share, bytes, total, rate: now.rate, eta, source: SOURCE, retries })?;
-        }
-        Ok(())
-    }
-
-    /// The bar of the file that is at it.
-    fn show_file(&mut self, output: &Output, bytes: u64) {
-        if self.files.len() < 2 {
-            return;
-        }
-        let Some(span) = self.files.iter().find(|span| span.end > bytes) else {
-            self.file = None;
-            return;
-        };
-        let size = span.end.saturating_sub(span.start);
-        if self.file.as_ref().is_none_or(|(start, _)| *start != span.start) {
-            self.file = Some((span.start, output.bytes(&span.name, Some(size))));
-        }
-        if let Some((start, bar)) = &self.file {
-            bar.at(bytes.saturating_sub(*start), Some(size));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn that_nothing_comes_is_said_once_until_something_comes() {
-        let start = clock::now();
-        let mut still = Still { bytes: 0, since: start, told: false };
-        let mut said = |second, bytes| still.on(start + Duration::from_secs(second), bytes);
-        assert_eq!([said(5, 0), said(10, 0), said(20, 0)], [false, true, false]);
-        assert_eq!([said(21, 7), said(30, 7), said(31, 7), said(60, 7)], [false, false, true, false]);
-    }
 
     #[test]
     fn what_is_no_file_is_not_called_one() {

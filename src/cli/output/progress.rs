@@ -61,6 +61,13 @@ impl Progress {
         self.bar.set_message(safe::line(what).into_owned());
     }
 
+    /// From here on for something else, from its first byte on.
+    pub fn anew(&self, what: &str, total: u64) {
+        self.bar.reset();
+        self.bar.set_length(total);
+        self.says(what);
+    }
+
     /// Here it stands, in bytes; the total may become known on the way.
     pub fn at(&self, bytes: u64, total: Option<u64>) {
         if let Some(total) = total {

@@ -12,11 +12,12 @@ use crate::{
     cli::{
         ExitCode, Failure, Output,
         fshare::{
+            bar::Bar,
             failure,
             kept::{Kept, Named},
             receive::{self, Commands, Target},
             share::{self, Via},
-            show::{Bar, Moved, at, tell},
+            show::{Moved, at, tell},
         },
         output::safe_line,
         settings::Context,

@@ -25,7 +25,7 @@ use crate::{
             events::{Attended, Side},
             refused::SILENT,
         },
-        fshare::share::REDRAW as REDRAW_BARS,
+        fshare::bar::REDRAW as REDRAW_BARS,
         output::Output,
         secret::PinFile,
         settings::Context,

@@ -10,7 +10,7 @@ use super::{
     astray, failure,
     kept::Named,
     paused,
-    show::{Bar, Carried, REDRAW, ReceiverState},
+    show::{Bar, Carried, ReceiverState},
 };
 use crate::{
     channel::{
@@ -19,7 +19,7 @@ use crate::{
     },
     cli::{
         Failure,
-        fshare::{kept::Kept, receive, show::at},
+        fshare::{bar::REDRAW, kept::Kept, receive, show::at},
         output::{Output, safe_line},
         settings::Context,
     },

@@ -15,7 +15,7 @@ use super::{
     PatienceFlag, RelayFlag, WayFlags, astray,
     decide::Deciding,
     failure, from, kept, paused, place, resume,
-    show::{Bar, Carried, REDRAW},
+    show::{Bar, Carried},
 };
 use crate::{
     channel::{
@@ -28,6 +28,7 @@ use crate::{
     cli::{
         ExitCode, Failure, OrFail as _,
         fshare::{
+            bar::REDRAW,
             receive::{self, Policy, on_disk},
             show::{Received, at},
         },
@@ -262,13 +263,8 @@ pub async fn take(
         return Ok(Taken::default());
     }
     let seconds = began.map_or(0.0, |began| clock::now().saturating_duration_since(began).as_secs_f64());
-    let files = finished.files.iter().map(|placed| Received {
-        name: placed.name.as_str().to_owned(),
-        path: placed.path.as_ref().map(|path| path.display().to_string()),
-        blake3: placed.digest.as_ref().map(ToString::to_string),
-    });
     let bytes = chosen.state().map_or(0, |state| state.written);
-    let taken = Taken { files: files.collect(), seconds };
+    let taken = Taken { files: finished.files.iter().map(Received::of).collect(), seconds };
     output.event(&Carried::Received { at: at(), bytes, files: taken.files.clone(), seconds, source: source.as_str() })?;
     Ok(taken)
 }

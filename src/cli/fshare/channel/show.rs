@@ -1,15 +1,16 @@
 //! What is shown while a channel carries files.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
 use crate::{
     channel::wire::letter::Way,
     cli::{
         Failure,
-        fshare::show::{Received, at, human},
-        output::{Output, Page, Progress, Report, Text},
+        fshare::{
+            bar::{Bars, Files},
+            show::{self, Received, at, human},
+        },
+        output::{Output, Page, Report, Text},
     },
     clock,
     conference::wire::Timestamp,
@@ -299,30 +300,23 @@ fn what(text: bool, files: u64, bytes: Option<u64>) -> String {
 
 /// `3 files, 1.2 MiB`.
 fn amount(files: u64, bytes: Option<u64>) -> String {
-    let count = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
-    bytes.map_or(count.clone(), |bytes| format!("{count}, {}", human(bytes)))
+    show::amount(Some(files), 0, bytes)
 }
-
-/// Between two redraws.
-pub const REDRAW: Duration = Duration::from_millis(100);
-/// Between two progress events.
-const TELL: Duration = Duration::from_secs(1);
 
 /// The bar of a transfer.
 pub struct Bar {
-    bar: Progress,
+    bars: Bars,
     what: String,
     total: Option<u64>,
     source: &'static str,
     estimator: Estimator,
-    told: Option<std::time::Instant>,
 }
 
 impl Bar {
     /// A bar that begins at a byte.
     pub fn new(output: &Output, what: &str, from: u64, total: Option<u64>, way: Way) -> Self {
-        let bar = output.bytes(what, total);
-        Self { bar, what: what.to_owned(), total, source: way.as_str(), estimator: Estimator::new(clock::now(), from), told: None }
+        let bars = Bars::new(output, what, total, Files::default());
+        Self { bars, what: what.to_owned(), total, source: way.as_str(), estimator: Estimator::new(clock::now(), from) }
     }
 
     /// So many bytes have moved.
@@ -330,13 +324,10 @@ impl Bar {
         let now = clock::now();
         self.estimator.update(now, bytes);
         let by = if limited { format!("{}, limited by the receiver", self.source) } else { self.source.to_owned() };
-        self.bar.says(&format!("{} ({by})", self.what));
-        self.bar.at(bytes, self.total);
-        let due = self.told.is_none_or(|told| now.saturating_duration_since(told) >= TELL);
-        if !output.is_json() || !due || bytes == 0 {
+        self.bars.draw(output, &format!("{} ({by})", self.what), bytes, self.total);
+        if !output.is_json() || bytes == 0 || !self.bars.is_due(now) {
             return Ok(());
         }
-        self.told = Some(now);
         let (rate, total, source) = (self.estimator.rate() as u64, self.total, self.source);
         let eta = self.estimator.eta(total).map(|eta| eta.as_secs());
         output.event(&Carried::Progress { at: at(), bytes, total, rate, eta, source, limited })

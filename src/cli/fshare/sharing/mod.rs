@@ -19,11 +19,11 @@ use tokio::{
 };
 
 use super::{
+    bar::{Bar, REDRAW},
     call::{self, Call, over},
     failure,
     kept::{Kept, Named},
-    share::REDRAW,
-    show::{Bar, human},
+    show::human,
 };
 use crate::{
     cli::{ExitCode, Failure, output::safe_line, settings::Context, values::Room},

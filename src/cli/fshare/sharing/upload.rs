@@ -5,9 +5,10 @@ use crate::{
     cli::{
         ExitCode, Failure,
         fshare::{
+            bar::Bar,
             failure,
             kept::Kept,
-            show::{Bar, Moved, at, tell},
+            show::{Moved, at, tell},
         },
     },
     clock,
