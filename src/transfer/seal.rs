@@ -5,8 +5,7 @@
 //! | subkey | HKDF-SHA256 of the transfer's key over protocol, cipher, direction, transfer, file and epoch: no two streams share one |
 //! | nonce | epoch (32 bits) ‖ index of the chunk (64 bits): never random, never twice under a subkey |
 //! | associated data | SHA-256 of all that the subkey is made for (transfer, file, direction, …) ‖ index ‖ length of the plaintext ‖ flags: chunks can be neither moved, nor cut, nor swapped between files, nor taken for the last |
-//! | commitment | 32 bytes from the same HKDF, sent ahead and compared in constant time: a stream opens under one key only |
-//! | resume | raises the epoch, so that an index sent again with other bytes does not repeat a nonce |
+//! | going on | takes another key, or a higher epoch: an index that is sent again with other bytes must not repeat a nonce. Channels draw a key for each attempt ([`crate::channel::keys::ContentKey`]) and stay at epoch 0 |
 //!
 //! The order is in the index: a [`Sealer`] counts, an [`Opener`] takes chunks in order and knows whether the last has come. Where chunks go over
 //! several connections, [`ChunkSealer`] and [`ChunkOpener`] do the same by index, and remember nothing: see there for what the caller owes.
@@ -15,11 +14,11 @@ use std::fmt;
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey},
-    constant_time, digest, hkdf,
+    digest, hkdf,
 };
 use zeroize::Zeroizing;
 
-/// Length of a transfer's key and of a commitment, in bytes.
+/// Length of a transfer's key, in bytes.
 pub const KEY_LEN: usize = 32;
 /// What a sealed chunk is longer than its plaintext, in bytes.
 pub const TAG_LEN: usize = 16;
@@ -41,9 +40,6 @@ pub enum SealError {
     /// Another key, another place in another stream, or changed on the way. The peer's fault, or that of whoever is between.
     #[error("a sealed chunk does not open: wrong key, or changed on the way")]
     Forged,
-    /// The commitment is another: the peer has another key.
-    #[error("the peer has another key")]
-    Key,
     /// There was a last chunk already.
     #[error("there is a sealed chunk behind the last")]
     BehindLast,
@@ -114,17 +110,10 @@ impl TransferKey {
         Self(Zeroizing::new(bytes))
     }
 
-    /// What the sender of a stream sends ahead of it.
-    pub fn commitment(&self, stream: &Stream) -> [u8; KEY_LEN] {
-        *self.derive(b"confkit seal commitment v1", stream)
-    }
-
-    /// Whether the peer's commitment is that of our key.
-    ///
-    /// # Errors
-    /// It is another's.
-    pub fn check_commitment(&self, stream: &Stream, commitment: &[u8]) -> Result<(), SealError> {
-        constant_time::verify_slices_are_equal(&self.commitment(stream), commitment).map_err(|_| SealError::Key)
+    /// In hexadecimal digits, to be compared with what others have computed.
+    #[cfg(test)]
+    pub(crate) fn shown(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn subkey(&self, stream: &Stream) -> LessSafeKey {
@@ -133,14 +122,14 @@ impl TransferKey {
             Cipher::ChaCha20Poly1305 => &CHACHA20_POLY1305,
         };
         // Only a wrong length is refused, and both take 32 bytes.
-        LessSafeKey::new(UnboundKey::new(algorithm, &*self.derive(b"confkit seal subkey v1", stream)).expect("the cipher takes 32 bytes"))
+        LessSafeKey::new(UnboundKey::new(algorithm, &*self.derive(stream)).expect("the cipher takes 32 bytes"))
     }
 
-    fn derive(&self, label: &[u8], stream: &Stream) -> Zeroizing<[u8; KEY_LEN]> {
+    fn derive(&self, stream: &Stream) -> Zeroizing<[u8; KEY_LEN]> {
         let mut out = Zeroizing::new([0; KEY_LEN]);
         let info = stream.head();
         // Fails only for outputs over 255 hash lengths.
-        hkdf::Salt::new(hkdf::HKDF_SHA256, label)
+        hkdf::Salt::new(hkdf::HKDF_SHA256, b"confkit seal subkey v1")
             .extract(&*self.0)
             .expand(&[&info], hkdf::HKDF_SHA256)
             .and_then(|okm| okm.fill(&mut *out))

@@ -7,7 +7,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::*;
 use crate::{
     channel::{ChannelNumber, wire::ChannelKey, wire::pass::TransferId},
-    transfer::seal::{Cipher, Direction, Stream},
+    transfer::seal::Cipher,
 };
 
 fn rng(seed: u8) -> ChaCha12Rng {
@@ -53,8 +53,7 @@ fn error<T: fmt::Debug>(step: Result<Step<T>, ExchangeError>) -> ExchangeError {
 }
 
 fn shown(pairwise: &Pairwise) -> String {
-    let stream = Stream { cipher: Cipher::Aes256Gcm, direction: Direction::FromOfferer, transfer: b"t1".to_vec(), file: 0, epoch: 0 };
-    hex(&pairwise.letters().commitment(&stream))
+    pairwise.letters().shown()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -283,7 +282,7 @@ fn the_letters_and_the_key_are_these_bytes() {
     assert_eq!(hex(&letters[1]), format!("0102{SENDER_SHARE}"));
     assert_eq!(hex(&letters[2]), format!("0103{RECEIVER_CONFIRMS}"));
     assert_eq!(hex(&fourth[..HEAD + CONFIRMATION]), format!("0104{SENDER_CONFIRMS}"));
-    assert_eq!(shown(&pairwise), KEY_COMMITMENT);
+    assert_eq!(shown(&pairwise), LETTERS_KEY);
     assert_eq!(hex(&password.identity(Role::Sender)), "636f6e666b69742073656e646572010100000007");
 }
 
@@ -295,4 +294,4 @@ const SENDER_SHARE: &str =
     "0426e328c16eafcb60f39ee69354211aa821bf308d96bba66c1885e93a44089307f17e8c10d56ffe1df3ae2d7758cd66a6168fbdf6563aa20d3b4a303896334df5";
 const RECEIVER_CONFIRMS: &str = "fff5507b255729ce8d20e6740ee4af0f535c8e6fd676d34aa00142399cd03bb8";
 const SENDER_CONFIRMS: &str = "3878360defa6da6b72d48109abfb831d841e7d8f118a348d7b0ef089eccfbeb1";
-const KEY_COMMITMENT: &str = "6a957cabc8b4847bc813b8f979e9470b50e3318d9616ea20344bccf935700344";
+const LETTERS_KEY: &str = "5a1652eb3e5e307d1103facd559fb32f91c7e67bee3a32c84911fbda157414d0";
