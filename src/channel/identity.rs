@@ -6,14 +6,15 @@
 //!
 //! A user has one identity for each client folder; whoever uses several machines copies the file, or is known on one of them only.
 //!
-//! The file of known identities is text: a line for each contact, `USER@REALM KEY`, sorted; empty lines and such as begin with `#` are
-//! passed over. Reading and writing it (0600) is the shell's.
+//! The file of known identities is text: a line for each contact, `USER@REALM KEY`; empty lines and such as begin with `#` are remarks, and
+//! stay. Reading and writing it (0600) is the shell's.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bip0039::English;
 
+use super::pinned::Lines;
 use crate::{
     account::{PublicKey, SigningKey},
     id::UserName,
@@ -114,7 +115,10 @@ pub fn judge(known: Option<PublicKey>, shown: &PublicKey) -> Standing {
 
 /// The identity keys of contacts, as the file has them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Known(BTreeMap<Contact, PublicKey>);
+pub struct Known {
+    keys: BTreeMap<Contact, PublicKey>,
+    lines: Lines,
+}
 
 /// Why a file of known identities cannot be used. It is not passed over: then every key would be a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -137,30 +141,28 @@ impl Known {
     /// # Errors
     /// A line is none, or there are too many.
     pub fn parse(text: &str) -> Result<Self, KnownError> {
-        let mut known = BTreeMap::new();
-        for (number, line) in (1..).zip(text.lines()) {
-            let mut parts = line.split_whitespace();
-            let (Some(contact), key) = (parts.next().filter(|first| !first.starts_with('#')), parts.next()) else { continue };
+        let mut keys = BTreeMap::new();
+        for (number, contact, key) in Lines::entries(text) {
             let contact = contact.parse().map_err(|_| KnownError::Line(number))?;
-            let key = key.filter(|_| parts.next().is_none()).and_then(|key| key.parse().ok()).ok_or(KnownError::Line(number))?;
-            if known.insert(contact, key).is_some() {
+            let key = key.and_then(|key| key.parse().ok()).ok_or(KnownError::Line(number))?;
+            if keys.insert(contact, key).is_some() {
                 return Err(KnownError::Twice(number));
             }
-            if known.len() > MAX_KNOWN {
+            if keys.len() > MAX_KNOWN {
                 return Err(KnownError::Full);
             }
         }
-        Ok(Self(known))
+        Ok(Self { keys, lines: Lines::new(text) })
     }
 
-    /// The file's text.
-    pub fn to_text(&self) -> String {
-        self.0.iter().map(|(contact, key)| format!("{contact} {key}\n")).collect()
+    /// The file's text, with its remarks.
+    pub fn as_text(&self) -> &str {
+        self.lines.as_str()
     }
 
     /// The key of a contact.
     pub fn get(&self, contact: &Contact) -> Option<PublicKey> {
-        self.0.get(contact).copied()
+        self.keys.get(contact).copied()
     }
 
     /// Pins the key of a contact that has none yet; one that has another keeps it.
@@ -170,17 +172,19 @@ impl Known {
     pub fn pin(&mut self, contact: Contact, key: PublicKey) -> Result<Standing, KnownError> {
         let standing = judge(self.get(&contact), &key);
         if standing == Standing::New {
-            if self.0.len() >= MAX_KNOWN {
+            if self.keys.len() >= MAX_KNOWN {
                 return Err(KnownError::Full);
             }
-            self.0.insert(contact, key);
+            self.lines.append(&contact, &key);
+            self.keys.insert(contact, key);
         }
         Ok(standing)
     }
 
     /// Takes a contact out, so that its next key is a new one; true if it was there.
     pub fn forget(&mut self, contact: &Contact) -> bool {
-        self.0.remove(contact).is_some()
+        self.lines.remove(|who| who.parse().is_ok_and(|who: Contact| who == *contact));
+        self.keys.remove(contact).is_some()
     }
 }
 
@@ -220,9 +224,12 @@ mod tests {
     #[test]
     fn the_file_is_a_line_for_each_contact_and_is_not_guessed_at() {
         let text = format!("# kept by fshare\n\nbob@conf.example {}\n  alice@conf.example   {}  \n", key(2), key(1));
-        let known = Known::parse(&text).expect("a file");
-        let written = format!("alice@conf.example {}\nbob@conf.example {}\n", key(1), key(2));
-        assert_eq!(known.to_text(), written);
+        let mut known = Known::parse(&text).expect("a file");
+        assert_eq!(known.get(&contact("alice@conf.example")), Some(key(1)));
+        assert_eq!(known.pin(contact("carol@conf.example"), key(3)), Ok(Standing::New));
+        assert!(known.forget(&contact("alice@conf.example")));
+        let written = format!("# kept by fshare\n\nbob@conf.example {}\ncarol@conf.example {}\n", key(2), key(3));
+        assert_eq!(known.as_text(), written, "with what people wrote");
         assert_eq!(Known::parse(&written), Ok(known));
         let one = key(1);
         for (text, why) in [

@@ -12,6 +12,7 @@
 //! | [`invite`] | how two users come to a channel by instant messages | yes |
 //! | [`keys`] | the keys of the two ends, and what each is made from | yes |
 //! | [`pake`] | from a code or a resume secret to a key of the two | yes |
+//! | `pinned.rs` | files of pinned lines, with the remarks of people | yes |
 //! | [`realm`] | which realm a server named at first | yes |
 //! | [`relay`] | the relay's machine: who gets a channel, who may enter it, who hears what | yes |
 //! | [`session`] | the sealed session of a sender and a receiver | yes |
@@ -30,6 +31,7 @@ pub mod identity;
 pub mod invite;
 pub mod keys;
 pub mod pake;
+mod pinned;
 pub mod realm;
 pub mod relay;
 pub mod server;

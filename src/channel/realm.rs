@@ -1,12 +1,12 @@
 //! Which realm a server named when it was first signed in to. Contacts are users of a realm, so one that suddenly names another would make
 //! every pinned identity a new one: it is pinned as they are, to the address by which the server is configured.
 //!
-//! The file of realms is text: a line for each server, `HOST[:PORT] REALM`, sorted; empty lines and such as begin with `#` are passed over.
+//! The file of realms is text: a line for each server, `HOST[:PORT] REALM`; empty lines and such as begin with `#` are remarks, and stay.
 //! Reading and writing it (0600) is the shell's. A server that is reached by another address is another one here.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
-use super::identity::MAX_CONTACT;
+use super::{identity::MAX_CONTACT, pinned::Lines};
 
 /// Most servers in the file. The file of more is refused, and another one is not pinned.
 pub const MAX_REALMS: usize = 10_000;
@@ -71,7 +71,10 @@ pub enum RealmError {
 
 /// The realms of servers, as the file has them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Realms(BTreeMap<ServerName, String>);
+pub struct Realms {
+    realms: BTreeMap<ServerName, String>,
+    lines: Lines,
+}
 
 impl Realms {
     /// Reads the file's text.
@@ -80,11 +83,9 @@ impl Realms {
     /// A line is none, or there are too many.
     pub fn parse(text: &str) -> Result<Self, RealmError> {
         let mut realms = BTreeMap::new();
-        for (number, line) in (1..).zip(text.lines()) {
-            let mut parts = line.split_whitespace();
-            let (Some(server), realm) = (parts.next().filter(|first| !first.starts_with('#')), parts.next()) else { continue };
+        for (number, server, realm) in Lines::entries(text) {
             let server = server.parse().map_err(|_| RealmError::Line(number))?;
-            let realm = realm.filter(|realm| parts.next().is_none() && is_realm(realm)).ok_or(RealmError::Line(number))?;
+            let realm = realm.filter(|realm| is_realm(realm)).ok_or(RealmError::Line(number))?;
             if realms.insert(server, realm.to_owned()).is_some() {
                 return Err(RealmError::Twice(number));
             }
@@ -92,12 +93,12 @@ impl Realms {
                 return Err(RealmError::Full);
             }
         }
-        Ok(Self(realms))
+        Ok(Self { realms, lines: Lines::new(text) })
     }
 
-    /// The file's text.
-    pub fn to_text(&self) -> String {
-        self.0.iter().map(|(server, realm)| format!("{server} {realm}\n")).collect()
+    /// The file's text, with its remarks.
+    pub fn as_text(&self) -> &str {
+        self.lines.as_str()
     }
 
     /// Pins the realm of a server that has none yet; one that has another keeps it.
@@ -108,12 +109,13 @@ impl Realms {
         if !is_realm(realm) {
             return Err(RealmError::Odd);
         }
-        match self.0.get(&server) {
+        match self.realms.get(&server) {
             Some(known) if known == realm => Ok(RealmStanding::Known),
             Some(known) => Ok(RealmStanding::Changed { known: known.clone() }),
-            None if self.0.len() >= MAX_REALMS => Err(RealmError::Full),
+            None if self.realms.len() >= MAX_REALMS => Err(RealmError::Full),
             None => {
-                self.0.insert(server, realm.to_owned());
+                self.lines.append(&server, &realm);
+                self.realms.insert(server, realm.to_owned());
                 Ok(RealmStanding::New)
             }
         }
@@ -152,9 +154,11 @@ mod tests {
 
     #[test]
     fn the_file_is_a_line_for_each_server_and_is_not_guessed_at() {
-        let realms = Realms::parse("# kept by fshare\n\nz:5060 one\n  a   two  \n").expect("a file");
-        assert_eq!(realms.to_text(), "a two\nz:5060 one\n");
-        assert_eq!(Realms::parse(&realms.to_text()), Ok(realms));
+        let mut realms = Realms::parse("# kept by fshare\n\nz:5060 one\n  a   two").expect("a file");
+        assert_eq!(realms.pin(server("a"), "two"), Ok(RealmStanding::Known));
+        assert_eq!(realms.pin(server("b"), "three"), Ok(RealmStanding::New));
+        assert_eq!(realms.as_text(), "# kept by fshare\n\nz:5060 one\n  a   two\nb three\n", "with what people wrote");
+        assert_eq!(Realms::parse(realms.as_text()), Ok(realms));
         for (text, why) in [
             ("a".to_owned(), RealmError::Line(1)),
             ("\na one more".to_owned(), RealmError::Line(2)),

@@ -154,7 +154,7 @@ impl Identities {
         let mut known = self.known()?;
         let standing = known.pin(contact, key).map_err(|why| IdentityError::Known { path: path.clone(), why })?;
         if standing == Standing::New {
-            self.replace(&path, &known.to_text())?;
+            self.replace(&path, known.as_text())?;
         }
         Ok(standing)
     }
@@ -174,7 +174,7 @@ impl Identities {
         let mut realms = self.realms()?;
         let standing = realms.pin(server, realm).map_err(|why| self.of_realms(why))?;
         if standing == RealmStanding::New {
-            self.replace(&self.realms_file(), &realms.to_text())?;
+            self.replace(&self.realms_file(), realms.as_text())?;
         }
         Ok(standing)
     }
