@@ -30,7 +30,7 @@ impl Relay {
         self.connections.get(&id).is_some_and(|connection| connection.paused_by.is_none())
     }
 
-    /// Frames have been written, so many bytes of them in all, headers included.
+    /// So many bytes have been written, headers included, and so many frames to their end by them.
     pub fn handle_written(&mut self, now: Instant, id: ConnectionId, frames: usize, bytes: usize) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
         let backlog = &mut connection.backlog;

@@ -89,8 +89,8 @@ struct Line {
     out: BytesMut,
     /// Most bytes that were in `out` since it was given back.
     grown: usize,
-    /// Of each frame in `out`: where it ends in all that was ever to be written, and its length.
-    frames: VecDeque<(u64, usize)>,
+    /// Of each frame in `out`: where it ends in all that was ever to be written.
+    frames: VecDeque<u64>,
     /// Bytes that were ever to be written.
     queued: u64,
     /// And those that were.
@@ -184,30 +184,27 @@ impl Line {
 
     fn say(&mut self, frame: &Frame) {
         self.queued += frame.length() as u64;
-        self.frames.push_back((self.queued, frame.length()));
+        self.frames.push_back(self.queued);
         frame.write(&mut self.out);
         self.grown = self.grown.max(self.out.len());
     }
 
-    /// Writes what can be written, and tells the machine of the frames that went.
+    /// Writes what can be written, and tells the machine of it, and of the frames that are through with it.
     async fn write(&mut self, inputs: &mpsc::Sender<Input>) -> io::Result<()> {
-        match self.stream.try_write(&self.out) {
-            Ok(wrote) => {
-                self.out.advance(wrote);
-                self.sent += wrote as u64;
-                self.give_back();
-            }
+        let bytes = match self.stream.try_write(&self.out) {
+            Ok(wrote) => wrote,
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => return Ok(()),
             Err(error) => return Err(error),
+        };
+        self.out.advance(bytes);
+        self.sent += bytes as u64;
+        self.give_back();
+        let mut frames = 0;
+        while self.frames.pop_front_if(|end| *end <= self.sent).is_some() {
+            frames += 1;
         }
-        let (mut frames, mut bytes) = (0, 0);
-        while let Some((_, length)) = self.frames.pop_front_if(|(end, _)| *end <= self.sent) {
-            (frames, bytes) = (frames + 1, bytes + length);
-        }
-        if frames > 0 {
-            // Without a machine there is nobody to count.
-            let _ = inputs.send(Input::Written { id: self.id, frames, bytes }).await;
-        }
+        // Without a machine there is nobody to count.
+        let _ = inputs.send(Input::Written { id: self.id, frames, bytes }).await;
         Ok(())
     }
 
