@@ -359,15 +359,15 @@ impl<'a> Terminal<'a> {
         } else if was_there {
             attempts.handle_nobody(now.saturating_duration_since(self.started));
         }
+        // A guess at the code has been made, and there is not to be another one, whatever a relay says.
+        if self.came && self.resume.is_none() {
+            return Ok(false);
+        }
         // Without a ticket no channel is to be had: now with one.
         let unknown = matches!(error, ChannelError::Relay(RelayError::Refused(refused)) if refused.code == RefusalCode::NotAuthenticated);
         if unknown && !self.vouched && self.sending.account.is_some() {
             self.vouched = true;
             return Ok(true);
-        }
-        // A guess at the code has been made, and there is not to be another one.
-        if self.came && self.resume.is_none() {
-            return Ok(false);
         }
         let Next::Again { after } = attempts.handle_end(now, error.ending(), reached, &mut self.rng) else { return Ok(false) };
         let why = error.to_string();

@@ -2,7 +2,11 @@
 
 use std::{
     num::NonZeroU8,
-    sync::atomic::{AtomicUsize, Ordering},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -17,13 +21,13 @@ use crate::{
     channel::{
         ChannelNumber,
         pake::{self, Password, Step},
-        wire::{ChannelKey, Decoder, Message, Refused, answer::Allocated, frame::PREFACE, proof::Challenge},
+        wire::{ChannelKey, Decoder, Message, Refused, answer::Allocated, frame::PREFACE, proof::Challenge, request::Ticket},
     },
     transfer::SourceOptions,
 };
 
-/// Gives a channel, has one come who knows the code, and asks the sender to come again at once.
-async fn play(mut stream: TcpStream, code: &Code, applied: &AtomicUsize) {
+/// Gives a channel, has one come who knows the code, and then refuses what the sender has not asked for.
+async fn play(mut stream: TcpStream, code: &Code, refused: &Refused, applied: &AtomicUsize) {
     let mut rng = ChaCha12Rng::from_seed([5; 32]);
     let somebody = Peer::FIRST_MET;
     let mut exchange = None;
@@ -51,7 +55,7 @@ async fn play(mut stream: TcpStream, code: &Code, applied: &AtomicUsize) {
                 }
                 Message::Letter { body, .. } => match exchange.as_mut().expect("begun").handle_letter(&body).expect("a sender") {
                     Step::Send(letter) => tell(Message::Letter { peer: somebody, body: letter.into() }),
-                    Step::Agreed(_) => tell(Message::Refused(Refused::new(RefusalCode::Rate, "come again").retry(0))),
+                    Step::Agreed(_) => tell(Message::Refused(refused.clone())),
                 },
                 _ => {}
             }
@@ -59,8 +63,24 @@ async fn play(mut stream: TcpStream, code: &Code, applied: &AtomicUsize) {
     }
 }
 
+/// An account of no server that gives tickets.
+#[derive(Debug)]
+struct NoTickets;
+
+impl Vouch for NoTickets {
+    fn ticket(&self, _: Challenge) -> Pin<Box<dyn Future<Output = Option<Ticket>> + Send + '_>> {
+        Box::pin(std::future::ready(None))
+    }
+}
+
 #[tokio::test]
 async fn a_code_that_somebody_came_with_is_not_shown_at_a_place_again() {
+    ends_after_one_guess(Refused::new(RefusalCode::Rate, "come again").retry(0), None).await;
+    // Nor is it where only the sender's account could have the relay say so.
+    ends_after_one_guess(Refused::new(RefusalCode::NotAuthenticated, "who are you?"), Some(Arc::new(NoTickets))).await;
+}
+
+async fn ends_after_one_guess(refused: Refused, account: Option<Arc<dyn Vouch>>) {
     let code: Code = "7-crystal-window".parse().expect("a code");
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("notes.txt"), b"see you at ten").expect("written");
@@ -72,7 +92,7 @@ async fn a_code_that_somebody_came_with_is_not_shown_at_a_place_again() {
         patience: Duration::from_secs(10),
         comeback: Duration::from_secs(5),
         secret: Secret::Chosen(code.clone()),
-        account: None,
+        account,
         receivers: NonZeroU8::new(2).expect("two"),
         streams: 1,
         rate: None,
@@ -84,7 +104,7 @@ async fn a_code_that_somebody_came_with_is_not_shown_at_a_place_again() {
     let relay = async {
         loop {
             let (stream, _) = listener.accept().await.expect("a call");
-            play(stream, &code, &applied).await;
+            play(stream, &code, &refused, &applied).await;
         }
     };
     let (unheard, _) = mpsc::channel(16);
