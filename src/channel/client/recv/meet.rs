@@ -173,6 +173,10 @@ async fn answer(control: &mut Connection, machine: &mut pake::Receiver) -> Resul
                 Step::Agreed(received) => return Ok(received),
                 Step::Send(_) => return Err(ChannelError::WrongCode),
             },
+            // The way to the sender broke before it could answer.
+            Ok(Message::Gone(gone)) if gone.peer == Peer::SENDER && !gone.reason.is_a_terminals_own() => {
+                return Err(ChannelError::Unanswered(Box::new(ChannelError::Gone(gone.reason))));
+            }
             // It has found it wrong, or somebody else takes its place.
             Ok(Message::Spent { .. } | Message::Gone(_) | Message::Met(_)) => return Err(ChannelError::WrongCode),
             Ok(Message::Letter { .. }) => {}
