@@ -81,7 +81,17 @@ impl World {
             .chain(args.iter().copied())
             .chain(["--relay-only", "--patience", "0s"])
             .collect();
-        let home = self.path(args[0]);
+        self.spawn(args[0], relay, &words)
+    }
+
+    /// Goes on with what `send` or `recv` has broken off.
+    pub fn resume(&self, verb: &str, relay: &str, name: &str) -> Fshare {
+        self.spawn(verb, relay, &[env!("CARGO_BIN_EXE_fshare"), "--json", "resume", name])
+    }
+
+    /// Each verb has a home of its own, as its terminal would.
+    fn spawn(&self, verb: &str, relay: &str, words: &[&str]) -> Fshare {
+        let home = self.path(verb);
         fs::create_dir_all(&home).expect("a folder");
         let mut command = Command::new(words[0]);
         command.args(&words[1..]).current_dir(self.folder.path()).env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");

@@ -28,6 +28,31 @@ async fn ends_with_8(what: &str, tamper: impl Fn() -> Tamper + Send + 'static) {
     assert!(!world.names("in").contains(&"large.bin".to_owned()), "{what}: {:?}", world.names("in"));
 }
 
+/// A single bit changed between the two costs neither of them what had come.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_came_before_an_altered_chunk_is_gone_on_with() {
+    let (world, content) = (World::new(), noise(FILE));
+    world.write("large.bin", &content);
+    let tamper = one(AT, |chunk| flip(chunk, HEADER + 1000));
+    let between = world.between(move |number| if number == DATA { Box::new(Tampering::new(tamper())) } else { Box::new(Honest) }).await;
+    let mut sender = world.start(&world.relay, &["send", "large.bin"]);
+    let code = sender.code();
+    let mut receiver = world.start(&between.address, &["recv", code.as_str(), "--yes", "--output", "in"]);
+    let named = |(code, said): (i32, String)| {
+        assert_eq!(code, 8, "{said}");
+        let (_, name) = said.split_once("fshare resume ").unwrap_or_else(|| panic!("no word on going on in {said}"));
+        name.chars().take_while(|char| char.is_ascii_alphanumeric() || *char == '-').collect::<String>()
+    };
+    let (received, sent) = (named(receiver.end()), named(sender.end()));
+    let (mut sender, mut receiver) = (world.resume("send", &world.relay, &sent), world.resume("recv", &between.address, &received));
+    let begun = receiver.event("begun");
+    assert!(begun["from"].as_u64().is_some_and(|from| from > 0), "{begun}");
+    let (code, said) = receiver.end();
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(sender.end().0, 0);
+    assert!(std::fs::read(world.path("in/large.bin")).expect("received") == content);
+}
+
 /// Does something to one chunk, and lets the others pass.
 fn one(at: usize, change: fn(Vec<u8>) -> Vec<u8>) -> impl Fn() -> Tamper + Send + 'static {
     move || Box::new(move |number, chunk| Some(if number == at { change(chunk) } else { chunk }))
