@@ -81,7 +81,7 @@ never\t''"
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l name -d 'Name of what comes from standard input' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l patience -d 'How long the other side is looked for after a break, which both go on over by themselves; 0s: not at all' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l relay -d 'Relay to go through: host or host:port (repeatable; the first that answers is taken, in their order) [default: the configuration\'s, else this machine\'s]' -r
-complete -c fshare -n "__fish_fshare_using_subcommand send" -l proxy -d 'Reach relays by this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT [default: the configuration\'s, else that of HTTPS_PROXY or ALL_PROXY]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l proxy -d 'Reach relays by this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT; none: by no proxy [default: the configuration\'s, else that of HTTPS_PROXY or ALL_PROXY]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'
 never\t'Not at all'"
@@ -106,7 +106,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand recv" -l from -d 'Sign in,
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -s o -l output -d 'Folder to put files in; - for standard output, where it is one file' -r -f -a "(__fish_complete_directories)"
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l patience -d 'How long the other side is looked for after a break, which both go on over by themselves; 0s: not at all' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l relay -d 'Relay to go through: host or host:port (repeatable; the first that answers is taken, in their order) [default: the configuration\'s, else this machine\'s]' -r
-complete -c fshare -n "__fish_fshare_using_subcommand recv" -l proxy -d 'Reach relays by this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT [default: the configuration\'s, else that of HTTPS_PROXY or ALL_PROXY]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l proxy -d 'Reach relays by this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT; none: by no proxy [default: the configuration\'s, else that of HTTPS_PROXY or ALL_PROXY]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'
 never\t'Not at all'"
@@ -431,6 +431,8 @@ complete -c fshare -n "__fish_fshare_using_subcommand status" -s v -l verbose -d
 complete -c fshare -n "__fish_fshare_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -l limit -d 'Most bytes a second, such as 2MiB/s; otherwise as it was begun' -r
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -l patience -d 'How long the other side is looked for after a break, which both go on over by themselves; 0s: not at all' -r
+complete -c fshare -n "__fish_fshare_using_subcommand resume" -l relay -d 'Relay to go through: host or host:port (repeatable; the first that answers is taken, in their order) [default: the configuration\'s, else this machine\'s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand resume" -l proxy -d 'Reach relays by this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT; none: by no proxy [default: the configuration\'s, else that of HTTPS_PROXY or ALL_PROXY]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -l pin-file -d 'Read the PIN from the first line of this file (or set CONFKIT_PIN)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'
@@ -446,6 +448,8 @@ complete -c fshare -n "__fish_fshare_using_subcommand resume" -l json -d 'Print 
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -s q -l quiet -d 'Print only results and errors'
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l relay -d 'Relay to go through: host or host:port (repeatable; the first that answers is taken, in their order) [default: the configuration\'s, else this machine\'s]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l proxy -d 'Reach relays by this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT; none: by no proxy [default: the configuration\'s, else that of HTTPS_PROXY or ALL_PROXY]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l pin-file -d 'Read the PIN from the first line of this file (or set CONFKIT_PIN)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l color -d 'When to colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'
@@ -457,7 +461,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l as -d 'Account 
 complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l credentials -d 'File that maps accounts to passwords (YAML, readable by its owner only)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l password-file -d 'Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l ca -d 'Certificate that the server\'s must be signed by (PEM)' -r -F
-complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l here -d 'Remove what is kept of an upload here, and tell the server nothing: it gives the share up by itself, in its time'
+complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l here -d 'Remove what is kept here, and tell nobody: a server gives the share of an upload up by itself, in its time; who goes on with what went through a relay looks for us in vain'
 complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l json -d 'Print JSON: one document for a result, one line per event for what goes on'
 complete -c fshare -n "__fish_fshare_using_subcommand cancel" -s q -l quiet -d 'Print only results and errors'
 complete -c fshare -n "__fish_fshare_using_subcommand cancel" -s v -l verbose -d 'Log more; repeat for more still (-vv, -vvv)'

@@ -2,6 +2,8 @@
 
 #![cfg(feature = "cli")]
 
+#[path = "channel/again.rs"]
+mod again;
 #[path = "channel/asked.rs"]
 mod asked;
 #[path = "channel/compression.rs"]

@@ -16,7 +16,7 @@ fn closed() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port").local_addr().expect("up")
 }
 
-fn relay(server: &Server) -> String {
+pub fn relay(server: &Server) -> String {
     server.ready["relay"].as_str().expect("a relay").to_owned()
 }
 
@@ -109,7 +109,7 @@ fn what_is_at_the_port_of_a_relay_and_is_none_is_called_by_its_name() {
 }
 
 /// A proxy of the test's: as much of SOCKS5 and of CONNECT as it takes, on threads.
-mod proxy {
+pub mod proxy {
     use std::{
         io::{Read as _, Write as _, copy},
         net::{Shutdown, SocketAddr, TcpListener, TcpStream},

@@ -25,8 +25,12 @@ pub struct Resume {
     pub transfer: TransferId,
     /// Where the two meet again, and by what they know each other.
     pub secret: ResumeSecret,
-    /// Where the relay is, `host:port`: first the one where both were.
+    /// Where the relay is, `host:port`: first the one where both were, or that was named since.
     pub relays: Vec<String>,
+    /// The other end may wait at any of the relays: it is waited for at each in turn.
+    pub anywhere: bool,
+    /// The proxy that the relay was reached by, without its password; none where it was reached without one.
+    pub proxy: Option<String>,
 }
 
 impl Resume {
@@ -34,7 +38,39 @@ impl Resume {
     pub(super) fn of(pass: &Pass, control: &Connection, relays: &Relays) -> Self {
         let met = control.name();
         let others = relays.names().iter().filter(|relay| *relay != met).cloned();
-        Self { transfer: pass.transfer, secret: pass.resume.clone(), relays: std::iter::once(met.to_owned()).chain(others).collect() }
+        Self {
+            transfer: pass.transfer,
+            secret: pass.resume.clone(),
+            relays: std::iter::once(met.to_owned()).chain(others).collect(),
+            anywhere: false,
+            proxy: control.here().proxy_before(met),
+        }
+    }
+
+    /// The same, by relays that are named now (`first`), then those where both were, then others that are known. Where the first was not that of
+    /// before, the other end may not know of it.
+    #[must_use]
+    pub fn by(self, first: &[String], others: &[String]) -> Self {
+        let mut relays: Vec<String> = Vec::new();
+        for relay in first.iter().chain(&self.relays).chain(others) {
+            if !relays.contains(relay) {
+                relays.push(relay.clone());
+            }
+        }
+        let anywhere = relays.len() > 1 && !self.relays.is_empty() && relays.first() != self.relays.first();
+        Self { relays, anywhere, ..self }
+    }
+
+    /// The next attempt begins at the next relay, where the other end may be at any.
+    pub(super) fn turn(&mut self) {
+        if self.anywhere {
+            self.relays.rotate_left(1);
+        }
+    }
+
+    /// Whether the other end is waited for at this relay for as long as anybody waits.
+    pub(super) fn stays(&self, control: &Connection) -> bool {
+        control.is_preferred() && !self.anywhere
     }
 }
 
@@ -72,5 +108,45 @@ pub(super) async fn late(deadline: Option<Instant>, begun: CancellationToken) {
     tokio::select! {
         () = at => {}
         () = begun.cancelled_owned() => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng as _;
+    use rand_chacha::ChaCha12Rng;
+
+    use super::*;
+
+    fn kept(relays: &[&str]) -> Resume {
+        let mut rng = ChaCha12Rng::from_seed([7; 32]);
+        let relays = relays.iter().map(|relay| (*relay).to_owned()).collect();
+        Resume { transfer: TransferId::random(&mut rng), secret: ResumeSecret::random(&mut rng), relays, anywhere: false, proxy: None }
+    }
+
+    #[test]
+    fn a_relay_that_is_named_now_goes_first_and_one_that_was_before_is_not_forgotten_for_it() {
+        let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        for (first, before, others, expected, anywhere) in [
+            (&[][..], &["a", "b"][..], &[][..], &["a", "b"][..], false),
+            (&["a"], &["a", "b"], &[], &["a", "b"], false),
+            (&["new"], &["a", "b"], &["c", "a"], &["new", "a", "b", "c"], true),
+            (&["b"], &["a", "b"], &[], &["b", "a"], true),
+            (&[], &["a"], &["c"], &["a", "c"], false),
+            (&["new"], &[], &[], &["new"], false),
+        ] {
+            let resume = kept(before).by(&named(first), &named(others));
+            assert_eq!((resume.relays, resume.anywhere), (named(expected), anywhere), "{first:?}, {before:?}, {others:?}");
+        }
+    }
+
+    #[test]
+    fn who_may_be_anywhere_is_looked_for_at_each_relay_in_turn() {
+        let mut resume = kept(&["a", "b"]).by(&["new".to_owned()], &[]);
+        resume.turn();
+        assert_eq!(resume.relays, ["a", "b", "new"]);
+        let mut resume = kept(&["a", "b"]);
+        resume.turn();
+        assert_eq!(resume.relays, ["a", "b"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -14,17 +14,29 @@ use crate::channel::{
     wire::{Message, Reason, Role, request::Meet},
 };
 
-/// Tells the other end of a transfer, where it waits to go on with it, that there is nothing to wait for. `role`: ours. `patience`: how long each
-/// of the connection, the answer and the farewell may take. `stop`: nobody waits for it any more. True where the other end was there.
+/// Tells the other end of a transfer, at whichever relay it waits to go on with it, that there is nothing to wait for. `relays`: how they are reached.
+/// `role`: ours. `patience`: how long each of the connection, the answer and the farewell may take. `stop`: nobody waits for it any more. True where
+/// the other end was there.
 pub async fn call_off(relays: &Relays, resume: &Resume, role: Role, patience: Duration, stop: &CancellationToken) -> bool {
+    // Dropping it ends what is in it.
+    let mut telling = JoinSet::new();
+    for relay in &resume.relays {
+        telling.spawn(tell(relays.with_names(vec![relay.clone()]), resume.clone(), role, patience));
+    }
+    let told = async {
+        let mut there = false;
+        while let Some(told) = telling.join_next().await {
+            there |= told.unwrap_or(false);
+        }
+        there
+    };
     tokio::select! {
-        there = tell(relays, resume, role, patience) => there,
+        there = told => there,
         () = stop.cancelled() => false,
     }
 }
 
-async fn tell(relays: &Relays, resume: &Resume, role: Role, patience: Duration) -> bool {
-    let relays = relays.with_names(resume.relays.clone());
+async fn tell(relays: Relays, resume: Resume, role: Role, patience: Duration) -> bool {
     let Ok(mut control) = Connection::open(&relays, patience).await else { return false };
     let place = Password::of_resume(&resume.secret).place();
     control.tell(&Message::Meet(Meet { place, role, wait: true }));
@@ -61,7 +73,13 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let relay = listener.local_addr().expect("an address").to_string();
         let mut rng = ChaCha12Rng::from_seed([7; 32]);
-        let resume = Resume { transfer: TransferId::random(&mut rng), secret: ResumeSecret::random(&mut rng), relays: vec![relay.clone()] };
+        let resume = Resume {
+            transfer: TransferId::random(&mut rng),
+            secret: ResumeSecret::random(&mut rng),
+            relays: vec![relay.clone()],
+            anywhere: false,
+            proxy: None,
+        };
         let (relays, stop, begun) = (Relays::from(vec![relay]), CancellationToken::new(), clock::now());
         let there = tokio::join!(call_off(&relays, &resume, Role::Sender, patience, &stop), async {
             let accepted = listener.accept().await.expect("it comes");

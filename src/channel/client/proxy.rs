@@ -172,6 +172,13 @@ fn shown(proxy: &Intercept) -> String {
 /// A proxy that a relay is reached by.
 pub(super) struct Proxy(Intercept);
 
+/// Without its password.
+impl fmt::Display for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shown(&self.0))
+    }
+}
+
 impl Proxy {
     /// It has not connected us in time.
     pub(super) fn silent(&self, seconds: u64) -> ProxyError {

@@ -119,6 +119,8 @@ async fn two_who_find_no_common_way_after_a_break_look_for_each_other_until_pati
             transfer: TransferId::random(&mut rng),
             secret: ResumeSecret::random(&mut rng),
             relays: stand.relays.names().to_vec(),
+            anywhere: false,
+            proxy: None,
         };
         let sending =
             Sending { secret: Secret::Kept(resume.clone()), comeback, ways: senders, ..stand.sending("notes.txt", b"see you").await };

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::{
     call::Call,
-    channel, get,
+    channel::{self, RelayFlag},
+    get,
     kept::{self, Kept},
     receive::{self, on_disk},
     resume::{self, Standing},
@@ -46,9 +47,14 @@ pub struct CancelArgs {
     #[arg(value_name = "TRANSFER")]
     pub transfer: String,
 
-    /// Remove what is kept of an upload here, and tell the server nothing: it gives the share up by itself, in its time
+    /// Remove what is kept here, and tell nobody: a server gives the share of an upload up by itself, in its time; who goes on with what went through
+    /// a relay looks for us in vain
     #[arg(long)]
     pub here: bool,
+
+    /// Relays that are asked for the other side before those where it was
+    #[command(flatten)]
+    pub relay: RelayFlag,
 
     /// The PIN to enter with, where an upload's share is to be ended
     #[command(flatten)]
@@ -256,14 +262,20 @@ pub async fn cancel(args: &CancelArgs, context: &Context) -> Result<(), Failure>
         return give_up_share(&store, (&name, &record), args, context).await;
     }
     let cancelled = Cancelled::new(&record);
+    let in_channel = (kept::is_send(&record) || kept::is_receive(&record)) && !args.here;
+    let waits = if in_channel { channel::resume::waits(&record, &args.relay, context)? } else { None };
+    let tell = async || match &waits {
+        Some(waits) => channel::resume::tell_of_cancelling(&record, waits, context).await,
+        None => false,
+    };
     if kept::is_send(&record) {
         remove(&store, &name).await?;
-        let told = channel::resume::tell_of_cancelling(&record, context).await;
+        let told = tell().await;
         return context.output.result(&Cancelled { told, ..cancelled });
     }
     match Sink::discard(&store, &name).await {
         Ok(()) => {
-            let told = kept::is_receive(&record) && channel::resume::tell_of_cancelling(&record, context).await;
+            let told = tell().await;
             context.output.result(&Cancelled { told, ..cancelled })
         }
         Err(SinkError::Resume(error @ ResumeError::Busy(_))) => Err(untaken(&name, error)),

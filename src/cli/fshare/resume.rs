@@ -39,6 +39,7 @@ pub const EXAMPLES: &str = "Examples:\n  \
     fshare resume\n  \
     fshare resume share-3-8c51f6a0b2d94e17\n  \
     fshare resume send-7-crystal-window-1f1f1f1f --patience 10m\n  \
+    fshare resume send-7 --relay new.example       where the relay has moved\n  \
     fshare resume upload-share-3-8c51f6a0b2d94e17 --limit 2MiB/s";
 
 /// What to go on with.
@@ -56,6 +57,10 @@ pub struct Args {
     #[command(flatten)]
     pub patience: PatienceFlag,
 
+    /// Relays that are tried before those where it was; nothing to what was begun in a conference
+    #[command(flatten)]
+    pub relay: RelayFlag,
+
     /// The PIN to enter with
     #[command(flatten)]
     pub pin: PinFile,
@@ -72,8 +77,8 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let limit = args.limit.map(Bandwidth::get);
     match &record {
         record if kept::is_upload(record) => upload(&store, &name, args, context).await,
-        record if kept::is_send(record) => channel::resume::send(&store, &name, limit, &RelayFlag::default(), args.patience, context).await,
-        record if kept::is_receive(record) => channel::resume::receive(&store, &name, &RelayFlag::default(), args.patience, context).await,
+        record if kept::is_send(record) => channel::resume::send(&store, record, limit, &args.relay, args.patience, context).await,
+        record if kept::is_receive(record) => channel::resume::receive(&store, record, &args.relay, args.patience, context).await,
         _ => go_on(&store, &name, args, context).await,
     }
 }

@@ -256,6 +256,15 @@ impl Held {
         replace(&self.folder, &self.folder.join(format!("{}.json", self.record.transfer)), &self.record.to_json())
     }
 
+    /// Lays these over the details of the caller. The mark, and when it was noted, stay as they are.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn amend(&mut self, details: impl IntoIterator<Item = (&'static str, String)>) -> Result<(), ResumeError> {
+        self.record.details.extend(details.into_iter().map(|(key, value)| (key.to_owned(), value)));
+        replace(&self.folder, &self.folder.join(format!("{}.json", self.record.transfer)), &self.record.to_json())
+    }
+
     /// Says that bytes behind the mark may not be as they were written, though the machine stays up: the disk failed to sync.
     ///
     /// # Errors

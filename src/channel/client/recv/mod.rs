@@ -278,9 +278,10 @@ impl<'a> Terminal<'a> {
     async fn run(&mut self, control: &mut Connection, decide: &mut impl Decide, rng: &mut ChaCha12Rng) -> Result<Finished, ChannelError> {
         let receiving = self.receiving;
         let resume = self.resume.clone();
+        self.resume.iter_mut().for_each(Resume::turn);
         let (known, seat) = match (&receiving.by, &resume) {
             (_, Some(resume)) | (Way::Kept(resume), None) => {
-                (for_now(control.is_preferred(), self.meet_again(control, resume, rng)).await?, None)
+                (for_now(resume.stays(control), self.meet_again(control, resume, rng)).await?, None)
             }
             (Way::Agreed(rendezvous), None) => {
                 let (known, seat) = self.by_account(control, rendezvous).await?;

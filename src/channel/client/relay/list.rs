@@ -33,6 +33,11 @@ impl Relays {
         Self { proxies: Some(proxies), ..self }
     }
 
+    /// The proxy before a relay, `host:port`, without its password; none where it is reached without one.
+    pub fn proxy_before(&self, relay: &str) -> Option<String> {
+        self.proxies.as_ref()?.before(relay).ok()?.map(|proxy| proxy.to_string())
+    }
+
     /// All but one.
     pub(super) fn without(&self, name: &str) -> Self {
         self.with_names(self.names.iter().filter(|one| *one != name).cloned().collect())

@@ -446,9 +446,10 @@ impl<'a> Terminal<'a> {
     async fn run(&mut self, control: &mut Connection) -> Result<Sent, ChannelError> {
         let sending = self.sending;
         let resume = self.resume.clone();
+        self.resume.iter_mut().for_each(Resume::turn);
         let (mut known, handed) = match (&sending.secret, &resume) {
             (_, Some(resume)) | (Secret::Kept(resume), None) => {
-                (for_now(control.is_preferred(), self.by_resume(control, resume)).await?, true)
+                (for_now(resume.stays(control), self.by_resume(control, resume)).await?, true)
             }
             (Secret::Agreed(rendezvous), None) => (self.by_account(control, rendezvous)?, false),
             (Secret::Drawn { .. } | Secret::Chosen(_), None) => (self.by_code(control).await?, true),

@@ -24,6 +24,13 @@ const MAX_CODE: usize = 64;
 /// Hexadecimal digits in a name, of the place where the two meet again: codes come again.
 const DIGITS: usize = 8;
 
+/// Where a record keeps the relays…
+const RELAYS: &str = "relays";
+/// …and the proxy before them, without its password.
+const PROXY: &str = "proxy";
+/// Most relays in one.
+const MAX_RELAYS: usize = 16;
+
 /// What is sent, as a person named it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
@@ -98,7 +105,9 @@ pub fn resume(record: &Record) -> Option<(Resume, Ways)> {
     let resume = Resume {
         transfer: detail("transfer")?.parse().ok()?,
         secret: ResumeSecret::from_bytes(URL_SAFE_NO_PAD.decode(detail("secret")?).ok()?.try_into().ok()?),
-        relays: kept::list(record, "relays"),
+        relays: kept::list(record, RELAYS),
+        anywhere: false,
+        proxy: detail(PROXY).cloned(),
     };
     Some((resume, ways))
 }
@@ -125,9 +134,24 @@ fn details(kind: &str, code: &str, resume: &Resume, ways: Ways) -> Vec<(&'static
         ("code", code.to_owned()),
         ("transfer", resume.transfer.to_string()),
         ("secret", URL_SAFE_NO_PAD.encode(resume.secret.as_bytes())),
-        ("relays", serde_json::to_string(&resume.relays).unwrap_or_default()),
+        (RELAYS, serde_json::to_string(&resume.relays).unwrap_or_default()),
     ];
-    details.into_iter().chain(ways.map(|ways| ("ways", ways.to_owned()))).collect()
+    let ways = ways.map(|ways| ("ways", ways.to_owned()));
+    details.into_iter().chain(ways).chain(resume.proxy.clone().map(|proxy| (PROXY, proxy))).collect()
+}
+
+/// What whoever goes on later has to know of what is named now: further relays, behind those of before, and that a proxy is before one.
+pub fn news(record: &Record, given: &[String], proxy: Option<String>) -> Vec<(&'static str, String)> {
+    let mut relays: Vec<String> = kept::list(record, RELAYS);
+    let known = relays.len();
+    for relay in given {
+        if relays.len() < MAX_RELAYS && !relays.contains(relay) {
+            relays.push(relay.clone());
+        }
+    }
+    let relays = (relays.len() > known).then(|| (RELAYS, serde_json::to_string(&relays).unwrap_or_default()));
+    let proxy = proxy.filter(|proxy| record.details.get(PROXY) != Some(proxy)).map(|proxy| (PROXY, proxy));
+    relays.into_iter().chain(proxy).collect()
 }
 
 /// A name that says which transfer it is to whoever saw the code.

@@ -56,19 +56,19 @@ pub struct RelayFlag {
     #[arg(long = "relay", value_name = "HOST", env = "CONFKIT_RELAY", hide_env_values = true, value_delimiter = ',')]
     pub relays: Vec<Advertised>,
 
-    /// Reach relays by this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT [default: the configuration's, else that of
-    /// HTTPS_PROXY or ALL_PROXY]
+    /// Reach relays by this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT; none: by no proxy [default: the configuration's,
+    /// else that of HTTPS_PROXY or ALL_PROXY]
     #[arg(long, value_name = "URL")]
     pub proxy: Option<GivenProxy>,
 }
 
-/// A proxy as it was given. What is none is not repeated: there may be a password in it.
+/// A proxy as it was given, or that there is to be none. What is neither is not repeated: there may be a password in it.
 #[derive(Debug, Clone)]
-pub struct GivenProxy(Result<ProxyUrl, ProxyUrlError>);
+pub struct GivenProxy(Result<Option<ProxyUrl>, ProxyUrlError>);
 
 impl From<String> for GivenProxy {
     fn from(text: String) -> Self {
-        Self(text.parse())
+        Self(if text == "none" { Ok(None) } else { text.parse().map(Some) })
     }
 }
 
@@ -117,23 +117,43 @@ impl RelayFlag {
     /// # Errors
     /// A proxy that is none.
     pub fn relays_or(&self, told: Option<String>, context: &Context) -> Result<Relays, Failure> {
+        let proxies = self.proxies(context)?;
+        let mut names = self.names(context);
+        if names.is_empty() {
+            names.push(told.unwrap_or_else(|| DEFAULT_RELAY.to_owned()));
+        }
+        let relays = Relays::from(names);
+        Ok(match proxies {
+            Some(proxies) => relays.by(proxies),
+            None => relays,
+        })
+    }
+
+    /// Those that were named for this command, by flag or environment.
+    fn given(&self) -> Vec<String> {
+        self.relays.iter().map(with_port).collect()
+    }
+
+    /// Whether no proxy is wanted, and that was said for this command.
+    fn without_proxy(&self) -> bool {
+        matches!(self.proxy, Some(GivenProxy(Ok(None))))
+    }
+
+    /// By which proxies relays are reached.
+    fn proxies(&self, context: &Context) -> Result<Option<Proxies>, Failure> {
         let given = match &self.proxy {
-            Some(GivenProxy(given)) => Some(given.clone().map_err(|error| Failure::usage(format!("--proxy: {error}")))?),
+            Some(GivenProxy(Ok(None))) => return Ok(None),
+            Some(GivenProxy(given)) => given.clone().map_err(|error| Failure::usage(format!("--proxy: {error}")))?,
             None => context.settings.config.proxy.clone(),
         };
         let variables = environment();
-        let proxies = match given {
+        Ok(Some(match given {
             Some(proxy) => {
                 let spared = variables.iter().find(|(name, _)| name.eq_ignore_ascii_case("NO_PROXY"));
                 Proxies::of(&proxy, spared.map_or("", |(_, spared)| spared))
             }
             None => Proxies::of_environment(&variables),
-        };
-        let mut names = self.names(context);
-        if names.is_empty() {
-            names.push(told.unwrap_or_else(|| DEFAULT_RELAY.to_owned()));
-        }
-        Ok(Relays::from(names).by(proxies))
+        }))
     }
 
     /// Those that the flag or the configuration names.

@@ -163,7 +163,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         if let [record] = known.as_slice() {
             let (name, folder) = (&record.transfer, safe_line(&record.target));
             context.output.note(format!("this was begun before: going on with {name} in {folder} (fshare cancel {name} gives it up)"));
-            return resume::receive(&records, &record.transfer, &args.relay, args.patience, context).await;
+            return resume::receive(&records, record, &args.relay, args.patience, context).await;
         }
     }
     // A code is good once: who could not say yes does not use it up.
@@ -182,7 +182,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         (Err(failure), Some((records, record))) if failure.code == ExitCode::NotFound => {
             let (name, folder) = (&record.transfer, safe_line(&record.target));
             context.output.note(format!("nobody sends by it now, but this was begun before: going on with {name} in {folder}"));
-            resume::receive(&records, name, &args.relay, args.patience, context).await
+            resume::receive(&records, &record, &args.relay, args.patience, context).await
         }
         (taken, _) => taken.map(drop),
     }

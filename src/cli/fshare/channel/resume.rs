@@ -15,12 +15,13 @@ use super::{
 };
 use crate::{
     channel::{
-        client::{self, ChannelError, Receiving, Secret, Sending, Way},
+        client::{self, ChannelError, Receiving, Relays, Resume, Secret, Sending, Way},
         wire::{Role, letter::Content},
     },
     cli::{
         ExitCode, Failure,
-        fshare::{self, failure::of_source, kept::Kept, records::untaken},
+        fshare::{self, failure::of_source, kept::Kept, receive::on_disk, records::untaken},
+        output::safe_line,
         settings::Context,
     },
     transfer::{Record, RecordStore, Sink, SinkError, Source, SourceOptions, TransferName},
@@ -35,14 +36,16 @@ const CALL_OFF: Duration = Duration::from_secs(2);
 /// It is running (5); the files were changed, or are gone; as `fshare send`.
 pub async fn send(
     store: &RecordStore,
-    name: &TransferName,
+    record: &Record,
     limit: Option<Option<NonZeroU64>>,
     relay: &RelayFlag,
     patience: PatienceFlag,
     context: &Context,
 ) -> Result<(), Failure> {
+    let name = &record.transfer;
+    let (relays, resume) = again(store, record, relay, context).await?;
     let (kept, manifest) = Kept::take_up(store, name, |error| untaken(name, error)).await?;
-    let (named, resume) = Named::of(kept.record()).ok_or_else(|| unusable(name))?;
+    let (named, _) = Named::of(kept.record()).ok_or_else(|| unusable(name))?;
     let options = SourceOptions { follow_links: named.follow_links, xattrs: named.xattrs, ..SourceOptions::default() };
     let give_up = format!("send it anew; give this up with: fshare cancel {name}");
     let source = Source::from_paths(named.paths.clone(), options).await.map_err(|error| of_source(&error).hint(give_up.clone()))?;
@@ -52,7 +55,7 @@ pub async fn send(
     let sending = Sending {
         source,
         content: Content::Files,
-        relays: relay.relays(context)?.with_names(resume.relays.clone()),
+        relays,
         patience: context.settings.config.timeout.get(),
         comeback: patience.patience,
         secret: Secret::Kept(resume),
@@ -74,32 +77,73 @@ pub async fn send(
 /// It is running (5), or damaged; as `fshare recv`.
 pub async fn receive(
     store: &RecordStore,
-    name: &TransferName,
+    record: &Record,
     relay: &RelayFlag,
     patience: PatienceFlag,
     context: &Context,
 ) -> Result<(), Failure> {
+    let name = &record.transfer;
+    let (relays, resume) = again(store, record, relay, context).await?;
     // Ours from here on: nobody else takes it up while the sender is waited for.
     let sink = Sink::resume(store, name).await.map_err(|error| match error {
         SinkError::Resume(error) => untaken(name, error),
         error => failure::broken("failed to go on", &error.into(), Some(name)),
     })?;
-    let (resume, ways) = sink.record().and_then(kept::resume).ok_or_else(|| unusable(name))?;
-    let receiving = Receiving {
-        relays: relay.relays(context)?.with_names(resume.relays.clone()),
-        patience: context.settings.config.timeout.get(),
-        comeback: patience.patience,
-        by: Way::Kept(resume),
-        ways,
-    };
+    let (_, ways) = sink.record().and_then(kept::resume).ok_or_else(|| unusable(name))?;
+    let receiving =
+        Receiving { relays, patience: context.settings.config.timeout.get(), comeback: patience.patience, by: Way::Kept(resume), ways };
     recv::take(&receiving, Deciding::taken(context, sink, (store.clone(), name.clone())), context, &context.leaving).await.map(drop)
 }
 
+/// Where the other end of what is given up may wait to go on with it; nowhere where the record does not say.
+///
+/// # Errors
+/// It was begun by a proxy, and there is none now (2).
+pub fn waits(record: &Record, relay: &RelayFlag, context: &Context) -> Result<Option<(Relays, Resume)>, Failure> {
+    let Some((resume, _)) = kept::resume(record) else { return Ok(None) };
+    let hint = "or tell the other side nothing: --here";
+    named(resume, relay, context).map(Some).map_err(|failure| match failure.hint.clone() {
+        Some(first) => failure.hint(format!("{first}; {hint}")),
+        None => failure,
+    })
+}
+
 /// Tells the other end, where it waits to go on, that nobody does here, until Ctrl-C. True where it was there to hear it.
-pub async fn tell_of_cancelling(record: &Record, context: &Context) -> bool {
-    let (Some((resume, _)), Ok(relays)) = (kept::resume(record), RelayFlag::default().relays(context)) else { return false };
+pub async fn tell_of_cancelling(record: &Record, (relays, resume): &(Relays, Resume), context: &Context) -> bool {
     let role = if fshare::kept::is_send(record) { Role::Sender } else { Role::Receiver };
-    client::call_off(&relays, &resume, role, CALL_OFF, &context.leaving).await
+    client::call_off(relays, resume, role, CALL_OFF, &context.leaving).await
+}
+
+/// Where the two look for each other again. What is named now is noted for whoever goes on after us.
+async fn again(store: &RecordStore, record: &Record, relay: &RelayFlag, context: &Context) -> Result<(Relays, Resume), Failure> {
+    let (resume, _) = kept::resume(record).ok_or_else(|| unusable(&record.transfer))?;
+    let (relays, resume) = named(resume, relay, context)?;
+    let proxy = resume.relays.iter().find_map(|name| relays.proxy_before(name));
+    let news = kept::news(record, &relay.given(), proxy);
+    if !news.is_empty() {
+        let (store, name) = (store.clone(), record.transfer.clone());
+        let noted = on_disk(move || store.take_up(&name)?.held.amend(news)).await?;
+        noted.map_err(|error| untaken(&record.transfer, error))?;
+    }
+    Ok((relays, resume))
+}
+
+/// Relays that are named now go before those of the record, and those before the configuration's. What was begun by a proxy is not gone on with around
+/// it: the other end would learn the address that it has hidden.
+fn named(resume: Resume, relay: &RelayFlag, context: &Context) -> Result<(Relays, Resume), Failure> {
+    let relays = relay.relays(context)?;
+    let configured: Vec<String> = context.settings.config.relays.iter().map(super::with_port).collect();
+    let mut resume = resume.by(&relay.given(), &configured);
+    if let Some(proxy) = resume.proxy.clone().filter(|_| !relay.without_proxy()) {
+        resume.relays.retain(|name| relays.proxy_before(name).is_some());
+        if resume.relays.is_empty() {
+            let text = format!("this was begun by way of the proxy {}, and now there is none before the relay", safe_line(&proxy));
+            return Err(Failure::usage(text).hint(
+                "name it: --proxy URL, with its user and password where it wants them; --proxy none goes without, and may show the other side this machine's address",
+            ));
+        }
+    }
+    Ok((relays.with_names(resume.relays.clone()), resume))
 }
 
 fn unusable(name: &TransferName) -> Failure {
