@@ -4,11 +4,12 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 60
 export CARGO
 
-.PHONY: help demo test lint fmt doc deny bench fuzz man setup install
+.PHONY: help demo test relay-sees lint fmt doc deny bench fuzz man setup install
 
 help:
 	@echo 'make demo     an ephemeral server, three terminals with real audio and a shared file: what each heard and received, the SIP ladder'
 	@echo 'make test     the whole test suite; the last line is the sum'
+	@echo 'make relay-sees  what a relay sees of terminals that do not seal (compiles the crate once more)'
 	@echo 'make lint     formatting, clippy and documentation, as CI checks them'
 	@echo 'make bench    the measurements of docs/ (takes minutes; wants a quiet machine)'
 	@echo 'make fuzz     every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) (needs a nightly toolchain and cargo-fuzz)'
@@ -23,6 +24,9 @@ demo:
 
 test:
 	@scripts/test.sh
+
+relay-sees:
+	@scripts/relay-sees.sh
 
 lint:
 	$(CARGO) fmt --all --check

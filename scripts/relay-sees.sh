@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What a relay sees of terminals that do not seal. Builds an fshare that differs from the other in nothing but that (--cfg confkit_unsealed, which no
-# release build takes), into a target folder of its own, and has tests/channel_secrecy.rs look for name and plaintext of a file in the memory of the
-# relay and in its traffic: between these two it must find what it does not find between others.
+# release build takes), and has tests/channel_secrecy.rs look for name and plaintext of a file in the memory of the relay and in its traffic: between
+# these two it must find what it does not find between others.
 #
 # Usage: scripts/relay-sees.sh [ARGUMENTS OF THE TEST]
 set -euo pipefail
@@ -14,5 +14,13 @@ fi
 cd "$(dirname "$0")/.."
 cargo=${CARGO:-cargo}
 target=${CARGO_TARGET_DIR:-$PWD/target}
-CONFKIT_UNSEALED_BUILD=yes RUSTC_WORKSPACE_WRAPPER="$PWD/scripts/relay-sees.sh" CARGO_TARGET_DIR="$target/unsealed" "$cargo" build --bin fshare
-CONFKIT_UNSEALED_FSHARE="$target/unsealed/debug/fshare" "$cargo" test --test channel_secrecy -- "$@"
+unsealed=$target/unsealed/fshare
+
+# Into the same folder, where everything but this package is built already; cargo keeps the two apart. What it calls fshare is moved away at once,
+# also when this is interrupted, and the test below puts the other one there again.
+mkdir -p "$target/unsealed"
+trap 'rm -f "$target/debug/fshare"' EXIT
+CONFKIT_UNSEALED_BUILD=yes RUSTC_WORKSPACE_WRAPPER="$PWD/scripts/relay-sees.sh" "$cargo" build --locked --all-features --bin fshare
+mv "$target/debug/fshare" "$unsealed"
+trap - EXIT
+CONFKIT_UNSEALED_FSHARE="$unsealed" "$cargo" test --locked --all-features --test channel_secrecy -- --include-ignored "$@"

@@ -239,15 +239,11 @@ async fn what_terminals_do_not_seal_the_same_search_finds() {
     assert_eq!(heard, [true, true], "name and plaintext were heard");
 }
 
-/// The whole of it by a program that differs from `fshare` in nothing but that it does not seal: `scripts/relay-sees.sh` builds one and runs this.
+/// The whole of it by a program that differs from `fshare` in nothing but that it does not seal.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "scripts/relay-sees.sh builds an fshare that does not seal, and runs this"]
 async fn an_fshare_that_does_not_seal_is_seen_by_the_relay() {
-    let Ok(program) = std::env::var("CONFKIT_UNSEALED_FSHARE") else {
-        eprintln!(
-            "not shown here: scripts/relay-sees.sh builds an fshare that does not seal, and shows that name and plaintext are found then"
-        );
-        return;
-    };
+    let program = std::env::var("CONFKIT_UNSEALED_FSHARE").expect("CONFKIT_UNSEALED_FSHARE: scripts/relay-sees.sh builds it");
     let mut world = World::new("secrecy-unsealed-fshare").await;
     for seen in world.transfer(&program) {
         assert_eq!(seen, (vec![true; 2], vec![true; 2]), "name and plaintext, in the relay's memory, and in its traffic");

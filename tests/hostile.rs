@@ -43,6 +43,8 @@ mod mscml;
 mod passwords;
 #[path = "support/running.rs"]
 mod running;
+#[path = "support/shown.rs"]
+mod shown;
 #[path = "hostile/startup.rs"]
 mod startup;
 #[path = "hostile/streams.rs"]

@@ -8,7 +8,10 @@ use confkit::channel::wire::{
 };
 
 use super::{World, noise};
-use crate::terminal::{self, CHUNK, File, Waiting};
+use crate::{
+    shown::not_shown,
+    terminal::{self, CHUNK, File, Waiting},
+};
 
 /// A sender by hand that offers a file by this name, and what became of it at `fshare recv`: its exit code, and what it said.
 async fn offered(world: &World, name: &str) -> (i32, String) {
@@ -97,8 +100,7 @@ async fn a_full_disk_ends_the_transfer_and_both_are_told() {
     let probe = Command::new(small[0]).args(&small[1..]).arg("true").output().expect("unshare runs");
     if !probe.status.success() {
         let why = String::from_utf8_lossy(&probe.stderr);
-        eprintln!("NOT SHOWN: what a full disk leads to, since the system permits no disk of the test's own: {}", why.trim());
-        return;
+        return not_shown(&format!("what a full disk leads to, since the system permits no disk of the test's own: {}", why.trim()));
     }
     // What is known to be too large is refused before a byte moves.
     world.write("large.bin", &noise(8 << 20));
