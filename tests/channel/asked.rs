@@ -60,6 +60,9 @@ fn what_runs_is_listed_with_its_bytes_gone_on_with_by_the_beginning_of_its_name_
     assert_eq!(receiver.wait_with_output().expect("ended").status.code(), Some(9));
     drop(sending.end());
     assert!(sent(&known()) > 0, "{:?}", known());
+    assert!(known().len() == 2 && known().iter().all(|row| row["total"] == 8 << 20), "{:?}", known());
+    let shown = world.fshare(&["status"]).output().expect("fshare runs");
+    assert_eq!(said(&shown).matches("B of 8.00 MiB (").count(), 2, "{}", said(&shown));
 
     let several = world.fshare(&["--json", "cancel", ""]).output().expect("fshare runs");
     assert_eq!(code(&several), 4, "{}", said(&several));

@@ -40,6 +40,8 @@ pub const SEND: &str = "send";
 pub const RECEIVE: &str = "receive";
 /// Where a record keeps the most bytes a second, of a download too.
 pub const LIMIT: &str = "limit";
+/// Where a record keeps how many bytes there are in all, of a download too; it does not where that is not known.
+const TOTAL: &str = "total";
 /// Where a record keeps the server that was talked to, of a download too.
 pub const SERVER: &str = "server";
 
@@ -116,6 +118,16 @@ pub fn paths(record: &Record) -> Vec<PathBuf> {
 /// Most bytes a second that a transfer was to move; none in the records of earlier versions.
 pub fn limit(record: &Record) -> Option<NonZeroU64> {
     record.details.get(LIMIT)?.parse().ok()
+}
+
+/// Bytes in all; none where they are not known, and in the records of earlier versions.
+pub fn total(record: &Record) -> Option<u64> {
+    record.details.get(TOTAL)?.parse().ok()
+}
+
+/// As a record keeps them.
+pub fn of_total(total: Option<u64>) -> Option<(&'static str, String)> {
+    total.map(|total| (TOTAL, total.to_string()))
 }
 
 /// What a record keeps as JSON; nothing where it keeps none.
@@ -233,7 +245,7 @@ impl Kept {
             created: now,
             changed: now,
             boot: None,
-            details: details.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+            details: details.into_iter().chain(of_total(manifest.total())).map(|(key, value)| (key.to_owned(), value)).collect(),
         };
         let manifest = manifest.clone();
         let held = on_disk(move || records.create(record, &manifest)).await?.or_fail(ExitCode::Failed, "keep a record of the upload")?;

@@ -160,8 +160,8 @@ pub async fn into_folder(target: &Target<'_>, share: ShareId, batch: &Batch, con
     let manifest = get::manifest(batch).map(|digest| ("manifest", digest));
     let limit = limit.map(|limit| (kept::LIMIT, limit.to_string()));
     let server = [(kept::SERVER, context.settings.server.to_string())];
-    let details =
-        place.into_iter().chain(user).chain(manifest).chain(limit).chain(server).map(|(key, value)| (key.to_owned(), value)).collect();
+    let details = place.into_iter().chain(user).chain(manifest).chain(limit).chain(server).chain(kept::of_total(batch.bytes));
+    let details = details.map(|(key, value)| (key.to_owned(), value)).collect();
     let records = records().await?;
     let known = match &records {
         Some(records) => begun(records, folder, &details).await?.map(|record| (records, record)),

@@ -85,6 +85,8 @@ pub struct Row {
     pub share: Option<String>,
     /// Bytes that are over, as last noted.
     pub bytes: u64,
+    /// Bytes in all, where that is known.
+    pub total: Option<u64>,
     /// When that was noted.
     pub changed: Timestamp,
     /// How long ago that is.
@@ -114,6 +116,7 @@ impl Row {
             conference: detail("conference"),
             share: detail("share"),
             bytes: record.durable,
+            total: kept::total(record),
             changed,
             age: now.duration_since(changed.into()).unwrap_or_default(),
             folder: (!kept::goes_out(record)).then(|| record.target.clone()),
@@ -171,10 +174,17 @@ impl Report for Known {
             let state = if row.running { "running" } else { "broken off" };
             let more = if row.paths.len() > 1 { format!(" and {} more", row.paths.len() - 1) } else { String::new() };
             let files = row.folder.clone().unwrap_or_else(|| format!("{}{more}", row.paths.first().map_or("", String::as_str)));
-            table.row([row.transfer.clone(), state.to_owned(), ago(row.age), with, human(row.bytes), files]);
+            table.row([row.transfer.clone(), state.to_owned(), ago(row.age), with, over(row.bytes, row.total), files]);
         }
         page.table(table);
     }
+}
+
+/// How much of it is over. It is all of it only where nothing is left.
+fn over(bytes: u64, total: Option<u64>) -> String {
+    let Some(total) = total else { return human(bytes) };
+    let percent = u128::from(bytes) * 100 / u128::from(total.max(1));
+    format!("{} of {} ({}%)", human(bytes), human(total), percent.min(100))
 }
 
 /// A time that has passed, as people say it: in its largest unit.
@@ -362,4 +372,24 @@ pub async fn forget(batch: BatchId) {
 async fn remove(store: &RecordStore, name: &TransferName) -> Result<(), Failure> {
     let (records, removed) = (store.clone(), name.clone());
     on_disk(move || records.remove(&removed)).await?.map_err(|error| untaken(name, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_much_is_over_is_said_in_parts_of_the_whole_where_that_is_known() {
+        for (bytes, total, expected) in [
+            (0, None, "0 B"),
+            (2 << 20, None, "2.00 MiB"),
+            (0, Some(0), "0 B of 0 B (0%)"),
+            (117 << 20, Some(286 << 20), "117.00 MiB of 286.00 MiB (40%)"),
+            (u64::MAX - 1, Some(u64::MAX), "16.00 EiB of 16.00 EiB (99%)"),
+            // A file that has grown since.
+            (3, Some(2), "3 B of 2 B (100%)"),
+        ] {
+            assert_eq!(over(bytes, total), expected);
+        }
+    }
 }

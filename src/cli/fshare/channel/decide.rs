@@ -16,7 +16,7 @@ use crate::{
     },
     cli::{
         ExitCode, Failure,
-        fshare::{receive, show::at},
+        fshare::{kept::of_total, receive, show::at},
         output::safe_line,
         secret,
         settings::Context,
@@ -227,7 +227,7 @@ impl<'a> Deciding<'a> {
             _ => (None, Vec::new()),
         };
         self.record.clone_from(&record);
-        let details = details.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        let details = details.into_iter().chain(of_total(manifest.total())).map(|(key, value)| (key.to_owned(), value)).collect();
         let options = SinkOptions {
             overwrite: self.overwrite,
             sparse: offer.sparse.clone(),
