@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes sure that the real clients which the tests talk to are installed: sipp, baresip, sox, tshark.
+# Makes sure that the real clients which the tests talk to are installed: sipp, baresip, sox, tshark; and ip, by which they make networks.
 # Missing ones are installed by apt-get as root or through sudo; where that cannot be, the one line to run is printed and
 # this fails. Tests are never skipped for want of a program.
 set -u
 
 # program:Debian package
-needed=(sipp:sip-tester baresip:baresip-core sox:sox tshark:tshark)
+needed=(sipp:sip-tester baresip:baresip-core sox:sox tshark:tshark ip:iproute2)
 # Without a recommended package there is less to fetch; the programs do not need them.
 install=(apt-get install --yes --no-install-recommends)
 

@@ -8,6 +8,10 @@ mod again;
 mod asked;
 #[path = "channel/compression.rs"]
 mod compression;
+#[path = "support/hosts.rs"]
+mod hosts;
+#[path = "channel/networks.rs"]
+mod networks;
 #[path = "channel/patience.rs"]
 mod patience;
 #[path = "support/place.rs"]
