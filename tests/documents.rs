@@ -217,6 +217,7 @@ fn samples() -> Vec<(&'static str, Value, &'static [&'static str])> {
         conference: Some("sip:x".into()),
         share: Some("share-1".into()),
         bytes: 1,
+        total: Some(2),
         changed: when(),
         age: std::time::Duration::ZERO,
         folder: Some("x".into()),
