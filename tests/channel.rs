@@ -341,7 +341,7 @@ fn the_code_of_what_was_broken_off_goes_on_with_it_from_another_folder_too_once_
     lost.wait().expect("waited for");
     let back = world.recv(&[&sending.code, "--yes", "--output", "elsewhere"]);
     assert_eq!(code(&back), 0, "{}", said(&back));
-    assert!(said(&back).contains("was begun before: going on with recv-"), "{}", said(&back));
+    assert!(said(&back).contains("resuming recv-"), "{}", said(&back));
     assert_eq!(sending.end().0, 0);
     assert!(fs::read(world.place.path("begun/talk.bin")).expect("there") == bytes(6 << 20));
     assert!(!world.place.path("elsewhere/talk.bin").exists());

@@ -23,7 +23,7 @@ const SHOWN: [&str; 13] = [
     "heard    620 Hz (-2",
     "1 file, 15 B to send; on the other side:\n  fshare recv 7-crystal-window",
     "received and verified, 1 file, 15 B in 0.",
-    "offering to bob: 1 file or folder, 15 B\nbob@confkit was not known here before\n",
+    "offering to bob: 1 file or folder, 15 B\nbob@confkit is new here\n",
     "share-1: uploaded, 15 B\nshare-1: 1 of 1 have it: sip:bob@127.0.0.1:",
 ];
 

@@ -81,17 +81,17 @@ impl ExitCode {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done, and verified",
-            Self::Failed => "failed for a reason not below",
+            Self::Failed => "failed for a reason not listed below",
             Self::Usage => "wrong usage or configuration",
             Self::Denied => "not authenticated or not permitted",
             Self::NotFound => "no such conference, participant, user, file, channel, code",
             Self::Conflict => "conflict: exists already, locked, full, quota",
             Self::Declined => "the other side declined or hung up",
-            Self::Unreachable => "unreachable, timed out, or to be tried again later",
+            Self::Unreachable => "unreachable or timed out; try again later",
             Self::Unverified => "content did not verify",
-            Self::Resumable => "broken off, can be resumed (the message says how)",
+            Self::Resumable => "broken off and can be resumed (the message says how)",
             Self::Expectation => "an expectation of a scenario did not hold",
-            Self::Interrupted => "interrupted; what can be gone on with is kept (the message says how)",
+            Self::Interrupted => "interrupted; if it can be resumed, the message says how",
         }
     }
 }

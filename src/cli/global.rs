@@ -22,7 +22,7 @@ pub enum Color {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Print JSON: one document for a result, one line per event for what goes on
+    /// Print JSON: one document for a result, one line for each event
     #[arg(long, global = true)]
     pub json: bool,
 
@@ -30,11 +30,11 @@ pub struct Global {
     #[arg(short, long, global = true)]
     pub quiet: bool,
 
-    /// Log more; repeat for more still (-vv, -vvv)
+    /// Log more; repeat for even more (-vv, -vvv)
     #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
 
-    /// When to colour: auto (on a terminal, unless NO_COLOR is set), always, never
+    /// When to use colour: auto (on a terminal, unless NO_COLOR is set), always, never
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t, hide_possible_values = true)]
     pub color: Color,
 
@@ -42,7 +42,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE", env = "CONFKIT_CONFIG", hide_env_values = true, value_hint = clap::ValueHint::FilePath)]
     pub config: Option<PathBuf>,
 
-    /// Give up when the other side has not answered for this long, such as 5s [default: 10s]
+    /// Give up if the other side does not answer within this time, such as 5s [default: 10s]
     #[arg(long, global = true, value_name = "DURATION", value_parser = values::duration)]
     pub timeout: Option<Duration>,
 }
@@ -51,7 +51,7 @@ pub struct Global {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Server options")]
 pub struct Server {
-    /// Server to talk to [default: the configuration's, else loopback]
+    /// Server to use [default: from the configuration, else loopback]
     #[arg(long, global = true, value_name = "URI", env = "CONFKIT_SERVER", hide_env_values = true, value_parser = values::server)]
     pub server: Option<SipUri>,
 
@@ -63,11 +63,11 @@ pub struct Server {
     #[arg(long, global = true, value_name = "FILE", env = "CONFKIT_CREDENTIALS", hide_env_values = true, value_hint = clap::ValueHint::FilePath)]
     pub credentials: Option<PathBuf>,
 
-    /// Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)
+    /// Read the password from the first line of this file (or set CONFKIT_PASSWORD, or enter it when asked)
     #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub password_file: Option<PathBuf>,
 
-    /// Certificate that the server's must be signed by (PEM)
+    /// Certificate of the authority that must have signed the server's (PEM)
     #[arg(long, global = true, value_name = "FILE", env = "CONFKIT_CA", hide_env_values = true, value_hint = clap::ValueHint::FilePath)]
     pub ca: Option<PathBuf>,
 }
@@ -75,7 +75,7 @@ pub struct Server {
 /// `completions SHELL`, the same in all three programs.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Completions {
-    /// Shell to complete for
+    /// Shell to write the script for
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
 }

@@ -27,14 +27,14 @@ pub struct Notes {
 
 /// Variables that all programs know and no flag names.
 pub const COMMON_ENVIRONMENT: [(&str, &str); 2] = [
-    ("CONFKIT_LOG", "What to log, as filter directives (confkit::sip=debug,warn); wins over -q and -v."),
-    ("NO_COLOR", "Set to anything: no colour unless --color always."),
+    ("CONFKIT_LOG", "What to log, as filter directives (confkit::sip=debug,warn); overrides -q and -v."),
+    ("NO_COLOR", "If set, to anything, no colour is used unless --color always is given."),
 ];
 
 /// Secrets that clients take from the environment.
 pub const SECRET_ENVIRONMENT: [(&str, &str); 2] = [
     (secret::PASSWORD_VARIABLE, "The password of the account to act as."),
-    (secret::PIN_VARIABLE, "The PIN of the conference, for the commands that have --pin-file."),
+    (secret::PIN_VARIABLE, "The PIN of the conference, for commands that have --pin-file."),
 ];
 
 /// The completion script of a program for a shell.
@@ -85,7 +85,7 @@ pub fn page(command: &Command, notes: &Notes) -> io::Result<String> {
     }
 
     let mut tail = Roff::new();
-    item(&mut tail, "-h, --help", "Print help: -h in short, --help with examples.");
+    item(&mut tail, "-h, --help", "Print help: -h for a summary, --help with examples.");
     item(&mut tail, "-V, --version", "Print the version.");
     tail.control("SH", ["EXAMPLES"]);
     kept_lines(&mut tail, &command.get_after_help().map(ToString::to_string).unwrap_or_default().replacen("Examples:\n", "", 1));
@@ -94,7 +94,7 @@ pub fn page(command: &Command, notes: &Notes) -> io::Result<String> {
         item(&mut tail, &code.number().to_string(), code.meaning());
     }
     tail.control("SH", ["ENVIRONMENT"]);
-    paragraphs(&mut tail, "Flags win over the environment, the environment over the configuration file.");
+    paragraphs(&mut tail, "Flags override the environment, and the environment overrides the configuration file.");
     for (variable, meaning) in
         variables(command).into_iter().chain(notes.environment.iter().map(|(v, m)| ((*v).to_owned(), (*m).to_owned())))
     {
@@ -191,7 +191,7 @@ fn headings(command: &Command) -> Vec<&str> {
 fn variables(command: &Command) -> Vec<(String, String)> {
     let named = |arg: &Arg| {
         let variable = arg.get_env()?.to_string_lossy().into_owned();
-        Some((variable, format!("Stands for --{}.", arg.get_long()?)))
+        Some((variable, format!("The same as --{}.", arg.get_long()?)))
     };
     command.get_arguments().filter_map(named).collect()
 }

@@ -114,8 +114,8 @@ pub async fn ask_code(output: &Output, leaving: &CancellationToken) -> Result<Co
         tries += 1;
         match typed.parse::<Code>() {
             Ok(code) => return Ok(code),
-            Err(error) if tries < TRIES => output.warn(format!("that is no code: {error}")),
-            Err(error) => return Err(Failure::usage(format!("that is no code: {error}"))),
+            Err(error) if tries < TRIES => output.warn(format!("that is not a valid code: {error}")),
+            Err(error) => return Err(Failure::usage(format!("that is not a valid code: {error}"))),
         }
     }
 }

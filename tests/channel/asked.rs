@@ -11,10 +11,14 @@ fn a_code_is_not_spent_by_who_could_not_say_yes_or_has_no_place_for_what_comes()
     let sending = world.send(&["notes.txt", "--code", "7-crystal-window"], None);
     let unasked = world.recv(&[&sending.code, "--output", "out"]);
     assert_eq!(code(&unasked), 2, "{}", said(&unasked));
-    assert!(said(&unasked).contains("--yes") && said(&unasked).contains("a text as well: --yes, or --output -"), "{}", said(&unasked));
+    assert!(
+        said(&unasked).contains("--yes") && said(&unasked).contains("or --output - to write a single file or a text"),
+        "{}",
+        said(&unasked)
+    );
     let nowhere = world.recv(&[&sending.code, "--yes", "--output", "notes.txt"]);
     assert_eq!(code(&nowhere), 2, "{}", said(&nowhere));
-    assert!(said(&nowhere).contains("notes.txt is no folder"), "{}", said(&nowhere));
+    assert!(said(&nowhere).contains("notes.txt is not a folder"), "{}", said(&nowhere));
     assert_eq!(world.server.metric("confkit_relay_meetings"), 1.0);
     // The code is good, in several words and with the first letters of one.
     let received = world.recv(&["7", "crys", "window", "--yes", "--output", "out"]);
@@ -37,7 +41,7 @@ fn who_writes_to_standard_output_is_promised_nothing_to_go_on_with_and_neither_i
     receiver.wait().expect("waited for");
     let (ended, _, told) = sending.end();
     assert_eq!(ended, 7, "{told}");
-    assert!(told.contains("cannot be gone on with") && !told.contains("fshare resume"), "{told}");
+    assert!(told.contains("cannot be resumed") && !told.contains("fshare resume"), "{told}");
     let status = world.fshare(&["status"]).output().expect("fshare runs");
     assert!(said(&status).starts_with("no transfers"), "{}", said(&status));
 }
@@ -104,7 +108,7 @@ fn a_home_that_cannot_be_written_to_keeps_nobody_from_receiving() {
     let mut receiving = world.fshare(&["--json", "recv", &sending.code, "--yes", "--output", "out"]);
     let received = receiving.env("HOME", world.place.path("notes.txt")).output().expect("fshare runs");
     assert_eq!(code(&received), 0, "{}", said(&received));
-    assert!(said(&received).contains("no other process can go on with it"), "{}", said(&received));
+    assert!(said(&received).contains("cannot be resumed once this process ends"), "{}", said(&received));
     assert_eq!(sending.end().0, 0);
 }
 
@@ -166,7 +170,7 @@ fn at_a_terminal_a_mistyped_code_is_asked_for_again_and_what_is_in_the_way_is_a_
     terminal.answer("or (c)ancel?: ", "r");
     let (ended, text) = terminal.end();
     assert_eq!(ended, 0, "{text}");
-    assert!(text.contains("that is no code") && text.contains("notes (1).txt"), "{text}");
+    assert!(text.contains("that is not a valid code") && text.contains("notes (1).txt"), "{text}");
     assert_eq!(fs::read(world.place.path("out/notes.txt")).expect("there"), b"mine");
     assert_eq!(fs::read(world.place.path("out/notes (1).txt")).expect("there"), b"notes");
     assert_eq!(sending.end().0, 0);

@@ -17,7 +17,7 @@ fn after_wrong_codes_the_right_one_waits_as_long_as_the_relay_asks_for_and_is_ta
     }
     let received = world.recv(&[&sending.code, "--yes", "--output", "out"]);
     assert_eq!(code(&received), 0, "{}", said(&received));
-    assert!(said(&received).contains("too many codes that were wrong came from this address; it is asked again in"), "{}", said(&received));
+    assert!(said(&received).contains("too many codes that were wrong came from this address; asking again in"), "{}", said(&received));
     assert_eq!(sending.end().0, 0);
 }
 
@@ -54,10 +54,10 @@ fn a_code_that_nobody_has_come_for_is_good_again_once_the_relay_is_back() {
         let mut sending = world.send(&["notes.txt", "--code", "7-crystal-window", "--receivers", receivers], None);
         let told = lines(sending.child.stderr.take().expect("piped"));
         world.server.process().signal(signal);
-        wait_for_line(&told, "with the same code");
+        wait_for_line(&told, "the code stays valid");
         world.server.process().wait(PATIENCE);
         world.server = server();
-        wait_for_line(&told, "the code is good");
+        wait_for_line(&told, "the code is still valid");
         let coming: Vec<Child> = ["one", "two"][..receivers.parse().expect("a number")]
             .iter()
             .map(|folder| world.receiving(&[&sending.code, "--yes", "--output", folder]))
@@ -92,7 +92,7 @@ fn a_receiver_that_came_first_waits_again_once_the_relay_is_back() {
     let told = lines(waiting.stderr.take().expect("piped"));
     wait_for_line(&told, "waiting for the sender");
     world.server.process().kill();
-    wait_for_line(&told, "it is looked for");
+    wait_for_line(&told, "looking for it for up to");
     world.server = server();
     wait_for_line(&told, "waiting for the sender");
     let sending = world.send(&["notes.txt", "--code", "7-crystal-window"], None);

@@ -152,7 +152,7 @@ async fn who_applies_for_a_user_too_often_waits_as_long_as_the_relay_asks_for_or
     while applied().await.is_ok() {}
     let mut sending = send();
     let noted = sending.tells("note");
-    assert!(noted.contains("too many applications for channels; it is asked again in"), "{noted}");
+    assert!(noted.contains("too many applications for channels; asking again in"), "{noted}");
     sending.interrupt();
     assert_eq!(sending.end().0, 130);
     assert_ne!(receiving.end().0, 0, "it heard that nothing comes");

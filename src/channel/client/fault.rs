@@ -71,7 +71,7 @@ pub enum ChannelError {
     #[error(transparent)]
     Sink(#[from] SinkError),
     /// The other side says what it must not say.
-    #[error("the other side says what it must not say: {0}")]
+    #[error("the other side broke the protocol: {0}")]
     Protocol(String),
     /// What is sent now is another batch than the one that was broken off.
     #[error("what is sent was changed since it was broken off")]

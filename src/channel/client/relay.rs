@@ -83,7 +83,7 @@ pub enum RelayError {
     #[error("the relay refuses: {}", .0.text)]
     Refused(Refused),
     /// What it says is none of its protocol. Its fault.
-    #[error("the relay says what it must not say: {0}")]
+    #[error("the relay broke the protocol: {0}")]
     Protocol(#[from] FrameError),
 }
 

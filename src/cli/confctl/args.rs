@@ -16,8 +16,8 @@ use crate::{
 
 /// Conference control from the shell
 ///
-/// confctl makes and steers conferences on a relayd, or any server that speaks its control messages: every command is a SIP call
-/// with an INVITE, INFO requests and a BYE. It joins conferences as a real participant with real audio, watches what happens in
+/// confctl creates and controls conferences on relayd, or on any server that understands its control messages: every command is a SIP
+/// call with an INVITE, INFO requests and a BYE. It joins conferences as a real participant with real audio, watches what happens in
 /// them, and runs scenario files that say what must hold.
 #[derive(Debug, Clone, Parser)]
 #[command(
@@ -27,7 +27,7 @@ use crate::{
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "Examples:\n  \
-        confctl demo                                  a server, three terminals, what each one heard and received\n  \
+        confctl demo                                  a server, three terminals, and what each of them heard and received\n  \
         confctl create standup --title 'Daily standup'\n  \
         confctl invite standup sip:bob@192.0.2.7\n  \
         confctl join standup --mic talk.wav --record heard.wav --for 1m\n  \
@@ -68,43 +68,43 @@ pub enum Command {
     /// Remove somebody from a conference
     #[command(after_help = kick::EXAMPLES)]
     Kick(kick::Args),
-    /// Let nobody hear a participant
+    /// Mute a participant: nobody hears it
     #[command(after_help = mute::EXAMPLES, override_usage = "confctl mute [OPTIONS] <NAME> <WHO|--all>")]
     Mute(Members),
-    /// Let a participant be heard again
+    /// Unmute a participant: it is heard again
     #[command(after_help = mute::UNDO_EXAMPLES, override_usage = "confctl unmute [OPTIONS] <NAME> <WHO|--all>")]
     Unmute(Members),
-    /// Let a participant hear nobody
+    /// Deafen a participant: it hears nobody
     #[command(after_help = deaf::EXAMPLES, override_usage = "confctl deaf [OPTIONS] <NAME> <WHO|--all>")]
     Deaf(Members),
-    /// Let a participant hear again
+    /// Undeafen a participant: it hears the others again
     #[command(after_help = deaf::UNDO_EXAMPLES, override_usage = "confctl undeaf [OPTIONS] <NAME> <WHO|--all>")]
     Undeaf(Members),
     /// Make a participant louder or quieter
     #[command(after_help = volume::EXAMPLES)]
     Volume(volume::Args),
-    /// Let nobody else in
+    /// Lock a conference: nobody else can join
     #[command(after_help = lock::EXAMPLES)]
     Lock(lock::Args),
-    /// Let people in again
+    /// Unlock a conference: people can join again
     #[command(after_help = lock::UNDO_EXAMPLES)]
     Unlock(lock::Args),
     /// Set or clear the PIN of a conference
     #[command(after_help = pin::EXAMPLES)]
     Pin(pin::Args),
-    /// Give somebody a right
+    /// Grant a right to somebody
     #[command(after_help = grant::EXAMPLES)]
     Grant(grant::Args),
-    /// Take a right from somebody
+    /// Revoke a right from somebody
     #[command(after_help = grant::UNDO_EXAMPLES)]
     Revoke(grant::Args),
-    /// Print what happens, as it happens
+    /// Print events as they happen
     #[command(after_help = watch::EXAMPLES)]
     Watch(watch::Args),
-    /// Take part, with audio and files
+    /// Join a conference, with audio and files
     #[command(after_help = join::EXAMPLES)]
     Join(join::Args),
-    /// A terminal in the background, under a name, and commands that steer it
+    /// Run named terminals in the background, and control them
     #[command(after_help = ua::EXAMPLES, override_usage = "confctl ua <start|stop> <NAME>\n       confctl ua list\n       confctl ua <NAME> <COMMAND>")]
     Ua(ua::Args),
     /// Send an instant message
@@ -116,7 +116,7 @@ pub enum Command {
     /// Run a scenario file: several terminals, steps, expectations
     #[command(after_help = run::EXAMPLES)]
     Run(run::Args),
-    /// A server, three terminals with real audio and a shared file, what each one heard and received
+    /// Run a demonstration: a server, three terminals with real audio, a shared file, and what each terminal heard and received
     #[command(after_help = demo::EXAMPLES)]
     Demo(demo::Args),
     /// Print the completion script of a shell

@@ -21,7 +21,7 @@ pub struct Args {
     /// Name: the user part of its address (sip:NAME@server)
     pub name: ConferenceName,
 
-    /// Title that people see
+    /// Title shown to people
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
 
@@ -33,15 +33,15 @@ pub struct Args {
     #[arg(long, value_name = "yes|no", value_parser = values::guests(), hide_possible_values = true)]
     pub guests: Option<GuestPolicy>,
 
-    /// Most participants
+    /// Maximum number of participants
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max: Option<u32>,
 
-    /// Who may share files without a grant: all with an account, the chair, or only those named by confctl grant
+    /// Who may share files without a grant: everybody with an account (all), the chair, or only those named by confctl grant (named)
     #[arg(long, value_name = "all|chair|named", value_parser = values::preset(), hide_possible_values = true)]
     pub share: Option<Preset>,
 
-    /// Who receives what is shared: all, the chair, or only those named by confctl grant
+    /// Who receives what is shared: everybody (all), the chair, or only those named by confctl grant (named)
     #[arg(long, value_name = "all|chair|named", value_parser = values::preset(), hide_possible_values = true)]
     pub receive: Option<Preset>,
 

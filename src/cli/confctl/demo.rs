@@ -29,11 +29,11 @@ pub struct Args {
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub keep: Option<PathBuf>,
 
-    /// Run the media server and the file server in processes of their own
+    /// Run the media server and the file server as separate processes
     #[arg(long)]
     pub apart: bool,
 
-    /// Mute one of the three: then the others miss it, and the demonstration fails with exit code 10
+    /// Mute one of the three, so that the others do not hear it and the demonstration fails with exit code 10
     #[arg(long, value_name = "NAME")]
     pub mute: Option<String>,
 

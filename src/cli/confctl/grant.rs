@@ -29,10 +29,10 @@ pub struct Args {
     /// Conference
     pub name: ConferenceName,
 
-    /// Whom: a user, there or not, a participant id or a URI
+    /// Whom: a user (present or not), a participant id or a URI
     pub who: Who,
 
-    /// Which: share (to share files) or receive (to receive what others share)
+    /// Right: share (share files) or receive (receive what others share)
     #[arg(value_name = "share|receive", value_enum, hide_possible_values = true)]
     pub right: Right,
 }

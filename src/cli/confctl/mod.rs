@@ -63,8 +63,11 @@ pub const NOTES: manual::Notes = manual::Notes {
         manual::SECRET_ENVIRONMENT[1],
     ],
     files: &[
-        ("~/.config/confkit/client.yaml", "Where the server is and who we are: the keys server, user, credentials, ca, timeout."),
-        ("$XDG_RUNTIME_DIR/confkit/", "A socket and a log for each terminal of confctl ua; without a session, in the temporary folder."),
+        ("~/.config/confkit/client.yaml", "Which server and account to use, and more: the keys server, user, credentials, ca, timeout."),
+        (
+            "$XDG_RUNTIME_DIR/confkit/",
+            "A socket and a log for each terminal of confctl ua; without XDG_RUNTIME_DIR, in confkit-UID in the folder for temporary files.",
+        ),
     ],
     see_also: &["relayd(1)", "fshare(1)"],
 };

@@ -29,9 +29,9 @@ pub struct Args {
 /// Set or clear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Action {
-    /// Those who enter must know it.
+    /// Require a PIN to enter.
     Set,
-    /// No PIN.
+    /// Remove the PIN.
     Clear,
 }
 

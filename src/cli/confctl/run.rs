@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub junit: Option<PathBuf>,
 
-    /// Write a report for people: one HTML page that needs nothing else
+    /// Write a report as a single self-contained HTML page
     #[arg(long, value_name = "FILE.html", value_hint = clap::ValueHint::FilePath)]
     pub report: Option<PathBuf>,
 

@@ -25,11 +25,11 @@ pub struct Args {
     /// Participant: a user, a participant id or a URI
     pub who: Who,
 
-    /// Gain in decibels, -40 (silence) to 40; 0 is as it came
+    /// Gain in decibels, from -40 (silence) to 40; 0 leaves the volume unchanged
     #[arg(value_name = "DB", allow_negative_numbers = true)]
     pub gain: Decibels,
 
-    /// Which way: in (what others hear of it) or out (what it hears)
+    /// Direction: in (what others hear of the participant) or out (what the participant hears)
     #[arg(long, value_name = "in|out", value_enum, default_value_t, hide_possible_values = true)]
     pub direction: Direction,
 }

@@ -52,7 +52,7 @@ async fn discard(records: &RecordStore, record: &Record) -> Result<bool, Failure
             Err(SinkError::Resume(ResumeError::Busy(_) | ResumeError::Missing(_))) => return Ok(false),
             // What does not say what belongs to it goes alone.
             Err(SinkError::Resume(ResumeError::Damaged { .. })) => {}
-            Err(error) => return Err(super::failure::of_transfer("failed to remove what there is of it", &error.into(), None)),
+            Err(error) => return Err(super::failure::of_transfer("failed to remove the partial files", &error.into(), None)),
         }
     }
     let (store, name) = (records.clone(), record.transfer.clone());

@@ -9,9 +9,9 @@ use crate::cli::global::{Completions, Global, Server};
 
 /// File transfers from the terminal
 ///
-/// fshare sends files to whoever is told a code, or to another user, through a relay that can read nothing of them, and shares files inside a
-/// conference: everybody in the call who has the right receives them, verified, while the voices go on. What moves files otherwise (a media
-/// library, a swarm) is not built yet: each such verb says with which part of the system it arrives.
+/// fshare sends files to anyone you give a code, or to another user of your server: end-to-end encrypted, directly or through a relay that
+/// cannot read them. It also shares files inside a conference: everybody in the call who may receive them gets them, verified, while the
+/// conversation continues. The media library and the swarm are not built yet; each of their verbs says so.
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "fshare",
@@ -20,10 +20,10 @@ use crate::cli::global::{Completions, Global, Server};
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "Examples:\n  \
-        fshare send slides.pdf                 show a code, and send to whoever types it\n  \
-        fshare recv 7-crystal-window           receive what is sent by that code\n  \
-        fshare share standup slides.pdf        hand a file to everybody in the conference standup\n  \
-        fshare get standup --output received   take what is shared there"
+        fshare send slides.pdf                 show a code, and send to whoever enters it\n  \
+        fshare recv 7-crystal-window           receive what is sent with that code\n  \
+        fshare share standup slides.pdf        share a file with everybody in the conference standup\n  \
+        fshare get standup --output received   receive what is shared there"
 )]
 pub struct Args {
     /// What to do.
@@ -56,26 +56,26 @@ macro_rules! verbs {
         pub enum Command {
             /// Send files to whoever knows the code
             ///
-            /// It shows a code, waits until somebody on the other side has typed it into fshare recv, and sends while it reads. The relay between the two
-            /// keeps nothing and can read nothing; a wrong guess spends the code. Over breaks it goes on by itself, and fshare resume goes on with
-            /// what was stopped.
+            /// Shows a code, and sends once somebody enters it on the other side with fshare recv. The relay stores nothing and cannot read what
+            /// passes through it; a wrong guess uses up the code. After a break the transfer reconnects and continues by itself; fshare resume
+            /// continues one that was stopped.
             #[command(after_help = channel::send::EXAMPLES)]
             Send(channel::send::Args),
             /// Receive what somebody sends
             ///
-            /// It shows what is offered and asks; what was verified gets its name, and nothing else does. With the code of what was broken off it goes on
-            /// with that, into the folder where it was begun.
+            /// Shows what is offered and asks whether to accept it. Files appear under their names only after verification. With the code of a
+            /// transfer that broke off, it resumes that transfer, into the folder where it began.
             #[command(after_help = channel::recv::EXAMPLES)]
             Recv(channel::recv::Args),
             /// Share files and folders in a conference
             ///
-            /// It stays in the conference until all who were asked have the files; whoever comes meanwhile is asked, too. Ctrl-C breaks the
-            /// upload off, and fshare resume goes on with it for as long as the server waits; once all is uploaded, Ctrl-C ends the share.
+            /// Stays in the conference until everybody who was offered the files has them; those who join meanwhile are offered them, too. Ctrl-C
+            /// stops the upload, and fshare resume continues it for as long as the server waits; once everything is uploaded, Ctrl-C ends the share.
             #[command(after_help = share::EXAMPLES)]
             Share(share::Args),
-            /// Get what is shared in a conference
+            /// Receive what is shared in a conference
             ///
-            /// Without names it takes everything that is shared at the moment, or waits for the next share where nothing is.
+            /// Without names, receives everything that is shared at the moment; if nothing is, waits for the next share.
             #[command(after_help = get::EXAMPLES)]
             Get(get::Args),
             /// List what is shared in a conference
@@ -83,7 +83,7 @@ macro_rules! verbs {
             Shares(shares::Args),
             /// Stop sharing in a conference
             ///
-            /// Whoever began it: another terminal, another process of ours. Whoever has not got it all by then does not get it.
+            /// Ends a share of your account, whichever terminal or process began it. Members who do not have all of it by then do not get it.
             #[command(after_help = unshare::EXAMPLES)]
             Unshare(unshare::Args),
             $(
@@ -91,23 +91,23 @@ macro_rules! verbs {
                 #[command(about = concat!($($doc,)* " (not built yet)").trim_start(), after_help = concat!("Not built yet: arrives with ", $with, "."))]
                 $verb(Unbuilt),
             )*
-            /// Show transfers that can be gone on with
+            /// List transfers that can be resumed
             ///
-            /// What nobody went on with for 30 days (keep_transfers in client.yaml) is removed, with its partial files.
+            /// Transfers that nobody resumed for 30 days (keep_transfers in client.yaml) are removed, with their partial files.
             #[command(after_help = records::STATUS_EXAMPLES)]
             Status(records::StatusArgs),
-            /// Go on with a transfer that was broken off
+            /// Resume a transfer that broke off
             ///
-            /// In a conference, or through a relay: there both sides do, in any order, and look for each other for --patience.
-            /// Without a name it lists what can be gone on with, as fshare status does.
+            /// Works for shares in a conference and for transfers by code or to a user. For the latter both sides run it, in either order; they
+            /// look for each other for as long as --patience says. Without a name, lists what can be resumed, as fshare status does.
             #[command(after_help = resume::EXAMPLES)]
             Resume(resume::Args),
-            /// Give up a transfer that was broken off
+            /// Give up a transfer that broke off
             ///
-            /// Of what came in, what there is of it is removed; of an upload to a conference, the share is ended.
+            /// Removes the partial files of a download or of fshare recv; ends the share of an upload to a conference.
             #[command(after_help = records::CANCEL_EXAMPLES)]
             Cancel(records::CancelArgs),
-            /// Print how a code may go on, for completion scripts
+            /// Print how a code may continue, for completion scripts
             #[command(hide = true, after_help = channel::words::EXAMPLES)]
             Words(channel::words::Args),
             /// Print the completion script of a shell
@@ -146,7 +146,7 @@ verbs! {
     Rm "rm" "the media library";
     /// Move or rename an item of the library
     Mv "mv" "the media library";
-    /// Make a link to an item of the library
+    /// Create a link to an item of the library
     Link "link" "the media library";
     /// Search the library
     Search "search" "the media library";
@@ -158,12 +158,12 @@ verbs! {
     Seed "seed" "the swarm";
     /// Fetch a file from the swarm
     Fetch "fetch" "the swarm";
-    /// Play a file while it is fetched
+    /// Play a file while fetching it
     Play "play" "the swarm";
-    /// Show what is known of a file in the swarm
+    /// Show what is known about a file in the swarm
     Info "info" "the swarm";
     /// List the files of the swarm
     List "list" "the swarm";
-    /// Remember files of the swarm
+    /// Keep a list of favourite files in the swarm
     Fav "fav" "the swarm";
 }

@@ -58,11 +58,11 @@ pub struct Args {
     #[arg(value_name = "CONF")]
     pub room: Room,
 
-    /// Shares, such as share-3, or those with a file of this name; everything otherwise
+    /// Shares to receive: by id, such as share-3, or by the name of a file in them [default: all]
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
 
-    /// Folder to put files in; - for standard output, where it is one file
+    /// Folder to put files in; - writes a single file to standard output
     #[arg(short, long, value_name = "DIR", default_value = ".", value_hint = clap::ValueHint::DirPath)]
     pub output: PathBuf,
 
@@ -70,17 +70,17 @@ pub struct Args {
     #[command(flatten)]
     pub policy: receive::Policy,
 
-    /// Most bytes a second, such as 2MiB/s
+    /// Transfer at most this many bytes a second, such as 2MiB/s
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub limit: Option<Bandwidth>,
 
-    /// Run this command of the shell for every file that came; its path is $1
+    /// Run this shell command for every file received; its path is $1
     ///
-    /// What it prints goes to standard error. Where it fails for a file, that is said, and fshare ends with 1; the file is verified, and stays where it is.
+    /// The command's output goes to standard error. If it fails for a file, fshare says so and exits with 1; the file is verified and stays where it is.
     #[arg(long, value_name = "CMD", value_hint = clap::ValueHint::CommandString)]
     pub on_file: Option<String>,
 
-    /// Give up when nothing has been shared for this long
+    /// Give up if nothing is shared within this time
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     pub wait: Option<Duration>,
 

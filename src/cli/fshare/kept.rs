@@ -248,7 +248,7 @@ impl Kept {
             details: details.into_iter().chain(of_total(manifest.total())).map(|(key, value)| (key.to_owned(), value)).collect(),
         };
         let manifest = manifest.clone();
-        let held = on_disk(move || records.create(record, &manifest)).await?.or_fail(ExitCode::Failed, "keep a record of the upload")?;
+        let held = on_disk(move || records.create(record, &manifest)).await?.or_fail(ExitCode::Failed, "keep a record of the transfer")?;
         Ok(Self::new(held))
     }
 

@@ -63,20 +63,20 @@ pub const NOTES: manual::Notes = manual::Notes {
         manual::COMMON_ENVIRONMENT[1],
         manual::SECRET_ENVIRONMENT[0],
         manual::SECRET_ENVIRONMENT[1],
-        ("CONFKIT_RELAY", "The relays of send and recv, host or host:port, separated by commas."),
+        ("CONFKIT_RELAY", "The relays that send and recv use, host or host:port, separated by commas."),
     ],
     files: &[
         (
             "~/.config/confkit/client.yaml",
-            "Where the server is and who we are: the keys server, user, credentials, ca, timeout, keep_transfers.",
+            "Which server and account to use, and more: the keys server, user, credentials, ca, timeout, keep_transfers.",
         ),
         (
             "~/.config/confkit/identities, ~/.config/confkit/known-identities, ~/.config/confkit/known-realms",
-            "Who we are to other users, a key for each account (0600), made on first use; who they are; and the realm of each server. A contact whose identity has changed is refused until its line is taken out of known-identities, a server whose realm has changed until its line is taken out of known-realms.",
+            "Your identity towards other users (a key for each account, mode 0600, created on first use), the identities of the users you know, and the realm of each server. A contact whose identity has changed is refused until you remove its line from known-identities; a server whose realm has changed, until you remove its line from known-realms.",
         ),
         (
             "~/.local/state/confkit/transfers",
-            "What is kept of uploads and downloads, and of what goes through a relay, so that fshare resume can go on with them. What nobody went on with for keep_transfers (30 days) is removed by the next fshare send, recv, share, get, status or resume, with its partial files: at most 16 of them at once, and none that is running.",
+            "Records of transfers, so that fshare resume can continue them. A transfer that nobody resumed for keep_transfers (30 days) is removed, with its partial files, by the next fshare send, recv, share, get, status or resume: at most 16 at a time, and never one that is running.",
         ),
     ],
     see_also: &["confctl(1)", "relayd(1)"],

@@ -33,15 +33,15 @@ use crate::{
 /// What happens with files that are there already.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Policy {
-    /// Replace files that are there already
+    /// Replace files that already exist
     #[arg(long, conflicts_with_all = ["rename", "skip"])]
     pub overwrite: bool,
 
-    /// Give what comes another name where one is taken: "name (1).ext"
+    /// Give the new file another name if its own is taken: "name (1).ext"
     #[arg(long, conflicts_with = "skip")]
     pub rename: bool,
 
-    /// Leave files that are there already, and drop what comes
+    /// Keep files that already exist, and discard the new ones
     #[arg(long)]
     pub skip: bool,
 }
@@ -88,7 +88,7 @@ pub async fn records_or_none(output: &Output) -> Option<RecordStore> {
         Ok(records) => records,
         Err(failure) => {
             let why = safe_line(&failure.message);
-            output.warn(format!("{why}: if it breaks off, no other process can go on with it"));
+            output.warn(format!("{why}: this transfer cannot be resumed once this process ends"));
             None
         }
     }

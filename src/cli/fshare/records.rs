@@ -35,7 +35,7 @@ pub const CANCEL_EXAMPLES: &str = "Examples:\n  fshare cancel share-3-8c51f6a0b2
 /// What to show.
 #[derive(Debug, Clone, clap::Args)]
 pub struct StatusArgs {
-    /// Only this one
+    /// Show only this transfer
     #[arg(value_name = "TRANSFER")]
     pub transfer: Option<String>,
 }
@@ -43,16 +43,16 @@ pub struct StatusArgs {
 /// What to give up.
 #[derive(Debug, Clone, clap::Args)]
 pub struct CancelArgs {
-    /// As fshare status names it
+    /// Transfer to give up, as fshare status names it
     #[arg(value_name = "TRANSFER")]
     pub transfer: String,
 
-    /// Remove what is kept here, and tell nobody: a server gives the share of an upload up by itself, in its time; who goes on with what went through
-    /// a relay looks for us in vain
+    /// Remove the record here and tell nobody: the server ends the share of an upload by itself in time; the other side of any other transfer
+    /// finds nobody when it resumes
     #[arg(long)]
     pub here: bool,
 
-    /// Relays that are asked for the other side before those where it was
+    /// Relays on which to look for the other side first
     #[command(flatten)]
     pub relay: RelayFlag,
 
@@ -153,7 +153,7 @@ impl Report for Cancelled {
     fn page(&self, page: &mut Page) {
         let more = if self.paths.len() > 1 { format!(" and {} more", self.paths.len() - 1) } else { String::new() };
         let what = match (&self.folder, self.paths.first()) {
-            (Some(folder), _) => format!("into {folder}; what there was of it is removed"),
+            (Some(folder), _) => format!("into {folder}; the partial files are removed"),
             (None, Some(path)) => format!("of {path}{more}"),
             (None, None) => String::new(),
         };
@@ -165,10 +165,10 @@ impl Report for Cancelled {
 impl Report for Known {
     fn page(&self, page: &mut Page) {
         if self.transfers.is_empty() {
-            page.line([Text::dim("no transfers: what was broken off and can be gone on with is listed here")]);
+            page.line([Text::dim("no transfers: those that broke off and can be resumed are listed here")]);
             return;
         }
-        let mut table = Table::new(["transfer", "state", "age", "with", "over", "files"]);
+        let mut table = Table::new(["transfer", "state", "age", "with", "moved", "files"]);
         for row in &self.transfers {
             let with = row.conference.clone().or_else(|| row.code.clone()).unwrap_or_default();
             let state = if row.running { "running" } else { "broken off" };
@@ -203,7 +203,7 @@ fn ago(time: Duration) -> String {
 /// # Errors
 /// There is no place for them.
 pub async fn store() -> Result<RecordStore, Failure> {
-    receive::records().await?.ok_or_else(|| Failure::usage("there is no place for records: neither XDG_STATE_HOME nor HOME is set"))
+    receive::records().await?.ok_or_else(|| Failure::usage("there is nowhere to keep records of transfers: set XDG_STATE_HOME or HOME"))
 }
 
 async fn list(records: &RecordStore) -> Result<Vec<Record>, Failure> {
@@ -224,12 +224,12 @@ pub async fn found(records: &RecordStore, text: &str) -> Result<(TransferName, R
     known.retain(|record| !text.is_empty() && record.transfer.as_str().starts_with(text));
     match known.len() {
         0 | 1 => known.pop().map(|record| (record.transfer.clone(), record)).ok_or_else(|| {
-            let none = format!("no transfer is named \"{}\", and none begins so", safe_line(text));
-            Failure::new(ExitCode::NotFound, none).hint("fshare status lists them")
+            let none = format!("no transfer's name is or begins with \"{}\"", safe_line(text));
+            Failure::new(ExitCode::NotFound, none).hint("fshare status lists the transfers")
         }),
         _ => {
             let names = known.iter().map(|record| record.transfer.to_string()).collect();
-            Err(Failure::ambiguous(&safe_line(text), names).hint("name one of them in full"))
+            Err(Failure::ambiguous(&safe_line(text), names).hint("give one of these names in full"))
         }
     }
 }
@@ -238,9 +238,9 @@ pub async fn found(records: &RecordStore, text: &str) -> Result<(TransferName, R
 pub fn untaken(name: &TransferName, error: ResumeError) -> Failure {
     match error {
         ResumeError::Busy(_) => {
-            Failure::new(ExitCode::Conflict, format!("{name} is running already")).hint("Ctrl-C where it runs breaks it off")
+            Failure::new(ExitCode::Conflict, format!("{name} is running already")).hint("stop it with Ctrl-C where it runs")
         }
-        error => Failure::new(ExitCode::Failed, format!("failed to go on: {}", safe_line(&error.to_string())))
+        error => Failure::new(ExitCode::Failed, format!("failed to resume: {}", safe_line(&error.to_string())))
             .hint(format!("give it up with: fshare cancel {name}")),
     }
 }
@@ -293,10 +293,10 @@ pub async fn cancel(args: &CancelArgs, context: &Context) -> Result<(), Failure>
         Err(SinkError::Resume(error @ ResumeError::Damaged { .. })) => {
             remove(&store, &name).await?;
             let (why, folder) = (safe_line(&error.to_string()), safe_line(&record.target));
-            context.output.warn(format!("{why}: it is removed; partial files (*{PART_SUFFIX}) may be left in {folder}"));
+            context.output.warn(format!("{why}: the record is removed; partial files (*{PART_SUFFIX}) may remain in {folder}"));
             context.output.result(&cancelled)
         }
-        Err(error) => Err(super::failure::of_transfer("failed to remove what there is of it", &error.into(), None)),
+        Err(error) => Err(super::failure::of_transfer("failed to remove the partial files", &error.into(), None)),
     }
 }
 
@@ -333,12 +333,12 @@ async fn give_up_share(
     let ended_there = matches!(ended, Ok(true));
     match ended {
         Ok(true) => {}
-        Ok(false) => context.output.note(format!("no share was ended; what was kept of {name} is removed")),
+        Ok(false) => context.output.note(format!("no share was ended; the record of {name} is removed")),
         Err(failure) if failure.code == ExitCode::NotFound => {
-            context.output.note(format!("it was not shared any more; what was kept of {name} is removed"));
+            context.output.note(format!("it was no longer shared; the record of {name} is removed"));
         }
         Err(failure) if failure.hint.is_none() && failure.code == ExitCode::Unreachable => {
-            return Err(failure.hint(format!("what is kept stays; to remove it all the same: fshare cancel --here {name}")));
+            return Err(failure.hint(format!("the record is kept; to remove it anyway: fshare cancel --here {name}")));
         }
         Err(failure) => return Err(failure),
     }
@@ -351,7 +351,7 @@ async fn end_share(call: &mut Call, name: &TransferName, batch: BatchId, context
     match resume::standing(call, batch, context).await? {
         Standing::Ours(share) => unshare::end(call, share, context).await.map(|()| true),
         Standing::Others => Err(resume::not_ours(name)),
-        Standing::Gone => Err(Failure::new(ExitCode::NotFound, "it is not shared any more")),
+        Standing::Gone => Err(Failure::new(ExitCode::NotFound, "it is no longer shared")),
     }
 }
 

@@ -45,11 +45,11 @@ pub const EXAMPLES: &str = "Examples:\n  \
 /// What to go on with.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// As fshare status names it; without it, all are listed
+    /// Transfer to resume, as fshare status names it [default: list them]
     #[arg(value_name = "TRANSFER")]
     pub transfer: Option<String>,
 
-    /// Most bytes a second, such as 2MiB/s; otherwise as it was begun
+    /// Transfer at most this many bytes a second, such as 2MiB/s [default: as when it began]
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub limit: Option<Bandwidth>,
 
@@ -170,7 +170,7 @@ async fn upload(store: &RecordStore, name: &TransferName, args: &Args, context: 
         return Err(Failure::new(ExitCode::Failed, why).hint(give_up));
     }
     let shown = share::shown(&source);
-    let uploader = Uploader::new(source).map_err(|error| failure::of_transfer("failed to go on", &error, None))?;
+    let uploader = Uploader::new(source).map_err(|error| failure::of_transfer("failed to resume", &error, None))?;
     let mut call = Call::open(&room, &args.pin, share::options(limit, true), context).await?;
     let sharing = Sharing::new(context, shown, manifest).lasting(left).only_for(named.to.clone());
     let shared = match standing(&mut call, batch, context).await {
@@ -198,7 +198,7 @@ async fn upload(store: &RecordStore, name: &TransferName, args: &Args, context: 
 pub async fn download(store: &RecordStore, name: &TransferName) -> Result<Downloader, Failure> {
     Downloader::resume(store, name).await.map_err(|error| match error {
         TransferError::Sink(SinkError::Resume(error @ ResumeError::Busy(_))) => untaken(name, error),
-        error => failure::of_transfer("failed to go on", &error, None),
+        error => failure::of_transfer("failed to resume", &error, None),
     })
 }
 

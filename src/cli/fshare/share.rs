@@ -41,27 +41,27 @@ pub struct Args {
     #[arg(value_name = "PATH", required = true, value_hint = clap::ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
 
-    /// How it is opened: by re-INVITE, or by INFO
+    /// How to open the share: by re-INVITE, or by INFO
     #[arg(long, value_name = "WAY", value_enum, default_value_t)]
     pub via: Via,
 
-    /// Only for these: a user, a participant's id or a URI (repeatable); everybody with the right otherwise
+    /// Share only with this user, participant (by id) or URI (repeatable) [default: everybody who may receive]
     #[arg(long = "to", value_name = "WHO")]
     pub to: Vec<String>,
 
-    /// Most bytes a second, such as 2MiB/s
+    /// Transfer at most this many bytes a second, such as 2MiB/s
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub limit: Option<Bandwidth>,
 
-    /// Stop sharing after this time, whoever has it by then
+    /// Stop sharing after this time, whether or not everybody has the files
     #[arg(long = "for", value_name = "DURATION", value_parser = values::duration)]
     pub length: Option<Duration>,
 
-    /// Name of what comes from standard input [default: stdin]
+    /// Name for what is read from standard input [default: stdin]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
 
-    /// Send what links point to, instead of the links
+    /// Send what symbolic links point to, instead of the links
     #[arg(long)]
     pub follow_links: bool,
 
@@ -95,7 +95,7 @@ pub fn rate(text: &str) -> Result<Bandwidth, String> {
 pub async fn source(paths: &[PathBuf], name: &str, options: SourceOptions, output: &Output) -> Result<Source, Failure> {
     if paths.iter().any(|path| path.as_os_str() == "-") {
         if paths.len() > 1 {
-            return Err(Failure::usage("standard input (-) is shared alone"));
+            return Err(Failure::usage("standard input (-) cannot be combined with other paths"));
         }
         let name = SafePath::new(name).map_err(|why| Failure::usage(format!("--name {}: {why}", safe_line(name))))?;
         return Source::from_stream(name, Box::new(std::io::stdin()), options).map_err(|error| failure::of_source(&error));
@@ -103,10 +103,10 @@ pub async fn source(paths: &[PathBuf], name: &str, options: SourceOptions, outpu
     let source = Source::from_paths(paths.to_vec(), options).await.map_err(|error| failure::of_source(&error))?;
     let skipped = source.skipped();
     for (path, what) in &skipped.first {
-        output.warn(format_args!("{} is not shared: it is {what}", safe_line(path)));
+        output.warn(format_args!("skipped {}: it is {what}", safe_line(path)));
     }
     if skipped.more > 0 {
-        output.warn(format_args!("{} more are not shared", skipped.more));
+        output.warn(format_args!("skipped {} more", skipped.more));
     }
     Ok(source)
 }
@@ -136,9 +136,8 @@ pub fn shown(source: &Source) -> Batch {
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     let name = match &args.name {
         Some(_) if args.paths.iter().all(|path| path.as_os_str() != "-") => {
-            return Err(
-                Failure::usage("--name is for what comes from standard input, and files have their own names").hint("give - as a path")
-            );
+            return Err(Failure::usage("--name applies only to standard input; files keep their own names")
+                .hint("use - as the path, or leave --name out"));
         }
         Some(name) => name.as_str(),
         None => "stdin",

@@ -141,7 +141,11 @@ pub fn unsaid() -> Failure {
 
 /// What is told by and by has an end.
 pub fn bounded(told: usize) -> Result<(), Failure> {
-    if told > MAX_TOLD { Err(Failure::new(ExitCode::Failed, "what the conference says has no end")) } else { Ok(()) }
+    if told > MAX_TOLD {
+        Err(Failure::new(ExitCode::Failed, "the conference listed more shares or members than fshare accepts"))
+    } else {
+        Ok(())
+    }
 }
 
 /// Runs it.

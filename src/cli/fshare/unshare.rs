@@ -24,7 +24,7 @@ use crate::{
 
 /// Shown under the help.
 pub const EXAMPLES: &str = "Examples:\n  \
-    fshare unshare standup            the one that is ours\n  \
+    fshare unshare standup            your only share there\n  \
     fshare unshare standup share-3";
 
 /// What to end.
@@ -34,7 +34,7 @@ pub struct Args {
     #[arg(value_name = "CONF")]
     pub room: Room,
 
-    /// Share, such as share-3; without it, the only one that is ours
+    /// Share to end, such as share-3 [default: your only one]
     #[arg(value_name = "ID")]
     pub share: Option<ShareId>,
 

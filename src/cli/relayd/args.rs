@@ -14,12 +14,12 @@ use crate::{
 
 /// The conferencing daemon
 ///
-/// relayd is a SIP application server with a conference focus, and a media server. Without configuration it runs every role on
-/// loopback, makes what it needs (keys, a certificate, an administrator account whose password it writes to a file that only its owner
-/// can read), and says where it listens.
+/// relayd is a SIP registrar and conference server (focus), a media server that mixes the audio, a file server, and a relay for file
+/// transfers. Without configuration it runs every role on loopback, creates what it needs (keys, a certificate, an administrator
+/// account whose password it writes to a file that only its owner can read), and prints where it listens.
 ///
-/// SIGTERM drains: no new calls, participants get a BYE with a reason, then it ends. SIGHUP reads configuration and
-/// certificates anew.
+/// SIGTERM drains: relayd takes no new calls, sends participants a BYE with a reason, and exits. SIGHUP reloads configuration and
+/// certificates.
 #[derive(Debug, Clone, Parser)]
 #[command(
     name = "relayd",
@@ -53,7 +53,7 @@ pub struct Args {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Data {
-    /// Keep accounts, keys and conferences in this folder
+    /// Folder for accounts, keys and conferences
     #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub data_dir: Option<PathBuf>,
 }
@@ -61,7 +61,7 @@ pub struct Data {
 /// The commands.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Run the daemon (what happens without a command, too)
+    /// Run the daemon (the default without a command)
     #[command(
         after_help = "Examples:\n  relayd run --config /etc/confkit/relayd.yaml\n  relayd run --ephemeral --until-eof --env-file relayd.env"
     )]
@@ -69,7 +69,7 @@ pub enum Command {
     /// Check a configuration file without starting anything
     #[command(after_help = "Examples:\n  relayd check-config /etc/confkit/relayd.yaml && systemctl reload relayd")]
     CheckConfig(CheckArgs),
-    /// Print the effective configuration, and where each value comes from
+    /// Print the effective configuration and where each value comes from
     #[command(after_help = "Examples:\n  relayd print-config\n  relayd print-config --config relayd.yaml --roles as")]
     PrintConfig(Overrides),
     /// Manage accounts
@@ -99,20 +99,20 @@ pub struct RunArgs {
     #[command(flatten)]
     pub overrides: Overrides,
 
-    /// For scripts: ports chosen by the system, data in a temporary folder that goes with the process, and one JSON line on
+    /// For scripts: use ports chosen by the system, keep data in a temporary folder that is removed at the end, and print one JSON line on
     /// standard output when ready
     #[arg(long)]
     pub ephemeral: bool,
 
-    /// Make this account at start if it is not there; its password goes to the credentials file. Repeatable
+    /// Create this account at start if it does not exist; its password goes into the credentials file (repeatable)
     #[arg(long = "user", value_name = "NAME")]
     pub users: Vec<UserName>,
 
-    /// Write the environment for the other programs to this file, as lines that a shell can source
+    /// Write the environment for the other programs to this file, as lines for a shell to source
     #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::FilePath)]
     pub env_file: Option<PathBuf>,
 
-    /// End when standard input is closed, so that a dying script leaves nothing behind
+    /// Exit when standard input is closed, so that a script that dies leaves nothing behind
     #[arg(long)]
     pub until_eof: bool,
 

@@ -20,7 +20,7 @@ use crate::{
 /// What to do with accounts.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
-    /// Make an account
+    /// Create an account
     #[command(after_help = "Examples:\n  relayd user add alice\n  relayd user add ops --role admin --password-file ops.txt")]
     Add(AddArgs),
     /// Change the password of an account
@@ -40,7 +40,7 @@ pub struct AddArgs {
     /// Name of the account
     pub name: UserName,
 
-    /// What it may do: user (create conferences, control its own) or admin (everything)
+    /// What the account may do: user (create conferences and control its own) or admin (everything)
     #[arg(long, value_name = "user|admin", default_value = "user")]
     pub role: Role,
 
@@ -70,7 +70,7 @@ pub struct DelArgs {
 /// Where a new password comes from.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct PasswordFile {
-    /// Read the password from the first line of this file (or set CONFKIT_PASSWORD, or be asked)
+    /// Read the password from the first line of this file (or set CONFKIT_PASSWORD, or enter it when asked)
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub password_file: Option<PathBuf>,
 }

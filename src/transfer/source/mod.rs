@@ -139,7 +139,7 @@ pub enum SourceError {
 /// How paths become a batch.
 #[derive(Debug, Clone)]
 pub struct SourceOptions {
-    /// Send what links point to, instead of the links.
+    /// Send what symbolic links point to, instead of the links.
     pub follow_links: bool,
     /// Extended attributes of users go with files and folders.
     pub xattrs: bool,

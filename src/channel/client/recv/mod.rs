@@ -69,7 +69,7 @@ pub enum Way {
     Password {
         /// It.
         password: Password,
-        /// Wait where the sender is not there yet.
+        /// Wait if the sender is not there yet.
         wait: bool,
     },
     /// By a channel that was agreed on with another user.

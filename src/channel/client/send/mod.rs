@@ -181,7 +181,7 @@ pub enum Fared {
         /// From this byte on.
         from: u64,
     },
-    /// It has all of it, verified.
+    /// It has everything, verified.
     Done,
     /// It has not got all of it.
     Failed {

@@ -44,21 +44,21 @@ const ANSWER: Duration = Duration::from_secs(2);
 /// What to share, and where to put what others share.
 #[derive(Debug, Clone, clap::Args)]
 pub struct FileArgs {
-    /// Share these files and folders once in; - for standard input
+    /// Share these files and folders after joining; - for standard input
     #[arg(long, value_name = "PATH", num_args = 1.., value_hint = clap::ValueHint::AnyPath)]
     pub share: Vec<PathBuf>,
 
-    /// How the share is opened: by re-INVITE, or by INFO
+    /// How to open the share: by re-INVITE, or by INFO
     #[arg(long, value_name = "WAY", value_enum, default_value_t, requires = "share")]
     pub via: Via,
 
-    /// Receive what is shared into this folder; otherwise it is declined
+    /// Receive what is shared into this folder [default: decline it]
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub download: Option<PathBuf>,
 
-    /// Run this command of the shell for every file that came; its path is $1
+    /// Run this shell command for every file received; its path is $1
     ///
-    /// What it prints goes to standard error. Where it fails for a file, that is said, and confctl ends with 1; the file is verified, and stays where it is.
+    /// The command's output goes to standard error. If it fails for a file, confctl says so and exits with 1; the file is verified and stays where it is.
     #[arg(long, value_name = "CMD", requires = "download", value_hint = clap::ValueHint::CommandString)]
     pub on_file: Option<String>,
 
@@ -66,7 +66,7 @@ pub struct FileArgs {
     #[command(flatten)]
     pub policy: receive::Policy,
 
-    /// Most bytes a second of each share, such as 2MiB/s
+    /// Transfer at most this many bytes a second for each share, such as 2MiB/s
     #[arg(long, value_name = "RATE", value_parser = share::rate)]
     pub limit: Option<Bandwidth>,
 }

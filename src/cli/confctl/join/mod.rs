@@ -68,7 +68,7 @@ pub struct Args {
     #[arg(value_name = "NAME|URI")]
     pub room: Room,
 
-    /// What to say: a WAV file, a tone of HZ hertz, or silence
+    /// What the microphone picks up: a WAV file, a tone of HZ hertz, or silence
     #[arg(long, value_name = "FILE.wav|tone:HZ|silence", default_value = "silence", value_hint = clap::ValueHint::FilePath)]
     pub mic: Microphone,
 
@@ -80,11 +80,11 @@ pub struct Args {
     #[arg(long = "for", value_name = "DURATION", value_parser = values::duration)]
     pub length: Option<Duration>,
 
-    /// Keys to press once in: 0-9 * # A-D, a comma for a pause of a second
+    /// Keys to press after joining: 0-9 * # A-D, a comma for a pause of a second
     #[arg(long, value_name = "KEYS")]
     pub dtmf: Option<Digits>,
 
-    /// Say what was heard: packets, loss, jitter, level, strongest frequencies
+    /// Report what was heard: packets, loss, jitter, level, strongest frequencies
     #[arg(long)]
     pub stats: bool,
 

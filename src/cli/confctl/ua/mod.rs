@@ -66,19 +66,19 @@ pub struct Args {
 /// What can be done with terminals in the background.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Verb {
-    /// Start a terminal (no NAME before it)
+    /// Start a terminal (no NAME before the verb)
     #[command(after_help = "Examples:\n  confctl ua start desk --as alice --mic talk.wav --download received")]
     Start(StartArgs),
-    /// Stop a terminal: it hangs up and ends (no NAME before it)
+    /// Stop a terminal: it hangs up and exits (no NAME before the verb)
     #[command(after_help = "Examples:\n  confctl ua stop desk")]
     Stop(StopArgs),
-    /// List the terminals that run (no NAME before it)
+    /// List the running terminals (no NAME before the verb)
     #[command(after_help = "Examples:\n  confctl ua list")]
     List,
-    /// Call a conference, or anybody
+    /// Call a conference or any SIP address
     #[command(after_help = "Examples:\n  confctl ua desk call standup")]
     Call(CallArgs),
-    /// Answer the call that rings
+    /// Answer the ringing call
     #[command(after_help = "Examples:\n  confctl ua desk answer")]
     Answer,
     /// Hang up
@@ -86,31 +86,32 @@ pub enum Verb {
     Hangup,
     /// Share files in the call
     ///
-    /// It ends when the conference has taken them: they go while other commands come, and status says how far they are. With --wait it ends when
-    /// all is at the server. An upload that breaks off is kept, as that of fshare share is: fshare status lists it, fshare resume goes on with it.
+    /// Returns once the conference has accepted the share; the upload continues in the background, and confctl ua NAME status shows how far it
+    /// is. With --wait, returns once everything is at the server. An upload that breaks off can be resumed: fshare status lists it, and
+    /// fshare resume continues it.
     #[command(
         after_help = "Examples:\n  confctl ua desk share slides.pdf notes\n  confctl ua desk share minutes.txt --via info --to bob --wait"
     )]
     Share(ShareArgs),
-    /// Get what is shared in the call; it ends when all is here and verified
+    /// Receive what is shared in the call; returns once everything is here and verified
     #[command(after_help = "Examples:\n  confctl ua desk get notes.txt --output notes")]
     Get(GetArgs),
     /// Stop sharing, or leave a share
     #[command(after_help = "Examples:\n  confctl ua desk unshare slides.pdf")]
     Unshare(NamedShare),
-    /// Press keys
+    /// Press keys on the keypad (DTMF)
     #[command(after_help = "Examples:\n  confctl ua desk dtmf 1234#")]
     Dtmf(DtmfArgs),
-    /// Say nothing
+    /// Mute the microphone
     #[command(after_help = "Examples:\n  confctl ua desk mute")]
     Mute,
-    /// Speak again
+    /// Unmute the microphone
     #[command(after_help = "Examples:\n  confctl ua desk unmute")]
     Unmute,
     /// Send an instant message
     #[command(after_help = "Examples:\n  confctl ua desk message bob 'coffee at ten'")]
     Message(MessageArgs),
-    /// Say how it stands
+    /// Show the state of the terminal
     #[command(after_help = "Examples:\n  confctl --json ua desk status")]
     Status,
 }
@@ -118,11 +119,11 @@ pub enum Verb {
 /// A terminal to be started.
 #[derive(Debug, Clone, clap::Args)]
 pub struct StartArgs {
-    /// What it is called by further commands
+    /// Name by which other commands refer to it
     #[arg(value_name = "NAME")]
     pub name: UaName,
 
-    /// What to say: a WAV file, a tone of HZ hertz, or silence
+    /// What the microphone picks up: a WAV file, a tone of HZ hertz, or silence
     #[arg(long, value_name = "FILE.wav|tone:HZ|silence", default_value = "silence", value_hint = clap::ValueHint::FilePath)]
     pub mic: Microphone,
 
@@ -130,19 +131,19 @@ pub struct StartArgs {
     #[arg(long, value_name = "FILE.wav", value_hint = clap::ValueHint::FilePath)]
     pub record: Option<PathBuf>,
 
-    /// Call this conference or URI at once
+    /// Call this conference or URI after starting
     #[arg(long, value_name = "NAME|URI")]
     pub call: Option<Room>,
 
-    /// Receive what is shared into this folder; otherwise it is declined, and can be got by its name
+    /// Receive what is shared into this folder; without it, shares are declined, and confctl ua get can fetch them by name
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub download: Option<PathBuf>,
 
-    /// Most bytes a second of each share, such as 2MiB/s
+    /// Transfer at most this many bytes a second for each share, such as 2MiB/s
     #[arg(long, value_name = "RATE", value_parser = rate)]
     pub limit: Option<Bandwidth>,
 
-    /// Ring this long before answering a call by itself
+    /// Let a call ring this long before answering it automatically
     #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "0s")]
     pub ring: Duration,
 
@@ -158,7 +159,7 @@ pub struct StartArgs {
     #[command(flatten)]
     pub pin: PinFile,
 
-    /// Stay in the foreground: for supervisors of services
+    /// Stay in the foreground, for service supervisors
     #[arg(long)]
     pub foreground: bool,
 }
@@ -166,7 +167,7 @@ pub struct StartArgs {
 /// A terminal to be stopped.
 #[derive(Debug, Clone, clap::Args)]
 pub struct StopArgs {
-    /// Which
+    /// Terminal to stop
     #[arg(value_name = "NAME")]
     pub name: UaName,
 }
@@ -190,15 +191,15 @@ pub struct ShareArgs {
     #[arg(value_name = "PATH", required = true, value_hint = clap::ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
 
-    /// How it is opened: by re-INVITE, or by INFO
+    /// How to open the share: by re-INVITE, or by INFO
     #[arg(long, value_name = "WAY", value_enum, default_value_t)]
     pub via: Via,
 
-    /// Only for these: a user, a participant's id or a URI (repeatable); everybody with the right otherwise
+    /// Share only with this user, participant (by id) or URI (repeatable) [default: everybody who may receive]
     #[arg(long = "to", value_name = "WHO")]
     pub to: Vec<String>,
 
-    /// Wait until all is at the server
+    /// Wait until everything is at the server
     #[arg(long)]
     pub wait: bool,
 }
@@ -210,7 +211,7 @@ pub struct GetArgs {
     #[arg(value_name = "NAME")]
     pub file: String,
 
-    /// Folder to put it in; otherwise that of --download, or the one that the terminal was started in
+    /// Folder to put it in [default: that of --download, else the one in which the terminal was started]
     #[arg(short, long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub output: Option<PathBuf>,
 }

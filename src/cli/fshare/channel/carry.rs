@@ -172,15 +172,13 @@ impl<'a> Carrying<'a> {
         ended.map_err(|error| {
             let failure = failure::broken("failed to send", &error, names.first());
             if once && failure.hint.is_none() {
-                return failure.hint(
-                    "the receiver keeps nothing of what comes (it goes to standard output): it cannot be gone on with, send it again",
-                );
+                return failure.hint("the receiver writes to standard output and keeps nothing, so this cannot be resumed: send it again");
             }
             if names.len() < 2 {
                 return failure;
             }
             let each: Vec<String> = names.iter().map(|name| format!("fshare resume {name}")).collect();
-            failure.hint(format!("go on with each of them: {}", each.join(", ")))
+            failure.hint(format!("resume each of them: {}", each.join(", ")))
         })
     }
 
@@ -199,7 +197,7 @@ impl<'a> Carrying<'a> {
             SendEvent::Offered(resume) => {
                 // After a break it does not decide again.
                 if !self.begun {
-                    output.note("the receiver is there, and decides");
+                    output.note("the receiver has joined and is deciding");
                 }
                 if self.kept.is_none()
                     && let Some(named) = &self.named
@@ -222,12 +220,14 @@ impl<'a> Carrying<'a> {
             SendEvent::Receiver { receiver, how } => self.on_receiver(receiver, how, sending).await,
             SendEvent::Guessed { receivers } => {
                 let wanted = sending.receivers;
-                output.warn(format!("somebody came with a wrong code, which spends it: it goes on with {receivers} of {wanted}"));
+                output.warn(format!(
+                    "someone entered a wrong code, so the code is used up; continuing with {receivers} of {wanted} receivers"
+                ));
                 Ok(())
             }
             SendEvent::Missed { open } => {
-                let next = if open { "the code is good for another one" } else { "it goes on without that one" };
-                output.warn(format!("somebody who knew the code did not come in time: {next}"));
+                let next = if open { "the code is still valid for someone else" } else { "continuing without that receiver" };
+                output.warn(format!("someone who entered the right code did not join in time: {next}"));
                 Ok(())
             }
             SendEvent::Pace(waiting) => {
@@ -247,7 +247,7 @@ impl<'a> Carrying<'a> {
                 Ok(())
             }
             SendEvent::There => {
-                output.note("at the relay again: the code is good");
+                output.note("back at the relay; the code is still valid");
                 Ok(())
             }
         }
@@ -295,7 +295,7 @@ impl<'a> Carrying<'a> {
 /// What cannot be kept for another process is sent all the same.
 fn unless_unkept(output: &Output, kept: Result<Option<Kept>, Failure>) -> Option<Kept> {
     kept.unwrap_or_else(|failure| {
-        output.warn(format!("{}: if it breaks off, no other process can go on with it", safe_line(&failure.message)));
+        output.warn(format!("{}: this transfer cannot be resumed once this process ends", safe_line(&failure.message)));
         None
     })
 }

@@ -257,7 +257,7 @@ impl<'a> Deciding<'a> {
 
     /// One of the names is taken: whoever is there says what becomes of it, and of others like it.
     async fn resolve(&mut self, path: &str) -> Result<(), (No, Failure)> {
-        let question = format!("{} is there already. (o)verwrite, (r)ename what comes, (s)kip, or (c)ancel?", safe_line(path));
+        let question = format!("{} already exists: (o)verwrite it, (r)ename the new one, (s)kip it, or (c)ancel?", safe_line(path));
         let choices = [('o', Some(Overwrite::Replace)), ('r', Some(Overwrite::Rename)), ('s', Some(Overwrite::Skip)), ('c', None)];
         match secret::choose(&question, &choices, &self.context.output, &self.context.leaving).await {
             Ok(Some(Some(overwrite))) => {

@@ -52,8 +52,8 @@ pub fn failure(ending: &Ending, peer: &UserName, signed: &Signed) -> Option<Fail
             Ok(contact) => changed(&contact, known, shown, signed),
             Err(failure) => failure,
         },
-        Ending::Forged(why) => Failure::new(ExitCode::Unverified, format!("what {peer} is said to have sent was not: {why}"))
-            .hint("somebody between the two changes what you say to each other: the server, or who is before it"),
+        Ending::Forged(why) => Failure::new(ExitCode::Unverified, format!("a message claiming to be from {peer} is not genuine: {why}"))
+            .hint("someone between you and the other side is altering messages: the server, or someone in front of it"),
     })
 }
 

@@ -52,12 +52,12 @@ const PORT: u16 = 7420;
 /// Which relay.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct RelayFlag {
-    /// Relay to go through: host or host:port (repeatable; the first that answers is taken, in their order) [default: the configuration's, else this machine's]
+    /// Relay to use: host or host:port (repeatable; tried in order until one answers) [default: from the configuration, else this machine]
     #[arg(long = "relay", value_name = "HOST", env = "CONFKIT_RELAY", hide_env_values = true, value_delimiter = ',')]
     pub relays: Vec<Advertised>,
 
-    /// Reach relays by this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT; none: by no proxy [default: the configuration's,
-    /// else that of HTTPS_PROXY or ALL_PROXY]
+    /// Connect to relays through this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT, or through none [default: from the
+    /// configuration, else from HTTPS_PROXY or ALL_PROXY]
     #[arg(long, value_name = "URL")]
     pub proxy: Option<GivenProxy>,
 }
@@ -75,7 +75,7 @@ impl From<String> for GivenProxy {
 /// How long to go on by oneself.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct PatienceFlag {
-    /// How long the other side is looked for after a break, which both go on over by themselves; 0s: not at all
+    /// How long to keep trying to reconnect after a break (0s: not at all)
     #[arg(long, value_name = "DURATION", value_parser = values::duration, default_value = "60s")]
     pub patience: Duration,
 }
@@ -83,11 +83,11 @@ pub struct PatienceFlag {
 /// By which ways bytes may go.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub struct WayFlags {
-    /// Send all bytes through the relay: the other side learns no address of this machine
+    /// Send everything through the relay, so that the other side does not learn this machine's addresses
     #[arg(long, conflicts_with = "direct_only")]
     pub relay_only: bool,
 
-    /// Give up where the two machines cannot reach each other, instead of sending through the relay
+    /// Fail if the two machines cannot reach each other directly, instead of using the relay
     #[arg(long)]
     pub direct_only: bool,
 }
@@ -165,12 +165,12 @@ impl RelayFlag {
 
 /// That we do as a relay wants, which is busy, or warned.
 fn paused(why: &str, wait: Duration) -> String {
-    format!("{}; it is asked again in {} s", safe_line(why), wait.as_secs())
+    format!("{}; asking again in {} s", safe_line(why), wait.as_secs())
 }
 
 /// That the relay is looked for where nobody had come.
 fn astray(why: &str, left: Duration) -> String {
-    format!("{}; it is looked for, for {} s at most, to wait there with the same code", safe_line(why), left.as_secs())
+    format!("{}; looking for it for up to {} s; the code stays valid", safe_line(why), left.as_secs())
 }
 
 fn with_port(relay: &Advertised) -> String {

@@ -19,8 +19,8 @@ pub fn usable(folder: &Path) -> Result<(), Failure> {
     let there = nearest(folder);
     let meta = fs::metadata(&there).map_err(|error| refused(&shown, &error))?;
     if !meta.is_dir() {
-        return Err(Failure::usage(format!("--output {shown}: {} is no folder", safe_line(&there.display().to_string())))
-            .hint("name a folder, or - for one file to standard output"));
+        return Err(Failure::usage(format!("--output {shown}: {} is not a folder", safe_line(&there.display().to_string())))
+            .hint("name a folder, or - to write one file to standard output"));
     }
     access(&there, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|error| refused(&shown, &error.into()))
 }
@@ -32,8 +32,8 @@ fn nearest(folder: &Path) -> PathBuf {
 }
 
 fn refused(shown: &str, error: &io::Error) -> Failure {
-    Failure::new(ExitCode::Denied, format!("--output {shown}: nothing can be put there: {error}"))
-        .hint("name another folder with --output; a text as well, or --output -")
+    Failure::new(ExitCode::Denied, format!("--output {shown}: you cannot write there: {error}"))
+        .hint("name another folder with --output (a text, too, can go to one, or to --output -)")
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub const EXAMPLES: &str = "Examples:\n  \
     fshare recv 7-crystal-window\n  \
     fshare recv 7-crystal-window --output received --rename --yes\n  \
     fshare recv 7-crystal-window --output - | tar x\n  \
-    fshare recv --from alice                     what alice sends by fshare send --to\n  \
+    fshare recv --from alice                     what alice sends with fshare send --to\n  \
     fshare recv --from anyone --keep --yes --output inbox --rename\n  \
     fshare recv                                  asks for the code";
 
@@ -73,27 +73,27 @@ const MAX_PARTS: usize = 1 + code::MAX_WORDS;
 /// What to receive.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// The code that the sender shows; asked for without it
+    /// The code that the sender shows; you are asked for it if it is left out
     #[arg(value_name = "CODE", num_args = 1..=MAX_PARTS)]
     pub code: Vec<String>,
 
-    /// Sign in, and wait for what this user of our server offers, or anyone; there is no code then
+    /// Sign in and wait for an offer from this user of your server, or from anyone, instead of using a code
     #[arg(long, value_name = "WHO", conflicts_with_all = ["code", "wait"])]
     pub from: Option<From>,
 
-    /// Show the words of both identities, and take it only when they are those that the other side shows
+    /// Show both identities as words, and accept only after you confirm that the other side shows the same
     #[arg(long, requires = "from")]
     pub verify: bool,
 
-    /// Go on with the next offer, until Ctrl-C
+    /// Keep waiting for further offers, until Ctrl-C
     #[arg(long, requires = "from")]
     pub keep: bool,
 
-    /// Folder to put files in; - for standard output, where it is one file
+    /// Folder to put files in; - writes a single file to standard output
     #[arg(short, long, value_name = "DIR", default_value = ".", value_hint = clap::ValueHint::DirPath)]
     pub output: PathBuf,
 
-    /// Take what is offered without asking
+    /// Accept what is offered without asking
     #[arg(short, long)]
     pub yes: bool,
 
@@ -101,11 +101,11 @@ pub struct Args {
     #[command(flatten)]
     pub policy: Policy,
 
-    /// Set extended attributes of users (user.*) where the sender sends them (fshare send --xattrs)
+    /// Set extended attributes (user.*) if the sender sends them (fshare send --xattrs)
     #[arg(long)]
     pub xattrs: bool,
 
-    /// Wait where the sender is not there yet
+    /// Wait if the sender is not there yet
     #[arg(long)]
     pub wait: bool,
 
@@ -141,7 +141,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         secret::ask_code(&context.output, &context.leaving).await?
     } else {
         args.code.join(" ").parse::<Code>().map_err(|error| {
-            Failure::usage(format!("that is no code: {error}"))
+            Failure::usage(format!("that is not a valid code: {error}"))
                 .hint("a code is a number and words, as the sender shows it: 7-crystal-window")
         })?
     };
@@ -162,7 +162,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         // With several by one code a person has to say which.
         if let [record] = known.as_slice() {
             let (name, folder) = (&record.transfer, safe_line(&record.target));
-            context.output.note(format!("this was begun before: going on with {name} in {folder} (fshare cancel {name} gives it up)"));
+            context.output.note(format!("resuming {name} in {folder} (to discard it: fshare cancel {name})"));
             return resume::receive(&records, record, &args.relay, args.patience, context).await;
         }
     }
@@ -181,7 +181,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     match (take(&receiving, deciding.xattrs(args.xattrs), context, &context.leaving).await, elsewhere) {
         (Err(failure), Some((records, record))) if failure.code == ExitCode::NotFound => {
             let (name, folder) = (&record.transfer, safe_line(&record.target));
-            context.output.note(format!("nobody sends by it now, but this was begun before: going on with {name} in {folder}"));
+            context.output.note(format!("nobody is sending with this code now; resuming {name} in {folder}, which was begun with it"));
             resume::receive(&records, &record, &args.relay, args.patience, context).await
         }
         (taken, _) => taken.map(drop),
@@ -272,13 +272,10 @@ pub async fn take(
 /// Nobody can be asked whether it is wanted. By a code, standard output is asked for nothing; that it is a text shows only when the code is used.
 fn nobody(args: &Args) -> Failure {
     let hint = match &args.from {
-        Some(_) => "say --yes to take unseen what is offered",
-        None => {
-            "say --yes to take it unseen, into the folder of --output; or --output - for one file to standard output; a text as well: --yes, or --output -"
-        }
+        Some(_) => "use --yes to accept whatever is offered",
+        None => "use --yes to accept it without asking, or --output - to write a single file or a text to standard output",
     };
-    Failure::usage("nobody can be asked whether what comes is wanted: there is no terminal to ask on, or --json or --quiet was given")
-        .hint(hint)
+    Failure::usage("cannot ask whether to accept what comes: there is no terminal, or --json or --quiet was given").hint(hint)
 }
 
 fn to_stdout(args: &Args) -> bool {

@@ -87,7 +87,7 @@ pub async fn receive(
     // Ours from here on: nobody else takes it up while the sender is waited for.
     let sink = Sink::resume(store, name).await.map_err(|error| match error {
         SinkError::Resume(error) => untaken(name, error),
-        error => failure::broken("failed to go on", &error.into(), Some(name)),
+        error => failure::broken("failed to resume", &error.into(), Some(name)),
     })?;
     let (_, ways) = sink.record().and_then(kept::resume).ok_or_else(|| unusable(name))?;
     let receiving =
@@ -101,7 +101,7 @@ pub async fn receive(
 /// It was begun by a proxy, and there is none now (2).
 pub fn waits(record: &Record, relay: &RelayFlag, context: &Context) -> Result<Option<(Relays, Resume)>, Failure> {
     let Some((resume, _)) = kept::resume(record) else { return Ok(None) };
-    let hint = "or tell the other side nothing: --here";
+    let hint = "or use --here to tell the other side nothing";
     named(resume, relay, context).map(Some).map_err(|failure| match failure.hint.clone() {
         Some(first) => failure.hint(format!("{first}; {hint}")),
         None => failure,
@@ -137,9 +137,9 @@ fn named(resume: Resume, relay: &RelayFlag, context: &Context) -> Result<(Relays
     if let Some(proxy) = resume.proxy.clone().filter(|_| !relay.without_proxy()) {
         resume.relays.retain(|name| relays.proxy_before(name).is_some());
         if resume.relays.is_empty() {
-            let text = format!("this was begun by way of the proxy {}, and now there is none before the relay", safe_line(&proxy));
+            let text = format!("this transfer began through the proxy {}, but no proxy is set now", safe_line(&proxy));
             return Err(Failure::usage(text).hint(
-                "name it: --proxy URL, with its user and password where it wants them; --proxy none goes without, and may show the other side this machine's address",
+                "name it with --proxy URL (and its user and password, if it needs them), or go without with --proxy none, which may show the other side this machine's address",
             ));
         }
     }

@@ -23,9 +23,9 @@ pub const EXAMPLES: &str = "Examples:\n  \
     fshare send --text 'the meeting is at ten'\n  \
     tar c src | fshare send - --name src.tar\n  \
     fshare send slides.pdf --receivers 3\n  \
-    fshare send --to bob minutes.pdf             bob, of the same server, runs: fshare recv --from alice\n  \
+    fshare send --to bob minutes.pdf             bob, on the same server, runs: fshare recv --from alice\n  \
     fshare send backup.img --limit 20MiB/s --relay relay.example\n  \
-    fshare send logs/ --compress always          also where the link is fast enough without";
+    fshare send logs/ --compress always          even if the link is fast enough without";
 
 /// What to send.
 #[derive(Debug, Clone, clap::Args)]
@@ -34,59 +34,59 @@ pub struct Args {
     #[arg(value_name = "PATH", required_unless_present = "text", value_hint = clap::ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
 
-    /// Send this text; it is shown on the other side, and not kept
+    /// Send this text, which is shown on the other side and not saved
     #[arg(long, value_name = "TEXT", conflicts_with = "paths")]
     pub text: Option<String>,
 
-    /// Offer it to this user of our server, who has to be signed in by fshare recv --from; there is no code then
+    /// Offer it to this user of your server instead of by a code; the user runs fshare recv --from
     #[arg(long, value_name = "URI", conflicts_with_all = ["code", "words"])]
     pub to: Option<Callee>,
 
-    /// Who applies to the relay for the channel
+    /// Which side asks the relay for the channel
     #[arg(long, value_name = "WHO", requires = "to", default_value = "receiver", value_parser = applies())]
     pub applies: Applies,
 
-    /// Show the words of both identities, and go on only when they are those that the other side shows
+    /// Show both identities as words, and continue only after you confirm that the other side shows the same
     #[arg(long, requires = "to")]
     pub verify: bool,
 
-    /// Use this code, such as 7-crystal-window, instead of one that is drawn
+    /// Use this code, such as 7-crystal-window, instead of a random one
     #[arg(long, value_name = "CODE", conflicts_with = "words")]
     pub code: Option<Code>,
 
-    /// Show the code as a QR code as well
+    /// Also show the code as a QR code
     #[arg(long)]
     pub qr: bool,
 
-    /// Words of the code
+    /// Number of words in the code
     #[arg(long, value_name = "N", default_value_t = WORDS as u8, value_parser = clap::value_parser!(u8).range(2..=8))]
     pub words: u8,
 
-    /// Receivers that get it by the same code: all of them get the same bytes at the same time, once so many have come
+    /// Number of receivers that use the same code; sending starts once all of them have joined
     #[arg(long, value_name = "N", default_value = "1", value_parser = receivers)]
     pub receivers: NonZeroU8,
 
-    /// Connections that carry the bytes: more help on long ways that lose packets
+    /// Data connections to use; several help on long, lossy links
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=16))]
     pub streams: u8,
 
-    /// Most bytes a second on the wire, such as 2MiB/s; for each receiver that is gone on with apart as well
+    /// Send at most this many bytes a second, such as 2MiB/s; a receiver that reconnects separately gets this limit of its own
     #[arg(long, value_name = "RATE", value_parser = share::rate)]
     pub limit: Option<Bandwidth>,
 
-    /// Which chunks are compressed: those where it saves time, all that become smaller, or none
+    /// Which chunks to compress: those where it saves time (auto), all that get smaller (always), or none (never)
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = compress())]
     pub compress: Policy,
 
-    /// Name of what comes from standard input
+    /// Name for what is read from standard input
     #[arg(long, value_name = "NAME", default_value = "stdin")]
     pub name: String,
 
-    /// Send what links point to, instead of the links
+    /// Send what symbolic links point to, instead of the links
     #[arg(long)]
     pub follow_links: bool,
 
-    /// Send extended attributes of users (user.*) with files and folders; they are set where the receiver wants them, too
+    /// Send extended attributes (user.*) with files and folders; the receiver needs --xattrs as well
     #[arg(long, conflicts_with = "text")]
     pub xattrs: bool,
 

@@ -151,7 +151,7 @@ pub enum Carried {
         /// For so many seconds at most.
         patience: u64,
     },
-    /// The receiver has all of it, verified.
+    /// The receiver has everything, verified.
     Sent {
         /// When.
         at: Timestamp,
@@ -204,7 +204,7 @@ pub enum ReceiverState {
     Broken,
     /// It was found again, and gets the rest.
     Back,
-    /// It has all of it, verified.
+    /// It has everything, verified.
     Done,
     /// It has not got all of it.
     Failed,
@@ -230,7 +230,7 @@ impl Report for Carried {
             Self::Identity { known: true, compare: false, .. } | Self::Begun { from: 0, .. } | Self::Progress { .. } => page,
             Self::Identity { contact, known, words, own_words, .. } => {
                 if !known {
-                    page.line([Text::from(format!("{contact} was not known here before"))]);
+                    page.line([Text::from(format!("{contact} is new here"))]);
                 }
                 page.line([Text::from("  its words: "), Text::strong(words)]);
                 page.line([Text::from("  our words: "), Text::strong(own_words)])
@@ -244,22 +244,22 @@ impl Report for Carried {
                 let why = reason.as_deref().unwrap_or_default();
                 let how = match state {
                     ReceiverState::Joined => match of.saturating_sub(*receiver) {
-                        0 => "is there, and decides".to_owned(),
-                        more => format!("is there, and decides; {more} more are waited for"),
+                        0 => "has joined and is deciding".to_owned(),
+                        more => format!("has joined and is deciding; waiting for {more} more"),
                     },
-                    ReceiverState::Broken => format!("is looked for: {why}"),
-                    ReceiverState::Back => "is back, and gets the rest".to_owned(),
-                    ReceiverState::Done => "has all of it, verified".to_owned(),
-                    ReceiverState::Failed => format!("has not got all of it: {why}"),
+                    ReceiverState::Broken => format!("lost, reconnecting: {why}"),
+                    ReceiverState::Back => "is back and gets the rest".to_owned(),
+                    ReceiverState::Done => "has everything, verified".to_owned(),
+                    ReceiverState::Failed => format!("did not get everything: {why}"),
                 };
                 let line = format!("receiver {receiver} of {of} {how}");
                 let odd = matches!(state, ReceiverState::Broken | ReceiverState::Failed);
                 page.line([if odd { Text::odd(line) } else { Text::from(line) }])
             }
             Self::Broken { reason, patience, .. } => {
-                page.line([Text::odd(format!("broken off: {reason}; the other side is looked for, for {patience} s at most"))])
+                page.line([Text::odd(format!("broken off: {reason}; looking for the other side for up to {patience} s"))])
             }
-            Self::Begun { from, .. } => page.line([Text::from(format!("going on from {}", human(*from)))]),
+            Self::Begun { from, .. } => page.line([Text::from(format!("resuming at {}", human(*from)))]),
             Self::Sent { bytes, saved, files, seconds, source, text, .. } => {
                 let wire = saved.map_or_else(String::new, |wire| format!(", {} on the wire,", human(wire)));
                 let what = what(*text, *files, Some(*bytes));

@@ -72,7 +72,7 @@ pub struct Signed {
 pub fn identities() -> Result<Identities, Failure> {
     let file = ClientConfig::default_file(&environment());
     let folder = file.as_deref().and_then(std::path::Path::parent).map(PathBuf::from);
-    let none = || Failure::usage("there is no place for identities: neither XDG_CONFIG_HOME nor HOME is set");
+    let none = || Failure::usage("there is nowhere to keep identities: set XDG_CONFIG_HOME or HOME");
     folder.map(|folder| Identities::new(&folder)).ok_or_else(none)
 }
 
@@ -267,7 +267,7 @@ impl Signed {
     /// # Errors
     /// The realm is none that contacts can have.
     pub fn contact(&self, user: &UserName) -> Result<Contact, Failure> {
-        Contact::new(user, &self.realm).map_err(|why| Failure::new(ExitCode::Failed, format!("the realm of the server is odd: {why}")))
+        Contact::new(user, &self.realm).map_err(|why| Failure::new(ExitCode::Failed, format!("the server's realm is not usable: {why}")))
     }
 
     /// The words that this account's identity has for others.

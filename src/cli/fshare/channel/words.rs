@@ -31,7 +31,7 @@ pub fn run(args: &Args, output: &Output) -> Result<(), Failure> {
 pub fn with_codes(script: String, shell: Shell) -> String {
     match shell {
         Shell::Bash => script.replace("complete -F _fshare -o", "complete -F _fshare_codes -o") + BASH,
-        Shell::Zsh => script.replace(ZSH_CODE, "that the sender shows; asked for without it:_fshare_codes").replacen(
+        Shell::Zsh => script.replace(ZSH_CODE, "that the sender shows; you are asked for it if it is left out:_fshare_codes").replacen(
             ZSH_END,
             &[ZSH, ZSH_END].concat(),
             1,
@@ -59,7 +59,7 @@ _fshare_codes() {
 "#;
 
 /// What the script has for a code.
-const ZSH_CODE: &str = "that the sender shows; asked for without it:_default";
+const ZSH_CODE: &str = "that the sender shows; you are asked for it if it is left out:_default";
 /// Where the script begins to do something.
 const ZSH_END: &str = "if [ \"$funcstack[1]\" = \"_fshare\" ]; then";
 const ZSH: &str = r#"_fshare_codes() {

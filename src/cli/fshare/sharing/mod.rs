@@ -168,7 +168,7 @@ impl<'a> Sharing<'a> {
         self.kept = Some(kept);
         self.until = self.length.map(|length| clock::now() + length);
         let begun = call.transfers.go_on(share, batch, uploader).await;
-        let progress = begun.map_err(|error| failure::of_transfer("failed to go on", &error, None))?;
+        let progress = begun.map_err(|error| failure::of_transfer("failed to resume", &error, None))?;
         self.ours = Some((share, Some(Bar::new(&self.context.output, share, &self.batch, progress))));
         self.lead(call).await
     }
