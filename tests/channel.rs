@@ -28,6 +28,8 @@ mod server;
 mod shell;
 #[path = "support/shown.rs"]
 mod shown;
+#[path = "channel/slow.rs"]
+mod slow;
 #[path = "channel/sparse.rs"]
 mod sparse;
 #[path = "channel/ways.rs"]
