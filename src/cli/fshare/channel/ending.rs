@@ -7,6 +7,7 @@ use crate::{
         client::Identities,
         identity::{Contact, words},
         invite::Ending,
+        terminal::TransferEvent,
         wire::transfer::DeclineReason,
     },
     cli::{ExitCode, Failure, output::safe_line},
@@ -57,6 +58,15 @@ pub fn failure(ending: &Ending, peer: &UserName, signed: &Signed) -> Option<Fail
     })
 }
 
+/// That the other side has called it off, by what came through the server: its text. Nothing does so once both are in the channel. The message is
+/// signed by nobody, and from then on the relay says who has left, and why.
+pub fn taken_back(event: TransferEvent, both_in_channel: bool) -> Option<String> {
+    match event {
+        TransferEvent::TakenBack(text) if !both_in_channel => Some(text),
+        _ => None,
+    }
+}
+
 /// What the other side is told where we do not come into the channel. By which proxy we go, and where our files are, is nobody else's matter.
 pub fn told(failure: &Failure) -> String {
     match failure.code {
@@ -99,4 +109,17 @@ pub fn moved(server: &str, known: &str, named: &str, identities: &Identities) ->
         safe_line(server),
         identities.realms_file().display()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_ends_nothing_that_is_on_its_way() {
+        let called_off = || TransferEvent::TakenBack("enough".to_owned());
+        assert_eq!(taken_back(called_off(), false), Some("enough".to_owned()));
+        assert_eq!(taken_back(called_off(), true), None);
+        assert_eq!(taken_back(TransferEvent::Left, false), None);
+    }
 }

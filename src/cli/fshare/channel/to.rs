@@ -97,7 +97,7 @@ pub async fn offer(
         loop {
             tokio::select! {
                 ended = &mut carried => break ended,
-                Ok(event) = signed.next() => if let TransferEvent::TakenBack(text) = event {
+                Ok(event) = signed.next() => if let Some(text) = ending::taken_back(event, is_met(&sending.secret)) {
                     taken_back = Some(text);
                     stop.cancel();
                 },
