@@ -333,18 +333,25 @@ fn of_several_receivers_one_that_keeps_nothing_is_not_promised_to_anybody() {
 }
 
 #[test]
-fn the_code_of_what_was_broken_off_goes_on_with_it_from_another_folder_too_once_nobody_sends_by_it() {
+fn the_code_of_what_was_broken_off_goes_on_with_it_from_any_folder_and_uses_up_nobody_elses() {
     let world = World::new("channel-elsewhere");
     fs::write(world.place.path("talk.bin"), bytes(6 << 20)).expect("written");
+    fs::write(world.place.path("other.bin"), bytes(10)).expect("written");
     let sending = world.send(&["talk.bin", "--limit", "2MiB/s"], None);
     let mut lost = world.receiving(&[&sending.code, "--yes", "--output", "begun"]);
     event(&mut events(&mut lost), "progress");
     lost.kill().expect("killed");
     lost.wait().expect("waited for");
-    let back = world.recv(&[&sending.code, "--yes", "--output", "elsewhere"]);
+    // Somebody else has the number of the code now.
+    let (nameplate, _) = sending.code.split_once('-').expect("a code");
+    let other = world.send(&["other.bin", "--code", &format!("{nameplate}-zoo-zoo")], None);
+    // Nothing can be put into where it is typed.
+    let back = world.recv(&[&sending.code, "--yes", "--output", "/proc"]);
     assert_eq!(code(&back), 0, "{}", said(&back));
-    assert!(said(&back).contains("resuming recv-"), "{}", said(&back));
+    assert!(said(&back).contains("was begun before, into ") && said(&back).contains("to resume recv-"), "{}", said(&back));
     assert_eq!(sending.end().0, 0);
+    assert_eq!(code(&world.recv(&[&other.code, "--yes", "--output", "elsewhere"])), 0, "its code is good");
+    assert_eq!(other.end().0, 0);
     assert!(fs::read(world.place.path("begun/talk.bin")).expect("there") == bytes(6 << 20));
     assert!(!world.place.path("elsewhere/talk.bin").exists());
 }

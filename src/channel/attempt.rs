@@ -78,9 +78,11 @@ impl Attempts {
         Self { patience, begun: false, reached: 0, since: None, tries: 0, waited: Duration::ZERO, awaits: false }
     }
 
-    /// Of one that was broken off, and is gone on with by another process.
-    pub fn taken_up(patience: Duration, now: Instant) -> Self {
-        Self { begun: true, since: Some(now), ..Self::new(patience) }
+    /// Of one that was broken off, and is gone on with by another process. `first`, no longer than `patience`, is how long the other end is looked for
+    /// until the two are together again.
+    pub fn taken_up(patience: Duration, first: Duration, now: Instant) -> Self {
+        let since = now.checked_sub(patience.saturating_sub(first)).unwrap_or(now);
+        Self { begun: true, since: Some(since), ..Self::new(patience) }
     }
 
     /// Until when the two have to be together again; none where they are not apart.

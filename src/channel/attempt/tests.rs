@@ -113,7 +113,7 @@ fn without_patience_nothing_is_tried_again() {
 
 #[test]
 fn what_another_process_began_is_tried_until_patience_ends_though_nothing_has_come_here() {
-    let mut world = World::new(|now| Attempts::taken_up(MINUTE, now));
+    let mut world = World::new(|now| Attempts::taken_up(MINUTE, MINUTE, now));
     assert_eq!(world.attempts.deadline(), Some(world.now + MINUTE));
     assert_eq!(world.again(BROKE, None), Duration::ZERO);
     world.passes(30);

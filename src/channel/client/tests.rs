@@ -65,7 +65,7 @@ impl Stand {
 
     /// Whoever has the other end.
     pub(super) fn receiving(&self, by: Way) -> Receiving {
-        Receiving { relays: self.relays.clone(), patience: PATIENCE, comeback: Duration::ZERO, by, ways: Ways::Any }
+        Receiving { relays: self.relays.clone(), patience: PATIENCE, comeback: Duration::ZERO, first: Duration::ZERO, by, ways: Ways::Any }
     }
 
     /// Where it goes.
@@ -124,7 +124,7 @@ async fn two_who_find_no_common_way_after_a_break_look_for_each_other_until_pati
         };
         let sending =
             Sending { secret: Secret::Kept(resume.clone()), comeback, ways: senders, ..stand.sending("notes.txt", b"see you").await };
-        let receiving = Receiving { comeback, ways: receivers, ..stand.receiving(Way::Kept(resume)) };
+        let receiving = Receiving { comeback, first: comeback, ways: receivers, ..stand.receiving(Way::Kept(resume)) };
         let (unheard, _) = mpsc::channel(16);
         let (nobody, _) = mpsc::channel(16);
         let (progress, stop) = (Progress::default(), CancellationToken::new());

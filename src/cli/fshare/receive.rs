@@ -121,7 +121,7 @@ fn same_files(known: Vec<Record>, folder: &Path, details: &BTreeMap<String, Stri
 }
 
 /// Whether two paths mean one folder; one that is not there, or not any more, by its words.
-fn is_folder(one: &Path, other: &Path) -> bool {
+pub fn is_folder(one: &Path, other: &Path) -> bool {
     match (one.canonicalize(), other.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,
         _ => std::path::absolute(one).ok().zip(std::path::absolute(other).ok()).is_some_and(|(one, other)| one == other),

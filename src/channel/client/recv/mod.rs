@@ -55,6 +55,8 @@ pub struct Receiving {
     pub patience: Duration,
     /// How long the sender is looked for after a break; zero: not at all.
     pub comeback: Duration,
+    /// And at first, where something is gone on with.
+    pub first: Duration,
     /// How the sender is found.
     pub by: Way,
     /// By which ways the bytes may come.
@@ -143,7 +145,7 @@ pub async fn receive(
     stop: &CancellationToken,
 ) -> Result<Finished, ChannelError> {
     let (resume, attempts) = match &receiving.by {
-        Way::Kept(resume) => (Some(resume.clone()), Attempts::taken_up(receiving.comeback, clock::now())),
+        Way::Kept(resume) => (Some(resume.clone()), Attempts::taken_up(receiving.comeback, receiving.first, clock::now())),
         Way::Password { .. } | Way::Agreed(_) => (None, Attempts::new(receiving.comeback)),
     };
     let mut terminal = Terminal::new(receiving, events, resume);

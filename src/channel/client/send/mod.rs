@@ -288,7 +288,7 @@ async fn to_one(
     stop: &CancellationToken,
 ) -> Result<Sent, ChannelError> {
     let (resume, mut attempts) = match &sending.secret {
-        Secret::Kept(resume) => (Some(resume.clone()), Attempts::taken_up(sending.comeback, clock::now())),
+        Secret::Kept(resume) => (Some(resume.clone()), Attempts::taken_up(sending.comeback, sending.comeback, clock::now())),
         Secret::Drawn { .. } | Secret::Chosen(_) | Secret::Agreed(_) => (None, Attempts::new(sending.comeback)),
     };
     let mut terminal = Terminal::new(sending, events, progress, resume);

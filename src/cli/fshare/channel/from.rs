@@ -99,6 +99,7 @@ pub async fn receive(args: &Args, lasting: bool, signed: &mut Signed, context: &
         relays: signed.relays().clone(),
         patience: context.settings.config.timeout.get(),
         comeback: args.patience.patience,
+        first: args.patience.patience,
         by: Way::Agreed(Rendezvous::new(agreed, control)),
         ways: args.ways.ways(),
     };
@@ -110,7 +111,7 @@ pub async fn receive(args: &Args, lasting: bool, signed: &mut Signed, context: &
     let ended = loop {
         tokio::select! {
             ended = &mut taken => break ended,
-            Ok(event) = signed.next() => if let TransferEvent::TakenBack(text) = event {
+            Ok(event) = signed.next() => if let Some(text) = ending::taken_back(event, is_met(&receiving.by)) {
                 taken_back = Some(text);
                 stop.cancel();
             },

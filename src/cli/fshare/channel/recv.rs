@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, IsTerminal as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     pin::pin,
     str::FromStr,
     time::Instant,
@@ -127,11 +127,8 @@ pub struct Args {
 /// # Errors
 /// With the exit code that says why.
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    if !to_stdout(args) {
-        let folder = args.output.clone();
-        on_disk(move || place::usable(&folder)).await??;
-    }
     if let Some(from) = &args.from {
+        usable(args).await?;
         if !args.yes && !secret::somebody(&context.output) {
             return Err(nobody(args));
         }
@@ -150,11 +147,13 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     // Where there is no place for any, nothing was begun; that is told when something is to be kept.
     if let Ok(Some(records)) = receive::records().await {
         let (store, of, output) = (records.clone(), code.as_str().to_owned(), args.output.clone());
-        let look = move || (kept::begun(&store, &of), std::path::absolute(output).and_then(|folder| folder.canonicalize()).ok());
-        let (known, folder) = on_disk(look).await?;
-        let known = known.or_fail(ExitCode::Failed, "read the records of transfers")?;
-        let here = |record: &Record| folder.as_deref().is_some_and(|folder| folder == std::path::Path::new(&record.target));
-        let (known, others): (Vec<Record>, Vec<Record>) = known.into_iter().filter(|_| !to_stdout(args)).partition(here);
+        let here = move |record: &Record| receive::is_folder(Path::new(&record.target), &output);
+        let look = move || kept::begun(&store, &of).map(|known| known.into_iter().partition::<Vec<Record>, _>(here));
+        let (known, others) = if to_stdout(args) {
+            (Vec::new(), Vec::new())
+        } else {
+            on_disk(look).await?.or_fail(ExitCode::Failed, "read the records of transfers")?
+        };
         // What is to go elsewhere may be something else, by a code that was chosen again.
         if let [record] = others.as_slice() {
             elsewhere = Some((records.clone(), record.clone()));
@@ -166,6 +165,16 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             return resume::receive(&records, record, &args.relay, args.patience, context).await;
         }
     }
+    if let Some((records, record)) = &elsewhere {
+        // Its sender is where only the two of us come. At the number of the code there may be somebody else meanwhile, whose code we would use up.
+        let (name, folder) = (&record.transfer, safe_line(&record.target));
+        context.output.note(format!("this was begun before, into {folder}: looking for its sender to resume {name}"));
+        if resume::receive_if_there(records, record, &args.relay, args.patience, context).await? {
+            return Ok(());
+        }
+        context.output.note("it is not there: looking for whoever is sending with this code now");
+    }
+    usable(args).await?;
     // A code is good once: who could not say yes does not use it up.
     if !args.yes && !to_stdout(args) && !secret::somebody(&context.output) {
         return Err(nobody(args));
@@ -174,6 +183,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         relays: args.relay.relays(context)?,
         patience: context.settings.config.timeout.get(),
         comeback: args.patience.patience,
+        first: args.patience.patience,
         by: Way::Password { password: Password::of_code(&code), wait: args.wait },
         ways: args.ways.ways(),
     };
@@ -186,6 +196,15 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         }
         (taken, _) => taken.map(drop),
     }
+}
+
+/// Whether anything can be put into the folder.
+async fn usable(args: &Args) -> Result<(), Failure> {
+    if to_stdout(args) {
+        return Ok(());
+    }
+    let folder = args.output.clone();
+    on_disk(move || place::usable(&folder)).await?
 }
 
 /// What came, and where it is; no files where it was a text, or went to standard output.

@@ -29,6 +29,8 @@ use crate::{
 
 /// How long a relay may take to say whether the other side is there, when something is called off: who gives up does not wait for long.
 const CALL_OFF: Duration = Duration::from_secs(2);
+/// How long the sender of something that was begun before is looked for before a code is taken as a new one.
+const PEEK: Duration = Duration::from_secs(2);
 
 /// Goes on with what was sent.
 ///
@@ -82,17 +84,54 @@ pub async fn receive(
     patience: PatienceFlag,
     context: &Context,
 ) -> Result<(), Failure> {
-    let name = &record.transfer;
-    let (relays, resume) = again(store, record, relay, context).await?;
-    // Ours from here on: nobody else takes it up while the sender is waited for.
-    let sink = Sink::resume(store, name).await.map_err(|error| match error {
-        SinkError::Resume(error) => untaken(name, error),
-        error => failure::broken("failed to resume", &error.into(), Some(name)),
-    })?;
-    let (_, ways) = sink.record().and_then(kept::resume).ok_or_else(|| unusable(name))?;
-    let receiving =
-        Receiving { relays, patience: context.settings.config.timeout.get(), comeback: patience.patience, by: Way::Kept(resume), ways };
-    recv::take(&receiving, Deciding::taken(context, sink, (store.clone(), name.clone())), context, &context.leaving).await.map(drop)
+    go_on(store, record, relay, (patience.patience, patience.patience), context).await.1
+}
+
+/// The same where its sender is there now, where only the two come; false where it is not.
+///
+/// # Errors
+/// As [`receive`], once they have met.
+pub async fn receive_if_there(
+    store: &RecordStore,
+    record: &Record,
+    relay: &RelayFlag,
+    patience: PatienceFlag,
+    context: &Context,
+) -> Result<bool, Failure> {
+    match go_on(store, record, relay, (patience.patience, PEEK.min(patience.patience)), context).await {
+        (false, Err(failure)) if matches!(failure.code, ExitCode::Resumable | ExitCode::Unreachable) => Ok(false),
+        (_, how) => how.map(|()| true),
+    }
+}
+
+/// Whether the two have met, and how it ended. `first` is how long the sender is looked for until then.
+async fn go_on(
+    store: &RecordStore,
+    record: &Record,
+    relay: &RelayFlag,
+    (comeback, first): (Duration, Duration),
+    context: &Context,
+) -> (bool, Result<(), Failure>) {
+    let taken = async {
+        let name = &record.transfer;
+        let (relays, resume) = again(store, record, relay, context).await?;
+        // Ours from here on: nobody else takes it up while the sender is waited for.
+        let sink = Sink::resume(store, name).await.map_err(|error| match error {
+            SinkError::Resume(error) => untaken(name, error),
+            error => failure::broken("failed to resume", &error.into(), Some(name)),
+        })?;
+        let (_, ways) = sink.record().and_then(kept::resume).ok_or_else(|| unusable(name))?;
+        let patience = context.settings.config.timeout.get();
+        let receiving = Receiving { relays, patience, comeback, first, by: Way::Kept(resume), ways };
+        Ok((receiving, Deciding::taken(context, sink, (store.clone(), name.clone()))))
+    };
+    let (receiving, deciding) = match taken.await {
+        Ok(taken) => taken,
+        Err(failure) => return (true, Err(failure)),
+    };
+    let chosen = deciding.chosen.clone();
+    let ended = recv::take(&receiving, deciding, context, &context.leaving).await;
+    (chosen.state().is_some(), ended.map(drop))
 }
 
 /// Where the other end of what is given up may wait to go on with it; nowhere where the record does not say.

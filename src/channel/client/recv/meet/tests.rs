@@ -119,6 +119,7 @@ async fn what_shows_a_code_is_shown_once_whatever_the_relay_says_to_it() {
             relays,
             patience: Duration::from_secs(10),
             comeback: Duration::from_secs(5),
+            first: Duration::from_secs(5),
             by: Way::Password { password: Password::of_code(&"7-crystal-window".parse().expect("a code")), wait: true },
             ways: Ways::Any,
         };
