@@ -32,6 +32,8 @@ mod shown;
 mod slow;
 #[path = "channel/sparse.rs"]
 mod sparse;
+#[path = "channel/told.rs"]
+mod told;
 #[path = "channel/ways.rs"]
 mod ways;
 #[path = "channel/xattrs.rs"]

@@ -21,7 +21,7 @@ const SHOWN: [&str; 13] = [
     "error: the conference is locked (403)",
     "error: no conference nowhere",
     "heard    620 Hz (-2",
-    "1 file, 15 B to send; on the other side:\n  fshare recv 7-crystal-window",
+    "1 file, 15 B to send; on the other side:\n  fshare recv 7-crystal-window --relay 127.0.0.1:",
     "received and verified, 1 file, 15 B in 0.",
     "offering to bob: 1 file or folder, 15 B\nbob@confkit is new here\n",
     "share-1: uploaded, 15 B\nshare-1: 1 of 1 have it: sip:bob@127.0.0.1:",

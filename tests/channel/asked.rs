@@ -113,7 +113,7 @@ fn a_home_that_cannot_be_written_to_keeps_nobody_from_receiving() {
 }
 
 /// A program on a terminal of its own, which `script` makes.
-struct Terminal {
+pub struct Terminal {
     child: Child,
     keys: ChildStdin,
     shown: Receiver<u8>,
@@ -122,7 +122,7 @@ struct Terminal {
 
 impl Terminal {
     /// None where a machine has no `script`.
-    fn open(mut program: Command) -> Option<Self> {
+    pub fn open(mut program: Command) -> Option<Self> {
         let words: Vec<String> =
             [program.get_program()].into_iter().chain(program.get_args()).map(|word| format!("'{}'", word.to_string_lossy())).collect();
         let mut script = command("script");
@@ -139,16 +139,21 @@ impl Terminal {
         Some(Self { child, keys, shown, text: String::new() })
     }
 
-    /// Waits until this is shown, and types.
-    fn answer(&mut self, question: &str, typed: &str) {
-        while !self.text.ends_with(question) {
-            let byte = self.shown.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it does not ask {question:?}: {}", self.text));
+    /// Waits until this is shown.
+    pub fn shows(&mut self, text: &str) {
+        while !self.text.ends_with(text) {
+            let byte = self.shown.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("it does not show {text:?}: {}", self.text));
             self.text.push(char::from(byte));
         }
+    }
+
+    /// Waits until this is shown, and types.
+    fn answer(&mut self, question: &str, typed: &str) {
+        self.shows(question);
         self.keys.write_all(format!("{typed}\n").as_bytes()).expect("typed");
     }
 
-    fn end(mut self) -> (i32, String) {
+    pub fn end(mut self) -> (i32, String) {
         let ended = self.child.wait().expect("waited for").code().unwrap_or(-1);
         self.text.extend(self.shown.iter().map(char::from));
         (ended, self.text)

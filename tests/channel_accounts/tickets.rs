@@ -151,8 +151,8 @@ async fn who_applies_for_a_user_too_often_waits_as_long_as_the_relay_asks_for_or
     receiving.event("waiting");
     while applied().await.is_ok() {}
     let mut sending = send();
-    let noted = sending.tells("note");
-    assert!(noted.contains("too many applications for channels; asking again in"), "{noted}");
+    let paused = sending.event("paused");
+    assert!(paused["reason"].as_str().is_some_and(|why| why.contains("too many applications for channels")), "{paused}");
     sending.interrupt();
     assert_eq!(sending.end().0, 130);
     assert_ne!(receiving.end().0, 0, "it heard that nothing comes");

@@ -62,9 +62,17 @@ impl Files {
         Some((number, self.0.get(number)?))
     }
 
-    /// The name of the one that a byte is in, where there are several.
+    /// The name of the one that a byte is in.
     pub fn name(&self, byte: u64) -> Option<&str> {
-        self.at(byte).filter(|_| self.count() > 1).map(|(_, span)| span.name.as_str())
+        self.at(byte).map(|(_, span)| span.name.as_str())
+    }
+
+    /// Which it is, in a line of words; nothing where there are not several.
+    pub fn counted(&self, byte: u64) -> String {
+        match self.at(byte) {
+            Some((number, _)) if self.count() > 1 => format!(", file {} of {}", number + 1, self.count()),
+            _ => String::new(),
+        }
     }
 }
 
@@ -123,7 +131,7 @@ impl Bars {
 }
 
 /// The end of a name that is long.
-fn short(name: &str) -> String {
+pub fn short(name: &str) -> String {
     match name.char_indices().rev().nth(NAME - 1) {
         Some((at, _)) if at > 0 => format!("\u{2026}{}", name.get(at..).unwrap_or_default().chars().skip(1).collect::<String>()),
         _ => name.to_owned(),
@@ -285,8 +293,9 @@ mod tests {
         let named = |byte| files.name(byte);
         assert_eq!([named(0), named(2), named(3), named(4)], [Some("a"), Some("a"), Some("b"), Some("b")]);
         assert_eq!(named(5), None);
+        assert_eq!([files.counted(2), files.counted(3), files.counted(5)], [", file 1 of 3", ", file 3 of 3", ""]);
         // One alone is the whole.
-        assert_eq!(Files::new([("a", Some(3))].into_iter()).name(0), None);
+        assert_eq!(Files::new([("a", Some(3))].into_iter()).counted(0), "");
     }
 
     #[test]

@@ -7,9 +7,9 @@ use tokio::{sync::mpsc, time::interval};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    astray, failure,
+    failure,
     kept::Named,
-    paused,
+    limited::Limited,
     show::{Bar, Carried, ReceiverState},
 };
 use crate::{
@@ -41,7 +41,9 @@ pub struct Carrying<'a> {
     began: Option<(Instant, u64)>,
     source: Way,
     bar: Option<Bar>,
-    limited: bool,
+    /// Breaks, after which it went on.
+    retries: u32,
+    limited: Limited,
     /// The receiver keeps nothing of what comes.
     once: bool,
     /// The code is shown as a QR code, too.
@@ -62,7 +64,8 @@ impl<'a> Carrying<'a> {
             began: None,
             source: Way::Relay,
             bar: None,
-            limited: false,
+            retries: 0,
+            limited: Limited::default(),
             once: false,
             qr: false,
         }
@@ -102,7 +105,7 @@ impl<'a> Carrying<'a> {
                     ended = &mut sent => break ended,
                     _ = redraw.tick() => {
                         if let Some(bar) = &mut self.bar {
-                            bar.show(output, progress.sent(), self.limited)?;
+                            bar.show(output, progress.sent(), self.limited.is_so(clock::now()))?;
                         }
                         if let Some(kept) = &mut self.kept {
                             kept.note(progress.received());
@@ -192,12 +195,13 @@ impl<'a> Carrying<'a> {
                 }
                 let (files, bytes) = (manifest.files().len() as u64, manifest.total());
                 let qr = self.qr.then(|| qr(&code));
-                output.event(&Carried::Code { at: at(), code, files, bytes, qr, text: sending.content == Content::Text })
+                let (relay, text) = (sending.relays.names().to_vec(), sending.content == Content::Text);
+                output.event(&Carried::Code { at: at(), code, relay, files, bytes, qr, text })
             }
             SendEvent::Offered(resume) => {
                 // After a break it does not decide again.
                 if !self.begun {
-                    output.note("the receiver has joined and is deciding");
+                    Carried::Deciding { at: at() }.tell(output)?;
                 }
                 if self.kept.is_none()
                     && let Some(named) = &self.named
@@ -213,43 +217,27 @@ impl<'a> Carrying<'a> {
                 }
                 (self.begun, self.source) = (true, way);
                 self.began.get_or_insert_with(|| (clock::now(), from));
-                let what = manifest.entries().first().map_or_else(String::new, |entry| entry.path.as_str().to_owned());
-                self.bar = Some(Bar::new(output, &what, from, manifest.total(), way));
+                self.bar = Some(Bar::new(output, manifest, from, way, self.retries));
                 output.event(&Carried::Begun { at: at(), from, source: way.as_str() })
             }
             SendEvent::Receiver { receiver, how } => self.on_receiver(receiver, how, sending).await,
             SendEvent::Guessed { receivers } => {
-                let wanted = sending.receivers;
-                output.warn(format!(
-                    "someone entered a wrong code, so the code is used up; continuing with {receivers} of {wanted} receivers"
-                ));
-                Ok(())
+                Carried::Guessed { at: at(), receivers, of: usize::from(sending.receivers.get()) }.tell(output)
             }
-            SendEvent::Missed { open } => {
-                let next = if open { "the code is still valid for someone else" } else { "continuing without that receiver" };
-                output.warn(format!("someone who entered the right code did not join in time: {next}"));
-                Ok(())
-            }
-            SendEvent::Pace(waiting) => {
-                self.limited = waiting.as_millis() >= 500;
+            SendEvent::Missed { open } => Carried::Missed { at: at(), open }.tell(output),
+            SendEvent::Pace(waited) => {
+                self.limited.handle_pace(clock::now(), waited);
                 Ok(())
             }
             SendEvent::Broken { why, left } => {
                 self.bar = None;
+                self.limited.handle_break();
+                self.retries = self.retries.saturating_add(1);
                 output.event(&Carried::Broken { at: at(), reason: safe_line(&why), patience: left.as_secs() })
             }
-            SendEvent::Paused { why, wait } => {
-                output.note(paused(&why, wait));
-                Ok(())
-            }
-            SendEvent::Astray { why, left } => {
-                output.warn(astray(&why, left));
-                Ok(())
-            }
-            SendEvent::There => {
-                output.note("back at the relay; the code is still valid");
-                Ok(())
-            }
+            SendEvent::Paused { why, wait } => Carried::paused(&why, wait).tell(output),
+            SendEvent::Astray { why, left } => Carried::astray(&why, left).tell(output),
+            SendEvent::There => Carried::Back { at: at() }.tell(output),
         }
     }
 
@@ -270,7 +258,13 @@ impl<'a> Carrying<'a> {
                 }
                 return Ok(());
             }
-            Fared::Broken(why) => (ReceiverState::Broken, Some(why)),
+            Fared::Broken(why) => {
+                self.retries = self.retries.saturating_add(1);
+                if let Some(bar) = &mut self.bar {
+                    bar.retried(self.retries);
+                }
+                (ReceiverState::Broken, Some(why))
+            }
             Fared::Back { .. } => (ReceiverState::Back, None),
             Fared::Done => {
                 if let Some(kept) = self.several.remove(&receiver) {

@@ -30,8 +30,7 @@ pub struct Chosen(Arc<Mutex<Option<Choice>>>);
 
 #[derive(Debug)]
 struct Choice {
-    what: String,
-    total: Option<u64>,
+    manifest: Manifest,
     state: watch::Receiver<SinkState>,
     text: Option<Text>,
 }
@@ -45,9 +44,9 @@ impl Chosen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(ask)
     }
 
-    /// What it is, and how many bytes it has where that is known.
-    pub fn shown(&self) -> (String, Option<u64>) {
-        self.with(|choice| (choice.what.clone(), choice.total)).unwrap_or_default()
+    /// What is in it.
+    pub fn manifest(&self) -> Option<Manifest> {
+        self.with(|choice| choice.manifest.clone())
     }
 
     /// How far it is.
@@ -183,8 +182,7 @@ impl<'a> Deciding<'a> {
                 self.begin(offer, manifest, resume).await?
             }
         };
-        let what = offer.names.first().map_or_else(String::new, |name| safe_line(name));
-        self.chosen.set(Choice { what, total: offer.bytes, state: sink.watch(), text });
+        self.chosen.set(Choice { manifest: manifest.clone(), state: sink.watch(), text });
         Ok(sink)
     }
 

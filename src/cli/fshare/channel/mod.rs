@@ -13,6 +13,7 @@
 //! | `decide.rs` | whether what is offered is wanted |
 //! | `place.rs` | whether anything can be put into a folder |
 //! | `show.rs` | bars, and the events of `--json` |
+//! | `limited.rs` | whether the receiver is what a sender waits for |
 //! | `failure.rs` | exit codes |
 
 mod carry;
@@ -21,6 +22,7 @@ mod ending;
 pub mod failure;
 pub mod from;
 pub mod kept;
+mod limited;
 mod place;
 pub mod recv;
 pub mod resume;
@@ -36,7 +38,6 @@ use crate::{
     channel::client::{Proxies, ProxyUrl, ProxyUrlError, Relays, Ways},
     cli::{
         Failure,
-        output::safe_line,
         settings::{Context, environment},
         values,
     },
@@ -161,16 +162,6 @@ impl RelayFlag {
         let named = if self.relays.is_empty() { &context.settings.config.relays } else { &self.relays };
         named.iter().map(with_port).collect()
     }
-}
-
-/// That we do as a relay wants, which is busy, or warned.
-fn paused(why: &str, wait: Duration) -> String {
-    format!("{}; asking again in {} s", safe_line(why), wait.as_secs())
-}
-
-/// That the relay is looked for where nobody had come.
-fn astray(why: &str, left: Duration) -> String {
-    format!("{}; looking for it for up to {} s; the code stays valid", safe_line(why), left.as_secs())
 }
 
 fn with_port(relay: &Advertised) -> String {

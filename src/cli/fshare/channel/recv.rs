@@ -12,9 +12,9 @@ use tokio::{sync::mpsc, time::interval};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    PatienceFlag, RelayFlag, WayFlags, astray,
+    PatienceFlag, RelayFlag, WayFlags,
     decide::Deciding,
-    failure, from, kept, paused, place, resume,
+    failure, from, kept, place, resume,
     show::{Bar, Carried},
 };
 use crate::{
@@ -229,7 +229,9 @@ pub async fn take(
     let (give, mut events) = mpsc::channel(16);
     let (chosen, to_stdout) = (deciding.chosen.clone(), deciding.to_stdout());
     let output = &context.output;
-    let (mut bar, mut began, mut source) = (None::<Bar>, None::<Instant>, letter::Way::Relay);
+    let (mut bar, mut began, mut source, mut retries) = (None::<Bar>, None::<Instant>, letter::Way::Relay, 0_u32);
+    // What comes has standard output to itself.
+    let aside = |event: Carried| if to_stdout { Ok(event.remark(output)) } else { event.tell(output) };
     let mut redraw = interval(REDRAW);
     let ended = {
         let mut received = pin!(client::receive(receiving, &mut deciding, &give, stop));
@@ -240,25 +242,26 @@ pub async fn take(
                     RecvEvent::Waiting => match &receiving.by {
                         Way::Password { wait: false, .. } => {}
                         _ if began.is_some() => {}
-                        _ => output.note("waiting for the sender"),
+                        _ => aside(Carried::Awaited { at: at(), who: "sender" })?,
                     },
                     RecvEvent::Known => {}
-                    RecvEvent::Astray { why, left } => output.warn(astray(&why, left)),
-                    RecvEvent::Paused { why, wait } => output.note(paused(&why, wait)),
+                    RecvEvent::Astray { why, left } => aside(Carried::astray(&why, left))?,
+                    RecvEvent::Paused { why, wait } => aside(Carried::paused(&why, wait))?,
                     RecvEvent::Begun { from, way } => {
                         source = way;
                         began.get_or_insert_with(clock::now);
                         if !to_stdout && chosen.text().is_none() {
                             output.event(&Carried::Begun { at: at(), from, source: way.as_str() })?;
                         }
-                        let (what, total) = chosen.shown();
                         // What goes to the terminal itself leaves no line for a bar.
-                        bar = (!to_stdout || !io::stdout().is_terminal()).then(|| Bar::new(output, &what, from, total, way));
+                        let shown = chosen.manifest().filter(|_| !to_stdout || !io::stdout().is_terminal());
+                        bar = shown.map(|manifest| Bar::new(output, &manifest, from, way, retries).telling(!to_stdout));
                     }
                     RecvEvent::Broken { why, left } => {
                         bar = None;
+                        retries = retries.saturating_add(1);
                         let broken = Carried::Broken { at: at(), reason: safe_line(&why), patience: left.as_secs() };
-                        if to_stdout || chosen.text().is_some() { output.warn(safe_line(&why)) } else { output.event(&broken)? }
+                        if to_stdout || chosen.text().is_some() && !output.is_json() { output.warn(safe_line(&why)) } else { output.event(&broken)? }
                     }
                 },
                 _ = redraw.tick() => if let (Some(bar), Some(state)) = (&mut bar, chosen.state()) {

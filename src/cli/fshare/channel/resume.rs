@@ -11,7 +11,9 @@ use super::{
     decide::Deciding,
     failure,
     kept::{self, Named},
-    recv, signed,
+    recv,
+    show::Carried,
+    signed,
 };
 use crate::{
     channel::{
@@ -20,7 +22,7 @@ use crate::{
     },
     cli::{
         ExitCode, Failure,
-        fshare::{self, failure::of_source, kept::Kept, receive::on_disk, records::untaken},
+        fshare::{self, failure::of_source, kept::Kept, receive::on_disk, records::untaken, show::at},
         output::safe_line,
         settings::Context,
     },
@@ -69,7 +71,7 @@ pub async fn send(
         lasting: true,
         ways: named.ways,
     };
-    context.output.note("waiting for the receiver");
+    Carried::Awaited { at: at(), who: "receiver" }.tell(&context.output)?;
     Carrying::new(context, Some(named), Some(kept)).run(sending).await
 }
 

@@ -1,20 +1,23 @@
 //! What is shown while a channel carries files.
 
+use std::{borrow::Cow, time::Duration};
+
 use serde::Serialize;
 
+use super::DEFAULT_RELAY;
 use crate::{
     channel::wire::letter::Way,
     cli::{
         Failure,
         fshare::{
-            bar::{Bars, Files},
+            bar::{Bars, Files, again, short},
             show::{self, Received, at, human},
         },
-        output::{Output, Page, Report, Text},
+        output::{Output, Page, Report, Text, safe_line},
     },
     clock,
     conference::wire::Timestamp,
-    transfer::Estimator,
+    transfer::{Estimator, Manifest},
 };
 
 /// An event of `fshare send` and `fshare recv`.
@@ -27,6 +30,8 @@ pub enum Carried {
         at: Timestamp,
         /// What the receiver types.
         code: String,
+        /// Relays that it is good at, in the order in which they are tried.
+        relay: Vec<String>,
         /// Regular files that are sent.
         files: u64,
         /// Bytes, where known.
@@ -102,6 +107,57 @@ pub enum Carried {
         /// The first names.
         names: Vec<String>,
     },
+    /// The other side is waited for.
+    Awaited {
+        /// When.
+        at: Timestamp,
+        /// Which: `sender`, `receiver`.
+        who: &'static str,
+    },
+    /// The receiver is there, and decides.
+    Deciding {
+        /// When.
+        at: Timestamp,
+    },
+    /// Of several receivers, one came with a wrong code, which spends it.
+    Guessed {
+        /// When.
+        at: Timestamp,
+        /// It goes on with so many.
+        receivers: usize,
+        /// How many were waited for.
+        of: usize,
+    },
+    /// Of several receivers, one that knew the code did not come in time.
+    Missed {
+        /// When.
+        at: Timestamp,
+        /// Another one may have its place.
+        open: bool,
+    },
+    /// The relay wants us to wait, and we do.
+    Paused {
+        /// When.
+        at: Timestamp,
+        /// Why, as it says.
+        reason: String,
+        /// For so many seconds.
+        again_in: u64,
+    },
+    /// The relay was lost while nobody had come: it is looked for, to wait there with the same code.
+    Astray {
+        /// When.
+        at: Timestamp,
+        /// Why.
+        reason: String,
+        /// For so many seconds at most.
+        patience: u64,
+    },
+    /// It was found again, and the code is good.
+    Back {
+        /// When.
+        at: Timestamp,
+    },
     /// Bytes move.
     Begun {
         /// When.
@@ -125,6 +181,10 @@ pub enum Carried {
         eta: Option<u64>,
         /// By which way: `relay`, `direct`.
         source: &'static str,
+        /// The file that moves; none once all has.
+        file: Option<String>,
+        /// Breaks, after which it went on, in this process.
+        retries: u32,
         /// Whether the receiver takes less than could be sent.
         limited: bool,
     },
@@ -210,12 +270,66 @@ pub enum ReceiverState {
     Failed,
 }
 
+impl Carried {
+    /// That we do as a relay wants, which is busy, or warned.
+    pub fn paused(why: &str, wait: Duration) -> Self {
+        Self::Paused { at: at(), reason: safe_line(why), again_in: wait.as_secs() }
+    }
+
+    /// That the relay is looked for where nobody had come.
+    pub fn astray(why: &str, left: Duration) -> Self {
+        Self::Astray { at: at(), reason: safe_line(why), patience: left.as_secs() }
+    }
+
+    /// Tells it: programs by an event; people on standard error, where it goes on beside the transfer.
+    ///
+    /// # Errors
+    /// Standard output cannot be written to.
+    pub fn tell(&self, output: &Output) -> Result<(), Failure> {
+        if output.is_json() || self.aside().is_none() {
+            return output.event(self);
+        }
+        self.remark(output);
+        Ok(())
+    }
+
+    /// Says on standard error what goes on beside the transfer: standard output is for what comes.
+    pub fn remark(&self, output: &Output) {
+        match self.aside() {
+            Some((true, text)) => output.warn(text),
+            Some((false, text)) => output.note(text),
+            None => {}
+        }
+    }
+
+    /// What goes on beside the transfer, for people, and whether it may be something wrong.
+    fn aside(&self) -> Option<(bool, String)> {
+        Some(match self {
+            Self::Awaited { who, .. } => (false, format!("waiting for the {who}")),
+            Self::Deciding { .. } => (false, "the receiver has joined and is deciding".to_owned()),
+            Self::Guessed { receivers, of, .. } => {
+                (true, format!("someone entered a wrong code, so the code is used up; continuing with {receivers} of {of} receivers"))
+            }
+            Self::Missed { open, .. } => {
+                let next = if *open { "the code is still valid for someone else" } else { "continuing without that receiver" };
+                (true, format!("someone who entered the right code did not join in time: {next}"))
+            }
+            Self::Paused { reason, again_in, .. } => (false, format!("{reason}; asking again in {again_in} s")),
+            Self::Astray { reason, patience, .. } => {
+                (true, format!("{reason}; looking for it for up to {patience} s; the code stays valid"))
+            }
+            Self::Back { .. } => (false, "back at the relay; the code is still valid".to_owned()),
+            _ => return None,
+        })
+    }
+}
+
 impl Report for Carried {
     fn page(&self, page: &mut Page) {
         match self {
-            Self::Code { code, files, bytes, qr, text, .. } => {
+            Self::Code { code, relay, files, bytes, qr, text, .. } => {
                 page.line([Text::from(format!("{} to send; on the other side:", what(*text, *files, *bytes)))]);
-                page.line([Text::from("  fshare recv "), Text::strong(code)]);
+                page.line([Text::from("  fshare recv "), Text::strong(code), Text::from(flags(relay))]);
                 page.lines(qr.as_deref().unwrap_or_default())
             }
             Self::Offering { to, bytes, count, .. } => page.line([Text::from(format!("offering to {to}: {}", pieces(*count, *bytes)))]),
@@ -228,6 +342,13 @@ impl Report for Carried {
                 page.line([Text::strong(from), Text::from(format!(" offers {what}"))])
             }
             Self::Identity { known: true, compare: false, .. } | Self::Begun { from: 0, .. } | Self::Progress { .. } => page,
+            Self::Awaited { .. }
+            | Self::Deciding { .. }
+            | Self::Guessed { .. }
+            | Self::Missed { .. }
+            | Self::Paused { .. }
+            | Self::Astray { .. }
+            | Self::Back { .. } => page,
             Self::Identity { contact, known, words, own_words, .. } => {
                 if !known {
                     page.line([Text::from(format!("{contact} is new here"))]);
@@ -282,6 +403,20 @@ impl Report for Carried {
     }
 }
 
+/// What makes the other side look at these relays; nothing where it does so by itself. What made us may not be there: a variable, a configuration.
+fn flags(relays: &[String]) -> String {
+    if relays == [DEFAULT_RELAY] {
+        return String::new();
+    }
+    relays.iter().map(|relay| format!(" --relay {}", word(relay))).collect()
+}
+
+/// A word as it is typed into a shell: brackets of an address are a pattern there.
+fn word(text: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | ':' | '-' | '_');
+    if !text.is_empty() && text.chars().all(plain) { text.into() } else { format!("'{}'", text.replace('\'', r"'\''")).into() }
+}
+
 /// How a way is called in a sentence.
 fn by(source: &str) -> &'static str {
     if source == Way::Direct.as_str() { "directly" } else { "by relay" }
@@ -303,33 +438,84 @@ fn amount(files: u64, bytes: Option<u64>) -> String {
     show::amount(Some(files), 0, bytes)
 }
 
-/// The bar of a transfer.
+/// The bars of a transfer.
 pub struct Bar {
     bars: Bars,
     what: String,
+    from: u64,
     total: Option<u64>,
     source: &'static str,
+    retries: u32,
+    /// Programs are told.
+    tells: bool,
     estimator: Estimator,
 }
 
 impl Bar {
-    /// A bar that begins at a byte.
-    pub fn new(output: &Output, what: &str, from: u64, total: Option<u64>, way: Way) -> Self {
-        let bars = Bars::new(output, what, total, Files::default());
-        Self { bars, what: what.to_owned(), total, source: way.as_str(), estimator: Estimator::new(clock::now(), from) }
+    /// Bars that begin at a byte, after so many breaks.
+    pub fn new(output: &Output, manifest: &Manifest, from: u64, way: Way, retries: u32) -> Self {
+        let (files, total) = (Files::of(manifest), manifest.total());
+        let first = manifest.files().map(|(_, entry)| entry).next().or(manifest.entries().first());
+        let what = match files.count() {
+            0 | 1 => first.map_or_else(String::new, |entry| short(entry.path.as_str())),
+            several => format!("{several} files"),
+        };
+        let (bars, estimator) = (Bars::new(output, &what, total, files), Estimator::new(clock::now(), from));
+        Self { bars, what, from, total, source: way.as_str(), retries, tells: true, estimator }
+    }
+
+    /// Whether programs are told; they are, where standard output is not for what comes.
+    #[must_use]
+    pub fn telling(self, tells: bool) -> Self {
+        Self { tells, ..self }
+    }
+
+    /// So many breaks there were by now.
+    pub fn retried(&mut self, retries: u32) {
+        self.retries = retries;
     }
 
     /// So many bytes have moved.
     pub fn show(&mut self, output: &Output, bytes: u64, limited: bool) -> Result<(), Failure> {
-        let now = clock::now();
+        let (now, bytes) = (clock::now(), bytes.max(self.from));
         self.estimator.update(now, bytes);
-        let by = if limited { format!("{}, limited by the receiver", self.source) } else { self.source.to_owned() };
-        self.bars.draw(output, &format!("{} ({by})", self.what), bytes, self.total);
-        if !output.is_json() || bytes == 0 || !self.bars.is_due(now) {
+        let by = if limited { ", limited by the receiver" } else { "" };
+        let what = format!("{} ({}{}{by}{})", self.what, self.source, self.bars.files().counted(bytes), again(self.retries));
+        self.bars.draw(output, &what, bytes, self.total);
+        if !output.is_json() || !self.tells || bytes == 0 || !self.bars.is_due(now) {
             return Ok(());
         }
-        let (rate, total, source) = (self.estimator.rate() as u64, self.total, self.source);
+        let (rate, total, source, retries) = (self.estimator.rate() as u64, self.total, self.source, self.retries);
         let eta = self.estimator.eta(total).map(|eta| eta.as_secs());
-        output.event(&Carried::Progress { at: at(), bytes, total, rate, eta, source, limited })
+        let file = self.bars.files().name(bytes).map(str::to_owned);
+        output.event(&Carried::Progress { at: at(), bytes, total, rate, eta, source, file, retries, limited })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_on_beside_a_transfer_is_a_remark_to_people_and_what_it_comes_to_is_not() {
+        let remark = |event: Carried| event.aside();
+        let paused = Carried::paused("busy\u{1b}[2J", Duration::from_secs(7));
+        assert_eq!(remark(paused), Some((false, "busy\\u{1b}[2J; asking again in 7 s".to_owned())));
+        assert!(remark(Carried::astray("lost", Duration::from_secs(60))).is_some_and(|(odd, text)| odd && text.contains("for up to 60 s")));
+        assert!(
+            remark(Carried::Guessed { at: at(), receivers: 1, of: 3 })
+                .is_some_and(|(odd, text)| odd && text.ends_with("with 1 of 3 receivers"))
+        );
+        assert_eq!(remark(Carried::Begun { at: at(), from: 1, source: "relay" }), None);
+    }
+
+    #[test]
+    fn the_other_side_is_told_of_every_relay_that_it_does_not_look_at_by_itself() {
+        let shown = |relays: &[&str]| flags(&relays.iter().map(|relay| (*relay).to_owned()).collect::<Vec<_>>());
+        assert_eq!(shown(&[DEFAULT_RELAY]), "");
+        assert_eq!(shown(&["relay.example:7420"]), " --relay relay.example:7420");
+        assert_eq!(shown(&[DEFAULT_RELAY, "b:1"]), " --relay 127.0.0.1:7420 --relay b:1");
+        assert_eq!(shown(&["[2001:db8::1]:7420"]), " --relay '[2001:db8::1]:7420'");
+        assert_eq!((word("it's;x"), word("")), (r"'it'\''s;x'".into(), "''".into()));
     }
 }

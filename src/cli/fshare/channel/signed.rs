@@ -9,7 +9,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{RelayFlag, ending, paused};
+use super::{RelayFlag, ending, show::Carried};
 use crate::{
     account::{Audience, PublicKey},
     channel::{
@@ -295,7 +295,8 @@ impl Signed {
             let Next::Again { after } = attempts.handle_end(clock::now(), Ending::Passing { wait }, None, &mut rng) else {
                 return Err(RelayError::Refused(refused));
             };
-            context.output.note(paused(&refused.text, after));
+            // Where nobody reads it, what comes of it says so.
+            let _ = Carried::paused(&refused.text, after).tell(&context.output);
             tokio::select! {
                 () = sleep(after) => {}
                 () = context.leaving.cancelled() => return Err(RelayError::Refused(refused)),
