@@ -48,9 +48,9 @@ pub struct Patience {
 }
 
 impl Default for Patience {
-    /// 34 s, 2 min, 15 s.
+    /// 34 s, 2 min, 25 s: two applications, and the pause that a relay may ask for between them ([`COURTESY`](super::attempt::COURTESY)).
     fn default() -> Self {
-        Self { message: Duration::from_secs(34), answer: Duration::from_secs(120), relay: Duration::from_secs(15) }
+        Self { message: Duration::from_secs(34), answer: Duration::from_secs(120), relay: Duration::from_secs(25) }
     }
 }
 
