@@ -79,6 +79,11 @@ impl fmt::Debug for Rendezvous {
 
 /// Gets tickets of an account's server for the relay.
 pub trait Vouch: fmt::Debug + Send + Sync {
+    /// Does what takes a person's time, such as typing a password, before a connection is made, on which the relay counts seconds.
+    fn prepare(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
+
     /// A ticket that is good on the connection with this challenge ([`ticket_action`](crate::channel::wire::request::ticket_action)); none where
     /// there is none to be had.
     fn ticket(&self, challenge: Challenge) -> Pin<Box<dyn Future<Output = Option<Ticket>> + Send + '_>>;

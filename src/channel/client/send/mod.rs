@@ -365,9 +365,15 @@ impl<'a> Terminal<'a> {
         }
         // Without a ticket no channel is to be had: now with one.
         let unknown = matches!(error, ChannelError::Relay(RelayError::Refused(refused)) if refused.code == RefusalCode::NotAuthenticated);
-        if unknown && !self.vouched && self.sending.account.is_some() {
+        if unknown
+            && !self.vouched
+            && let Some(account) = &self.sending.account
+        {
             self.vouched = true;
-            return Ok(true);
+            return tokio::select! {
+                () = account.prepare() => Ok(true),
+                () = stop.cancelled() => Err(ChannelError::Stopped),
+            };
         }
         let Next::Again { after } = attempts.handle_end(now, error.ending(), reached, &mut self.rng) else { return Ok(false) };
         let why = error.to_string();

@@ -4,13 +4,14 @@ use std::{
     num::NonZeroU8,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use bytes::BytesMut;
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -26,8 +27,8 @@ use crate::{
     transfer::SourceOptions,
 };
 
-/// Gives a channel, has one come who knows the code, and then refuses what the sender has not asked for.
-async fn play(mut stream: TcpStream, code: &Code, refused: &Refused, applied: &AtomicUsize) {
+/// Refuses the application; or gives a channel, has one come who knows the code, and then refuses what the sender has not asked for.
+async fn play(mut stream: TcpStream, code: &Code, at: At, refused: &Refused, applied: &AtomicUsize) {
     let mut rng = ChaCha12Rng::from_seed([5; 32]);
     let somebody = Peer::FIRST_MET;
     let mut exchange = None;
@@ -42,6 +43,7 @@ async fn play(mut stream: TcpStream, code: &Code, refused: &Refused, applied: &A
         while let Ok(Some(frame)) = decoder.next_frame() {
             let mut tell = |message: Message| message.to_frame().write(&mut said);
             match Message::read(frame).expect("a message") {
+                Message::Apply(_) if at == At::Applying => tell(Message::Refused(refused.clone())),
                 Message::Apply(_) => {
                     applied.fetch_add(1, Ordering::Relaxed);
                     let (channel, key) = (ChannelNumber::random(&mut rng), ChannelKey::random(&mut rng));
@@ -80,12 +82,60 @@ async fn a_code_that_somebody_came_with_is_not_shown_at_a_place_again() {
     ends_after_one_guess(Refused::new(RefusalCode::NotAuthenticated, "who are you?"), Some(Arc::new(NoTickets))).await;
 }
 
-async fn ends_after_one_guess(refused: Refused, account: Option<Arc<dyn Vouch>>) {
-    let code: Code = "7-crystal-window".parse().expect("a code");
-    let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("notes.txt"), b"see you at ten").expect("written");
+/// A person who takes a while to type a password.
+#[derive(Debug)]
+struct Typing(Arc<Mutex<Vec<&'static str>>>);
+
+impl Vouch for Typing {
+    fn prepare(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async {
+            sleep(Duration::from_millis(50)).await;
+            self.0.lock().expect("sound").push("typed");
+        })
+    }
+
+    fn ticket(&self, _: Challenge) -> Pin<Box<dyn Future<Output = Option<Ticket>> + Send + '_>> {
+        self.0.lock().expect("sound").push("ticket");
+        Box::pin(std::future::ready(None))
+    }
+}
+
+/// On a connection a relay counts seconds.
+#[tokio::test]
+async fn a_relay_is_not_called_before_the_password_is_typed() {
+    let order = Arc::new(Mutex::new(Vec::new()));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let sending = Sending {
+    let (code, unasked) = ("7-crystal-window".parse().expect("a code"), AtomicUsize::new(0));
+    let folder = tempfile::tempdir().expect("a folder");
+    let sending = sending(&folder, &listener, &code, Some(Arc::new(Typing(Arc::clone(&order))))).await;
+    let refused = Refused::new(RefusalCode::NotAuthenticated, "who are you?");
+    let relay = async {
+        loop {
+            let (stream, _) = listener.accept().await.expect("a call");
+            order.lock().expect("sound").push("called");
+            play(stream, &code, At::Applying, &refused, &unasked).await;
+        }
+    };
+    let (unheard, _) = mpsc::channel(16);
+    let (progress, stop) = (Progress::default(), CancellationToken::new());
+    let ended = tokio::select! {
+        ended = send(&sending, &unheard, &progress, &stop) => ended,
+        () = relay => unreachable!("it goes on"),
+    };
+    assert!(matches!(&ended, Err(ChannelError::Relay(RelayError::Refused(_)))), "{ended:?}");
+    assert_eq!(*order.lock().expect("sound"), ["called", "typed", "called", "ticket"]);
+}
+
+/// When the relay says its word.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    Applying,
+    Guessed,
+}
+
+async fn sending(folder: &TempDir, listener: &TcpListener, code: &Code, account: Option<Arc<dyn Vouch>>) -> Sending {
+    std::fs::write(folder.path().join("notes.txt"), b"see you at ten").expect("written");
+    Sending {
         source: Source::from_paths(vec![folder.path().join("notes.txt")], SourceOptions::default()).await.expect("a source"),
         content: Content::Files,
         relays: vec![listener.local_addr().expect("up").to_string()].into(),
@@ -99,12 +149,19 @@ async fn ends_after_one_guess(refused: Refused, account: Option<Arc<dyn Vouch>>)
         compress: Policy::Auto,
         ways: Ways::Any,
         lasting: false,
-    };
+    }
+}
+
+async fn ends_after_one_guess(refused: Refused, account: Option<Arc<dyn Vouch>>) {
+    let code: Code = "7-crystal-window".parse().expect("a code");
+    let folder = tempfile::tempdir().expect("a folder");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let sending = sending(&folder, &listener, &code, account).await;
     let applied = AtomicUsize::new(0);
     let relay = async {
         loop {
             let (stream, _) = listener.accept().await.expect("a call");
-            play(stream, &code, &refused, &applied).await;
+            play(stream, &code, At::Guessed, &refused, &applied).await;
         }
     };
     let (unheard, _) = mpsc::channel(16);

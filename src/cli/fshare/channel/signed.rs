@@ -49,6 +49,8 @@ use crate::{
 const REGISTERED: u32 = 300;
 /// How long signing out, and what is still to be said, may take.
 const PARTING: Duration = Duration::from_secs(2);
+/// How long the server may take for a ticket: the relay, which waits for it, gives a connection 10 s.
+const TICKET: Duration = Duration::from_secs(8);
 
 /// An account that is signed in.
 pub struct Signed {
@@ -96,15 +98,15 @@ impl Vouch for Account {
     fn ticket(&self, challenge: Challenge) -> Pin<Box<dyn Future<Output = Option<Ticket>> + Send + '_>> {
         let wanted = Command::Ticket { audience: Audience::Relay, action: Some(ticket_action(&challenge)) };
         Box::pin(async move {
-            match dialog::ask(&self.0, wanted, None).await {
-                Ok(Data::Ticket(issued)) => Some(Ticket(issued.ticket.reveal().to_owned())),
-                Ok(_) => None,
-                // The relay says whether it wants one.
-                Err(failure) => {
-                    self.0.output.warn(format!("no ticket for the relay: {failure}"));
-                    None
-                }
-            }
+            let why = match timeout(TICKET, dialog::ask(&self.0, wanted, None)).await {
+                Ok(Ok(Data::Ticket(issued))) => return Some(Ticket(issued.ticket.reveal().to_owned())),
+                Ok(Ok(_)) => return None,
+                Ok(Err(failure)) => failure.to_string(),
+                Err(_) => format!("{} has not answered in {} s", self.0.settings.server, TICKET.as_secs()),
+            };
+            // The relay says whether it wants one.
+            self.0.output.warn(format!("no ticket for the relay: {why}"));
+            None
         })
     }
 }
@@ -118,20 +120,29 @@ pub fn on_demand(context: &Context) -> Option<Arc<dyn Vouch>> {
 #[derive(Debug)]
 struct OnDemand {
     context: Context,
-    account: OnceCell<Account>,
+    /// None where there is none to be had, which was said.
+    account: OnceCell<Option<Account>>,
+}
+
+impl OnDemand {
+    async fn account(&self) -> Option<&Account> {
+        let sign_in = async {
+            let account = Account::new(&self.context).await;
+            account.map_err(|failure| self.context.output.warn(format!("no ticket for the relay: {failure}"))).ok()
+        };
+        self.account.get_or_init(|| sign_in).await.as_ref()
+    }
 }
 
 impl Vouch for OnDemand {
-    fn ticket(&self, challenge: Challenge) -> Pin<Box<dyn Future<Output = Option<Ticket>> + Send + '_>> {
+    fn prepare(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async move {
-            match self.account.get_or_try_init(|| Account::new(&self.context)).await {
-                Ok(account) => account.ticket(challenge).await,
-                Err(failure) => {
-                    self.context.output.warn(format!("no ticket for the relay: {failure}"));
-                    None
-                }
-            }
+            self.account().await;
         })
+    }
+
+    fn ticket(&self, challenge: Challenge) -> Pin<Box<dyn Future<Output = Option<Ticket>> + Send + '_>> {
+        Box::pin(async move { self.account().await?.ticket(challenge).await })
     }
 }
 
