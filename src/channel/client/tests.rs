@@ -5,7 +5,10 @@ use std::{net::SocketAddr, num::NonZeroU8, path::PathBuf, sync::Arc, time::Durat
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha12Rng;
 use tempfile::TempDir;
-use tokio::{sync::mpsc, time::sleep};
+use tokio::{
+    sync::mpsc,
+    time::{pause, resume, sleep},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -82,15 +85,21 @@ pub(super) struct Thoughtful {
 
 impl Decide for Thoughtful {
     async fn decide(&mut self, _offer: &Offer, manifest: &Manifest, _resume: &Resume) -> Result<Sink, No> {
-        sleep(self.thinks).await;
+        if !self.thinks.is_zero() {
+            // Nobody does anything meanwhile but what time makes them do, and no time passes for that.
+            pause();
+            sleep(self.thinks).await;
+            resume();
+        }
         Sink::create(&self.folder, manifest.clone(), SinkOptions::default()).await.map_err(|error| No::Unfit(error.into()))
     }
 }
 
 #[tokio::test]
 async fn who_thinks_for_longer_than_a_terminal_may_be_silent_is_not_taken_for_gone() {
-    let silent = Duration::from_millis(400);
-    let stand = Stand::new(Limits { ping: silent / 4, silent, ..Limits::default() });
+    let limits = Limits::default();
+    let thinks = limits.silent * 4;
+    let stand = Stand::new(limits);
     let sending = stand.sending("notes.txt", b"see you at ten").await;
     let (give, mut told) = mpsc::channel(16);
     let (unheard, _) = mpsc::channel(16);
@@ -98,7 +107,7 @@ async fn who_thinks_for_longer_than_a_terminal_may_be_silent_is_not_taken_for_go
     let receive = async {
         let Some(SendEvent::Code(code)) = told.recv().await else { panic!("a code") };
         let receiving = stand.receiving(Way::Password { password: Password::of_code(&code), wait: false });
-        let mut person = Thoughtful { folder: stand.inbox(), thinks: silent * 3 };
+        let mut person = Thoughtful { folder: stand.inbox(), thinks };
         receive(&receiving, &mut person, &unheard, &stop).await
     };
     let (sent, received) = tokio::join!(send(&sending, &give, &progress, &stop), receive);

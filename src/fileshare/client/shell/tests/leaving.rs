@@ -73,11 +73,27 @@ async fn a_sink_that_takes_nothing_holds_nobody_who_leaves() {
     }
 }
 
+/// Bytes that whoever reads nothing has room for; the system doubles it.
+const ROOM: u32 = 64 * 1024;
+
+/// Bytes that wait in the socket of this address to be sent, by the system's own table.
+fn unsent(from: SocketAddr) -> usize {
+    let IpAddr::V4(ip) = from.ip() else { panic!("this is of IPv4") };
+    let local = format!("{:08X}:{:04X}", u32::from_ne_bytes(ip.octets()), from.port());
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("the sockets of this machine");
+    let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let queues = rows.find_map(|row| (row.get(1) == Some(&&*local)).then(|| row.get(4).copied())?);
+    queues.and_then(|queues| usize::from_str_radix(queues.split(':').next()?, 16).ok()).unwrap_or(0)
+}
+
 #[tokio::test]
 async fn what_a_connection_had_not_sent_when_it_was_left_does_not_come_any_more() {
     let shared = folder(&[("a.bin", content(23, 24 * MIB))]);
     let mut uploader = Uploader::new(source([shared.path().join("a.bin")]).await).expect("BLAKE3");
-    let listener = TcpListener::bind((HERE, 0)).await.expect("a port");
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(ROOM).expect("an option");
+    socket.bind((HERE, 0).into()).expect("a port");
+    let listener = socket.listen(1).expect("it listens");
     let mut server = Server::new(PAYLOAD);
     let ticket = server.ticket(listener.local_addr().expect("an address"), None);
     let settings = Settings::default();
@@ -98,15 +114,9 @@ async fn what_a_connection_had_not_sent_when_it_was_left_does_not_come_any_more(
                 server.take(&mut connection, &proof);
             }
         }
-        // It reads nothing more, until no more is taken.
-        let (mut seen, mut before) = (vec![0; MIB], 0);
-        loop {
-            let there = stream.peek(&mut seen).await.expect("bytes");
-            if there == before {
-                break;
-            }
-            before = there;
-            sleep(Duration::from_millis(50)).await;
+        // It reads nothing more, until more waits to be sent than it would have room for.
+        while unsent(from) < 4 * ROOM as usize {
+            sleep(Duration::from_millis(5)).await;
         }
         stop.cancel();
         stream
