@@ -4,12 +4,13 @@ CARGO ?= cargo
 FUZZ_SECONDS ?= 60
 export CARGO
 
-.PHONY: help demo test relay-sees lint fmt doc deny bench fuzz man setup install
+.PHONY: help demo test relay-sees breaks lint fmt doc deny bench fuzz man setup install
 
 help:
 	@echo 'make demo     an ephemeral server, three terminals with real audio and a shared file: what each heard and received, the SIP ladder'
 	@echo 'make test     the whole test suite; the last line is the sum'
 	@echo 'make relay-sees  what a relay sees of terminals that do not seal (compiles the crate once more)'
+	@echo 'make breaks   1 GiB through a relay with a kill in between, twenty times: the table of docs/channels.md'
 	@echo 'make lint     formatting, clippy and documentation, as CI checks them'
 	@echo 'make bench    the measurements of docs/ (takes minutes; wants a quiet machine)'
 	@echo 'make fuzz     every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) (needs a nightly toolchain and cargo-fuzz)'
@@ -27,6 +28,9 @@ test:
 
 relay-sees:
 	@scripts/relay-sees.sh
+
+breaks:
+	@scripts/breaks.sh
 
 lint:
 	$(CARGO) fmt --all --check
