@@ -6,11 +6,14 @@
 //! |---|---|
 //! | content key, resume secret | a receiver by hand, which was given both by a real sender and so knows what to look for |
 //! | name, plaintext | that, and two real `fshare`s |
+//! | all of these, and the key of two users | `accounts`: a registered receiver by hand, in both embodiments; SIP is searched as well |
 //! | that the search works | the sender; two terminals that carry plaintext; `scripts/relay-sees.sh`, by an `fshare` that does not seal |
 //! | what a wrong guess leaves | a guesser by hand |
 
 #![cfg(feature = "cli")]
 
+#[path = "channel_secrecy/accounts.rs"]
+mod accounts;
 #[path = "support/between.rs"]
 #[expect(dead_code, reason = "shared with tests that meddle")]
 mod between;

@@ -87,6 +87,11 @@ impl Pairwise {
         Self(derive(PAIRWISE, agreed, &[&info]))
     }
 
+    /// The bytes, to be looked for where they must not be: nothing hands them over.
+    pub fn as_bytes(&self) -> &[u8; KEY_LEN] {
+        &self.0
+    }
+
     /// What seals letters between the two, a stream each way.
     pub fn letters(&self) -> TransferKey {
         TransferKey::new(*derive(LETTERS, self.0.as_slice(), &[]))

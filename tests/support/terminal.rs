@@ -7,7 +7,9 @@ use bytes::{Bytes, BytesMut};
 use confkit::{
     channel::{
         ChannelNumber, Code, Peer, Place,
+        agreement::Agreed as Agreement,
         client::{Connection, RelayError},
+        handover,
         keys::{ContentKey, Pairwise, ResumeSecret},
         pake::{self, ExchangeError, Password, Received, Step},
         wire::{
@@ -162,6 +164,21 @@ impl Terminal {
         let received = meet(&mut control, &Password::of_code(code), |_| {}).await.expect("the code is right");
         let (seat, _) = entered(&mut control, received.pass.channel, &received.pass.key, Role::Receiver).await.expect("let in");
         Self::new(relay, control, received, Role::Receiver, seat)
+    }
+
+    /// A receiver that has agreed on a channel with another user; with the connection by which it has applied, where it was the one.
+    pub async fn of_account(relay: &str, control: Option<Connection>, agreed: Agreement) -> Self {
+        let mut control = match control {
+            Some(control) => control,
+            None => open(relay).await,
+        };
+        let (seat, _) = entered(&mut control, agreed.grant.number, &agreed.grant.key, Role::Receiver).await.expect("let in");
+        let pass = loop {
+            if let Message::Letter { body, .. } = next(&mut control).await.expect("the relay is there") {
+                break handover::open_letter(&agreed, &body).expect("a pass");
+            }
+        };
+        Self::new(relay, control, Received { pairwise: agreed.pairwise, pass }, Role::Receiver, seat)
     }
 
     fn other(&self) -> Peer {
