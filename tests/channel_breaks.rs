@@ -226,7 +226,7 @@ fn who_stops_by_hand_can_go_on_and_the_other_side_waits_for_as_long_as_it_was_to
     assert_eq!(world.known("bob")[0]["code"], code.as_str());
     // Nobody is there: it says so, and stays what it is.
     let alone = world.fshare("bob", &["resume", &received, "--patience", "300ms"]).ends_with(9);
-    assert!(alone.told().contains("not back"), "{}", alone.told());
+    assert!(alone.told().contains("did not come back"), "{}", alone.told());
     // Whoever comes first waits for the other.
     let receiver = world.fshare("bob", &["resume", &received]);
     let sender = world.fshare("alice", &["resume", &sent]);

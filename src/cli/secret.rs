@@ -108,7 +108,8 @@ pub async fn ask_code(output: &Output, leaving: &CancellationToken) -> Result<Co
     let mut tries = 0;
     loop {
         let typed = ask_openly("Code", output, leaving).await.map_err(|failure| match failure.code {
-            ExitCode::Usage => Failure::usage("a code is needed, and there is no terminal to ask on").hint("fshare recv 7-crystal-window"),
+            ExitCode::Usage => Failure::usage("no code was given, and there is no terminal to ask for one")
+                .hint("give it as an argument: fshare recv 7-crystal-window"),
             _ => failure,
         })?;
         tries += 1;
@@ -152,7 +153,7 @@ pub fn somebody(output: &Output) -> bool {
 pub async fn agrees(question: &str, output: &Output, leaving: &CancellationToken) -> Result<bool, Failure> {
     for _ in 0..TRIES {
         let typed = ask_openly(&format!("{question}? [y/N]"), output, leaving).await.map_err(|failure| match failure.code {
-            ExitCode::Usage => Failure::usage("there is no terminal to ask on").hint("say --yes"),
+            ExitCode::Usage => Failure::usage("there is no terminal to ask on").hint("use --yes"),
             _ => failure,
         })?;
         match typed.trim().to_ascii_lowercase().as_str() {
@@ -174,7 +175,7 @@ async fn ask_openly(prompt: &str, output: &Output, leaving: &CancellationToken) 
 
 /// Asks on the terminal; `shown` says whether what is typed is. It is the terminal itself that is asked, so that standard input stays free.
 async fn ask_terminal(prompt: &str, output: &Output, leaving: &CancellationToken, shown: bool) -> Result<Zeroizing<String>, Failure> {
-    let nobody = || Failure::usage("a secret is needed and there is no terminal to ask on");
+    let nobody = || Failure::usage("a secret is needed, and there is no terminal to ask for it");
     // Asked in the background, the terminal's answers would be somebody else's.
     if !output.is_lively() || !foreground(&io::stderr()) {
         return Err(nobody());

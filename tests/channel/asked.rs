@@ -77,7 +77,7 @@ fn what_runs_is_listed_with_its_bytes_gone_on_with_by_the_beginning_of_its_name_
     let cancelled: Value = serde_json::from_slice(&cancelled.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&cancelled)));
     assert_eq!((cancelled["direction"].as_str(), cancelled["told"].as_bool()), (Some("send"), Some(true)), "{cancelled}");
     let ended = waiting.wait_with_output().expect("ended");
-    assert!(said(&ended).contains("has given up"), "{}", said(&ended));
+    assert!(said(&ended).contains("gave up"), "{}", said(&ended));
     let cancelled = world.fshare(&["cancel", "recv"]).output().expect("fshare runs");
     assert!(said(&cancelled).starts_with("cancelled recv-7-crystal-window-"), "{}", said(&cancelled));
     assert_eq!(known(), [] as [Value; 0]);
@@ -96,7 +96,7 @@ fn a_sender_that_waits_to_go_on_hears_that_its_receiver_has_given_it_up() {
     let cancelled = world.fshare(&["cancel", "recv"]).output().expect("fshare runs");
     assert!(said(&cancelled).contains("the other side has been told"), "{}", said(&cancelled));
     let (ended, _, told) = sending.end();
-    assert!(told.contains("has given up"), "{ended}: {told}");
+    assert!(told.contains("gave up"), "{ended}: {told}");
 }
 
 #[test]

@@ -125,7 +125,11 @@ fn whom_the_server_cannot_reach_is_named_with_why() {
     assert!(told.err.contains(&format!("{nobody} did not come: nobody listens there")), "{}", told.err);
     let told = admin(&daemon, &["message", "nobody", "hello"]);
     assert!(told.code == 4 || told.code == 7, "{}", told.err);
-    assert!(told.err.contains("nobody is known as nobody (404)") || told.err.contains("nobody is not reachable now (480)"), "{}", told.err);
+    assert!(
+        told.err.contains("there is no user nobody (404)") || told.err.contains("nobody is not reachable at the moment (480)"),
+        "{}",
+        told.err
+    );
 }
 
 #[test]

@@ -246,7 +246,7 @@ fn files_that_were_changed_meanwhile_are_not_gone_on_with() {
     let known = place.transfers("upload");
     let again = place.fshare("alice", &["resume", known[0]["transfer"].as_str().expect("a name")]);
     assert_eq!(code(&again), 1, "{}", said(&again));
-    assert!(said(&again).contains("was changed"), "{}", said(&again));
+    assert!(said(&again).contains("the files changed"), "{}", said(&again));
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn what_is_gone_on_with_is_as_slow_and_as_short_as_it_was_begun() {
     let over = place.fshare("alice", &["resume", known[0]["transfer"].as_str().expect("a name")]);
     // Without the limit all would be uploaded, without the length nothing would end it.
     assert_eq!(code(&over), 7, "{}", said(&over));
-    assert!(said(&over).contains("the time was up before all was uploaded"), "{}", said(&over));
+    assert!(said(&over).contains("the time was up before everything was uploaded"), "{}", said(&over));
     assert!(place.transfers("").is_empty() && place.shares("bob").is_empty(), "it is over");
 
     let sharing = place.sharing(&["large.bin"], None);

@@ -96,7 +96,7 @@ fn a_conference_that_does_not_say_what_is_shared_is_not_waited_for() {
         let got = get.args(["--server", &format!("sip:{}", mute(info)), "--timeout", timeout, "get", "standup"]).output();
         let got = got.expect("fshare runs");
         assert_eq!(code(&got), expected, "{info}: {}", said(&got));
-        assert!(said(&got).contains("does not say what is shared"), "{info}: {}", said(&got));
+        assert!(said(&got).contains("did not say what is shared"), "{info}: {}", said(&got));
     }
 }
 

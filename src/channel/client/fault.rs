@@ -31,22 +31,22 @@ pub enum ChannelError {
     #[error(transparent)]
     Handover(#[from] HandoverError),
     /// At the receiver: the sender went away when it had seen what we know.
-    #[error("the sender does not take the code: it was mistyped, or is not the one that it shows now")]
+    #[error("the sender does not accept the code: it was mistyped, or is not the one that the sender shows now")]
     WrongCode,
     /// At the receiver: it has shown what it knows, and has heard nothing of it. Whoever was there may have had a guess at it.
-    #[error("the code is used up, and was not answered: {0}")]
+    #[error("the code is used up, but nobody answered: {0}")]
     Unanswered(Box<Self>),
     /// The other side did not want it.
     #[error("declined: {0}")]
     Declined(String),
     /// It failed at the other side.
-    #[error("it failed at the other side: {0}")]
+    #[error("it failed on the other side: {0}")]
     Theirs(Failed),
     /// The other side is gone.
     #[error("the other side {}", gone(*.0))]
     Gone(Reason),
     /// Of several receivers, not all have it.
-    #[error("{done} of {of} receivers have all of it; another: {why}")]
+    #[error("{done} of {of} receivers have everything; another failed: {why}")]
     Some {
         /// How many have.
         done: usize,
@@ -74,10 +74,10 @@ pub enum ChannelError {
     #[error("the other side broke the protocol: {0}")]
     Protocol(String),
     /// What is sent now is another batch than the one that was broken off.
-    #[error("what is sent was changed since it was broken off")]
+    #[error("the files changed since the transfer broke off")]
     OtherBatch,
     /// After a break the other side was not there in time.
-    #[error("the other side was not back within {}", humantime::format_duration(*.0))]
+    #[error("the other side did not come back within {}", humantime::format_duration(*.0))]
     Absent(Duration),
     /// We were told to stop.
     #[error("stopped")]
@@ -170,12 +170,12 @@ impl ChannelError {
         };
         // Where it is on our disk is nobody else's matter.
         let text = match self {
-            Self::Sink(SinkError::NoSpace { .. }) => "there is no space left".to_owned(),
-            Self::Sink(SinkError::Exists { path }) => format!("the receiver has something of the name {path} already"),
+            Self::Sink(SinkError::NoSpace { .. }) => "it has no space left".to_owned(),
+            Self::Sink(SinkError::Exists { path }) => format!("the receiver already has {path}"),
             Self::Sink(SinkError::InTheWay { path, what }) => {
-                format!("the receiver has something of the name {path} already, and it is {what}")
+                format!("the receiver already has {path}, and it is {what}")
             }
-            Self::Sink(SinkError::NotOneFile) => "the receiver takes one file, and this is not one".to_owned(),
+            Self::Sink(SinkError::NotOneFile) => "the receiver accepts only a single file".to_owned(),
             Self::Sink(SinkError::Io { .. } | SinkError::Resume(_)) => "it could not be written".to_owned(),
             Self::Source(SourceError::Io { .. }) => "a file cannot be read".to_owned(),
             other => other.to_string(),
@@ -249,15 +249,15 @@ fn of_refusal(refused: &Refused) -> Ending {
 fn gone(reason: Reason) -> &'static str {
     match reason {
         Reason::Done => "is done",
-        Reason::Cancelled => "has given up",
-        Reason::Failed => "could not go on",
+        Reason::Cancelled => "gave up",
+        Reason::Failed => "could not continue",
         Reason::Declined => "does not want it",
-        Reason::Suspended => "has broken off, and can go on",
+        Reason::Suspended => "stopped, and can resume",
         Reason::Broken => "is gone: its connection broke",
-        Reason::Silent => "is gone: it gives no sign of life",
-        Reason::Slow => "was too slow for the others, and can go on later",
-        Reason::Replaced => "has come back by another connection",
+        Reason::Silent => "is gone: it stopped responding",
+        Reason::Slow => "was too slow for the others, and can resume later",
+        Reason::Replaced => "came back on another connection",
         Reason::Refused => "was refused by the relay",
-        Reason::Expired => "has waited too long",
+        Reason::Expired => "waited too long",
     }
 }

@@ -33,7 +33,7 @@ pub fn server(context: &Context) -> ServerAddress {
 /// None is known (exit code 3), or its password is not.
 pub async fn account(context: &Context) -> Result<Identity, Failure> {
     account_if_any(context).await?.ok_or_else(|| {
-        Failure::new(ExitCode::Denied, "this needs an account of the server")
+        Failure::new(ExitCode::Denied, "this needs an account on the server")
             .hint("name one with --as (or CONFKIT_USER), and the file with its password with --credentials (or CONFKIT_CREDENTIALS); relayd says at its start where its own is")
     })
 }

@@ -102,8 +102,8 @@ fn refused(to: &Callee, refusal: Refusal) -> Failure {
     let status = refusal.status;
     let failure = Failure::from(refusal);
     match status {
-        404 => Failure { message: format!("nobody is known as {to} ({status})"), ..failure },
-        480 => Failure { message: format!("{to} is not reachable now ({status})"), ..failure },
+        404 => Failure { message: format!("there is no user {to} ({status})"), ..failure },
+        480 => Failure { message: format!("{to} is not reachable at the moment ({status})"), ..failure },
         _ => failure,
     }
 }

@@ -34,7 +34,7 @@ async fn clear_in(records: &RecordStore, wanted: Option<&str>, context: &Context
     for record in old.iter().filter(|record| wanted != Some(record.transfer.as_str())).take(MOST) {
         match discard(records, record).await {
             Ok(true) => context.output.note(format!(
-                "{} was not gone on with for {}: what was left of it is removed",
+                "{} was not resumed for {}; it and its partial files are removed",
                 record.transfer,
                 humantime::format_duration(age)
             )),

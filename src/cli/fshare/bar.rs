@@ -142,8 +142,8 @@ pub fn short(name: &str) -> String {
 pub fn again(retries: u32) -> String {
     match retries {
         0 => String::new(),
-        1 => ", connected again once".to_owned(),
-        times => format!(", connected again {times} times"),
+        1 => ", reconnected once".to_owned(),
+        times => format!(", reconnected {times} times"),
     }
 }
 
@@ -211,7 +211,7 @@ impl Bar {
     }
 
     fn rest(&mut self) {
-        let waiting = if self.waiting.is_empty() { ", waiting for whoever receives it" } else { &self.waiting };
+        let waiting = if self.waiting.is_empty() { ", waiting for receivers" } else { &self.waiting };
         self.bars.rest(&format!("{}: uploaded{waiting}", self.share));
     }
 
@@ -247,7 +247,7 @@ impl Bar {
             && still.on(clock::now(), now.progress.bytes)
         {
             output.note(format_args!(
-                "{}: nothing has come for {} s; its sharer may be gone, and is waited for (Ctrl-C breaks off)",
+                "{}: nothing received for {} s; still waiting, but its sharer may be gone (Ctrl-C stops)",
                 self.share,
                 STILL.as_secs()
             ));

@@ -30,7 +30,7 @@ pub fn said(what: &str, why: Option<&wire::Failure>, record: Option<&TransferNam
     match record {
         // The share is gone: it is not only broken off. What there is of it serves when the same files are shared again.
         Some(name) if why.is_none_or(|why| why.code != FailureCode::Unreachable) => {
-            failure.hint(format!("when the same files are shared again, go on with: fshare resume {name}")).of_transfer(name)
+            failure.hint(format!("once the same files are shared again, resume with: fshare resume {name}")).of_transfer(name)
         }
         _ => resumable(failure, record),
     }
@@ -39,7 +39,7 @@ pub fn said(what: &str, why: Option<&wire::Failure>, record: Option<&TransferNam
 /// Who came without an account may have wanted to come with one.
 pub fn of_guest(failure: Failure, context: &Context) -> Failure {
     let guest = context.settings.config.user.is_none() && failure.code == ExitCode::Denied && failure.hint.is_none();
-    if guest { failure.hint("you are here as a guest: name your account with --as, or CONFKIT_USER") } else { failure }
+    if guest { failure.hint("you are here as a guest: name your account with --as or CONFKIT_USER") } else { failure }
 }
 
 /// A transfer that failed here.
@@ -63,12 +63,12 @@ pub fn of_transfer(what: &str, error: &TransferError, record: Option<&TransferNa
     }
     let failure = resumable(failure, record);
     let first = match error {
-        TransferError::Sink(SinkError::NoSpace { .. }) => "make room",
+        TransferError::Sink(SinkError::NoSpace { .. }) => "free some space",
         TransferError::Sink(SinkError::Exists { .. } | SinkError::InTheWay { .. }) => "move it out of the way",
         _ => return failure,
     };
     match record {
-        Some(name) => failure.hint(format!("{first}, then go on with: fshare resume {name}")),
+        Some(name) => failure.hint(format!("{first}, then resume with: fshare resume {name}")),
         None => failure,
     }
 }
@@ -77,7 +77,7 @@ pub fn of_transfer(what: &str, error: &TransferError, record: Option<&TransferNa
 fn resumable(failure: Failure, record: Option<&TransferName>) -> Failure {
     let Some(name) = record else { return failure };
     let code = if matches!(failure.code, ExitCode::Interrupted | ExitCode::Unverified) { failure.code } else { ExitCode::Resumable };
-    Failure { code, ..failure }.hint(format!("go on with: fshare resume {name}")).of_transfer(name)
+    Failure { code, ..failure }.hint(format!("resume with: fshare resume {name}")).of_transfer(name)
 }
 
 /// Files that cannot be read.
@@ -90,14 +90,12 @@ pub fn of_source(error: &SourceError) -> Failure {
         }
         _ => ExitCode::Failed,
     };
-    let failure = Failure::new(code, format!("failed to read what is to be sent: {error}"));
+    let failure = Failure::new(code, format!("failed to read the files: {error}"));
     match error {
-        _ if code == ExitCode::Denied => failure.hint("whoever runs this has to be allowed to read it"),
-        SourceError::Name { .. } => failure.hint("nothing was sent: rename it, or name what is beside it one by one"),
-        SourceError::Special { .. } => {
-            failure.hint("nothing was sent: only files, folders and links are; name what is beside it one by one")
-        }
-        SourceError::Twice { .. } => failure.hint("send them apart, or a folder that has both"),
+        _ if code == ExitCode::Denied => failure.hint("you need permission to read it"),
+        SourceError::Name { .. } => failure.hint("nothing was sent: rename it, or name the other files one by one"),
+        SourceError::Special { .. } => failure.hint("nothing was sent: only files, folders and links can be; name the others one by one"),
+        SourceError::Twice { .. } => failure.hint("send them separately, or in a folder that has both"),
         _ => failure,
     }
 }
@@ -118,8 +116,8 @@ mod tests {
         let full = TransferError::Sink(SinkError::NoSpace { path: "/in".to_owned(), needed: 1, available: 0 });
         let taken = TransferError::Sink(SinkError::Exists { path: "a".to_owned() });
         for (error, alone, hint) in [
-            (full, ExitCode::Failed, "make room, then go on with: fshare resume share-3"),
-            (taken, ExitCode::Conflict, "move it out of the way, then go on with: fshare resume share-3"),
+            (full, ExitCode::Failed, "free some space, then resume with: fshare resume share-3"),
+            (taken, ExitCode::Conflict, "move it out of the way, then resume with: fshare resume share-3"),
         ] {
             let failure = of_transfer("share-3 was not received", &error, Some(&name));
             assert_eq!((failure.code, failure.hint.as_deref()), (ExitCode::Resumable, Some(hint)));

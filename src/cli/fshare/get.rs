@@ -226,7 +226,7 @@ impl<'a> Getting<'a> {
                 }
                 () = until(unlisted), if unlisted.is_some() => return Err(shares::unsaid()),
                 () = until(patience), if patience.is_some() && self.begun == 0 => {
-                    return Err(Failure::new(ExitCode::Unreachable, "nothing was shared in this time"));
+                    return Err(Failure::new(ExitCode::Unreachable, "nothing was shared within this time"));
                 }
                 _ = redraw.tick() => for bar in self.bars.values_mut() {
                     bar.draw(output);
@@ -250,8 +250,8 @@ impl<'a> Getting<'a> {
             };
             let found: Vec<ShareId> = self.known.iter().filter(|(share, (_, batch))| fits(share, batch)).map(|(share, _)| *share).collect();
             if found.is_empty() {
-                return Err(Failure::new(ExitCode::NotFound, format!("nothing of the name \"{}\" is shared", safe_line(name)))
-                    .hint(format!("fshare shares {} lists what is", self.args.room)));
+                return Err(Failure::new(ExitCode::NotFound, format!("nothing named \"{}\" is shared", safe_line(name)))
+                    .hint(format!("fshare shares {} lists what is shared", self.args.room)));
             }
             self.wanted.extend(found);
         }
@@ -263,7 +263,7 @@ impl<'a> Getting<'a> {
         }
         if self.args.to_stdout() && self.wanted.len() > 1 {
             let wanted: Vec<String> = self.wanted.iter().map(ToString::to_string).collect();
-            return Err(Failure::usage(format!("standard output takes one share, and these are wanted: {}", wanted.join(", ")))
+            return Err(Failure::usage(format!("only one share can go to standard output, but several match: {}", wanted.join(", ")))
                 .hint("name one of them"));
         }
         Ok(())
@@ -388,11 +388,11 @@ impl<'a> Getting<'a> {
             (Ok(()), Some(failure)) => Err(failure),
             (Err(failure), _) => Err(match resumable {
                 Some(name) if failure.message.is_empty() => {
-                    Failure::new(failure.code, "broken off").hint(format!("go on with: fshare resume {name}")).of_transfer(&name)
+                    Failure::new(failure.code, "broken off").hint(format!("resume with: fshare resume {name}")).of_transfer(&name)
                 }
                 Some(name) => {
                     let failure = Failure { code: ExitCode::Resumable, ..failure };
-                    failure.hint(format!("go on with: fshare resume {name}")).of_transfer(&name)
+                    failure.hint(format!("resume with: fshare resume {name}")).of_transfer(&name)
                 }
                 None => failure,
             }),

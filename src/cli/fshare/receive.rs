@@ -174,7 +174,7 @@ pub async fn into_folder(target: &Target<'_>, share: ShareId, batch: &Batch, con
             Err(failure) if failure.code == ExitCode::Conflict && record.details.get("batch") != details.get("batch") => {}
             Err(failure) => return Err(failure),
             Ok(downloader) => {
-                context.output.note(format!("{share} was begun before: going on with {name}"));
+                context.output.note(format!("{share} was begun before: resuming {name}"));
                 return Ok(downloader);
             }
         }
@@ -292,8 +292,8 @@ async fn hand_over(command: &str, share: ShareId, downloaded: &Downloaded, conte
         let path = path.display().to_string();
         let why = match status {
             Ok(status) if status.success() => continue,
-            Ok(status) => format!("the command of --on-file ended with {status} for {}", safe_line(&path)),
-            Err(error) => format!("the command of --on-file did not start for {}: {error}", safe_line(&path)),
+            Ok(status) => format!("the --on-file command ended with {status} for {}", safe_line(&path)),
+            Err(error) => format!("the --on-file command could not be started for {}: {error}", safe_line(&path)),
         };
         output.warn(&why);
         match failed {
@@ -303,5 +303,5 @@ async fn hand_over(command: &str, share: ShareId, downloaded: &Downloaded, conte
     }
     let more = if more == 0 { String::new() } else { format!(", and failed for {more} more of {share}") };
     let failure = failed.map(|why| Failure::new(ExitCode::Failed, format!("{why}{more}")))?;
-    Some(failure.hint("all that was received is verified, and stays where it is"))
+    Some(failure.hint("everything received is verified and stays where it is"))
 }

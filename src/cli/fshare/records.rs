@@ -241,7 +241,7 @@ pub fn untaken(name: &TransferName, error: ResumeError) -> Failure {
             Failure::new(ExitCode::Conflict, format!("{name} is running already")).hint("stop it with Ctrl-C where it runs")
         }
         error => Failure::new(ExitCode::Failed, format!("failed to resume: {}", safe_line(&error.to_string())))
-            .hint(format!("give it up with: fshare cancel {name}")),
+            .hint(format!("discard it with: fshare cancel {name}")),
     }
 }
 

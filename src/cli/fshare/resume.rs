@@ -91,7 +91,7 @@ pub fn place(record: &Record) -> Option<(Room, ShareId, BatchId)> {
 }
 
 fn unusable(name: &TransferName) -> Failure {
-    Failure::new(ExitCode::Failed, format!("the record of {name} does not say where to go on"))
+    Failure::new(ExitCode::Failed, format!("the record of {name} does not say where to resume"))
 }
 
 /// Whose it is must be who asks.
@@ -99,7 +99,8 @@ fn same_account(record: &Record, context: &Context) -> Result<(), Failure> {
     let user = context.settings.config.user.as_ref().map(ToString::to_string);
     match record.details.get("user") {
         Some(began) if user.as_ref() != Some(began) => {
-            Err(Failure::new(ExitCode::Denied, format!("{} was begun as {began}", record.transfer)).hint(format!("use --as {began}")))
+            Err(Failure::new(ExitCode::Denied, format!("{} was begun by the account {began}", record.transfer))
+                .hint(format!("use --as {began}")))
         }
         _ => Ok(()),
     }
@@ -116,7 +117,7 @@ pub fn same_server(record: &Record, context: &Context) -> Result<(), Failure> {
     match noted {
         Some(noted) if !ours.is_host_of(&noted) => {
             let noted = SipUri { user: None, ..noted };
-            let text = format!("{} was begun at the server {noted}, and the server to talk to is {}", record.transfer, ours.uri);
+            let text = format!("{} was begun at the server {noted}, but the server in use is {}", record.transfer, ours.uri);
             Err(Failure::usage(text).hint(format!("use --server \"{noted}\", with the credentials of that server")))
         }
         _ => Ok(()),
@@ -149,7 +150,7 @@ pub async fn standing(call: &mut Call, batch: BatchId, context: &Context) -> Res
 
 /// It is there, and the conference takes us for somebody else.
 pub fn not_ours(name: &TransferName) -> Failure {
-    Failure::new(ExitCode::Denied, format!("the conference does not take the share of {name} for ours"))
+    Failure::new(ExitCode::Denied, format!("the conference does not recognise the share of {name} as yours"))
         .hint("use --as and --credentials of the account that shared it")
 }
 
@@ -162,11 +163,11 @@ async fn upload(store: &RecordStore, name: &TransferName, args: &Args, context: 
     let left = named.left();
     let limit = args.limit.map_or(named.limit, Bandwidth::get);
     let options = SourceOptions { follow_links: named.follow_links, ..SourceOptions::default() };
-    let give_up = format!("share it again; give this up with: fshare cancel {name}");
+    let give_up = format!("share it again, and discard this with: fshare cancel {name}");
     let source =
         Source::from_paths(named.paths.clone(), options).await.map_err(|error| failure::of_source(&error).hint(give_up.clone()))?;
     if *source.manifest() != manifest {
-        let why = "what is shared was changed since the upload was broken off";
+        let why = "the files changed since the upload broke off";
         return Err(Failure::new(ExitCode::Failed, why).hint(give_up));
     }
     let shown = share::shown(&source);
@@ -178,10 +179,10 @@ async fn upload(store: &RecordStore, name: &TransferName, args: &Args, context: 
         Ok(Standing::Others) => Err(not_ours(name)),
         Ok(Standing::Gone) if left.is_some_and(|left| left.is_zero()) => {
             kept.forget().await;
-            Err(Failure::new(ExitCode::NotFound, format!("{id} is not shared any more, and the time for it was up")))
+            Err(Failure::new(ExitCode::NotFound, format!("{id} is no longer shared, and its time was up")))
         }
         Ok(Standing::Gone) => {
-            context.output.note(format!("{id} is not shared any more: the same files are shared again"));
+            context.output.note(format!("{id} is no longer shared: sharing the same files again"));
             let how = ShareOptions { recipients: named.to.clone(), batch: Some(batch), ..ShareOptions::default() };
             sharing.named(Some(Named { limit, ..named })).again(&mut call, uploader, kept, how).await
         }
@@ -220,9 +221,9 @@ async fn go_on(store: &RecordStore, name: &TransferName, args: &Args, context: &
         (false, _) => failure,
         (true, ExitCode::Interrupted) => {
             let message = if failure.message.is_empty() { "broken off".to_owned() } else { failure.message };
-            Failure { message, ..failure }.hint(format!("go on with: fshare resume {name}")).of_transfer(name)
+            Failure { message, ..failure }.hint(format!("resume with: fshare resume {name}")).of_transfer(name)
         }
-        (true, _) => Failure { code: ExitCode::Resumable, ..failure }.hint(format!("go on with: fshare resume {name}")).of_transfer(name),
+        (true, _) => Failure { code: ExitCode::Resumable, ..failure }.hint(format!("resume with: fshare resume {name}")).of_transfer(name),
     })
 }
 
@@ -323,8 +324,8 @@ impl Receiving<'_> {
 
     /// Nobody shares it any more.
     fn over(&self) -> Failure {
-        Failure::new(ExitCode::NotFound, format!("{} is not shared any more", self.wanted.share)).hint(format!(
-            "whoever shared it has to share it again, by fshare resume there or by fshare share: then fshare resume {0} goes on; give it up with: fshare cancel {0}",
+        Failure::new(ExitCode::NotFound, format!("{} is no longer shared", self.wanted.share)).hint(format!(
+            "the sharer has to share it again, with fshare resume or fshare share; then continue with fshare resume {0}, or discard it with fshare cancel {0}",
             self.wanted.name
         ))
     }
@@ -348,7 +349,7 @@ impl Receiving<'_> {
                 return Err(failure::of_transfer(&format!("{share} was not received"), &error, record.as_ref()));
             }
             TransferEvent::Ended { share, why, record } => {
-                return Err(failure::said(&format!("{share} cannot be gone on with"), why.as_ref(), record.as_ref()));
+                return Err(failure::said(&format!("{share} cannot be resumed"), why.as_ref(), record.as_ref()));
             }
             TransferEvent::Shared { .. } | TransferEvent::NotShared { .. } | TransferEvent::Uploaded { .. } => {}
         }

@@ -131,12 +131,12 @@ fn first(names: &[String], entries: usize) -> String {
 
 /// The conference refuses to say what is shared.
 pub fn refused(why: &wire::Failure) -> Failure {
-    super::failure::said("the conference does not say what is shared", Some(why), None)
+    super::failure::said("the conference did not say what is shared", Some(why), None)
 }
 
 /// The conference does not say what is shared.
 pub fn unsaid() -> Failure {
-    Failure::new(ExitCode::Unreachable, "the conference does not say what is shared")
+    Failure::new(ExitCode::Unreachable, "the conference did not say what is shared")
 }
 
 /// What is told by and by has an end.

@@ -269,7 +269,7 @@ impl Report for Moved {
                 page.line([name(share), Text::odd(broke_off)])
             }
             Self::Broken { share, reason, again_in, .. } => {
-                page.line([name(share), Text::odd(format!(": {reason}; again in {again_in:.1} s"))])
+                page.line([name(share), Text::odd(format!(": {reason}; trying again in {again_in:.1} s"))])
             }
             Self::Failed { share, reason, .. } => page.line([name(share), Text::bad(format!(": {reason}"))]),
         };

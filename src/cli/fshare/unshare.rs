@@ -91,17 +91,19 @@ fn choose(shares: &[ShareSummary], args: &Args) -> Result<ShareId, Failure> {
     match args.share {
         Some(wanted) => match shares.iter().find(|share| share.share == wanted) {
             Some(share) if share.own => Ok(wanted),
-            Some(share) => Err(Failure::new(ExitCode::Denied, format!("{wanted} is shared by {}", safe_line(&share.from)))
-                .hint(format!("only its sharer ends a share; a chair can take the right with confctl revoke {} WHO share", args.room))),
+            Some(share) => Err(Failure::new(ExitCode::Denied, format!("{wanted} is shared by {}", safe_line(&share.from))).hint(format!(
+                "only its sharer can end a share; a chair can revoke the right to share with confctl revoke {} WHO share",
+                args.room
+            ))),
             None => Err(none(format!("there is no {wanted}"))),
         },
         None => {
             let own: Vec<ShareId> = shares.iter().filter(|share| share.own).map(|share| share.share).collect();
             match own.as_slice() {
-                [] => Err(none("nothing of ours is shared".to_owned())),
+                [] => Err(none("you are not sharing anything".to_owned())),
                 [only] => Ok(*only),
                 several => {
-                    let mut failure = Failure::usage("several shares are ours");
+                    let mut failure = Failure::usage("you have several shares");
                     failure.details = several.iter().map(ToString::to_string).collect();
                     Err(failure.hint("name one of them"))
                 }
@@ -123,7 +125,7 @@ pub async fn end(call: &mut Call, share: ShareId, context: &Context) -> Result<(
             match session.next().await {
                 Some(SharingEvent::Said { share: Some(said), message }) if said == share => match *message {
                     Message::Done => return Ok(()),
-                    Message::Refusal(why) => return Err(failure::said(&format!("{share} is not ended"), Some(&why), None)),
+                    Message::Refusal(why) => return Err(failure::said(&format!("{share} was not ended"), Some(&why), None)),
                     _ => {}
                 },
                 Some(_) => {}
@@ -134,7 +136,7 @@ pub async fn end(call: &mut Call, share: ShareId, context: &Context) -> Result<(
     let patience = context.settings.config.timeout.get();
     tokio::select! {
         answer = timeout(patience, answer) => {
-            answer.unwrap_or_else(|_| Err(Failure::new(ExitCode::Unreachable, "the conference does not answer")))
+            answer.unwrap_or_else(|_| Err(Failure::new(ExitCode::Unreachable, "the conference did not answer")))
         }
         () = context.leaving.cancelled() => Err(Failure::silent(ExitCode::Interrupted)),
     }

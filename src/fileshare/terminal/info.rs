@@ -251,7 +251,7 @@ mod tests {
             let events = std::iter::from_fn(|| terminal.poll_event());
             events.filter_map(|event| if let SharingEvent::NotShared { why, .. } = event { Some(why.text) } else { None }).last()
         };
-        let unsaid = Some("the conference does not take the share".to_owned());
+        let unsaid = Some("the conference did not accept the share".to_owned());
         assert_eq!(why(Some("of another matter"), &[]), unsaid);
         assert_eq!(why(None, &["the disk is full"]), Some("the disk is full".to_owned()));
         assert_eq!(why(None, &[]), unsaid, "it was told once");

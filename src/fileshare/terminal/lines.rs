@@ -232,7 +232,7 @@ impl SharingTerminal {
             }
             None => {
                 let why = self.info.last_refusal.take();
-                let why = why.unwrap_or_else(|| Failure::new(FailureCode::Failed, "the conference does not take the share"));
+                let why = why.unwrap_or_else(|| Failure::new(FailureCode::Failed, "the conference did not accept the share"));
                 self.events.push_back(SharingEvent::NotShared { key, why });
             }
         }

@@ -301,7 +301,7 @@ fn of(share: ShareId, error: &crate::fileshare::client::TransferError) -> Failur
 }
 
 fn unknown(name: &str) -> Failure {
-    Failure::new(ExitCode::NotFound, format!("nothing of the name \"{name}\" is shared"))
+    Failure::new(ExitCode::NotFound, format!("nothing named \"{name}\" is shared"))
 }
 
 fn answer<T>(reply: Reply<T>, outcome: Result<T, Failure>) {

@@ -94,7 +94,7 @@ impl Files {
 
     pub(super) fn not_shared(&mut self, key: u64, why: wire::Failure) -> Filed {
         if let Some(Beginning { reply, .. }) = self.beginning.remove(&key) {
-            answer(reply, Err(failure::said("the conference does not take the share", Some(&why), None)));
+            answer(reply, Err(failure::said("the conference did not accept the share", Some(&why), None)));
         }
         Filed::NotShared { why: why.text }
     }
@@ -115,7 +115,7 @@ impl Files {
         let bytes = progress.borrow().progress.bytes;
         let failed = match kept {
             Some(kept) if again => {
-                let hint = format!("go on with: fshare resume {0}; or end the share with: fshare cancel {0}", kept.name());
+                let hint = format!("resume with: fshare resume {0}; or end the share with: fshare cancel {0}", kept.name());
                 let name = kept.name().clone();
                 kept.leave(bytes).await;
                 Failure { code: ExitCode::Resumable, ..failed }.hint(hint).of_transfer(&name)

@@ -277,7 +277,7 @@ impl Files {
                     match Kept::begin(&named, share, batch, &ours.manifest).await {
                         Ok(kept) => ours.kept = kept,
                         Err(failure) => {
-                            self.output.note(format!("where this upload breaks off, it cannot be gone on with: {}", failure.message));
+                            self.output.note(format!("if this upload breaks off, it cannot be resumed: {}", failure.message));
                         }
                     }
                 }
@@ -289,7 +289,7 @@ impl Files {
             }
             TransferEvent::NotShared { why, .. } => {
                 self.ours = None;
-                return self.failed(None, failure::said("the conference does not take the share", Some(&why), None), None);
+                return self.failed(None, failure::said("the conference did not accept the share", Some(&why), None), None);
             }
             TransferEvent::Uploaded { share, bytes } => {
                 self.bars.remove(&share);
@@ -335,7 +335,7 @@ impl Files {
             Some(kept) if again => {
                 let name = kept.name().clone();
                 kept.leave(bytes).await;
-                let hint = format!("go on with: fshare resume {name}; or end the share with: fshare cancel {name}");
+                let hint = format!("resume with: fshare resume {name}; or end the share with: fshare cancel {name}");
                 (Failure { code: ExitCode::Resumable, ..failed }.hint(hint).of_transfer(&name), Some(name))
             }
             Some(kept) => {
@@ -420,7 +420,7 @@ impl Files {
                 TransferEvent::Failed { share, error: TransferError::Stopped, record } if !self.is_ours(share) => {
                     self.fail(match record {
                         Some(name) => Failure::new(ExitCode::Resumable, format!("left before all of {share} was received"))
-                            .hint(format!("go on with: fshare resume {name}"))
+                            .hint(format!("resume with: fshare resume {name}"))
                             .of_transfer(&name),
                         None => Failure::new(ExitCode::Unreachable, format!("left before {share} was received")),
                     });

@@ -274,7 +274,7 @@ fn unwanted() -> (No, Failure) {
 
 /// Nobody has said yes or no.
 fn undecided(failure: Failure) -> (No, Failure) {
-    let told = if failure.code == ExitCode::Interrupted { "the receiver has given up" } else { "nobody is there to decide" };
+    let told = if failure.code == ExitCode::Interrupted { "the receiver gave up" } else { "nobody was there to accept it" };
     (No::Declined(told.to_owned()), failure)
 }
 

@@ -24,31 +24,31 @@ pub fn failure(ending: &Ending, peer: &UserName, signed: &Signed) -> Option<Fail
     Some(match ending {
         Ending::Agreed { .. } => return None,
         Ending::Cancelled { ours: true, .. } => Failure::silent(ExitCode::Interrupted),
-        Ending::Cancelled { ours: false, text } => failure(ExitCode::Declined, "has given up", text),
+        Ending::Cancelled { ours: false, text } => failure(ExitCode::Declined, "gave up", text),
         Ending::Declined { reason, text } => match reason {
-            DeclineReason::Refused | DeclineReason::Other => failure(ExitCode::Declined, "does not take it", text),
+            DeclineReason::Refused | DeclineReason::Other => failure(ExitCode::Declined, "did not accept it", text),
             DeclineReason::Busy => failure(ExitCode::Declined, "is busy with another transfer", text),
             DeclineReason::NoAnswer => failure(ExitCode::Unreachable, "does not answer", text),
-            DeclineReason::NoChannel => failure(ExitCode::Unreachable, "got no channel from the relay", text),
+            DeclineReason::NoChannel => failure(ExitCode::Unreachable, "could not get a channel from the relay", text),
             DeclineReason::Identity => {
                 let own = signed.contact(&signed.own.user).map_or_else(|_| signed.own.user.to_string(), |own| own.to_string());
-                failure(ExitCode::Denied, "refuses: your identity is another than the one that is known there", "").hint(format!(
-                    "if yours is a new one (another machine, a lost file), {peer} has to take the line of {own} out of known-identities; compare the words \
-                     then: --verify at both ends"
+                failure(ExitCode::Denied, "refused: your identity is not the one known there", "").hint(format!(
+                    "if your identity is new (another machine, a lost file), {peer} must remove the line of {own} from known-identities; then compare the \
+                     words: use --verify at both ends"
                 ))
             }
         },
-        Ending::Offline => failure(ExitCode::Unreachable, "is not waiting for files now (480)", "")
-            .hint(format!("on the other side: fshare recv --from {}", signed.own.user)),
-        Ending::Unreachable { status: 404 } => Failure::new(ExitCode::NotFound, format!("nobody is known as {peer} (404)")),
+        Ending::Offline => failure(ExitCode::Unreachable, "is not waiting for files at the moment (480)", "")
+            .hint(format!("the other side has to run: fshare recv --from {}", signed.own.user)),
+        Ending::Unreachable { status: 404 } => Failure::new(ExitCode::NotFound, format!("there is no user {peer} (404)")),
         Ending::Unreachable { status: 486 } => failure(ExitCode::Declined, "is busy with another transfer (486)", ""),
         Ending::Unreachable { status: status @ (401 | 403 | 407) } => {
-            Failure::new(ExitCode::Denied, format!("the server does not pass it on to {peer} ({status})"))
+            Failure::new(ExitCode::Denied, format!("the server refused to pass it on to {peer} ({status})"))
         }
         Ending::Unreachable { status: 408 } => failure(ExitCode::Unreachable, "does not answer (408)", ""),
-        Ending::Unreachable { status } => Failure::new(ExitCode::Unreachable, format!("it did not get to {peer} ({status})")),
+        Ending::Unreachable { status } => Failure::new(ExitCode::Unreachable, format!("it did not reach {peer} ({status})")),
         Ending::NoAnswer => failure(ExitCode::Unreachable, "does not answer", ""),
-        Ending::NoChannel { text } => Failure::new(ExitCode::Unreachable, format!("there is no channel: {}", safe_line(text))),
+        Ending::NoChannel { text } => Failure::new(ExitCode::Unreachable, format!("could not open a channel: {}", safe_line(text))),
         Ending::Changed { known, shown } => match signed.contact(peer) {
             Ok(contact) => changed(&contact, known, shown, signed),
             Err(failure) => failure,
@@ -71,10 +71,8 @@ pub fn taken_back(event: TransferEvent, both_in_channel: bool) -> Option<String>
 pub fn told(failure: &Failure) -> String {
     match failure.code {
         ExitCode::Unverified => failure.message.clone(),
-        ExitCode::Unreachable | ExitCode::Denied | ExitCode::Conflict | ExitCode::NotFound => {
-            "the channel cannot be entered there".to_owned()
-        }
-        _ => "it failed there".to_owned(),
+        ExitCode::Unreachable | ExitCode::Denied | ExitCode::Conflict | ExitCode::NotFound => "it could not enter the channel".to_owned(),
+        _ => "it failed on its side".to_owned(),
     }
 }
 
@@ -83,12 +81,12 @@ fn changed(contact: &Contact, known: &PublicKey, shown: &PublicKey, signed: &Sig
     let file = signed.identities.known_file();
     let mut failure = Failure::new(
         ExitCode::Denied,
-        format!("THE IDENTITY OF {contact} HAS CHANGED: somebody may be in the other's place, or between; nothing was sent or taken"),
+        format!("THE IDENTITY OF {contact} HAS CHANGED: someone may be posing as {contact}, or intercepting; nothing was sent or accepted"),
     );
     failure.details = vec![format!("known: {}", words(contact, known)), format!("shown: {}", words(contact, shown))];
     failure.hint(format!(
-        "ask {contact}, not by this server, whether the identity is new, and for its words (--verify shows them); only if they are those that were \
-         shown, take the line of {contact} out of {}",
+        "ask {contact}, but not through this server, whether the identity is new, and for its words (--verify shows them); only if they match the \
+         words shown, remove the line of {contact} from {}",
         file.display()
     ))
 }
@@ -97,15 +95,12 @@ fn changed(contact: &Contact, known: &PublicKey, shown: &PublicKey, signed: &Sig
 pub fn moved(server: &str, known: &str, named: &str, identities: &Identities) -> Failure {
     let mut failure = Failure::new(
         ExitCode::Denied,
-        format!(
-            "THE REALM OF {} HAS CHANGED: somebody may be in the server's place, to whom nobody is known; nothing was sent or taken",
-            safe_line(server)
-        ),
+        format!("THE REALM OF {} HAS CHANGED: someone may be posing as the server; nothing was sent or accepted", safe_line(server)),
     );
     failure.details = vec![format!("known: {}", safe_line(known)), format!("named: {}", safe_line(named))];
     failure.hint(format!(
-        "ask whoever runs the server, not by it, whether its realm is a new one; only if it is, take the line of {} out of {}: all its users are \
-         new to you then, so compare their words (--verify)",
+        "ask whoever runs the server, but not through it, whether its realm is new; only if it is, remove the line of {} from {}: all its users \
+         are then new to you, so compare their words (--verify)",
         safe_line(server),
         identities.realms_file().display()
     ))

@@ -18,8 +18,9 @@ pub fn broken(what: &str, error: &ChannelError, record: Option<&TransferName>) -
         return if matches!(error, ChannelError::Stopped) { Failure::silent(ExitCode::Interrupted) } else { of(what, error) };
     };
     if !error.is_resumable() {
-        let hint =
-            format!("what there is of it is kept, as it may not have been the other side: fshare resume {name}, or fshare cancel {name}");
+        let hint = format!(
+            "the partial transfer is kept, as this may not have come from the other side: continue with fshare resume {name}, or discard it with fshare cancel {name}"
+        );
         return of(what, error).hint(hint).of_transfer(name);
     }
     let failure = match error {
@@ -27,8 +28,8 @@ pub fn broken(what: &str, error: &ChannelError, record: Option<&TransferName>) -
         error => Failure { code: ExitCode::Resumable, ..of(what, error) },
     };
     let first = match error {
-        ChannelError::Sink(SinkError::NoSpace { .. }) => "make room, then go on with",
-        _ => "go on with",
+        ChannelError::Sink(SinkError::NoSpace { .. }) => "free some space, then resume with",
+        _ => "resume with",
     };
     failure.hint(format!("{first}: fshare resume {name}")).of_transfer(name)
 }
@@ -95,36 +96,40 @@ fn hint(error: &ChannelError) -> Option<String> {
             "is relayd running there? name the relay with --relay HOST:PORT, or set CONFKIT_RELAY".to_owned()
         }
         ChannelError::Relay(RelayError::NoRelay { .. }) => {
-            "check host and port: relayd says at its start where its relay is (listen.relay, port 7420 unless told otherwise)".to_owned()
+            "check host and port: relayd prints at its start where its relay listens (listen.relay, port 7420 by default)".to_owned()
         }
         ChannelError::Relay(RelayError::Proxy(ProxyError::Credentials { .. })) => {
-            "as in --proxy http://USER:PASSWORD@HOST:PORT, or proxy in client.yaml, which nobody else sees".to_owned()
+            "give them as in --proxy http://USER:PASSWORD@HOST:PORT, or, so that nobody else sees them, under proxy in client.yaml"
+                .to_owned()
         }
         ChannelError::Relay(RelayError::Proxy(_)) => {
-            "it is named by --proxy, proxy in client.yaml, HTTPS_PROXY or ALL_PROXY; NO_PROXY names relays that are reached without one"
+            "the proxy is set by --proxy, proxy in client.yaml, HTTPS_PROXY or ALL_PROXY; NO_PROXY lists relays to reach without one"
                 .to_owned()
         }
         ChannelError::Relay(RelayError::Refused(refused)) => match (refused.code, refused.retry) {
-            (_, Some(seconds)) => format!("try again in {seconds} s; until then the relay looks at nothing from this address"),
-            (RefusalCode::Taken, _) => "another sender has the number of this code now: choose another with --code, or leave --code out".to_owned(),
+            (_, Some(seconds)) => format!("try again in {seconds} s; until then the relay ignores requests from this address"),
+            (RefusalCode::Taken, _) => {
+                "another sender is using the number of this code: choose another with --code, or leave --code out".to_owned()
+            }
             (RefusalCode::NoSuchPlace, _) => {
-                "a code is good once, and as long as its sender waits: ask for another, or come first with --wait".to_owned()
+                "a code works once, while its sender is waiting: ask for another, or wait for the sender with --wait".to_owned()
             }
             _ => return None,
         },
-        ChannelError::Exchange(ExchangeError::WrongGuess) => "the code is spent: send again, and read the new code out".to_owned(),
-        ChannelError::Unreached(_) => "without --direct-only the bytes go through the relay, which can read nothing of them".to_owned(),
-        ChannelError::Unanswered(_) => "a code is good for one try: ask the sender for a new one".to_owned(),
-        ChannelError::WrongCode => "ask the sender for a new code: a wrong one spends it".to_owned(),
+        ChannelError::Exchange(ExchangeError::WrongGuess) => "the code is used up: send again, and pass on the new code".to_owned(),
+        ChannelError::Unreached(_) => "without --direct-only the files go through the relay, which cannot read them".to_owned(),
+        ChannelError::Some { why, .. } => return hint(why),
+        ChannelError::Unanswered(_) => "a code works for one try: ask the sender for a new one".to_owned(),
+        ChannelError::WrongCode => "ask the sender for a new code: a wrong guess uses it up".to_owned(),
         ChannelError::Exchange(ExchangeError::Impostor) => "check the code, and who gave it to you".to_owned(),
         ChannelError::Sink(SinkError::Exists { .. }) => "use --overwrite, --rename or --skip, or another folder with --output".to_owned(),
         ChannelError::Sink(SinkError::NotOneFile) => "name a folder with --output".to_owned(),
         ChannelError::Sink(SinkError::InTheWay { .. }) => "move it out of the way, or name another folder with --output".to_owned(),
         ChannelError::Sink(SinkError::Io { source, .. }) if source.kind() == ErrorKind::PermissionDenied => {
-            "nothing can be put there: name another folder with --output".to_owned()
+            "you cannot write there: name another folder with --output".to_owned()
         }
         ChannelError::Theirs(failed) if failed.code == FailedCode::Exists => {
-            "nothing was overwritten: it has to be received with --overwrite, --rename or --skip, or into another folder; send it again then"
+            "nothing was overwritten: the receiver has to use --overwrite, --rename or --skip, or another folder; then send it again"
                 .to_owned()
         }
         _ => return None,

@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// What the other side is told when we are interrupted.
-const GIVEN_UP: &str = "the receiver has given up";
+const GIVEN_UP: &str = "the receiver gave up";
 
 /// Two who have agreed on a channel.
 struct Met {
@@ -92,7 +92,7 @@ pub async fn receive(args: &Args, lasting: bool, signed: &mut Signed, context: &
     let Met { peer, agreed, standing, control } = meet(args, signed, context).await?;
     let contact = signed.contact(&peer)?;
     if let Err(failure) = signed.pin(&contact, &agreed, standing).await {
-        signed.tell(TransferCommand::Cancel("the receiver cannot keep who the sender is".to_owned())).await;
+        signed.tell(TransferCommand::Cancel("the receiver cannot record the sender's identity".to_owned())).await;
         return Err(failure);
     }
     let receiving = Receiving {
@@ -119,7 +119,7 @@ pub async fn receive(args: &Args, lasting: bool, signed: &mut Signed, context: &
     };
     match (ended, taken_back) {
         (Err(failure), Some(text)) if failure.code == ExitCode::Interrupted => {
-            Err(Failure::new(ExitCode::Declined, format!("{peer} has given up: {}", safe_line(&text))))
+            Err(Failure::new(ExitCode::Declined, format!("{peer} gave up: {}", safe_line(&text))))
         }
         (ended, _) => {
             let over = match &ended {
@@ -204,13 +204,13 @@ async fn meet(args: &Args, signed: &mut Signed, context: &Context) -> Result<Met
             // One who is waited for may be made later.
             TransferEvent::Nobody(user) => {
                 let server = &context.settings.server;
-                context.output.warn(format!("nobody is known as {user} at {server} (404): the name may be mistyped; waiting all the same"));
+                context.output.warn(format!("there is no user {user} at {server} (404): check the name; waiting anyway"));
                 continue;
             }
             TransferEvent::NotSignedIn(refusal) if offered.is_none() => return Err(refusal.into()),
             TransferEvent::NotSignedIn(refusal) => {
                 why = Some(refusal.into());
-                signed.tell(TransferCommand::Cancel("the receiver is not signed in any more".to_owned())).await;
+                signed.tell(TransferCommand::Cancel("the receiver is no longer signed in".to_owned())).await;
                 continue;
             }
             _ => continue,
@@ -266,7 +266,7 @@ async fn ask(args: &Args, offer: &Offer, standing: Standing, signed: &mut Signed
         Ok(false) => (Decision::Decline("not wanted".to_owned()), Asked::Declined(Failure::new(ExitCode::Declined, "not received"))),
         Err(failure) => {
             let failure = if args.verify { nobody(failure) } else { failure };
-            let told = if failure.code == ExitCode::Interrupted { GIVEN_UP } else { "nobody is there to decide" };
+            let told = if failure.code == ExitCode::Interrupted { GIVEN_UP } else { "nobody was there to accept it" };
             (Decision::Decline(told.to_owned()), Asked::Declined(failure))
         }
     };

@@ -51,7 +51,7 @@ pub async fn send(
     let (kept, manifest) = Kept::take_up(store, name, |error| untaken(name, error)).await?;
     let (named, _) = Named::of(kept.record()).ok_or_else(|| unusable(name))?;
     let options = SourceOptions { follow_links: named.follow_links, xattrs: named.xattrs, ..SourceOptions::default() };
-    let give_up = format!("send it anew; give this up with: fshare cancel {name}");
+    let give_up = format!("send it again, and discard this with: fshare cancel {name}");
     let source = Source::from_paths(named.paths.clone(), options).await.map_err(|error| of_source(&error).hint(give_up.clone()))?;
     if *source.manifest() != manifest {
         return Err(Failure::new(ExitCode::Failed, ChannelError::OtherBatch.to_string()).hint(give_up));
@@ -188,6 +188,6 @@ fn named(resume: Resume, relay: &RelayFlag, context: &Context) -> Result<(Relays
 }
 
 fn unusable(name: &TransferName) -> Failure {
-    Failure::new(ExitCode::Failed, format!("the record of {name} does not say how to go on"))
-        .hint(format!("give it up with: fshare cancel {name}"))
+    Failure::new(ExitCode::Failed, format!("the record of {name} does not say how to resume"))
+        .hint(format!("discard it with: fshare cancel {name}"))
 }

@@ -179,7 +179,7 @@ fn applies() -> impl TypedValueParser<Value = Applies> {
 
 fn receivers(text: &str) -> Result<NonZeroU8, String> {
     let number = text.parse::<NonZeroU8>().ok().filter(|number| number.get() <= MAX_RECEIVERS);
-    number.ok_or_else(|| format!("from 1 to {MAX_RECEIVERS} receivers"))
+    number.ok_or_else(|| format!("expected 1 to {MAX_RECEIVERS}"))
 }
 
 fn of_text(text: &str) -> Result<Source, Failure> {

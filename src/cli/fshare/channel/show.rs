@@ -334,8 +334,8 @@ impl Report for Carried {
             }
             Self::Offering { to, bytes, count, .. } => page.line([Text::from(format!("offering to {to}: {}", pieces(*count, *bytes)))]),
             Self::Waiting { user, from, .. } => {
-                let whom = from.as_ref().map_or_else(|| "anybody's".to_owned(), |from| format!("{from}'s"));
-                page.line([Text::from(format!("signed in as {user}, waiting for {whom} files"))])
+                let whom = from.as_ref().map_or_else(|| "anybody".to_owned(), ToString::to_string);
+                page.line([Text::from(format!("signed in as {user}, waiting for files from {whom}"))])
             }
             Self::Invited { from, count, bytes, kind, .. } => {
                 let what = if kind == "text" { "a text".to_owned() } else { pieces(*count, *bytes) };
@@ -353,8 +353,8 @@ impl Report for Carried {
                 if !known {
                     page.line([Text::from(format!("{contact} is new here"))]);
                 }
-                page.line([Text::from("  its words: "), Text::strong(words)]);
-                page.line([Text::from("  our words: "), Text::strong(own_words)])
+                page.line([Text::from("  its words:  "), Text::strong(words)]);
+                page.line([Text::from("  your words: "), Text::strong(own_words)])
             }
             Self::Offered { files, bytes, names, .. } => {
                 let what = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
@@ -419,7 +419,7 @@ fn word(text: &str) -> Cow<'_, str> {
 
 /// How a way is called in a sentence.
 fn by(source: &str) -> &'static str {
-    if source == Way::Direct.as_str() { "directly" } else { "by relay" }
+    if source == Way::Direct.as_str() { "directly" } else { "through the relay" }
 }
 
 /// `3 files and folders, 1.2 MiB`.

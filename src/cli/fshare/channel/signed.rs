@@ -102,10 +102,10 @@ impl Vouch for Account {
                 Ok(Ok(Data::Ticket(issued))) => return Some(Ticket(issued.ticket.reveal().to_owned())),
                 Ok(Ok(_)) => return None,
                 Ok(Err(failure)) => failure.to_string(),
-                Err(_) => format!("{} has not answered in {} s", self.0.settings.server, TICKET.as_secs()),
+                Err(_) => format!("{} did not answer within {} s", self.0.settings.server, TICKET.as_secs()),
             };
             // The relay says whether it wants one.
-            self.0.output.warn(format!("no ticket for the relay: {why}"));
+            self.0.output.warn(format!("could not get a ticket for the relay: {why}"));
             None
         })
     }
@@ -128,7 +128,7 @@ impl OnDemand {
     async fn account(&self) -> Option<&Account> {
         let sign_in = async {
             let account = Account::new(&self.context).await;
-            account.map_err(|failure| self.context.output.warn(format!("no ticket for the relay: {failure}"))).ok()
+            account.map_err(|failure| self.context.output.warn(format!("could not get a ticket for the relay: {failure}"))).ok()
         };
         self.account.get_or_init(|| sign_in).await.as_ref()
     }
@@ -157,8 +157,8 @@ pub fn user(callee: &Callee, realm: &str, context: &Context) -> Result<UserName,
             let ours = uri.sip().filter(|sip| dialog::server(context).is_host_of(sip) || sip.host.to_string() == realm);
             let named = ours.and_then(SipUri::decoded_user).and_then(|user| user.parse().ok());
             named.ok_or_else(|| {
-                Failure::usage(format!("{callee} is no user of {}", context.settings.server))
-                    .hint("files go from user to user of one server: name its user, such as bob, or the server with --server")
+                Failure::usage(format!("{callee} is not a user of {}", context.settings.server))
+                    .hint("files go between users of one server: name a user of this one, such as bob, or another server with --server")
             })
         }
     }
@@ -180,7 +180,7 @@ impl Signed {
         let context = &account.0.clone();
         let identity = dialog::account(context).await?;
         let Some(user) = context.settings.config.user.clone() else {
-            return Err(Failure::new(ExitCode::Denied, "this needs an account of the server"));
+            return Err(Failure::new(ExitCode::Denied, "this needs an account on the server"));
         };
         let files = identities.clone();
         let own = Arc::new(on_disk(move || files.own(&user)).await?.map_err(|error| unusable(&error))?);
@@ -260,7 +260,7 @@ impl Signed {
     /// # Errors
     /// The terminal is over.
     pub async fn next(&mut self) -> Result<TransferEvent, Failure> {
-        self.session.next().await.ok_or_else(|| Failure::new(ExitCode::Unreachable, "the account is not signed in any more"))
+        self.session.next().await.ok_or_else(|| Failure::new(ExitCode::Unreachable, "the account is no longer signed in"))
     }
 
     /// Where the relay is.
@@ -340,7 +340,9 @@ impl Signed {
         let (files, contact, key) = (self.identities.clone(), contact.clone(), agreed.peer);
         match on_disk(move || files.pin(contact, key)).await? {
             // Another process has pinned another one meanwhile.
-            Ok(Standing::Changed { .. }) => Err(Failure::new(ExitCode::Denied, "another identity of this contact has just become known")),
+            Ok(Standing::Changed { .. }) => {
+                Err(Failure::new(ExitCode::Denied, "another identity of this contact was recorded a moment ago"))
+            }
             Ok(_) => Ok(()),
             Err(error) => Err(unusable(&error)),
         }

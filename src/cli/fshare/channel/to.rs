@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// What the other side is told when we are interrupted.
-const GIVEN_UP: &str = "the sender has given up";
+const GIVEN_UP: &str = "the sender gave up";
 
 /// What a person is asked by `--verify`.
 pub const COMPARE: &str = "Does the other side show the same words";
@@ -34,7 +34,7 @@ pub const COMPARE: &str = "Does the other side show the same words";
 /// `--verify` without anybody who could compare.
 pub fn nobody(failure: Failure) -> Failure {
     match failure.code {
-        ExitCode::Usage => failure.hint("--verify is for people: the identities are compared on a terminal"),
+        ExitCode::Usage => failure.hint("--verify needs a terminal, on which you compare the identities"),
         _ => failure,
     }
 }
@@ -63,7 +63,7 @@ pub async fn offer(
 ) -> Result<(), Failure> {
     let peer = signed::user(to, &signed.realm, context)?;
     if peer == signed.own.user {
-        return Err(Failure::usage("--to names the account that sends: name another user"));
+        return Err(Failure::usage("--to names the account you send from: name another user"));
     }
     let contact = signed.contact(&peer)?;
     let manifest = sending.source.manifest();
@@ -107,14 +107,14 @@ pub async fn offer(
     let ended = match ended {
         Ok(ended) => ended,
         Err(failure) => {
-            signed.tell(TransferCommand::Cancel("the sender cannot go on".to_owned())).await;
+            signed.tell(TransferCommand::Cancel("the sender cannot continue".to_owned())).await;
             return Err(failure);
         }
     };
     match (ended, taken_back) {
         (Err(ChannelError::Stopped), Some(text)) => {
             carrying.give_up().await;
-            Err(Failure::new(ExitCode::Declined, format!("{peer} has given up: {}", safe_line(&text))))
+            Err(Failure::new(ExitCode::Declined, format!("{peer} gave up: {}", safe_line(&text))))
         }
         (Err(ChannelError::Stopped), None) => {
             // What can be gone on with is broken off, and not taken back.
@@ -193,7 +193,7 @@ async fn agree(signed: &mut Signed, peer: &UserName, context: &Context) -> Resul
 pub fn of_applied(error: RelayError, what: &str) -> Failure {
     let unknown = signed::is_unknown(&error);
     let failure = failure::of(what, &error.into());
-    if unknown { failure.hint("the relay's relay.ticket_key has to be that of this account's server") } else { failure }
+    if unknown { failure.hint("set relay.ticket_key of the relay to the key of this account's server") } else { failure }
 }
 
 /// Keeps a connection alive on which nothing is to be heard yet; over when it is of no use any more.

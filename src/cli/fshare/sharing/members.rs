@@ -41,7 +41,7 @@ impl Sharing<'_> {
             return Some(Err(failure));
         }
         if ended.is_none() {
-            self.context.output.note("nobody has it yet; waiting for somebody who comes (Ctrl-C ends the share)");
+            self.context.output.note("nobody has it yet; waiting for somebody to join (Ctrl-C ends the share)");
         }
         ended
     }
@@ -67,7 +67,7 @@ impl Sharing<'_> {
             return Some(Ok(()));
         }
         if !self.to.is_empty() && all(MemberState::Declined) {
-            return Some(Err(Failure::new(ExitCode::Declined, "nobody whom it is for wants it")));
+            return Some(Err(Failure::new(ExitCode::Declined, "everybody it was offered to declined")));
         }
         None
     }
@@ -88,7 +88,7 @@ impl Sharing<'_> {
             let failed = members.iter().find_map(|member| Some((&member.who, member.failure.as_ref()?)));
             let nobody = || {
                 let why = failed.map_or_else(String::new, |(who, why)| format!(": {}: {}", safe_line(who), safe_line(&why.text)));
-                Failure::new(ExitCode::Unreachable, format!("the time was up before anybody had received it{why}"))
+                Failure::new(ExitCode::Unreachable, format!("the time was up before anybody received it{why}"))
             };
             return Some(if anybody { Ok(()) } else { Err(nobody()) });
         }
@@ -98,10 +98,12 @@ impl Sharing<'_> {
         let missing = missing(&self.to, &members);
         if !missing.is_empty() && !std::mem::replace(&mut self.missed, true) {
             let missing = missing.iter().map(|who| safe_line(who)).collect::<Vec<_>>().join(", ");
-            self.context.output.warn(format!("nobody here is {missing}: whoever comes by that name receives it (Ctrl-C ends the share)"));
+            self.context
+                .output
+                .warn(format!("nobody here is called {missing}; whoever joins by that name receives it (Ctrl-C ends the share)"));
         }
         if self.uploaded && members.is_empty() && self.to.is_empty() && !std::mem::replace(&mut self.alone, true) {
-            self.context.output.note("nobody is there who receives it; waiting for somebody who comes (Ctrl-C ends the share)");
+            self.context.output.note("nobody here can receive it; waiting for somebody to join (Ctrl-C ends the share)");
         }
         None
     }

@@ -199,9 +199,9 @@ impl<'a> Sharing<'a> {
                 let name = kept.name().clone();
                 kept.leave(bytes).await;
                 ended.map_err(|failure| {
-                    let message = if failure.message.is_empty() { "the upload was broken off".to_owned() } else { failure.message };
+                    let message = if failure.message.is_empty() { "the upload broke off".to_owned() } else { failure.message };
                     Failure { message, ..failure }
-                        .hint(format!("go on with: fshare resume {name}; or end the share with: fshare cancel {name}"))
+                        .hint(format!("resume with: fshare resume {name}; or end the share with: fshare cancel {name}"))
                         .of_transfer(&name)
                 })
             }
@@ -318,7 +318,7 @@ impl<'a> Sharing<'a> {
     /// Ctrl-C: who was waited for has not got it.
     fn interrupted(&self) -> Failure {
         let Some((who, (bytes, _))) = self.broken.iter().next() else { return self.interrupted_upload() };
-        let more = if self.broken.len() > 1 { format!(", and {} more are without it", self.broken.len() - 1) } else { String::new() };
+        let more = if self.broken.len() > 1 { format!(", and {} more do not have it", self.broken.len() - 1) } else { String::new() };
         let text = format!("the share was ended: {} broke off at {} and had not come back{more}", safe_line(who), human(*bytes));
         Failure::new(ExitCode::Interrupted, text)
     }
@@ -330,7 +330,7 @@ impl<'a> Sharing<'a> {
         }
         let stream = self.manifest.files().any(|(_, entry)| entry.size().flatten().is_none());
         let why = if stream { "standard input cannot be read again" } else { "no record of it could be kept, or there is no account" };
-        Failure::new(ExitCode::Interrupted, format!("the share was ended before all was uploaded, and cannot be gone on with: {why}"))
+        Failure::new(ExitCode::Interrupted, format!("the share was ended before everything was uploaded, and cannot be resumed: {why}"))
     }
 
     /// The time is up. Asked once who has it by now; without an answer nobody does.
@@ -345,9 +345,9 @@ impl<'a> Sharing<'a> {
         }
         self.end(transfers).await;
         let text = if self.uploaded {
-            "the time was up, and the conference does not say who has it"
+            "the time was up, and the conference did not say who has it"
         } else {
-            "the time was up before all was uploaded"
+            "the time was up before everything was uploaded"
         };
         Some(Err(Failure::new(ExitCode::Unreachable, text)))
     }

@@ -44,13 +44,13 @@ impl Sharing<'_> {
                     match Kept::begin(&named.lasting(self.length), share, batch, &self.manifest).await {
                         Ok(kept) => self.kept = kept,
                         Err(failure) => {
-                            output.note(format!("where this upload breaks off, it cannot be gone on with: {}", failure.message));
+                            output.note(format!("if this upload breaks off, it cannot be resumed: {}", failure.message));
                         }
                     }
                 }
                 Ok(())
             }
-            TransferEvent::NotShared { why, .. } => Err(failure::said("the conference does not take the share", Some(&why), None)),
+            TransferEvent::NotShared { why, .. } => Err(failure::said("the conference did not accept the share", Some(&why), None)),
             TransferEvent::Uploaded { share, bytes } => {
                 self.uploaded = true;
                 if let Some((_, Some(bar))) = &mut self.ours {
@@ -80,7 +80,7 @@ impl Sharing<'_> {
             }
             TransferEvent::Ended { why: Some(why), .. } if why.code == FailureCode::Forbidden && self.kept.is_some() => {
                 self.untouched = true;
-                Err(failure::said("the conference does not let the upload go on", Some(&why), None))
+                Err(failure::said("the conference does not let the upload continue", Some(&why), None))
             }
             TransferEvent::Ended { why, .. } => Err(failure::said("the share was ended", why.as_ref(), None)),
             TransferEvent::Downloaded { .. } => Ok(()),
