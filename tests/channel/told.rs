@@ -1,6 +1,6 @@
 //! What people and programs are told while it goes on: the other side's command, bars, who limits, breaks.
 
-use std::time::Instant;
+use confkit::clock;
 
 use super::{
     asked::Terminal,
@@ -15,7 +15,7 @@ fn signal(child: &Child, signal: Signal) {
 
 /// `progress` of an end, until one is as it should be.
 fn progress(events: &mut impl BufRead, what: &str, within: Duration, mut fits: impl FnMut(&Value) -> bool) -> Value {
-    let begun = Instant::now();
+    let begun = clock::now();
     loop {
         let told = event(events, "progress");
         if fits(&told) {
@@ -124,8 +124,8 @@ fn after_a_break_it_is_said_how_often_and_nothing_of_a_receiver_that_limited_bef
     let configuration = again_at(place::free_port());
     let server = || Server::lasting(&place, "relay", &configuration);
     let mut world = World { server: server(), place: files };
-    fs::write(world.place.path("large.bin"), bytes(32 << 20)).expect("written");
-    let mut sending = world.send(&["large.bin", "--limit", "4MiB/s", "--compress", "never", "--relay-only"], None);
+    fs::write(world.place.path("large.bin"), bytes(64 << 20)).expect("written");
+    let mut sending = world.send(&["large.bin", "--limit", "8MiB/s", "--compress", "never", "--relay-only"], None);
     let mut receiver = world.receiving(&[&sending.code, "--yes", "--output", "out"]);
     let mut heard = events(&mut receiver);
     event(&mut sending.events, "progress");

@@ -93,9 +93,8 @@ impl ChannelError {
     /// Whether somebody else than the other side may have brought this about, the relay above all: nothing is deleted for it.
     pub fn may_be_of_another(&self) -> bool {
         match self {
-            Self::Gone(_) | Self::Exchange(_) | Self::WrongCode | Self::Unanswered(_) | Self::Handover(_) => true,
             // What did not open is not written down, and whoever stands between the two can bring that about by a single bit.
-            Self::Unverified(_) => true,
+            Self::Gone(_) | Self::Exchange(_) | Self::WrongCode | Self::Unanswered(_) | Self::Handover(_) | Self::Unverified(_) => true,
             Self::Theirs(failed) => failed.code == FailedCode::Integrity,
             Self::Some { why, .. } => why.may_be_of_another(),
             _ => false,

@@ -231,7 +231,13 @@ pub async fn take(
     let output = &context.output;
     let (mut bar, mut began, mut source, mut retries) = (None::<Bar>, None::<Instant>, letter::Way::Relay, 0_u32);
     // What comes has standard output to itself.
-    let aside = |event: Carried| if to_stdout { Ok(event.remark(output)) } else { event.tell(output) };
+    let aside = |event: Carried| {
+        if !to_stdout {
+            return event.tell(output);
+        }
+        event.remark(output);
+        Ok(())
+    };
     let mut redraw = interval(REDRAW);
     let ended = {
         let mut received = pin!(client::receive(receiving, &mut deciding, &give, stop));

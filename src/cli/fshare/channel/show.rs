@@ -341,8 +341,11 @@ impl Report for Carried {
                 let what = if kind == "text" { "a text".to_owned() } else { pieces(*count, *bytes) };
                 page.line([Text::strong(from), Text::from(format!(" offers {what}"))])
             }
-            Self::Identity { known: true, compare: false, .. } | Self::Begun { from: 0, .. } | Self::Progress { .. } => page,
-            Self::Awaited { .. }
+            Self::Identity { known: true, compare: false, .. }
+            | Self::Begun { from: 0, .. }
+            | Self::Progress { .. }
+            // And remarks.
+            | Self::Awaited { .. }
             | Self::Deciding { .. }
             | Self::Guessed { .. }
             | Self::Missed { .. }
