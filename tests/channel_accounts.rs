@@ -11,9 +11,15 @@ mod running;
 #[path = "support/server.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod server;
+#[path = "support/shown.rs"]
+mod shown;
+#[path = "support/wall.rs"]
+mod wall;
 
 #[path = "channel_accounts/between.rs"]
 mod between;
+#[path = "channel_accounts/clocks.rs"]
+mod clocks;
 #[path = "channel_accounts/house.rs"]
 mod house;
 #[path = "channel_accounts/ladders.rs"]

@@ -34,10 +34,14 @@ pub struct Running {
 impl House {
     /// With more of a configuration, and more arguments.
     pub fn new(test: &str, more: &str, args: &[&str]) -> Self {
-        let place = Place::new(test);
+        Self::in_its(Place::new(test), more, args, &[])
+    }
+
+    /// The same in a place, with variables of the server's environment.
+    pub fn in_its(place: Place, more: &str, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let configuration = format!("roles: [as, ms, relay]\n{more}");
         let users = ["--user", "alice", "--user", "bob"];
-        let server = Server::start(&place, "relayd", &configuration, &[&users[..], args].concat());
+        let server = Server::start_in(&place, "relayd", &configuration, &[&users[..], args].concat(), variables);
         Self { server, place }
     }
 

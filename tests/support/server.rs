@@ -24,22 +24,28 @@ pub struct Server {
 impl Server {
     /// An ephemeral one with a configuration.
     pub fn start(place: &Place, name: &str, configuration: &str, args: &[&str]) -> Self {
-        Self::with(place, name, configuration, &[&["--ephemeral"], args].concat())
+        Self::start_in(place, name, configuration, args, &[])
+    }
+
+    /// The same with variables of its environment.
+    pub fn start_in(place: &Place, name: &str, configuration: &str, args: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::with(place, name, configuration, &[&["--ephemeral"], args].concat(), variables)
     }
 
     /// One that can be started again on the same data: its configuration says where it listens.
     pub fn lasting(place: &Place, name: &str, configuration: &str) -> Self {
         let data = place.folder(&format!("{name}-data"));
-        Self::with(place, name, configuration, &["--json", "--data-dir", data.to_str().expect("a path")])
+        Self::with(place, name, configuration, &["--json", "--data-dir", data.to_str().expect("a path")], &[])
     }
 
-    fn with(place: &Place, name: &str, configuration: &str, args: &[&str]) -> Self {
+    fn with(place: &Place, name: &str, configuration: &str, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let file = place.path(&format!("{name}.yaml"));
         fs::write(&file, configuration).expect("written");
         let mut relayd = command(env!("CARGO_BIN_EXE_relayd"));
         // Killed, it cannot clear its data away: it goes with the test's folder.
         relayd
             .env("TMPDIR", place.folder("tmp"))
+            .envs(variables.iter().copied())
             .arg("--until-eof")
             .arg("--config")
             .arg(&file)

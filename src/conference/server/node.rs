@@ -49,6 +49,8 @@ pub struct ApplicationServer {
     pub(super) now: Instant,
     pub(super) wall: SystemTime,
     started: (Instant, SystemTime),
+    /// What tells the time of day, where it is to be asked at each step.
+    read_wall: Option<fn() -> SystemTime>,
     saves: u64,
     ending: bool,
 }
@@ -187,6 +189,7 @@ impl ApplicationServer {
             now,
             wall,
             started: (now, wall),
+            read_wall: None,
             saves: 0,
             ending: false,
             config,
@@ -194,6 +197,14 @@ impl ApplicationServer {
         server.with_focus(Focus::start);
         server.settle();
         server
+    }
+
+    /// The same server by this time of day, which is asked for at each step: it may be set while the server runs, and tickets are verified by it.
+    /// Without, it is that of the start and what has passed since.
+    #[must_use]
+    pub fn with_wall(mut self, read: fn() -> SystemTime) -> Self {
+        self.read_wall = Some(read);
+        self
     }
 
     /// The same server with a companion beside its focus.
@@ -280,7 +291,7 @@ impl ApplicationServer {
 
     fn step(&mut self, now: Instant) {
         self.now = now;
-        self.wall = self.started.1 + now.duration_since(self.started.0);
+        self.wall = self.read_wall.map_or_else(|| self.started.1 + now.duration_since(self.started.0), |read| read());
     }
 
     /// After anything was handed in: events, then what the focus wants of the store.

@@ -104,7 +104,8 @@ impl Application {
             ticket_key: directory.tickets().map(|key| key.public().to_string()),
         };
         let machine =
-            ApplicationServer::new(clock::now(), clock::wall(), settings, directory, clock::seed(), stored.contacts, stored.conferences);
+            ApplicationServer::new(clock::now(), clock::wall(), settings, directory, clock::seed(), stored.contacts, stored.conferences)
+                .with_wall(clock::wall);
         let machine = match file_sharing(config, &domain) {
             Some(sharing) => machine.with_companion(Box::new(FileSharing::new(clock::now(), sharing, clock::seed()))),
             None => machine,
