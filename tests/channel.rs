@@ -268,6 +268,39 @@ fn who_is_killed_is_missed_at_once_and_nothing_unfinished_gets_its_name() {
 }
 
 #[test]
+fn who_sends_hears_what_the_receivers_have_left_as_it_was() {
+    let world = World::new("channel-left");
+    for folder in ["one", "two"] {
+        fs::write(world.place.folder(folder).join("talk.bin"), b"mine").expect("written");
+    }
+    for name in ["talk.bin", "other.bin"] {
+        fs::write(world.place.path(name), bytes(1000)).expect("written");
+    }
+    let skipped = |files: &[&str], folders: &[&str]| {
+        let number = folders.len().to_string();
+        let sending = world.send(&[files, &["--receivers", &number]].concat(), None);
+        let receivers: Vec<Child> =
+            folders.iter().map(|folder| world.receiving(&[&sending.code, "--yes", "--skip", "--output", folder])).collect();
+        for receiver in receivers {
+            assert_eq!(code(&receiver.wait_with_output().expect("ended")), 0);
+        }
+        let (ended, events, told) = sending.end();
+        assert_eq!(ended, 0, "{told}");
+        let mut each: Vec<u64> =
+            events.iter().filter(|event| event["state"] == "done").filter_map(|event| event["skipped"].as_u64()).collect();
+        each.sort_unstable();
+        let sent = events.into_iter().find(|event| event["event"] == "sent").expect("sent");
+        (sent["skipped"].as_u64().expect("a number"), each)
+    };
+    assert_eq!(skipped(&["talk.bin", "other.bin"], &["one"]), (1, vec![]));
+    assert_eq!(skipped(&["talk.bin", "other.bin"], &["one"]), (2, vec![]), "the other is there now, too");
+    assert_eq!(skipped(&["talk.bin", "other.bin"], &["one", "two"]), (1, vec![1, 2]));
+    for folder in ["one", "two"] {
+        assert_eq!(fs::read(world.place.path(folder).join("talk.bin")).expect("there"), b"mine");
+    }
+}
+
+#[test]
 fn several_receivers_get_the_same_bytes_by_one_code_and_what_one_does_is_nothing_to_the_others() {
     let world = World::new("channel-several");
     fs::write(world.place.path("talk.bin"), bytes(9_000_001)).expect("written");

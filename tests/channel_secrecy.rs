@@ -195,7 +195,7 @@ async fn the_relay_has_neither_keys_nor_name_nor_plaintext_of_what_passes_throug
     }
     assert!(came == world.content && offer.bytes == Some(came.len() as u64));
     while !matches!(receiver.hear().await.expect("the sender is there"), Letter::End(_)) {}
-    receiver.tell(&Letter::Done).await;
+    receiver.tell(&Letter::Done { skipped: 0 }).await;
     receiver.leave(Reason::Done).await;
     assert_eq!(sender.end(), 0, "{}", sender.process.log());
     assert_eq!(world.seen(&wanted), (nothing.clone(), nothing), "nor when all is over");

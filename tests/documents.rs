@@ -352,10 +352,10 @@ fn events() -> Vec<(&'static str, Value)> {
         Carried::Astray { at, reason: "x".into(), patience: 60 },
         Carried::Back { at },
         Carried::Begun { at, from: 1, source: "relay" },
-        Carried::Receiver { at, receiver: 1, of: 3, state: ReceiverState::Failed, reason: some() },
+        Carried::Receiver { at, receiver: 1, of: 3, state: ReceiverState::Failed, skipped: Some(1), reason: some() },
         Carried::Broken { at, reason: "x".into(), patience: 60 },
         Carried::Progress { at, bytes: 1, total: Some(1), rate: 1, eta: Some(1), source: "relay", file: some(), retries: 1, limited: true },
-        Carried::Sent { at, bytes: 1, wire: 1, saved: None, files: 1, seconds: 1.0, source: "relay", text: false },
+        Carried::Sent { at, bytes: 1, wire: 1, saved: None, files: 1, skipped: 1, seconds: 1.0, source: "relay", text: false },
         Carried::Text { at, text: "x".into() },
         Carried::Received {
             at,

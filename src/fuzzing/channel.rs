@@ -164,7 +164,7 @@ pub fn session(data: &[u8]) {
                     let manifest = manifest.as_ref().expect("it was asked about");
                     assert_eq!(trailer.files.len(), manifest.files().len());
                     assert!(manifest.total().is_none_or(|total| total == written));
-                    receiver.handle_verified();
+                    receiver.handle_verified(0);
                 }
                 ReceiverAction::Over(_) => over[0] += 1,
             }

@@ -154,7 +154,7 @@ async fn a_server_that_is_relay_as_well_has_neither_keys_nor_name_nor_plaintext_
         }
         assert!(came == content, "{applies}");
         while !matches!(receiver.hear().await.expect("the sender is there"), Letter::End(_)) {}
-        receiver.tell(&Letter::Done).await;
+        receiver.tell(&Letter::Done { skipped: 0 }).await;
         receiver.leave(Reason::Done).await;
         assert_eq!(alice.end(), 0, "{}", alice.process.log());
         let (inside, _) = memory::search(server.process().pid(), &wanted);

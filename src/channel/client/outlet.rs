@@ -64,6 +64,8 @@ pub struct Sent {
     pub end: u64,
     /// In so many chunks.
     pub chunks: u64,
+    /// Files that the receiver, once it is done, has left as they were there; of several receivers, the fewest of any.
+    pub skipped: u32,
 }
 
 /// How far chunks have gone, readable at any time.
@@ -147,7 +149,7 @@ impl Outlet {
         }
         cut.spare();
         let queue = shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Sent { end: queue.reader.position(), chunks: queue.next })
+        Ok(Sent { end: queue.reader.position(), chunks: queue.next, skipped: 0 })
     }
 }
 

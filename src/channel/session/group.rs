@@ -192,6 +192,11 @@ impl Group {
         self.members.get(&seat).is_some_and(|member| member.session.keeps_nothing())
     }
 
+    /// Files that this receiver, who is done, has left as they were there.
+    pub fn skipped(&self, seat: Peer) -> u32 {
+        self.members.get(&seat).map_or(0, |member| member.session.skipped())
+    }
+
     fn live(&self) -> impl Iterator<Item = &Member> {
         self.members.values().filter(|member| !member.over)
     }

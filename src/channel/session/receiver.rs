@@ -177,10 +177,10 @@ impl Receiver {
         }
     }
 
-    /// The answer to [`ReceiverAction::Verify`].
-    pub fn handle_verified(&mut self) {
+    /// The answer to [`ReceiverAction::Verify`]; so many files were left as they were here.
+    pub fn handle_verified(&mut self, skipped: u32) {
         if let State::Verifying = self.state {
-            self.tell = Some(Letter::Done);
+            self.tell = Some(Letter::Done { skipped });
             self.state = State::Settled(Ok(()));
         }
     }

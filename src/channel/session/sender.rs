@@ -48,6 +48,7 @@ pub struct Sender {
     received: u64,
     durable: u64,
     once: bool,
+    skipped: u32,
 }
 
 #[derive(Debug)]
@@ -78,7 +79,7 @@ impl Sender {
     /// Offers a batch with its manifest as JSON.
     pub fn new(offer: Offer, manifest: Bytes) -> Self {
         let (total, compression) = (offer.bytes, offer.compression);
-        Self { total, compression, state: State::New { offer, manifest }, received: 0, durable: 0, once: false }
+        Self { total, compression, state: State::New { offer, manifest }, received: 0, durable: 0, once: false, skipped: 0 }
     }
 
     /// A letter of the receiver's.
@@ -110,7 +111,10 @@ impl Sender {
                     protocol(format!("the receiver has {received} bytes, {durable} on its disk, by what it says"))
                 }
             }
-            (State::Verifying, Letter::Done) => State::Settled(Ok(())),
+            (State::Verifying, Letter::Done { skipped }) => {
+                self.skipped = skipped;
+                State::Settled(Ok(()))
+            }
             (_, letter) => protocol(format!("the receiver said {} at the wrong moment", name(&letter))),
         };
     }
@@ -173,6 +177,11 @@ impl Sender {
         self.once
     }
 
+    /// Files that the receiver, who is done, has left as they were there.
+    pub fn skipped(&self) -> u32 {
+        self.skipped
+    }
+
     /// Bytes that the receiver has on its disk: none of them is asked for again.
     pub fn durable(&self) -> u64 {
         self.durable
@@ -193,7 +202,7 @@ pub(super) fn name(letter: &Letter) -> &'static str {
         Letter::Progress { .. } => "progress",
         Letter::Digests(_) => "digests",
         Letter::End(_) => "end",
-        Letter::Done => "done",
+        Letter::Done { .. } => "done",
         Letter::Failed(_) => "failed",
     }
 }

@@ -108,7 +108,7 @@ impl Talk {
                     }
                     ReceiverAction::Verify(trailer) => {
                         if trailer == self.trailer {
-                            self.receiver.handle_verified();
+                            self.receiver.handle_verified(0);
                         } else {
                             self.receiver.handle_failure(Failed::new(FailedCode::Integrity, "another digest"));
                         }
@@ -251,7 +251,7 @@ fn what_a_peer_must_not_say_ends_the_session_and_is_told_to_it() {
         }),
         ("done before the end", |talk| {
             talk.settle();
-            talk.sender.handle_letter(Letter::Done);
+            talk.sender.handle_letter(Letter::Done { skipped: 0 });
         }),
         ("a second offer", |talk| {
             talk.settle();

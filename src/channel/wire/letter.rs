@@ -206,7 +206,10 @@ pub enum Letter {
     /// There are no more chunks.
     End(End),
     /// Verified and in place.
-    Done,
+    Done {
+        /// Files that are not: the receiver had something of their names, and left it as it was.
+        skipped: u32,
+    },
     /// It failed at the side that says so.
     Failed(Failed),
 }
@@ -234,7 +237,15 @@ struct Progress {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Done {}
+struct Done {
+    #[serde(default, skip_serializing_if = "is_zero")]
+    skipped: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
 
 impl Failed {
     /// With a text that fits into a letter.
@@ -269,8 +280,8 @@ impl Letter {
             6 => Self::Digests(rest),
             7 => Self::End(json(kind, &rest)?),
             8 => {
-                let Done {} = json(kind, &rest)?;
-                Self::Done
+                let Done { skipped } = json(kind, &rest)?;
+                Self::Done { skipped }
             }
             9 => {
                 let Failed { code, text } = json(kind, &rest)?;
@@ -299,7 +310,7 @@ impl Letter {
             Self::Progress { received, durable } => json(5, &Progress { received: *received, durable: *durable }),
             Self::Digests(bytes) => part(6, bytes),
             Self::End(end) => json(7, end),
-            Self::Done => json(8, &Done {}),
+            Self::Done { skipped } => json(8, &Done { skipped: *skipped }),
             Self::Failed(Failed { code, text }) => json(9, &Failed { code: *code, text: cut(text.clone()) }),
         }
     }
@@ -352,7 +363,8 @@ mod tests {
                 Letter::End(End { bytes: 9, chunks: 1, algorithm: Algorithm::Blake3, files: 1 }),
                 "\u{7}{\"bytes\":9,\"chunks\":1,\"algorithm\":\"blake3\",\"files\":1}",
             ),
-            (Letter::Done, "\u{8}{}"),
+            (Letter::Done { skipped: 0 }, "\u{8}{}"),
+            (Letter::Done { skipped: 2 }, "\u{8}{\"skipped\":2}"),
             (Letter::Failed(Failed::new(FailedCode::NoSpace, "full")), "\u{9}{\"code\":\"no-space\",\"text\":\"full\"}"),
         ]
     }

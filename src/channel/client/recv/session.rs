@@ -283,7 +283,9 @@ impl<'a, 't> Session<'a, 't> {
                 Err(error) => return Err(self.failed(control, error.into()).await),
             }
         }
-        self.machine.handle_verified();
+        let left = |placed: &Placed| placed.finished.files.iter().filter(|file| file.digest.is_none()).count();
+        let skipped = self.terminal.placed.as_ref().map_or(0, left);
+        self.machine.handle_verified(u32::try_from(skipped).unwrap_or(u32::MAX));
         Ok(())
     }
 

@@ -182,7 +182,10 @@ pub enum Fared {
         from: u64,
     },
     /// It has everything, verified.
-    Done,
+    Done {
+        /// But so many files, which it has left as they were there.
+        skipped: u32,
+    },
     /// It has not got all of it.
     Failed {
         /// Why.

@@ -94,7 +94,9 @@ impl<'a> Session<'a> {
                     SenderAction::Over(how) => {
                         // Whether the last of our letters gets there changes nothing.
                         let _ = control.flush().await;
-                        return how.map_err(ChannelError::of).and_then(|()| self.sent.ok_or(ChannelError::Stopped));
+                        let skipped = self.machine.skipped();
+                        let sent = self.sent.map(|sent| Sent { skipped, ..sent }).ok_or(ChannelError::Stopped);
+                        return how.map_err(ChannelError::of).and(sent);
                     }
                 }
             }

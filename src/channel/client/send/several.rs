@@ -83,6 +83,8 @@ pub(super) struct Gathering<'a, 'b> {
     /// The numbers of those who keep nothing for another process.
     once: BTreeSet<usize>,
     done: usize,
+    /// The fewest files that one of those has left as they were there.
+    skipped: Option<u32>,
     failed: Option<ChannelError>,
 }
 
@@ -128,6 +130,7 @@ impl<'a, 'b> Gathering<'a, 'b> {
             sent: None,
             once: BTreeSet::new(),
             done: 0,
+            skipped: None,
             failed: None,
             terminal,
         }
@@ -184,7 +187,7 @@ impl<'a, 'b> Gathering<'a, 'b> {
             }
         }
         match (self.failed, self.sent) {
-            (None, Some(sent)) => Ok(sent),
+            (None, Some(sent)) => Ok(Sent { skipped: self.skipped.unwrap_or(0), ..sent }),
             (None, None) => Err(ChannelError::Stopped),
             (Some(why), _) => Err(ChannelError::Some { done: self.done, of: self.wanted, why: Box::new(why) }),
         }
@@ -347,7 +350,7 @@ impl<'a, 'b> Gathering<'a, 'b> {
                 self.look_for(seat);
                 self.tell_of(number, Fared::Broken(error.to_string())).await;
             }
-            how => self.settle(number, how).await,
+            how => self.settle(number, how.map(|()| self.group.skipped(seat))).await,
         }
     }
 
@@ -385,15 +388,16 @@ impl<'a, 'b> Gathering<'a, 'b> {
 
     async fn handle_end_apart(&mut self, number: usize, how: Result<Sent, ChannelError>) {
         self.sent = self.sent.or(how.as_ref().ok().copied());
-        self.settle(number, how.map(drop)).await;
+        self.settle(number, how.map(|sent| sent.skipped)).await;
     }
 
     /// One is through with it.
-    async fn settle(&mut self, number: usize, how: Result<(), ChannelError>) {
+    async fn settle(&mut self, number: usize, how: Result<u32, ChannelError>) {
         match how {
-            Ok(()) => {
+            Ok(skipped) => {
                 self.done += 1;
-                self.tell_of(number, Fared::Done).await;
+                self.skipped = Some(self.skipped.map_or(skipped, |fewest| fewest.min(skipped)));
+                self.tell_of(number, Fared::Done { skipped }).await;
             }
             Err(error) => {
                 self.tell_of(

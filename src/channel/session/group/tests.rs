@@ -85,9 +85,9 @@ fn chunks_go_out_when_as_many_as_are_wanted_have_come_and_decided() {
     assert_eq!(said(&mut group), ["begin at 0 for 1 3"]);
     group.handle_sent(SIZE, 2, &trailer());
     assert_eq!(said(&mut group), ["1: digests", "1: end", "3: digests", "3: end"]);
-    group.handle_letter(THREE, Letter::Done);
+    group.handle_letter(THREE, Letter::Done { skipped: 0 });
     assert_eq!(said(&mut group), ["3: ended well"]);
-    group.handle_letter(ONE, Letter::Done);
+    group.handle_letter(ONE, Letter::Done { skipped: 0 });
     assert_eq!(said(&mut group), ["1: ended well", "over"]);
     assert_eq!(said(&mut group), [""; 0], "it is said once");
 }
@@ -111,13 +111,13 @@ fn the_slowest_says_how_far_it_goes_until_it_is_gone() {
 #[test]
 fn what_one_does_wrong_is_nothing_to_the_others() {
     let mut group = begun(3);
-    group.handle_letter(ONE, Letter::Done);
+    group.handle_letter(ONE, Letter::Done { skipped: 0 });
     group.handle_fault(TWO, Failed::new(FailedCode::Integrity, "it does not open"));
     group.handle_letter(THREE, Letter::Progress { received: 10, durable: 0 });
     assert_eq!(said(&mut group), ["1: failed", "1: failed", "2: failed", "2: failed"], "each is told, and then the shell");
     group.handle_sent(SIZE, 2, &trailer());
     assert_eq!(said(&mut group), ["3: digests", "3: end"]);
-    group.handle_letter(THREE, Letter::Done);
+    group.handle_letter(THREE, Letter::Done { skipped: 0 });
     assert_eq!(said(&mut group), ["3: ended well", "over"]);
 }
 

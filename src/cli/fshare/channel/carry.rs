@@ -132,7 +132,7 @@ impl<'a> Carrying<'a> {
         let saved = (wire < sent.end.saturating_sub(from)).then_some(wire);
         let files = sending.source.manifest().files().len() as u64;
         let (text, source) = (sending.content == Content::Text, self.source.as_str());
-        output.event(&Carried::Sent { at: at(), bytes: sent.end, wire, saved, files, seconds, source, text })?;
+        output.event(&Carried::Sent { at: at(), bytes: sent.end, wire, saved, files, skipped: sent.skipped, seconds, source, text })?;
         Ok(Ok(()))
     }
 
@@ -242,6 +242,7 @@ impl<'a> Carrying<'a> {
     }
 
     async fn on_receiver(&mut self, receiver: usize, how: Fared, sending: &Sending) -> Result<(), Failure> {
+        let mut skipped = None;
         let (state, reason) = match how {
             Fared::Joined(resume) => {
                 if let Some(named) = &self.named
@@ -266,7 +267,8 @@ impl<'a> Carrying<'a> {
                 (ReceiverState::Broken, Some(why))
             }
             Fared::Back { .. } => (ReceiverState::Back, None),
-            Fared::Done => {
+            Fared::Done { skipped: files } => {
+                skipped = Some(files);
                 if let Some(kept) = self.several.remove(&receiver) {
                     kept.forget().await;
                 }
@@ -282,7 +284,7 @@ impl<'a> Carrying<'a> {
             }
         };
         let (of, reason) = (usize::from(sending.receivers.get()), reason.map(|why| safe_line(&why)));
-        self.context.output.event(&Carried::Receiver { at: at(), receiver, of, state, reason })
+        self.context.output.event(&Carried::Receiver { at: at(), receiver, of, state, skipped, reason })
     }
 }
 

@@ -198,6 +198,9 @@ pub enum Carried {
         of: usize,
         /// How it is.
         state: ReceiverState,
+        /// With `done`: files that it has left as they were there.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        skipped: Option<u32>,
         /// Why it was lost, or has not got all of it.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
@@ -224,6 +227,8 @@ pub enum Carried {
         saved: Option<u64>,
         /// Regular files.
         files: u64,
+        /// Those of them that the receiver has left as they were there; of several receivers, the fewest of any.
+        skipped: u32,
         /// Seconds from the first byte on.
         seconds: f64,
         /// By which way: `relay`, `direct`.
@@ -364,7 +369,7 @@ impl Report for Carried {
                 let more = if names.len() > 3 { ", …" } else { "" };
                 page.line([Text::strong(format!("{what}{more}")), Text::from(format!(": {}", amount(*files, *bytes)))])
             }
-            Self::Receiver { receiver, of, state, reason, .. } => {
+            Self::Receiver { receiver, of, state, skipped, reason, .. } => {
                 let why = reason.as_deref().unwrap_or_default();
                 let how = match state {
                     ReceiverState::Joined => match of.saturating_sub(*receiver) {
@@ -373,7 +378,10 @@ impl Report for Carried {
                     },
                     ReceiverState::Broken => format!("lost, reconnecting: {why}"),
                     ReceiverState::Back => "is back and gets the rest".to_owned(),
-                    ReceiverState::Done => "has everything, verified".to_owned(),
+                    ReceiverState::Done => match skipped {
+                        None | Some(0) => "has everything, verified".to_owned(),
+                        Some(kept) => format!("is done, and kept its own {}", amount(u64::from(*kept), None)),
+                    },
                     ReceiverState::Failed => format!("did not get everything: {why}"),
                 };
                 let line = format!("receiver {receiver} of {of} {how}");
@@ -384,10 +392,13 @@ impl Report for Carried {
                 page.line([Text::odd(format!("broken off: {reason}; looking for the other side for up to {patience} s"))])
             }
             Self::Begun { from, .. } => page.line([Text::from(format!("resuming at {}", human(*from)))]),
-            Self::Sent { bytes, saved, files, seconds, source, text, .. } => {
+            Self::Sent { bytes, saved, files, skipped, seconds, source, text, .. } => {
                 let wire = saved.map_or_else(String::new, |wire| format!(", {} on the wire,", human(wire)));
                 let what = what(*text, *files, Some(*bytes));
-                page.line([Text::from(format!("sent and verified, {what}{wire} in {seconds:.1} s {}", by(source)))])
+                let left = left(*skipped, *files);
+                let verified = if left.as_ref().is_some_and(|(all, _)| *all) { "sent" } else { "sent and verified" };
+                let left = left.map_or_else(String::new, |(_, left)| format!("; {left}"));
+                page.line([Text::from(format!("{verified}, {what}{wire} in {seconds:.1} s {}{left}", by(source)))])
             }
             Self::Text { text, .. } => page.lines(text),
             Self::Received { bytes, files, seconds, source, .. } => {
@@ -403,6 +414,15 @@ impl Report for Carried {
                 page
             }
         };
+    }
+}
+
+/// What the receiver has left as it was there, and whether that is all of it.
+fn left(skipped: u32, files: u64) -> Option<(bool, String)> {
+    match u64::from(skipped) {
+        0 => None,
+        skipped if skipped < files => Some((false, format!("the receiver kept its own {} (--skip)", amount(skipped, None)))),
+        _ => Some((true, "but the receiver has files of these names, and kept its own (--skip)".to_owned())),
     }
 }
 
