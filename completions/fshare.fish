@@ -104,6 +104,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand send" -s v -l verbose -d '
 complete -c fshare -n "__fish_fshare_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l from -d 'Sign in and wait for an offer from this user of your server, or from anyone, instead of using a code' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -s o -l output -d 'Folder to put files in; - writes a single file to standard output' -r -f -a "(__fish_complete_directories)"
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l max-size -d 'Decline anything larger than this, such as 1GiB, and anything of unknown size (from a pipe)' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l patience -d 'How long to keep trying to reconnect after a break (0s: not at all)' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l relay -d 'Relay to use: host or host:port (repeatable; tried in order until one answers) [default: from the configuration, else this machine]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l proxy -d 'Connect to relays through this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT, or through none [default: from the configuration, else from HTTPS_PROXY or ALL_PROXY]' -r
@@ -119,7 +120,8 @@ complete -c fshare -n "__fish_fshare_using_subcommand recv" -l password-file -d 
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l ca -d 'Certificate of the authority that must have signed the server\'s (PEM)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l verify -d 'Show both identities as words, and accept only after you confirm that the other side shows the same'
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l keep -d 'Keep waiting for further offers, until Ctrl-C'
-complete -c fshare -n "__fish_fshare_using_subcommand recv" -s y -l yes -d 'Accept what is offered without asking'
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -s y -l yes -d 'Accept what is offered without asking; the configuration can say so of single users (accept in client.yaml)'
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l unknown-size -d 'Accept what is of unknown size all the same'
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l overwrite -d 'Replace files that already exist'
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l rename -d 'Give the new file another name if its own is taken: "name (1).ext"'
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l skip -d 'Keep files that already exist, and discard the new ones'

@@ -24,6 +24,8 @@ mod clocks;
 mod house;
 #[path = "channel_accounts/ladders.rs"]
 mod ladders;
+#[path = "channel_accounts/rules.rs"]
+mod rules;
 #[path = "channel_accounts/tickets.rs"]
 mod tickets;
 

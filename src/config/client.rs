@@ -5,10 +5,20 @@ use std::path::PathBuf;
 
 use super::{
     ConfigError, Layers, Origin, Path,
-    schema::section,
-    value::{Advertised, Span},
+    schema::{item, section},
+    value::{Advertised, MaxSize, Span},
 };
 use crate::{channel::client::ProxyUrl, id::UserName, sip::message::SipUri};
+
+item! {
+    /// A user whose offers `fshare recv --from` accepts without asking, once that user's identity is known. With `--verify` it asks all the same, and at a terminal also where a file is there already.
+    pub struct Accept {
+        /// A user of our server.
+        from: UserName,
+        /// Largest offer that is accepted so, a text counting as 64 KiB; one of unknown size (standard input) is only accepted without a limit.
+        max_size: MaxSize = MaxSize(None),
+    }
+}
 
 section! {
     /// The configuration of the client programs.
@@ -25,6 +35,8 @@ section! {
         relays: Vec<Advertised> = Vec::new(),
         /// Proxy that relays are reached by: socks5h:// or http://, then USER:PASSWORD@ where it wants that, then HOST:PORT. Without it: that of HTTPS_PROXY or ALL_PROXY. NO_PROXY names relays that are reached without one.
         proxy: Option<ProxyUrl> = None,
+        /// Whose offers `fshare recv --from` accepts without asking.
+        accept: Vec<Accept> = Vec::new(),
         /// How long an answer is waited for, unless `--timeout` says otherwise.
         timeout: Span<100, 86_400_000> = Span::of_millis(10_000),
         /// How long what is left of an upload or a download that was broken off is kept, from the last time that it moved: its record, and its partial files.

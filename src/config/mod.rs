@@ -32,7 +32,7 @@ pub(crate) mod schema;
 mod tests;
 mod value;
 
-pub use client::{CLIENT_VARIABLES, ClientConfig, ClientFlags, ClientSources};
+pub use client::{Accept, CLIENT_VARIABLES, ClientConfig, ClientFlags, ClientSources};
 pub use layers::{ConfigError, Effective, Layers, MAX_FILE, Origin, Problem, UnknownVariable, leaves, variable};
 pub use load::{ENVIRONMENT_PREFIX, Flag, Loaded, Sources, default_data_dir, load};
 pub use node::{Fault, Faults, MAX_FAULTS, Node, Path, Setting, Step};

@@ -235,3 +235,23 @@ fn a_text_is_called_a_text() {
     assert_eq!((code(&received), String::from_utf8_lossy(&received.stdout).as_ref()), (0, "at ten\n"), "{}", said(&received));
     assert_eq!(sending.end().0, 0);
 }
+
+#[test]
+fn what_is_larger_than_is_taken_or_may_be_is_declined_and_both_ends_say_why() {
+    let world = World::new("channel-bound");
+    fs::write(world.place.path("notes.txt"), bytes(1025)).expect("written");
+    for (sent, more, expected, why) in [
+        (None, &[][..], 6, "larger than the receiver accepts (1.00 KiB)"),
+        (Some(&b"piped"[..]), &[], 6, "its size is unknown"),
+        (Some(b"piped"), &["--unknown-size"], 0, ""),
+        (None, &["--unknown-size"], 6, "larger than the receiver accepts"),
+    ] {
+        let sending = world.send(&[if sent.is_some() { "-" } else { "notes.txt" }], sent);
+        let received = world.recv(&[&[&sending.code, "--yes", "--output", "out", "--max-size", "1KiB"], more].concat());
+        assert_eq!(code(&received), expected, "{why}: {}", said(&received));
+        assert!(expected == 0 || said(&received).contains("--max-size is 1.00 KiB"), "{}", said(&received));
+        let (ended, _, told) = sending.end();
+        assert!(ended == expected && told.contains(why), "{ended}: {told}");
+    }
+    assert_eq!(contents(&world.place.path("out")), [("stdin".to_owned(), b"piped".to_vec())]);
+}

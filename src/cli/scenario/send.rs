@@ -148,6 +148,8 @@ fn receiver(stage: &Stage, terminal: &Terminal) -> recv::Args {
         verify: false,
         keep: false,
         output: stage.received(terminal.name.as_str()),
+        max_size: None,
+        unknown_size: false,
         yes: true,
         xattrs: false,
         policy: Policy { overwrite: true, rename: false, skip: false },

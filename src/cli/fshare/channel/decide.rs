@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{failure, kept, show::Carried};
+use super::{accept::Bound, failure, kept, show::Carried};
 use crate::{
     channel::{
         client::{ChannelError, Decide, No, Resume, Ways},
@@ -61,7 +61,7 @@ impl Chosen {
 }
 
 /// Most bytes of a text that is shown.
-const MAX_TEXT: usize = 64 * 1024;
+pub const MAX_TEXT: usize = 64 * 1024;
 
 /// A text that came.
 #[derive(Debug, Clone, Default)]
@@ -108,6 +108,8 @@ pub struct Deciding<'a> {
     lasting: bool,
     /// Extended attributes are set.
     xattrs: bool,
+    /// More is not taken.
+    bound: Bound,
     /// What was begun before.
     pub taken: Option<Sink>,
     /// What is kept of it.
@@ -135,13 +137,20 @@ impl<'a> Deciding<'a> {
     pub fn new(context: &'a Context, output: PathBuf, overwrite: Overwrite, yes: bool, code: &str, ways: Ways) -> Self {
         let code = code.to_owned();
         let (taken, record, chosen, failure) = (None, None, Chosen::default(), None);
-        Self { context, output, overwrite, yes, resolved: yes, code, ways, lasting: true, xattrs: false, taken, record, chosen, failure }
+        let (bound, xattrs) = (Bound::default(), false);
+        Self { context, output, overwrite, yes, resolved: yes, code, ways, lasting: true, xattrs, bound, taken, record, chosen, failure }
     }
 
     /// Whether extended attributes are set; by itself they are not.
     #[must_use]
     pub fn xattrs(self, xattrs: bool) -> Self {
         Self { xattrs, ..self }
+    }
+
+    /// How much is taken at most. Texts are short.
+    #[must_use]
+    pub fn bounded(self, bound: Bound) -> Self {
+        Self { bound, ..self }
     }
 
     /// Whether what breaks off is kept for another process; it is by itself.
@@ -187,14 +196,15 @@ impl<'a> Deciding<'a> {
     }
 
     async fn ask(&mut self, offer: &Offer, manifest: &Manifest) -> Result<(), (No, Failure)> {
-        if self.to_stdout() {
-            return Ok(());
+        if !self.to_stdout() {
+            let (files, names) = (offer.files.into(), offer.names.clone());
+            let told = self.context.output.event(&Carried::Offered { at: at(), files, bytes: offer.bytes, names });
+            told.map_err(|failure| (No::Declined("the receiver is gone".to_owned()), failure))?;
         }
-        let output = &self.context.output;
-        let (files, names) = (offer.files.into(), offer.names.clone());
-        let told = output.event(&Carried::Offered { at: at(), files, bytes: offer.bytes, names });
-        told.map_err(|failure| (No::Declined("the receiver is gone".to_owned()), failure))?;
-        if self.resolved {
+        if let Some((told, said)) = self.bound.refuses(manifest.total()) {
+            return Err((No::Declined(told), Failure::new(ExitCode::Declined, format!("not received: {said}"))));
+        }
+        if self.to_stdout() || self.resolved {
             return Ok(());
         }
         match self.look(offer, manifest).await {

@@ -1,12 +1,13 @@
 //! `fshare recv --from`: what users of our server offer.
 
 use super::{
-    decide::Deciding,
+    accept::{self, Bound},
+    decide::{Deciding, MAX_TEXT},
     ending,
     recv::{self, Args, From, Taken},
     show::Carried,
     signed::{self, Signed, unusable},
-    to::{COMPARE, hold, nobody, of_applied},
+    to::{COMPARE, TEXT, hold, nobody, of_applied},
 };
 use crate::{
     channel::{
@@ -36,6 +37,8 @@ struct Met {
     agreed: Agreed,
     standing: Standing,
     control: Option<Connection>,
+    /// What was said yes to.
+    bound: Bound,
 }
 
 /// Runs it.
@@ -89,7 +92,7 @@ pub async fn listen(from: Option<UserName>, signed: &Signed) -> Result<(), Failu
 /// # Errors
 /// With the exit code that says why.
 pub async fn receive(args: &Args, lasting: bool, signed: &mut Signed, context: &Context) -> Result<Taken, Failure> {
-    let Met { peer, agreed, standing, control } = meet(args, signed, context).await?;
+    let Met { peer, agreed, standing, control, bound } = meet(args, signed, context).await?;
     let contact = signed.contact(&peer)?;
     if let Err(failure) = signed.pin(&contact, &agreed, standing).await {
         signed.tell(TransferCommand::Cancel("the receiver cannot record the sender's identity".to_owned())).await;
@@ -105,7 +108,7 @@ pub async fn receive(args: &Args, lasting: bool, signed: &mut Signed, context: &
     };
     let stop = context.leaving.child_token();
     let deciding = Deciding::new(context, args.output.clone(), args.policy.overwrite(), true, "", args.ways.ways());
-    let deciding = deciding.xattrs(args.xattrs).lasting(lasting).resolving(!args.yes && secret::somebody(&context.output));
+    let deciding = deciding.xattrs(args.xattrs).bounded(bound).lasting(lasting).resolving(!args.yes && secret::somebody(&context.output));
     let mut taken = std::pin::pin!(recv::take(&receiving, deciding, context, &stop));
     let mut taken_back = None;
     let ended = loop {
@@ -143,7 +146,7 @@ fn is_met(by: &Way) -> bool {
 /// Waits for an offer that is wanted, until both have agreed on a channel.
 async fn meet(args: &Args, signed: &mut Signed, context: &Context) -> Result<Met, Failure> {
     let (mut control, mut why) = (None::<Connection>, None);
-    let mut offered = None::<UserName>;
+    let (mut offered, mut bound) = (None::<UserName>, recv::bound(args));
     let mut leaving = false;
     loop {
         let event = tokio::select! {
@@ -168,7 +171,10 @@ async fn meet(args: &Args, signed: &mut Signed, context: &Context) -> Result<Met
                 continue;
             }
             TransferEvent::Asked { offer, standing } => match ask(args, &offer, standing, signed, context).await {
-                Ok(Asked::Accepted) => continue,
+                Ok(Asked::Accepted) => {
+                    bound = bound.offered(size(&offer));
+                    continue;
+                }
                 Ok(Asked::Declined(failure)) => {
                     why = Some(failure);
                     continue;
@@ -217,12 +223,17 @@ async fn meet(args: &Args, signed: &mut Signed, context: &Context) -> Result<Met
         };
         let Some(peer) = offered else { return Err(Failure::silent(ExitCode::Interrupted)) };
         let ending = match (ending, &why) {
-            (Ending::Agreed { agreed, standing }, None) => return Ok(Met { peer, agreed: *agreed, standing, control }),
+            (Ending::Agreed { agreed, standing }, None) => return Ok(Met { peer, agreed: *agreed, standing, control, bound }),
             (ending, _) => ending,
         };
         let failure = ending::failure(&ending, &peer, signed).unwrap_or_else(|| Failure::silent(ExitCode::Failed));
         return Err(why.unwrap_or(failure));
     }
+}
+
+/// Bytes of what is offered, where that is known. A text has no more than is shown.
+fn size(offer: &Offer) -> Option<u64> {
+    if offer.kind == TEXT { Some(MAX_TEXT as u64) } else { offer.size }
 }
 
 /// What came of asking.
@@ -244,7 +255,17 @@ async fn ask(args: &Args, offer: &Offer, standing: Standing, signed: &mut Signed
     let known = standing == Standing::Known;
     let shown = Carried::Identity { at: at(), contact: contact.to_string(), known, words: theirs, own_words, compare: args.verify };
     context.output.event(&shown)?;
-    let question = match (args.verify, args.yes) {
+    let refused = recv::bound(args).refuses(*size).filter(|_| offer.kind != TEXT);
+    if let Some((told, said)) = refused {
+        signed.tell(TransferCommand::Decide(Decision::Decline(told))).await;
+        return Ok(Asked::Declined(Failure::new(ExitCode::Declined, format!("not received: {said}"))));
+    }
+    let rules = &context.settings.config.accept;
+    let by_rule = !args.yes && accept::is_taken(rules, &offer.from, known, self::size(offer));
+    if by_rule && !args.verify {
+        context.output.note(format!("accepted without asking, by the rule for {} (accept in client.yaml)", offer.from));
+    }
+    let question = match (args.verify, args.yes || by_rule) {
         (true, _) => COMPARE,
         (false, false) => "Receive it",
         (false, true) => {
@@ -265,7 +286,14 @@ async fn ask(args: &Args, offer: &Offer, standing: Standing, signed: &mut Signed
         Ok(true) => (Decision::Accept, Asked::Accepted),
         Ok(false) => (Decision::Decline("not wanted".to_owned()), Asked::Declined(Failure::new(ExitCode::Declined, "not received"))),
         Err(failure) => {
-            let failure = if args.verify { nobody(failure) } else { failure };
+            let failure = match failure.code {
+                _ if args.verify => nobody(failure),
+                ExitCode::Usage => {
+                    Failure::new(ExitCode::Declined, "not received: no rule accepts it, and there is no terminal to ask on")
+                        .hint("rules (accept in client.yaml) are for users whose identity is known, and up to their max_size; --yes accepts whatever is offered")
+                }
+                _ => failure,
+            };
             let told = if failure.code == ExitCode::Interrupted { GIVEN_UP } else { "nobody was there to accept it" };
             (Decision::Decline(told.to_owned()), Asked::Declined(failure))
         }

@@ -11,11 +11,13 @@
 //! | `resume.rs` | going on with either in another process |
 //! | `kept.rs` | what is kept for that |
 //! | `decide.rs` | whether what is offered is wanted |
+//! | `accept.rs` | what is taken unasked, and how much at most |
 //! | `place.rs` | whether anything can be put into a folder |
 //! | `show.rs` | bars, and the events of `--json` |
 //! | `limited.rs` | whether the receiver is what a sender waits for |
 //! | `failure.rs` | exit codes |
 
+mod accept;
 mod carry;
 pub mod decide;
 mod ending;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     PatienceFlag, RelayFlag, WayFlags,
+    accept::Bound,
     decide::Deciding,
     failure, from, kept, place, resume,
     show::{Bar, Carried},
@@ -38,6 +39,7 @@ use crate::{
         values::Callee,
     },
     clock,
+    config::Size,
     transfer::{Record, Sink, SinkError, resume::ResumeError},
 };
 
@@ -93,9 +95,17 @@ pub struct Args {
     #[arg(short, long, value_name = "DIR", default_value = ".", value_hint = clap::ValueHint::DirPath)]
     pub output: PathBuf,
 
-    /// Accept what is offered without asking
+    /// Accept what is offered without asking; the configuration can say so of single users (accept in client.yaml)
     #[arg(short, long)]
     pub yes: bool,
+
+    /// Decline anything larger than this, such as 1GiB, and anything of unknown size (from a pipe)
+    #[arg(long, value_name = "SIZE")]
+    pub max_size: Option<Size>,
+
+    /// Accept what is of unknown size all the same
+    #[arg(long, requires = "max_size")]
+    pub unknown_size: bool,
 
     /// What happens with files that are there already; they are refused otherwise
     #[command(flatten)]
@@ -129,7 +139,8 @@ pub struct Args {
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
     if let Some(from) = &args.from {
         usable(args).await?;
-        if !args.yes && !secret::somebody(&context.output) {
+        let by_rule = !context.settings.config.accept.is_empty() && !args.verify;
+        if !args.yes && !by_rule && !secret::somebody(&context.output) {
             return Err(nobody(args));
         }
         return Box::pin(from::run(args, from, context)).await;
@@ -188,7 +199,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         ways: args.ways.ways(),
     };
     let deciding = Deciding::new(context, args.output.clone(), args.policy.overwrite(), args.yes, code.as_str(), args.ways.ways());
-    match (take(&receiving, deciding.xattrs(args.xattrs), context, &context.leaving).await, elsewhere) {
+    match (take(&receiving, deciding.xattrs(args.xattrs).bounded(bound(args)), context, &context.leaving).await, elsewhere) {
         (Err(failure), Some((records, record))) if failure.code == ExitCode::NotFound => {
             let (name, folder) = (&record.transfer, safe_line(&record.target));
             context.output.note(format!("nobody is sending with this code now; resuming {name} in {folder}, which was begun with it"));
@@ -300,10 +311,15 @@ pub async fn take(
 /// Nobody can be asked whether it is wanted. By a code, standard output is asked for nothing; that it is a text shows only when the code is used.
 fn nobody(args: &Args) -> Failure {
     let hint = match &args.from {
-        Some(_) => "use --yes to accept whatever is offered",
+        Some(_) => "use --yes to accept whatever is offered, or say in client.yaml whose offers to accept (accept)",
         None => "use --yes to accept it without asking, or --output - to write a single file or a text to standard output",
     };
     Failure::usage("cannot ask whether to accept what comes: there is no terminal, or --json or --quiet was given").hint(hint)
+}
+
+/// How much is taken at most.
+pub fn bound(args: &Args) -> Bound {
+    Bound::of(args.max_size.map(Size::get), args.unknown_size)
 }
 
 fn to_stdout(args: &Args) -> bool {

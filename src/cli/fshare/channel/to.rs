@@ -28,6 +28,9 @@ use crate::{
 /// What the other side is told when we are interrupted.
 const GIVEN_UP: &str = "the sender gave up";
 
+/// The kind of an offer of a text, and not of files.
+pub const TEXT: &str = "text";
+
 /// What a person is asked by `--verify`.
 pub const COMPARE: &str = "Does the other side show the same words";
 
@@ -71,7 +74,7 @@ pub async fn offer(
         transfer: TransferId::random(&mut ChaCha12Rng::from_seed(clock::seed())),
         count: u32::try_from(manifest.entries().len()).unwrap_or(u32::MAX),
         size: manifest.total(),
-        kind: if sending.content == Content::Text { "text" } else { "files" }.to_owned(),
+        kind: if sending.content == Content::Text { TEXT } else { "files" }.to_owned(),
         applies: args.applies,
     };
     let (transfer, count, bytes) = (facts.transfer.to_string(), facts.count, facts.size);
