@@ -7,10 +7,11 @@ use tokio::{sync::mpsc, time::interval};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    bar::Bar,
     failure,
     kept::Named,
     limited::Limited,
-    show::{Bar, Carried, ReceiverState},
+    show::{Carried, ReceiverState},
 };
 use crate::{
     channel::{

@@ -13,11 +13,13 @@
 //! | `decide.rs` | whether what is offered is wanted |
 //! | `accept.rs` | what is taken unasked, and how much at most |
 //! | `place.rs` | whether anything can be put into a folder |
-//! | `show.rs` | bars, and the events of `--json` |
+//! | `show.rs` | the events of `--json`, and what people read of them |
+//! | `bar.rs` | bars |
 //! | `limited.rs` | whether the receiver is what a sender waits for |
 //! | `failure.rs` | exit codes |
 
 mod accept;
+mod bar;
 mod carry;
 pub mod decide;
 mod ending;

@@ -12,11 +12,7 @@ use tokio::{sync::mpsc, time::interval};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    PatienceFlag, RelayFlag, WayFlags,
-    accept::Bound,
-    decide::Deciding,
-    failure, from, kept, place, resume,
-    show::{Bar, Carried},
+    PatienceFlag, RelayFlag, WayFlags, accept::Bound, bar::Bar, decide::Deciding, failure, from, kept, place, resume, show::Carried,
 };
 use crate::{
     channel::{
