@@ -66,7 +66,7 @@ complete -c fshare -n "__fish_fshare_needs_command" -f -a "cancel" -d 'Give up a
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "words" -d 'Print how a code may continue, for completion scripts'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c fshare -n "__fish_fshare_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c fshare -n "__fish_fshare_using_subcommand send" -l text -d 'Send this text, which is shown on the other side and not saved' -r
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l text -d 'Send this text, which is shown on the other side and not saved; - for what is on standard input' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l to -d 'Offer it to this user of your server instead of by a code; the user runs fshare recv --from' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l applies -d 'Which side asks the relay for the channel' -r -f -a "receiver\t''
 sender\t''"
@@ -78,7 +78,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand send" -l limit -d 'Send at
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l compress -d 'Which chunks to compress: those where it saves time (auto), all that get smaller (always), or none (never)' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c fshare -n "__fish_fshare_using_subcommand send" -l name -d 'Name for what is read from standard input' -r
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l name -d 'Name for what is read from standard input [default: stdin]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l patience -d 'How long to keep trying to reconnect after a break (0s: not at all)' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l relay -d 'Relay to use: host or host:port (repeatable; tried in order until one answers) [default: from the configuration, else this machine]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l proxy -d 'Connect to relays through this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT, or through none [default: from the configuration, else from HTTPS_PROXY or ALL_PROXY]' -r

@@ -255,3 +255,30 @@ fn what_is_larger_than_is_taken_or_may_be_is_declined_and_both_ends_say_why() {
     }
     assert_eq!(contents(&world.place.path("out")), [("stdin".to_owned(), b"piped".to_vec())]);
 }
+
+#[test]
+fn what_is_on_standard_input_is_sent_as_a_text_where_that_is_said_and_a_long_one_is_refused_before_a_code() {
+    let world = World::new("channel-text-input");
+    let sending = world.send(&["--text", "-"], Some(b"at ten\nor eleven\n"));
+    let received = world.recv(&[&sending.code, "--yes"]);
+    assert!(code(&received) == 0 && said(&received).contains("at ten\\nor eleven"), "{}", said(&received));
+    assert_eq!(sending.end().0, 0);
+    fs::write(world.place.path("long.txt"), "x".repeat(64 * 1024 + 1)).expect("written");
+    fs::write(world.place.path("noise"), [0xff, 0xfe]).expect("written");
+    let input = |name: &str| fs::File::open(world.place.path(name)).expect("there");
+    let long = "x".repeat(64 * 1024 + 1);
+    for (args, from, why, hint) in [
+        (&["send"][..], "long.txt", "nothing to send", "fshare send --text -"),
+        (&["send", "--text", "-"], "long.txt", "longer than 65536 bytes", "fshare send -"),
+        (&["send", "--text", "-"], "noise", "not text", "fshare send -"),
+        (&["send", "--text", &long], "noise", "longer than 65536 bytes", "fshare send FILE"),
+        (&["send", "long.txt", "--name", "short.txt"], "noise", "--name applies only", ""),
+        (&["send", "--text", "-", "--name", "short.txt"], "noise", "--name applies only", ""),
+    ] {
+        let refused = world.fshare(args).stdin(input(from)).output().expect("fshare runs");
+        assert_eq!(code(&refused), 2, "{why}: {}", said(&refused));
+        assert!(said(&refused).contains(why) && said(&refused).contains(hint), "{why}: {}", said(&refused));
+        assert!(!said(&refused).contains("Usage:"), "{}", said(&refused));
+    }
+    assert_eq!(world.server.metric("confkit_relay_channels_total"), 1.0);
+}

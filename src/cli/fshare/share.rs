@@ -88,6 +88,20 @@ pub fn rate(text: &str) -> Result<Bandwidth, String> {
     text.trim_end_matches("/s").parse().map_err(|why: crate::config::ValueError| format!("{why}; write 2MiB/s, 500kB/s or none"))
 }
 
+/// The name of what comes from standard input.
+///
+/// # Errors
+/// One is given, and nothing comes from there (2).
+pub fn name_of_input<'a>(given: Option<&'a str>, paths: &[PathBuf]) -> Result<&'a str, Failure> {
+    match given {
+        Some(_) if paths.iter().all(|path| path.as_os_str() != "-") => {
+            Err(Failure::usage("--name applies only to standard input; files keep their own names")
+                .hint("use - as the path, or leave --name out"))
+        }
+        given => Ok(given.unwrap_or("stdin")),
+    }
+}
+
 /// What is to be shared.
 ///
 /// # Errors
@@ -134,14 +148,7 @@ pub fn shown(source: &Source) -> Batch {
 /// # Errors
 /// With the exit code that says why.
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
-    let name = match &args.name {
-        Some(_) if args.paths.iter().all(|path| path.as_os_str() != "-") => {
-            return Err(Failure::usage("--name applies only to standard input; files keep their own names")
-                .hint("use - as the path, or leave --name out"));
-        }
-        Some(name) => name.as_str(),
-        None => "stdin",
-    };
+    let name = name_of_input(args.name.as_deref(), &args.paths)?;
     let source =
         source(&args.paths, name, SourceOptions { follow_links: args.follow_links, ..SourceOptions::default() }, &context.output).await?;
     let (batch, manifest) = (shown(&source), source.manifest().clone());

@@ -132,7 +132,7 @@ fn sender(stage: &Stage, wanted: &Send) -> send::Args {
         streams: 1,
         limit: None,
         compress: crate::transfer::Policy::Auto,
-        name: String::new(),
+        name: None,
         follow_links: false,
         xattrs: false,
         patience: PATIENCE,

@@ -1,10 +1,14 @@
 //! `fshare send`.
 
-use std::{num::NonZeroU8, path::PathBuf};
+use std::{
+    io::{self, IsTerminal as _, Read as _},
+    num::NonZeroU8,
+    path::PathBuf,
+};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use super::{PatienceFlag, RelayFlag, WayFlags, carry::Carrying, kept::Named, signed, to};
+use super::{PatienceFlag, RelayFlag, WayFlags, carry::Carrying, decide::MAX_TEXT, kept::Named, signed, to};
 use crate::{
     channel::{
         Code,
@@ -12,7 +16,12 @@ use crate::{
         code::WORDS,
         wire::{letter::Content, request::MAX_RECEIVERS, transfer::Applies},
     },
-    cli::{Failure, fshare::share, settings::Context, values::Callee},
+    cli::{
+        ExitCode, Failure, OrFail as _,
+        fshare::{receive::on_disk, share},
+        settings::Context,
+        values::Callee,
+    },
     config::Bandwidth,
     transfer::{Policy, SafePath, Source, SourceOptions},
 };
@@ -21,6 +30,7 @@ use crate::{
 pub const EXAMPLES: &str = "Examples:\n  \
     fshare send slides.pdf photos/\n  \
     fshare send --text 'the meeting is at ten'\n  \
+    git diff | fshare send --text -\n  \
     tar c src | fshare send - --name src.tar\n  \
     fshare send slides.pdf --receivers 3\n  \
     fshare send --to bob minutes.pdf             bob, on the same server, runs: fshare recv --from alice\n  \
@@ -31,10 +41,10 @@ pub const EXAMPLES: &str = "Examples:\n  \
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Files and folders; - for standard input
-    #[arg(value_name = "PATH", required_unless_present = "text", value_hint = clap::ValueHint::AnyPath)]
+    #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
 
-    /// Send this text, which is shown on the other side and not saved
+    /// Send this text, which is shown on the other side and not saved; - for what is on standard input
     #[arg(long, value_name = "TEXT", conflicts_with = "paths")]
     pub text: Option<String>,
 
@@ -78,9 +88,9 @@ pub struct Args {
     #[arg(long, value_name = "WHEN", default_value = "auto", value_parser = compress())]
     pub compress: Policy,
 
-    /// Name for what is read from standard input
-    #[arg(long, value_name = "NAME", default_value = "stdin")]
-    pub name: String,
+    /// Name for what is read from standard input [default: stdin]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
 
     /// Send what symbolic links point to, instead of the links
     #[arg(long)]
@@ -120,11 +130,14 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 /// # Errors
 /// It cannot be read, or a flag is none.
 pub async fn sending(args: &Args, context: &Context) -> Result<(Sending, Option<Named>), Failure> {
-    let (source, content) = match &args.text {
-        Some(text) => (of_text(text)?, Content::Text),
+    let name = share::name_of_input(args.name.as_deref(), &args.paths)?;
+    let (source, content) = match args.text.as_deref() {
+        Some("-") => (of_text(read_text(context).await?)?, Content::Text),
+        Some(text) => (of_text(text.to_owned())?, Content::Text),
+        None if args.paths.is_empty() => return Err(nothing()),
         None => {
             let options = SourceOptions { follow_links: args.follow_links, xattrs: args.xattrs, ..SourceOptions::default() };
-            (share::source(&args.paths, &args.name, options, &context.output).await?, Content::Files)
+            (share::source(&args.paths, name, options, &context.output).await?, Content::Files)
         }
     };
     // What comes from a pipe is to arrive in order.
@@ -182,8 +195,45 @@ fn receivers(text: &str) -> Result<NonZeroU8, String> {
     number.ok_or_else(|| format!("expected 1 to {MAX_RECEIVERS}"))
 }
 
-fn of_text(text: &str) -> Result<Source, Failure> {
+/// Neither files nor a text are named.
+fn nothing() -> Failure {
+    let failure = Failure::usage("nothing to send: no file, folder or text is given");
+    if io::stdin().is_terminal() {
+        failure.hint("fshare send FILE, or fshare send --text TEXT")
+    } else {
+        failure.hint("to send what is on standard input: fshare send - as a file, fshare send --text - as a text")
+    }
+}
+
+/// A text from standard input, up to Ctrl-C.
+async fn read_text(context: &Context) -> Result<String, Failure> {
+    let read = on_disk(|| {
+        let mut bytes = Vec::new();
+        // One more shows that it is too long.
+        io::stdin().lock().take(MAX_TEXT as u64 + 1).read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let bytes = tokio::select! {
+        read = read => read?.or_fail(ExitCode::Failed, "read standard input")?,
+        () = context.leaving.cancelled() => return Err(Failure::silent(ExitCode::Interrupted)),
+    };
+    if bytes.len() > MAX_TEXT {
+        return Err(too_long());
+    }
+    String::from_utf8(bytes).map_err(|_| Failure::usage("what is on standard input is not text (UTF-8)").hint(AS_FILE))
+}
+
+/// What to do with what is no short text.
+const AS_FILE: &str = "send it as a file: fshare send FILE, or fshare send - for standard input";
+
+fn too_long() -> Failure {
+    Failure::usage(format!("the text is longer than {MAX_TEXT} bytes, which is the most that is shown on the other side")).hint(AS_FILE)
+}
+
+fn of_text(text: String) -> Result<Source, Failure> {
+    if text.len() > MAX_TEXT {
+        return Err(too_long());
+    }
     let name = SafePath::new("text").map_err(|why| Failure::usage(why.to_string()))?;
-    let bytes = std::io::Cursor::new(text.as_bytes().to_vec());
+    let bytes = io::Cursor::new(text.into_bytes());
     Source::from_stream(name, Box::new(bytes), SourceOptions::default()).map_err(|error| Failure::usage(error.to_string()))
 }
