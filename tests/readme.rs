@@ -11,7 +11,7 @@ use std::{
 };
 
 /// What the tour shows of outputs and is the same each time.
-const SHOWN: [&str; 13] = [
+const SHOWN: [&str; 14] = [
     "created standup, sip:standup@127.0.0.1:",
     "people        2/20",
     "CODEC\np1  alice  alice  member  connected  talking  PCMU\np2  bob    bob    member  connected  talking  PCMU\n",
@@ -22,6 +22,7 @@ const SHOWN: [&str; 13] = [
     "error: no conference nowhere",
     "heard    620 Hz (-2",
     "1 file, 15 B to send; on the other side:\n  fshare recv 7-crystal-window --relay 127.0.0.1:",
+    "note: the receiver has joined and is deciding\n",
     "received and verified, 1 file, 15 B in 0.",
     "offering to bob: 1 file or folder, 15 B\nbob@confkit is new here\n",
     "share-1: uploaded, 15 B\nshare-1: 1 of 1 have it: sip:bob@127.0.0.1:",

@@ -2,15 +2,15 @@
 //!
 //! | kind | letter | from | behind it |
 //! |---|---|---|---|
-//! | 1 | [`Offer`] | sender | JSON |
-//! | 2 | a part of the manifest | sender | bytes, the parts in order |
-//! | 3 | [`Letter::Accept`] | receiver | JSON |
-//! | 4 | [`Letter::Decline`] | receiver | JSON |
-//! | 5 | [`Letter::Progress`] | receiver | JSON |
-//! | 6 | a part of the files' digests | sender | bytes, 32 for each file, the parts in order |
-//! | 7 | [`End`] | sender | JSON |
-//! | 8 | [`Letter::Done`] | receiver | JSON |
-//! | 9 | [`Failed`] | either | JSON |
+//! | 1 | `offer` | sender | JSON: [`Offer`] |
+//! | 2 | `manifest` | sender | bytes: a part of the manifest, the parts in order |
+//! | 3 | `accept` | receiver | JSON: [`Letter::Accept`] |
+//! | 4 | `decline` | receiver | JSON: [`Letter::Decline`] |
+//! | 5 | `progress` | receiver | JSON: [`Letter::Progress`] |
+//! | 6 | `digests` | sender | bytes: a part of the files' digests, 32 bytes for each file, the parts in order |
+//! | 7 | `end` | sender | JSON: [`End`] |
+//! | 8 | `done` | receiver | JSON: [`Letter::Done`] |
+//! | 9 | `failed` | either | JSON: [`Failed`] |
 //!
 //! Unknown members of a JSON object are skipped, so that later versions may say more; unknown kinds are not.
 
