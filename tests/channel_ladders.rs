@@ -45,7 +45,8 @@ fn the_letters_of_the_page_are_those_that_are_read() {
     let rows = |path: &str| -> Vec<(u8, String)> {
         let text = fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
         let lines = text.lines().map(|line| line.trim_start_matches("//! "));
-        let rows = lines.skip_while(|line| *line != "| kind | letter | from | behind it |").skip(2).take_while(|line| line.starts_with("| "));
+        let rows =
+            lines.skip_while(|line| *line != "| kind | letter | from | behind it |").skip(2).take_while(|line| line.starts_with("| "));
         rows.map(|row| {
             let [kind, letter, from, form] = row.trim_matches('|').splitn(4, " | ").map(str::trim).collect::<Vec<_>>()[..] else {
                 panic!("{path}: a row has four cells: {row}")

@@ -109,7 +109,8 @@ pub async fn receive(args: &Args, lasting: bool, signed: &mut Signed, context: &
     let stop = context.leaving.child_token();
     let deciding = Deciding::new(context, args.output.clone(), args.policy.overwrite(), true, "", args.ways.ways());
     let deciding = deciding.xattrs(args.xattrs).bounded(bound).lasting(lasting).resolving(!args.yes && secret::somebody(&context.output));
-    let mut taken = std::pin::pin!(recv::take(&receiving, deciding, context, &stop));
+    // On the heap: it is large, and in the middle of what is held meanwhile.
+    let mut taken = Box::pin(recv::take(&receiving, deciding, context, &stop));
     let mut taken_back = None;
     let ended = loop {
         tokio::select! {
