@@ -80,7 +80,7 @@ always\t''
 never\t''"
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l name -d 'Name for what is read from standard input [default: stdin]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l patience -d 'How long to keep trying to reconnect after a break (0s: not at all)' -r
-complete -c fshare -n "__fish_fshare_using_subcommand send" -l relay -d 'Relay to use: host or host:port (repeatable; tried in order until one answers) [default: from the configuration, else this machine]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand send" -l relay -d 'Relay to use: host or host:port, or tls://host:port for TLS (repeatable; tried in order until one answers) [default: from the configuration, else this machine]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l proxy -d 'Connect to relays through this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT, or through none [default: from the configuration, else from HTTPS_PROXY or ALL_PROXY]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand send" -l color -d 'When to use colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'
@@ -106,7 +106,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand recv" -l from -d 'Sign in 
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -s o -l output -d 'Folder to put files in; - writes a single file to standard output' -r -f -a "(__fish_complete_directories)"
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l max-size -d 'Decline anything larger than this, such as 1GiB, and anything of unknown size (from a pipe)' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l patience -d 'How long to keep trying to reconnect after a break (0s: not at all)' -r
-complete -c fshare -n "__fish_fshare_using_subcommand recv" -l relay -d 'Relay to use: host or host:port (repeatable; tried in order until one answers) [default: from the configuration, else this machine]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l relay -d 'Relay to use: host or host:port, or tls://host:port for TLS (repeatable; tried in order until one answers) [default: from the configuration, else this machine]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l proxy -d 'Connect to relays through this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT, or through none [default: from the configuration, else from HTTPS_PROXY or ALL_PROXY]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l color -d 'When to use colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Also into files and pipes'
@@ -433,7 +433,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand status" -s v -l verbose -d
 complete -c fshare -n "__fish_fshare_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -l limit -d 'Transfer at most this many bytes a second, such as 2MiB/s [default: as when it began]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -l patience -d 'How long to keep trying to reconnect after a break (0s: not at all)' -r
-complete -c fshare -n "__fish_fshare_using_subcommand resume" -l relay -d 'Relay to use: host or host:port (repeatable; tried in order until one answers) [default: from the configuration, else this machine]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand resume" -l relay -d 'Relay to use: host or host:port, or tls://host:port for TLS (repeatable; tried in order until one answers) [default: from the configuration, else this machine]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -l proxy -d 'Connect to relays through this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT, or through none [default: from the configuration, else from HTTPS_PROXY or ALL_PROXY]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -l pin-file -d 'Read the PIN from the first line of this file (or set CONFKIT_PIN)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -l color -d 'When to use colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
@@ -450,7 +450,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand resume" -l json -d 'Print 
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -s q -l quiet -d 'Print only results and errors'
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -s v -l verbose -d 'Log more; repeat for even more (-vv, -vvv)'
 complete -c fshare -n "__fish_fshare_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l relay -d 'Relay to use: host or host:port (repeatable; tried in order until one answers) [default: from the configuration, else this machine]' -r
+complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l relay -d 'Relay to use: host or host:port, or tls://host:port for TLS (repeatable; tried in order until one answers) [default: from the configuration, else this machine]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l proxy -d 'Connect to relays through this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT, or through none [default: from the configuration, else from HTTPS_PROXY or ALL_PROXY]' -r
 complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l pin-file -d 'Read the PIN from the first line of this file (or set CONFKIT_PIN)' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand cancel" -l color -d 'When to use colour: auto (on a terminal, unless NO_COLOR is set), always, never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'

@@ -21,6 +21,8 @@ mod place;
 mod relays;
 #[path = "support/running.rs"]
 mod running;
+#[path = "channel/secure.rs"]
+mod secure;
 #[path = "support/server.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod server;
@@ -78,14 +80,19 @@ struct Sending {
 
 impl World {
     fn new(test: &str) -> Self {
+        Self::with(test, "roles: [relay]\n")
+    }
+
+    fn with(test: &str, configuration: &str) -> Self {
         let place = Place::new(test);
-        Self { server: Server::start(&place, "relay", "roles: [relay]\n", &[]), place }
+        Self { server: Server::start(&place, "relay", configuration, &[]), place }
     }
 
     fn fshare(&self, args: &[&str]) -> Command {
         let mut fshare = command(env!("CARGO_BIN_EXE_fshare"));
         let relay = self.server.ready["relay"].as_str().expect("a relay");
         fshare.current_dir(self.place.path("")).env("HOME", self.place.path("")).env("CONFKIT_RELAY", relay).args(args);
+        fshare.envs(self.server.ready["env"]["CONFKIT_CA"].as_str().map(|ca| ("CONFKIT_CA", ca)));
         fshare
     }
 

@@ -67,6 +67,31 @@ fn both_embodiments_bring_a_folder_from_user_to_user_and_pin_who_they_were() {
 }
 
 #[test]
+fn a_relay_by_tls_is_told_to_both_by_their_server_and_in_the_channel_that_they_agree_on() {
+    let house = House::new("accounts-tls", "listen: {relay: [{address: '127.0.0.1:0', tls: true}]}\n", &[]);
+    fs::write(house.place.path("large.bin"), bytes(300_003)).expect("written");
+    for applies in ["receiver", "sender"] {
+        let mut receiving = house.recv("bob", &["--from", "alice", "--yes", "--output", applies, "--relay-only"]);
+        receiving.event("waiting");
+        let args = ["--json", "send", "large.bin", "--to", "bob", "--applies", applies, "--relay-only"];
+        let sent = house.fshare("alice", &args).output().expect("fshare runs");
+        assert_eq!(code(&sent), 0, "{}", said(&sent));
+        let (ended, told) = receiving.end();
+        assert_eq!(ended, 0, "{told}");
+        assert!(fs::read(house.place.path(&format!("{applies}/large.bin"))).expect("received") == bytes(300_003));
+    }
+    // Who trusts nobody goes there in vain, and not without TLS.
+    let mut receiving = house.recv("bob", &["--from", "alice", "--yes", "--output", "none"]);
+    receiving.event("waiting");
+    let args = ["send", "large.bin", "--to", "bob", "--applies", "sender"];
+    let failed = house.fshare("alice", &args).env_remove("CONFKIT_CA").output().expect("fshare runs");
+    assert_eq!(code(&failed), 7, "{}", said(&failed));
+    assert!(said(&failed).contains("no authority that is trusted here"), "{}", said(&failed));
+    receiving.interrupt();
+    receiving.end();
+}
+
+#[test]
 fn one_after_the_other_is_received_until_it_is_told_to_stop() {
     let house = House::new("accounts-keep", "", &[]);
     let mut receiving = house.recv("bob", &["--from", "anyone", "--keep", "--yes", "--rename", "--output", "inbox"]);

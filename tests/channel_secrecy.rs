@@ -8,6 +8,7 @@
 //! | name, plaintext | that, and two real `fshare`s |
 //! | all of these, and the key of two users | `accounts`: a registered receiver by hand, in both embodiments; SIP is searched as well |
 //! | that the search works | the sender; two terminals that carry plaintext; `scripts/relay-sees.sh`, by an `fshare` that does not seal |
+//! | channel key, by TLS | a receiver by hand, which was given it; and the same without TLS, where it is found |
 //! | what a wrong guess leaves | a guesser by hand |
 
 #![cfg(feature = "cli")]
@@ -39,6 +40,7 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::BytesMut;
 use confkit::channel::{
     Code, Peer,
+    client::{Connection, Relays},
     pake::{ExchangeError, Password},
     wire::{
         Reason, Role,
@@ -46,6 +48,7 @@ use confkit::channel::{
         request::Apply,
     },
 };
+use confkit::sip::transport::{TlsMaterial, TlsStore};
 use pakery_core::crypto::CpaceGroup as _;
 use pakery_crypto::{P256Group, SPAKE2_P256_N_COMPRESSED};
 use serde_json::Value;
@@ -199,6 +202,52 @@ async fn the_relay_has_neither_keys_nor_name_nor_plaintext_of_what_passes_throug
     receiver.leave(Reason::Done).await;
     assert_eq!(sender.end(), 0, "{}", sender.process.log());
     assert_eq!(world.seen(&wanted), (nothing.clone(), nothing), "nor when all is over");
+}
+
+/// By TLS the channel key is nowhere on the way: not in `allocated`, and not in the proofs on the plain data connections. The same search finds it where
+/// the control connections are plain, and finds on either way what is no secret.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_tls_the_key_that_admits_to_a_channel_is_heard_by_nobody_on_the_way() {
+    for (tls, heard) in [(false, true), (true, false)] {
+        let place = Place::new(if tls { "secrecy-tls" } else { "secrecy-tls-not" });
+        let configuration = format!("roles: [relay]\nlisten: {{relay: [{{address: '127.0.0.1:0', tls: {tls}}}]}}\n");
+        let relay = Server::start(&place, "relay", &configuration, &[]);
+        let at = relay.ready["relay"].as_str().expect("a relay").trim_start_matches("tls://");
+        let between = Between::new(at, |_| Box::new(Honest)).await;
+        let ca = relay.ready["env"]["CONFKIT_CA"].as_str().expect("an authority");
+        let named = format!("{}{}", if tls { "tls://" } else { "" }, between.address);
+        fs::write(place.path("notes.txt"), vec![7; 100_000]).expect("written");
+        let mut fshare = command(FSHARE);
+        fshare.current_dir(place.path("")).env("HOME", place.folder("home")).env("CONFKIT_RELAY", &named).env("CONFKIT_CA", ca);
+        fshare.args(["--json", "send", "notes.txt", "--relay-only", "--patience", "0s"]);
+        let (process, _, output) = Process::piped(&place, "sender", &mut fshare);
+        let mut sender = Running { process, events: BufReader::new(output) };
+        let code: Code = sender.event("code")["code"].as_str().expect("a code").parse().expect("a code");
+
+        let roots = fs::read_to_string(ca).expect("an authority");
+        let trust = TlsStore::new(&TlsMaterial { roots, ..TlsMaterial::default() }).expect("an authority");
+        let relays = Relays::from(vec![named]).believing(trust.into());
+        let control = Connection::open(&relays, PATIENCE).await.expect("a relay");
+        let mut receiver = Terminal::receiver_on(control, &between.address, &code).await;
+        receiver.offered().await;
+        receiver.tell(&Letter::Accept { from: 0, way: Way::Relay, once: false, compression: None }).await;
+        let (mut stream, mut first) = receiver.join(0).await;
+        let opener = receiver.chunks();
+        while let Some((header, _)) = terminal::chunk(&mut stream, &mut first, &opener).await {
+            if header.is_last() {
+                break;
+            }
+        }
+        while !matches!(receiver.hear().await.expect("the sender is there"), Letter::End(_)) {}
+        receiver.tell(&Letter::Done { skipped: 0 }).await;
+        receiver.leave(Reason::Done).await;
+        assert_eq!(sender.end(), 0, "{}", sender.process.log());
+
+        let hears = |wanted: &[u8]| between.heard.any(|bytes| memory::holds(bytes, wanted));
+        assert_eq!(forms(receiver.pass.key.as_bytes()).iter().any(|form| hears(form)), heard, "the channel key, TLS: {tls}");
+        assert_eq!(hears(b"\"nameplate\""), heard, "who applies for what, TLS: {tls}");
+        assert!(hears(receiver.pass.channel.to_string().as_bytes()), "the channel's number, by the data connections at least");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -52,6 +52,7 @@ const SHELLS: &[(&str, &str)] = &[
     ("src/fileshare/file_server/server.rs", "runs the file server"),
     ("src/fileshare/client/transfers/", "a task for each transfer"),
     ("src/fileshare/client/shell/", "a terminal's ports, sockets, source and sink"),
+    ("src/channel/link.rs", "the socket between a terminal and a relay, with TLS or without"),
     ("src/channel/server/", "the relay's sockets, and the copying"),
     ("src/channel/client/", "a terminal's connections to a relay, source and sink"),
     ("src/fuzzing/", "feeds the parsers, with the clock that some want"),

@@ -18,6 +18,7 @@
 //! | [`session`] | the sealed session of a sender and a receiver | yes |
 //! | [`terminal`] | a terminal that offers to other users, or takes their offers | yes |
 //! | [`wire`] | what terminals and the relay say to each other | yes |
+//! | `link.rs` | the socket between the two, plain or by TLS | no |
 //! | [`server`] | the relay as it runs: sockets, copying | no |
 //! | [`client`] | what terminals do: send, receive | no |
 
@@ -30,6 +31,7 @@ mod id;
 pub mod identity;
 pub mod invite;
 pub mod keys;
+mod link;
 pub mod pake;
 mod pinned;
 pub mod realm;

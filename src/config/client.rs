@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{
     ConfigError, Layers, Origin, Path,
     schema::{item, section},
-    value::{Advertised, MaxSize, Span},
+    value::{MaxSize, RelayAddress, Span},
 };
 use crate::{channel::client::ProxyUrl, id::UserName, sip::message::SipUri};
 
@@ -29,10 +29,10 @@ section! {
         user: Option<UserName> = None,
         /// File that maps users to their passwords; nobody else may read it.
         credentials: Option<PathBuf> = None,
-        /// Authority, in PEM, that the server's certificate must lead to, beside those of the system.
+        /// Authorities, in PEM, that the certificates of the server, and of relays that are spoken to by TLS, must lead to. Without it no certificate is trusted.
         ca: Option<PathBuf> = None,
-        /// Relays for files from terminal to terminal, host or host:port; the first that answers is taken. Without any: this machine's.
-        relays: Vec<Advertised> = Vec::new(),
+        /// Relays for files from terminal to terminal, host or host:port, or tls://host:port where requests to it go by TLS; the first that answers is taken. Without any: this machine's.
+        relays: Vec<RelayAddress> = Vec::new(),
         /// Proxy that relays are reached by: socks5h:// or http://, then USER:PASSWORD@ where it wants that, then HOST:PORT. Without it: that of HTTPS_PROXY or ALL_PROXY. NO_PROXY names relays that are reached without one.
         proxy: Option<ProxyUrl> = None,
         /// Whose offers `fshare recv --from` accepts without asking.

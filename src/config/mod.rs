@@ -44,6 +44,6 @@ pub use print::print;
 pub use reference::reference;
 pub use schema::{Key, Kind, nearest};
 pub use value::{
-    Advertised, Bandwidth, CodecName, Controller, Count, DigestAlgorithm, Domain, LogFormat, MaxSize, PortRange, Realm, Role, Roles,
-    SipTransport, Size, Span, Text, Threads, Until, ValueError,
+    Advertised, Bandwidth, CodecName, Controller, Count, DigestAlgorithm, Domain, LogFormat, MaxSize, PortRange, Realm, RelayAddress, Role,
+    Roles, SipTransport, Size, Span, Text, Threads, Until, ValueError,
 };

@@ -17,6 +17,7 @@ pub fn check(config: &Config, faults: &mut Faults) {
     times(config, faults);
     media_servers(config, faults);
     files(config, faults);
+    relay(config, faults);
     outbound(config, faults);
 }
 
@@ -63,12 +64,12 @@ fn listeners(config: &Config, faults: &mut Faults) {
         }
     }
     for (index, listener) in config.listen.relay.iter().enumerate() {
-        if config.roles.has(Role::Relay) && !listener.allow_plain && !is_loopback(listener.address) {
+        if config.roles.has(Role::Relay) && !listener.tls && !listener.allow_plain && !is_loopback(listener.address) {
             faults.add(
                 &Path::of_keys("listen.relay").index(index).key("address"),
                 format!(
-                    "who applies for relay channels on {} can be read by others on the way, though not what is sent: listen on 127.0.0.1, or set \
-                     allow_plain: true for it",
+                    "who applies for relay channels on {} can be read by others on the way, though not what is sent: set tls: true, or listen on \
+                     127.0.0.1, or set allow_plain: true for it",
                     listener.address
                 ),
             );
@@ -141,6 +142,23 @@ fn files(config: &Config, faults: &mut Faults) {
     }
     for (index, _) in files.advertise.iter().enumerate().filter(|(_, ip)| ip.is_unspecified()) {
         faults.add(&Path::of_keys("files.advertise").index(index), "is no address that terminals can connect to: name the gateway's");
+    }
+}
+
+/// What terminals are told of the relay has to be true of a listener.
+fn relay(config: &Config, faults: &mut Faults) {
+    if !config.roles.has(Role::Relay) {
+        return;
+    }
+    for (index, told) in config.relay.advertise.iter().enumerate() {
+        if !config.listen.relay.iter().any(|listener| listener.tls == told.tls) {
+            let what = if told.tls {
+                "names TLS, and no listener of listen.relay has tls: true".to_owned()
+            } else {
+                format!("names no TLS, and every listener of listen.relay has it: say tls://{told}")
+            };
+            faults.add(&Path::of_keys("relay.advertise").index(index), what);
+        }
     }
 }
 

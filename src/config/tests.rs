@@ -274,10 +274,21 @@ fn parts_that_do_not_fit_together_are_refused() {
         ("trunks: [{name: gw, uri: 'sip:gw.example', username: u}]\n", "trunks[0]: has only one of username and password_file"),
         ("sip: {session_expires: 2m, min_session_expires: 3m}\n", "sip.session_expires: is shorter than"),
         ("sip: {register_expires: 3h}\n", "sip.register_expires: does not lie between"),
+        (
+            "listen: {relay: [{address: '192.0.2.1:7420'}]}\n",
+            "listen.relay[0].address: who applies for relay channels on 192.0.2.1:7420 can be read",
+        ),
+        ("relay: {advertise: ['tls://relay.example']}\n", "relay.advertise[0]: names TLS, and no listener of listen.relay has tls: true"),
+        (
+            "listen: {relay: [{address: '192.0.2.1:7420', tls: yes}]}\nrelay: {advertise: [relay.example]}\n",
+            "relay.advertise[0]: names no TLS, and every listener of listen.relay has it: say tls://relay.example",
+        ),
+        ("relay: {advertise: ['https://relay.example']}\n", "relay.advertise[0]: \"https://relay.example\" is not"),
     ] {
         let problems = problems(text);
         assert!(problems.len() == 1 && problems[0].contains(expected), "{expected}: {problems:?}");
     }
+    with("listen: {relay: [{address: '192.0.2.1:7420', tls: yes}]}\nrelay: {advertise: ['tls://relay.example']}\n").expect("fits");
     with("roles: [as]\nmedia_servers: ['sip:127.0.0.1:5070;transport=tcp', 'sip:ms.example;transport=tls']\n").expect("fits");
 }
 

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     account::Role,
     clock,
-    config::{Config, Loaded, is_loopback, load},
+    config::{Config, Loaded, Role as Task, is_loopback, load},
     sip::transport::{LocalHub, Trace, TraceConfig},
     store::{Sqlite, Store},
 };
@@ -134,6 +134,10 @@ fn warn_of_plain(config: &Config) {
     }
     for listener in config.listen.http.iter().filter(|listener| !listener.tls && !is_loopback(listener.address)) {
         tracing::warn!(address = %listener.address, "HTTP without TLS is listened for beyond this machine: what is said can be read on the way");
+    }
+    let relay = config.listen.relay.iter().filter(|_| config.roles.has(Task::Relay));
+    for listener in relay.filter(|listener| !listener.tls && !is_loopback(listener.address)) {
+        tracing::warn!(address = %listener.address, "relay channels are listened for without TLS beyond this machine: who applies, and the keys that admit to channels, can be read on the way");
     }
 }
 

@@ -83,6 +83,10 @@ fn hosts(config: &Config) -> Vec<String> {
         hosts.extend(listener.advertise.as_ref().map(|advertised| bare(&advertised.host)));
         hosts.push(listener.address.ip().to_string());
     }
+    for listener in config.listen.relay.iter().filter(|listener| listener.tls) {
+        hosts.push(listener.address.ip().to_string());
+    }
+    hosts.extend(config.relay.advertise.iter().filter(|told| told.tls).map(|told| bare(&told.place.host)));
     hosts.extend(config.listen.http.iter().map(|listener| listener.address.ip().to_string()));
     hosts.retain(|host| host.parse().map_or(true, |ip: std::net::IpAddr| !ip.is_unspecified()));
     hosts.sort();

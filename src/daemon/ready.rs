@@ -48,7 +48,7 @@ pub(super) struct Places {
     /// URLs of HTTP listeners.
     pub(super) http: Vec<String>,
     /// Listeners for relay channels.
-    pub(super) relay: Vec<SocketAddr>,
+    pub(super) relay: Vec<String>,
     pub(super) roles: Vec<String>,
     /// The account to act as, where we made one.
     pub(super) user: Option<String>,
@@ -65,7 +65,7 @@ impl Ready {
             Some((_, address)) => Some(SipUri::at(None, reachable(*address)).to_string()),
             None => plain.clone().or_else(|| tls.clone()),
         };
-        let relay: Vec<String> = places.relay.iter().map(|address| reachable(*address).to_string()).collect();
+        let relay = &places.relay;
         let env = [
             ("CONFKIT_SERVER", server),
             ("CONFKIT_USER", places.user.clone()),
@@ -131,7 +131,7 @@ mod tests {
         let places = Places {
             sip,
             http: vec!["http://127.0.0.1:8080".into()],
-            relay: vec!["0.0.0.0:7420".parse().expect("address")],
+            relay: vec!["127.0.0.1:7420".to_owned()],
             roles: vec!["as".into()],
             user: Some("admin".into()),
         };

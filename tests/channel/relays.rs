@@ -5,14 +5,14 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use super::*;
 
 /// An address that nobody answers at: it takes connections, and says nothing.
-fn mute() -> (TcpListener, String) {
+pub fn mute() -> (TcpListener, String) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let address = listener.local_addr().expect("up").to_string();
     (listener, address)
 }
 
 /// An address where nobody listens.
-fn closed() -> SocketAddr {
+pub fn closed() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port").local_addr().expect("up")
 }
 
@@ -75,7 +75,7 @@ fn a_receiver_may_come_first_and_wait() {
 }
 
 /// An address where this is said to whoever has said something, and the connection closed.
-fn stranger(says: &'static [u8]) -> String {
+pub fn stranger(says: &'static [u8]) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let address = listener.local_addr().expect("up").to_string();
     std::thread::spawn(move || {
@@ -122,6 +122,8 @@ pub mod proxy {
     pub enum Manner {
         Socks,
         Http,
+        /// As that, and the relay is waited for no longer than until it is there.
+        Connect,
     }
 
     /// Says where it is, and what it was asked for. It wants `bob` and `secret`, where it `asks`.
@@ -134,7 +136,8 @@ pub mod proxy {
                 let tell = tell.clone();
                 thread::spawn(move || match manner {
                     Manner::Socks => socks(stream, asks, &tell),
-                    Manner::Http => http(stream, asks, &tell),
+                    Manner::Http => http(stream, asks, true, &tell),
+                    Manner::Connect => http(stream, asks, false, &tell),
                 });
             }
         });
@@ -187,7 +190,7 @@ pub mod proxy {
         }
     }
 
-    fn http(mut stream: TcpStream, asks: bool, tell: &SyncSender<String>) {
+    fn http(mut stream: TcpStream, asks: bool, waits: bool, tell: &SyncSender<String>) {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             head.extend(take::<1>(&mut stream));
@@ -202,7 +205,7 @@ pub mod proxy {
         match TcpStream::connect(&asked) {
             Ok(relay) => {
                 // What the relay says first comes in one piece with the answer.
-                let mut first = [0; 8];
+                let mut first = vec![0; if waits { 8 } else { 0 }];
                 let mut relay = relay;
                 relay.read_exact(&mut first).expect("a preface");
                 stream.write_all(&[&b"HTTP/1.1 200 OK\r\n\r\n"[..], &first].concat()).expect("said");

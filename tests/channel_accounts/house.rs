@@ -59,7 +59,7 @@ impl House {
     pub fn fshare(&self, user: &str, args: &[&str]) -> Command {
         let mut fshare = command(env!("CARGO_BIN_EXE_fshare"));
         fshare.current_dir(self.place.path("")).env("HOME", self.place.folder(&format!("{user}-home"))).env("CONFKIT_USER", user);
-        for name in ["CONFKIT_SERVER", "CONFKIT_CREDENTIALS"] {
+        for name in ["CONFKIT_SERVER", "CONFKIT_CREDENTIALS", "CONFKIT_CA"] {
             fshare.env(name, self.server.ready["env"][name].as_str().expect("told"));
         }
         fshare.args(args).stdin(Stdio::null());

@@ -11,6 +11,8 @@ mod ends;
 mod files;
 #[path = "channel/packed.rs"]
 mod packed;
+#[path = "channel/secure.rs"]
+mod secure;
 
 use std::{
     fs,

@@ -160,7 +160,11 @@ impl Terminal {
 
     /// A receiver that knows the code.
     pub async fn receiver(relay: &str, code: &Code) -> Self {
-        let mut control = open(relay).await;
+        Self::receiver_on(open(relay).await, relay, code).await
+    }
+
+    /// The same on a connection of its own; data connections go to `relay`.
+    pub async fn receiver_on(mut control: Connection, relay: &str, code: &Code) -> Self {
         let received = meet(&mut control, &Password::of_code(code), |_| {}).await.expect("the code is right");
         let (seat, _) = entered(&mut control, received.pass.channel, &received.pass.key, Role::Receiver).await.expect("let in");
         Self::new(relay, control, received, Role::Receiver, seat)

@@ -44,7 +44,7 @@ pub use inlet::InletError;
 pub use outlet::{OutletError, Sent, chunk_of};
 pub use proxy::{Proxies, ProxyError, ProxyUrl, ProxyUrlError};
 pub use recv::{Decide, No, Receiving, RecvEvent, Way, receive};
-pub use relay::{Connection, RelayError, Relays};
+pub use relay::{Connection, Distrust, RelayError, Relays};
 pub use rendezvous::{Rendezvous, Vouch, apply, grant};
 pub use sealed::SealedError;
 pub use send::{Fared, Progress, Secret, SendEvent, Sending, send};

@@ -1,11 +1,13 @@
 //! A connection to a relay: the preface, the challenge, and messages both ways.
 
 mod called;
+mod error;
 mod list;
+mod secure;
 #[cfg(test)]
 mod tests;
 
-use std::{io, net::IpAddr, time::Duration};
+use std::{io, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::{Buf as _, BytesMut};
 use socket2::SockRef;
@@ -14,21 +16,28 @@ use tokio::{
     time::{Instant, sleep_until, timeout, timeout_at},
 };
 
-use self::called::{HEAD_START, called};
-pub use self::list::Relays;
+use self::{
+    called::{HEAD_START, called},
+    error::{Ungreeted, WORDLESS, none_of, stranger},
+    secure::{secured, speaks},
+};
+pub use self::{error::RelayError, list::Relays, secure::Distrust};
 use super::{
     direct::Ways,
-    proxy::{Proxies, ProxyError},
     race::{Attempt, Race},
 };
 use crate::{
-    channel::wire::{
-        Decoder, FrameError, Message, Reason, RefusalCode, Refused,
-        frame::{MAX_BODY, PREFACE},
-        proof::Challenge,
-        request::Leave,
+    channel::{
+        link::Link,
+        wire::{
+            Decoder, FrameError, Message, Reason, address,
+            frame::{MAX_BODY, PREFACE},
+            proof::Challenge,
+            request::Leave,
+        },
     },
     clock,
+    sip::transport::{TlsError, TlsMaterial, TlsStore},
 };
 
 /// How long a connection may be quiet before a sign of life is asked for.
@@ -44,111 +53,19 @@ const UNSENT: u32 = 64 * 1024;
 /// Bytes that were heard and wait to be looked at from which on no more are read while something has to be sent first.
 const UNHEARD: usize = 256 * 1024;
 
-/// Why the relay is of no use.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RelayError {
-    /// Nobody listens, or nothing gets there.
-    #[error("the relay {address} cannot be reached: {why}")]
-    Unreachable {
-        /// Where.
-        address: String,
-        /// Why.
-        why: String,
-    },
-    /// Something is there that is no relay, or does not say that it is one.
-    #[error("no relay answers at {address}: {what}")]
-    NoRelay {
-        /// Where.
-        address: String,
-        /// What does.
-        what: String,
-    },
-    /// The proxy before it is of no use.
-    #[error(transparent)]
-    Proxy(#[from] ProxyError),
-    /// None of several does.
-    #[error("none of the relays can be reached: {0}")]
-    NoneReachable(String),
-    /// The connection broke.
-    #[error("the connection to the relay broke: {0}")]
-    Broken(io::Error),
-    /// It was closed without a word.
-    #[error("the relay closed the connection")]
-    Closed,
-    /// It gave no sign of life.
-    #[error("the relay has not answered for {} s", SILENT.as_secs())]
-    Silent,
-    /// It said no.
-    #[error("the relay refuses: {}", .0.text)]
-    Refused(Refused),
-    /// What it says is none of its protocol. Its fault.
-    #[error("the relay broke the protocol: {0}")]
-    Protocol(#[from] FrameError),
-}
-
-impl RelayError {
-    /// Another relay may do what this one does not, or cannot.
-    pub(super) fn leads_elsewhere(&self) -> bool {
-        matches!(self, Self::Refused(Refused { code: RefusalCode::Draining | RefusalCode::NoCapacity, .. }))
-    }
-
-    /// It knows no such place.
-    pub(super) fn is_no_such_place(&self) -> bool {
-        matches!(self, Self::Refused(Refused { code: RefusalCode::NoSuchPlace, .. }))
-    }
-
-    /// What it says has its turn at another time, or at the other side.
-    pub(super) fn unexpected(message: &Message) -> Self {
-        Self::Protocol(FrameError::Unexpected(message.kind().name()))
-    }
-}
-
-/// Why nobody has greeted us as a relay does.
-enum Ungreeted {
-    /// It speaks as this does.
-    Stranger(&'static str),
-    Relay(RelayError),
-}
-
-impl From<RelayError> for Ungreeted {
-    fn from(error: RelayError) -> Self {
-        Self::Relay(error)
-    }
-}
-
-/// Who begins like this.
-fn stranger(said: &[u8]) -> &'static str {
-    let begins: [(&[u8], &str); 6] = [
-        (b"HTTP/", "a web server"),
-        (b"SIP/", "a SIP server"),
-        (b"SSH-", "an SSH server"),
-        (b"220", "a mail or FTP server"),
-        (b"\x15\x03", "something that wants TLS"),
-        (b"<", "something that speaks XML or HTML"),
-    ];
-    begins.iter().find(|(begin, _)| said.starts_with(begin)).map_or("something else", |(_, who)| who)
-}
-
 /// As people are told of it: never none.
 fn seconds(time: Duration) -> u64 {
     time.as_secs().max(1)
 }
 
-/// Why none of several relays is of use: what one of them said goes before what nobody said.
-fn none_of(mut failed: Vec<(String, RelayError)>) -> RelayError {
-    let nobody = |error: &RelayError| matches!(error, RelayError::Unreachable { .. } | RelayError::NoRelay { .. });
-    if let Some(at) = failed.iter().position(|(_, error)| !nobody(error)) {
-        return failed.swap_remove(at).1;
-    }
-    if failed.len() < 2 {
-        return failed.pop().map_or(RelayError::Closed, |(_, error)| error);
-    }
-    let each = failed.iter().map(|(relay, error)| match error {
-        RelayError::Unreachable { why, .. } | RelayError::NoRelay { what: why, .. } => format!("{relay} ({why})"),
-        other => format!("{relay} ({other})"),
-    });
-    RelayError::NoneReachable(each.collect::<Vec<_>>().join(", "))
+/// That somebody is there who says nothing.
+fn unanswered(patience: Duration) -> String {
+    format!("what is there takes the connection and gives no answer in {} s", seconds(patience))
+}
+
+/// No authority is trusted.
+fn nobody() -> Result<Arc<TlsStore>, TlsError> {
+    TlsStore::new(&TlsMaterial::default()).map(Arc::new)
 }
 
 /// A connection that is up.
@@ -163,7 +80,7 @@ pub struct Connection {
     /// The rest of the list.
     others: Relays,
     preferred: bool,
-    stream: TcpStream,
+    link: Link,
     decoder: Decoder,
     out: BytesMut,
     challenge: Challenge,
@@ -196,9 +113,9 @@ impl Connection {
 
     async fn first(relays: &Relays, patience: Duration, head_start: Duration) -> Result<Self, RelayError> {
         let attempts = relays.names().iter().map(|name| {
-            let (name, proxies) = (name.clone(), relays.proxies.clone());
+            let (name, relays) = (name.clone(), relays.clone());
             let attempt: Attempt<Self, (String, RelayError)> =
-                Box::pin(async move { Self::connect(&name, proxies.as_ref(), patience).await.map_err(|error| (name, error)) });
+                Box::pin(async move { Self::connect(&name, &relays, patience).await.map_err(|error| (name, error)) });
             attempt
         });
         match Race::new(attempts, head_start).first().await {
@@ -221,19 +138,19 @@ impl Connection {
         Ok(())
     }
 
-    async fn connect(name: &str, proxies: Option<&Proxies>, patience: Duration) -> Result<Self, RelayError> {
+    async fn connect(name: &str, relays: &Relays, patience: Duration) -> Result<Self, RelayError> {
         let until = Instant::from_std(clock::now()) + patience;
-        let (mut connection, said) = Self::reach(name, proxies, until, patience).await?;
+        let (mut connection, said) = Self::reach(name, relays, until, patience).await?;
         connection.decoder.room().extend_from_slice(&said);
         let no_relay = |what: String| RelayError::NoRelay { address: name.to_owned(), what };
         connection.challenge = match timeout_at(until, connection.greeted()).await {
             Ok(Ok(challenge)) => challenge,
             Ok(Err(Ungreeted::Stranger(what))) => return Err(no_relay(format!("{what} does"))),
             Ok(Err(Ungreeted::Relay(RelayError::Closed | RelayError::Broken(_)))) => {
-                return Err(no_relay("what is there closes the connection without a word".to_owned()));
+                return Err(no_relay(WORDLESS.to_owned()));
             }
             Ok(Err(Ungreeted::Relay(error))) => return Err(error),
-            Err(_) => return Err(no_relay(format!("what is there takes the connection and gives no answer in {} s", seconds(patience)))),
+            Err(_) => return Err(no_relay(unanswered(patience))),
         };
         // Letters may come from now on.
         connection.decoder.set_limit(MAX_BODY);
@@ -241,17 +158,19 @@ impl Connection {
     }
 
     /// A connection on which nothing was said but by a proxy, whose next bytes may have come with its last.
-    async fn reach(name: &str, proxies: Option<&Proxies>, until: Instant, patience: Duration) -> Result<(Self, BytesMut), RelayError> {
+    async fn reach(name: &str, relays: &Relays, until: Instant, patience: Duration) -> Result<(Self, BytesMut), RelayError> {
+        let (tls, place) = address::split(name);
         let unreachable = |why: String| RelayError::Unreachable { address: name.to_owned(), why };
-        let proxy = proxies.map_or(Ok(None), |proxies| proxies.before(name)).map_err(|error| unreachable(error.to_string()))?;
+        let proxy =
+            relays.proxies.as_ref().map_or(Ok(None), |proxies| proxies.before(place)).map_err(|error| unreachable(error.to_string()))?;
         let (stream, said, here) = match proxy {
             Some(proxy) => {
-                let connected = timeout_at(until, proxy.connect(name)).await;
+                let connected = timeout_at(until, proxy.connect(place)).await;
                 let (stream, said) = connected.unwrap_or_else(|_| Err(proxy.silent(seconds(patience))))?;
                 (stream, said, None)
             }
             None => {
-                let connected = timeout_at(until, called(name)).await;
+                let connected = timeout_at(until, called(place)).await;
                 let silent = || Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer in {} s", seconds(patience))));
                 let stream = connected.unwrap_or_else(|_| silent()).map_err(|error| unreachable(error.to_string()))?;
                 let here = stream.peer_addr().map_err(|error| unreachable(error.to_string()))?;
@@ -260,14 +179,23 @@ impl Connection {
         };
         stream.set_nodelay(true).map_err(|error| unreachable(error.to_string()))?;
         SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT).map_err(|error| unreachable(error.to_string()))?;
+        let (link, said) = if tls {
+            // Who speaks TLS does not speak first.
+            speaks(name, &said)?;
+            let trust = relays.trust.clone().map_or_else(nobody, Ok).map_err(|error| unreachable(error.to_string()))?;
+            let silent = || RelayError::NoRelay { address: name.to_owned(), what: unanswered(patience) };
+            timeout_at(until, secured(name, place, stream, &trust)).await.unwrap_or_else(|_| Err(silent()))?
+        } else {
+            (Link::plain(stream), said)
+        };
         let connection = Self {
             name: name.to_owned(),
-            // A name may stand for several hosts: data connections go to the one where the channel is, unless the proxy chooses.
-            here: Relays { names: vec![here.map_or_else(|| name.to_owned(), |here| here.to_string())], proxies: proxies.cloned() },
+            // A name may stand for several hosts: data connections go to the one where the channel is, unless the proxy chooses. They are without TLS.
+            here: relays.with_names(vec![here.map_or_else(|| place.to_owned(), |here| here.to_string())]),
             direct: here.is_some(),
             others: Relays::default(),
             preferred: true,
-            stream,
+            link,
             decoder: Decoder::default(),
             out: BytesMut::from(&PREFACE[..]),
             challenge: Challenge::default(),
@@ -325,7 +253,7 @@ impl Connection {
         if !self.direct {
             return None;
         }
-        self.stream.local_addr().ok().map(|address| address.ip().to_canonical())
+        self.link.socket().local_addr().ok().map(|address| address.ip().to_canonical())
     }
 
     /// No sign of life is asked for: that is the matter of another connection.
@@ -382,17 +310,19 @@ impl Connection {
     pub(super) async fn say_farewell(&mut self, reason: Reason, patience: Duration) {
         self.tell(&Message::Leave(Leave::new(reason, "")));
         let _ = timeout(patience, self.flush()).await;
+        self.link.say_goodbye();
     }
 
     async fn send_down_to(&mut self, waiting: usize) -> Result<(), RelayError> {
-        while self.out.len() > waiting {
+        // What TLS has taken has gone when the kernel has it.
+        while self.out.len() > waiting || (waiting == 0 && self.link.has_to_write(&self.out)) {
             tokio::select! {
-                ready = self.stream.writable() => {
+                ready = self.link.socket().writable() => {
                     ready.map_err(RelayError::Broken)?;
                     self.write()?;
                 }
                 // What it says meanwhile is a sign of life, and would be in the way of what it has to read.
-                ready = self.stream.readable(), if self.decoder.buffered() < UNHEARD => {
+                ready = self.link.socket().readable(), if self.decoder.buffered() < UNHEARD => {
                     ready.map_err(RelayError::Broken)?;
                     match self.read() {
                         Ok(true) => {}
@@ -416,8 +346,9 @@ impl Connection {
     pub async fn into_stream(mut self) -> Result<(TcpStream, BytesMut), RelayError> {
         self.flush().await?;
         // What is carried may fill the kernel's room.
-        SockRef::from(&self.stream).set_tcp_notsent_lowat(0).map_err(RelayError::Broken)?;
-        Ok((self.stream, self.decoder.into_rest()))
+        SockRef::from(self.link.socket()).set_tcp_notsent_lowat(0).map_err(RelayError::Broken)?;
+        let stream = self.link.into_socket().ok_or_else(|| RelayError::Broken(io::ErrorKind::Unsupported.into()))?;
+        Ok((stream, self.decoder.into_rest()))
     }
 
     /// Reads or writes what can be.
@@ -427,7 +358,7 @@ impl Connection {
         let ask = if self.asked { lost } else { self.heard.min(self.told) + QUIET };
         tokio::select! {
             // One that asks for signs of life and takes none is asked no further.
-            ready = self.stream.readable(), if self.out.len() <= 2 * ENOUGH => {
+            ready = self.link.socket().readable(), if self.out.len() <= 2 * ENOUGH => {
                 ready.map_err(RelayError::Broken)?;
                 if !self.read()? {
                     self.decoder.finish()?;
@@ -435,7 +366,7 @@ impl Connection {
                 }
                 Ok(())
             }
-            ready = self.stream.writable(), if !self.out.is_empty() => {
+            ready = self.link.socket().writable(), if self.link.has_to_write(&self.out) => {
                 ready.map_err(RelayError::Broken)?;
                 self.write()
             }
@@ -452,8 +383,8 @@ impl Connection {
 
     /// Reads what can be; false at the end.
     fn read(&mut self) -> Result<bool, RelayError> {
-        match self.stream.try_read_buf(self.decoder.room()) {
-            Ok(0) => Ok(false),
+        match self.link.try_read(self.decoder.room()) {
+            Ok(Some(0)) => Ok(false),
             Ok(_) => {
                 (self.heard, self.asked) = (clock::now().into(), false);
                 Ok(true)
@@ -464,14 +395,16 @@ impl Connection {
     }
 
     fn write(&mut self) -> Result<(), RelayError> {
-        match self.stream.try_write(&self.out) {
+        let before = self.link.sent();
+        let wrote = self.link.try_write(&self.out);
+        if self.full && self.link.sent() > before {
+            // The kernel took more, so the other end has.
+            self.heard = clock::now().into();
+        }
+        match wrote {
             Ok(written) => {
                 self.out.advance(written);
-                if self.full && written > 0 {
-                    // The kernel took more, so the other end has.
-                    self.heard = clock::now().into();
-                }
-                self.full = !self.out.is_empty();
+                self.full = self.link.has_to_write(&self.out);
                 Ok(())
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {

@@ -14,6 +14,7 @@
 //! | `join.rs` | data connections, and which go to which (step 8); pace |
 //! | `leave.rs` | who goes, and what the others hear |
 //! | `expiry.rs` | timers |
+//! | `way.rs` | what is said by TLS, and what beside it |
 //! | `backlog.rs` | what waits to be written, and who is read no further |
 //! | `numbers.rs` | counters, and the allowance of each applicant |
 //!
@@ -29,6 +30,7 @@ mod limits;
 mod meet;
 mod numbers;
 mod state;
+mod way;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -44,6 +46,7 @@ pub use self::{
     join::{Flow, Leg, WINDOW},
     limits::{Anonymous, Limits, Settings},
     numbers::{Holder, HolderNumbers, Numbers},
+    way::Way,
 };
 use self::{
     backlog::Backlog,
@@ -228,7 +231,9 @@ impl Relay {
         self.timers.set(Timer::Handshake(id), now + limits.handshake);
         let challenge = self.rng.random();
         let (line, backlog) = (Line::New, Backlog::default());
-        self.connections.insert(id, Connection { from, loopback, challenge, heard: now, asked: false, line, backlog, paused_by: None });
+        let way = Way::default();
+        let connection = Connection { from, loopback, way, challenge, heard: now, asked: false, line, backlog, paused_by: None };
+        self.connections.insert(id, connection);
         self.send(id, &Message::Challenge(challenge));
         Ok(())
     }
@@ -240,6 +245,10 @@ impl Relay {
         (connection.heard, connection.asked) = (now, false);
         if matches!(connection.line, Line::Data(_)) {
             self.malformed(now, id, "frames on a data connection");
+            return None;
+        }
+        if let Some(refused) = connection.way.bars(frame.kind) {
+            self.refuse(now, id, refused);
             return None;
         }
         match Message::read(frame) {

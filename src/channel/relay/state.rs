@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, time::Instant};
 
-use super::{ConnectionId, backlog::Backlog, numbers::Holder};
+use super::{ConnectionId, Way, backlog::Backlog, numbers::Holder};
 use crate::channel::{
     ChannelNumber, Nameplate, Peer, Place,
     wire::{ChannelKey, proof::Challenge},
@@ -14,6 +14,7 @@ pub(super) struct Connection {
     /// Its address, or the /64 of that.
     pub(super) from: IpAddr,
     pub(super) loopback: bool,
+    pub(super) way: Way,
     pub(super) challenge: Challenge,
     /// When its last whole frame came.
     pub(super) heard: Instant,

@@ -7,7 +7,6 @@ use std::{
 };
 
 use tokio::{
-    net::TcpStream,
     sync::{Semaphore, mpsc, oneshot},
     time::{Instant, sleep_until},
 };
@@ -22,7 +21,8 @@ use super::{
 use crate::{
     channel::{
         ChannelNumber,
-        relay::{Action, Applicant, ConnectionId, Event, Flow, Holder, Relay},
+        link::Link,
+        relay::{Action, Applicant, ConnectionId, Event, Flow, Holder, Relay, Way},
         wire::{Frame, FrameError},
     },
     clock,
@@ -35,7 +35,9 @@ pub(super) const INPUTS: usize = 1024;
 #[derive(Debug)]
 pub(super) enum Input {
     /// Somebody has connected.
-    Connected { stream: TcpStream, from: SocketAddr },
+    Connected { link: Link, from: SocketAddr },
+    /// By what way a connection speaks, at a listener that speaks TLS; before its first frame.
+    Way { id: ConnectionId, way: Way },
     /// A frame; the next one waits until this one was taken.
     Frame { id: ConnectionId, frame: Frame },
     /// What came is no frame.
@@ -113,7 +115,8 @@ impl Actor {
     fn take(&mut self, input: Input) {
         let now = clock::now();
         match input {
-            Input::Connected { stream, from } => self.connected(stream, from),
+            Input::Connected { link, from } => self.connected(link, from),
+            Input::Way { id, way } => self.relay.handle_way(id, way),
             Input::Frame { id, frame } => {
                 if let Some(apply) = self.relay.handle_frame(now, id, frame) {
                     let challenge = self.relay.challenge(id).unwrap_or_default();
@@ -137,19 +140,19 @@ impl Actor {
         }
     }
 
-    fn connected(&mut self, stream: TcpStream, from: SocketAddr) {
+    fn connected(&mut self, link: Link, from: SocketAddr) {
         let id = ConnectionId(self.next);
         self.next += 1;
         if self.relay.handle_connected(clock::now(), id, from.ip().to_canonical()).is_err() {
             return;
         }
-        if let Err(error) = connection::watch_over(&stream) {
+        if let Err(error) = connection::watch_over(link.socket()) {
             tracing::debug!(%from, %error, "a connection ended before it began");
             return self.relay.handle_closed(clock::now(), id);
         }
         let (orders, inbox) = mpsc::channel(ORDERS);
         self.known.insert(id, Known { orders, over: CancellationToken::new() });
-        self.tasks.spawn(connection::run(id, stream, inbox, self.inputs.clone(), Arc::clone(&self.lingering)));
+        self.tasks.spawn(connection::run(id, link, inbox, self.inputs.clone(), Arc::clone(&self.lingering)));
     }
 
     /// Does what the machine says.

@@ -6,7 +6,7 @@ use bytes::{Buf as _, BytesMut};
 use nix::sys::socket::{setsockopt, sockopt::TcpUserTimeout};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::AsyncReadExt as _,
     net::TcpStream,
     sync::{Semaphore, mpsc, oneshot},
     task::consume_budget,
@@ -15,6 +15,7 @@ use tokio::{
 
 use super::actor::Input;
 use crate::channel::{
+    link::Link,
     relay::ConnectionId,
     wire::{
         Decoder, Frame, Kind,
@@ -67,15 +68,15 @@ pub(in crate::channel) fn watch_over(stream: &TcpStream) -> io::Result<()> {
 /// [`LINGERING`] permits.
 pub(super) async fn run(
     id: ConnectionId,
-    stream: TcpStream,
+    link: Link,
     mut orders: mpsc::Receiver<Order>,
     inputs: mpsc::Sender<Input>,
     lingering: Arc<Semaphore>,
 ) {
-    let mut line = Line::new(id, stream);
+    let mut line = Line::new(id, link);
     match line.talk(&mut orders, &inputs).await {
-        // Whoever wanted it is gone: then it is closed by being dropped.
-        Over::Handed(reply) => drop(reply.send((line.stream, line.decoder.into_rest()))),
+        // Whoever wanted it is gone, or it is none that can be handed over: then it is closed by being dropped.
+        Over::Handed(reply) => drop(line.link.into_socket().map(|stream| reply.send((stream, line.decoder.into_rest())))),
         // The machine may be over: then nobody needs to know.
         Over::Told => drop(inputs.send(Input::Closed { id }).await),
         Over::Close => line.close(&lingering).await,
@@ -84,7 +85,9 @@ pub(super) async fn run(
 
 struct Line {
     id: ConnectionId,
-    stream: TcpStream,
+    link: Link,
+    /// The machine is to hear by what way it speaks.
+    unknown: bool,
     decoder: Decoder,
     out: BytesMut,
     /// Most bytes that were in `out` since it was given back.
@@ -110,10 +113,11 @@ enum Over {
 }
 
 impl Line {
-    fn new(id: ConnectionId, stream: TcpStream) -> Self {
+    fn new(id: ConnectionId, link: Link) -> Self {
         Self {
             id,
-            stream,
+            unknown: link.way().is_none(),
+            link,
             decoder: Decoder::default(),
             out: BytesMut::from(&PREFACE[..]),
             grown: 0,
@@ -166,20 +170,37 @@ impl Line {
                     Some(Order::HandOver(reply)) => hand = Some(reply),
                     Some(Order::Close) | None => return Over::Close,
                 },
-                ready = self.stream.readable(), if reads => match ready.and_then(|()| self.stream.try_read_buf(self.decoder.room())) {
-                    Ok(0) => return Over::Told,
+                ready = self.link.socket().readable(), if reads => match ready.and_then(|()| self.link.try_read(self.decoder.room())) {
+                    Ok(Some(0)) => return Over::Told,
                     // Frames that are passed over cost no turn of the machine: who sends nothing else must not keep a thread to itself.
-                    Ok(_) => consume_budget().await,
+                    Ok(_) => {
+                        consume_budget().await;
+                        if !self.tell_way(inputs).await {
+                            return Over::Close;
+                        }
+                    }
                     Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
-                    Err(_) => return Over::Told,
+                    Err(error) => {
+                        if error.kind() == io::ErrorKind::InvalidData {
+                            tracing::debug!(connection = self.id.0, %error, "no TLS that can be spoken");
+                        }
+                        return Over::Told;
+                    }
                 },
-                ready = self.stream.writable(), if !self.out.is_empty() => {
+                ready = self.link.socket().writable(), if self.link.has_to_write(&self.out) => {
                     if ready.is_err() || self.write(inputs).await.is_err() {
                         return Over::Told;
                     }
                 }
             }
         }
+    }
+
+    /// The machine knows by what way it speaks before it gets its first frame. False where the machine is gone.
+    async fn tell_way(&mut self, inputs: &mpsc::Sender<Input>) -> bool {
+        let Some(way) = self.link.way().filter(|_| self.unknown) else { return true };
+        self.unknown = false;
+        inputs.send(Input::Way { id: self.id, way }).await.is_ok()
     }
 
     fn say(&mut self, frame: &Frame) {
@@ -191,11 +212,15 @@ impl Line {
 
     /// Writes what can be written, and tells the machine of it, and of the frames that are through with it.
     async fn write(&mut self, inputs: &mpsc::Sender<Input>) -> io::Result<()> {
-        let bytes = match self.stream.try_write(&self.out) {
+        let bytes = match self.link.try_write(&self.out) {
             Ok(wrote) => wrote,
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => return Ok(()),
             Err(error) => return Err(error),
         };
+        if bytes == 0 {
+            // What went was of TLS.
+            return Ok(());
+        }
         self.out.advance(bytes);
         self.sent += bytes as u64;
         self.give_back();
@@ -218,19 +243,26 @@ impl Line {
     async fn close(mut self, lingering: &Semaphore) {
         let Ok(_lingers) = lingering.try_acquire() else {
             // What does not go at once does not go.
-            let _ = self.stream.try_write(&self.out);
+            let _ = self.link.try_write(&self.out);
             return;
         };
         // Whoever is gone already has nothing to hear.
         let _ = timeout(LAST_WORDS, async {
-            self.stream.write_all(&self.out).await?;
-            self.stream.shutdown().await
+            while self.link.has_to_write(&self.out) {
+                self.link.socket().writable().await?;
+                match self.link.try_write(&self.out) {
+                    Ok(wrote) => self.out.advance(wrote),
+                    Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            self.link.shut_down().await
         })
         .await;
         let (awhile, mut left) = LINGER;
         let _ = timeout(awhile, async {
             let mut dropped = [0; 4096];
-            while let Ok(read @ 1..) = self.stream.read(&mut dropped).await {
+            while let Ok(read @ 1..) = self.link.socket_mut().read(&mut dropped).await {
                 match left.checked_sub(read) {
                     Some(fewer) => left = fewer,
                     None => return,
@@ -271,7 +303,7 @@ mod tests {
         orders.send(Order::Close).await.expect("room");
         // The machine knows it no more.
         drop(orders);
-        let mut running = pin!(run(ConnectionId(1), stream, inbox, inputs, Arc::new(Semaphore::new(1))));
+        let mut running = pin!(run(ConnectionId(1), Link::plain(stream), inbox, inputs, Arc::new(Semaphore::new(1))));
         let mut turns = 0;
         let over = poll_fn(|context| {
             turns += 1;
@@ -292,7 +324,7 @@ mod tests {
                 .await
                 .expect("room");
             orders.send(Order::Close).await.expect("room");
-            run(ConnectionId(1), stream, inbox, inputs.clone(), Arc::clone(&lingering)).await;
+            run(ConnectionId(1), Link::plain(stream), inbox, inputs.clone(), Arc::clone(&lingering)).await;
         };
         let ((_first, one), (mut second, two)) = (pair(None).await, pair(None).await);
         let mut lingers = pin!(closed(one));
@@ -308,14 +340,14 @@ mod tests {
     async fn what_was_needed_for_much_is_given_back_once_all_of_it_is_written() {
         let (mut terminal, stream) = pair(Some(8 * 1024)).await;
         let (inputs, mut told) = mpsc::channel(64);
-        let mut line = Line::new(ConnectionId(1), stream);
+        let mut line = Line::new(ConnectionId(1), Link::plain(stream));
         for _ in 0..16 {
             line.say(&letter());
         }
         let length = line.out.len();
         let write = async {
             while !line.out.is_empty() {
-                line.stream.writable().await.expect("up");
+                line.link.socket().writable().await.expect("up");
                 line.write(&inputs).await.expect("written");
             }
         };
@@ -340,7 +372,7 @@ mod tests {
         let (terminal, stream) = pair(None).await;
         let (_orders, mut inbox) = mpsc::channel(8);
         let (inputs, _heard) = mpsc::channel(8);
-        let mut line = Line::new(ConnectionId(1), stream);
+        let mut line = Line::new(ConnectionId(1), Link::plain(stream));
         let mut passed_over = Frame { kind: Kind::Pong, peer: Peer::SENDER, body: Bytes::from(vec![0; 4000]) }.to_bytes().to_vec();
         passed_over[0] = FIRST_OPTIONAL;
         let said = [&PREFACE[..], &passed_over.repeat(1000)].concat();
@@ -349,7 +381,7 @@ mod tests {
         while let Ok(more @ 1..) = terminal.try_write(&said[sent..]) {
             sent += more;
         }
-        line.stream.readable().await.expect("readable");
+        line.link.socket().readable().await.expect("readable");
         {
             let mut talks = pin!(line.talk(&mut inbox, &inputs));
             poll_fn(|context| {
@@ -358,7 +390,7 @@ mod tests {
             })
             .await;
         }
-        let left = line.stream.try_read(&mut [0; 1]);
+        let left = line.link.socket().try_read(&mut [0; 1]);
         assert!(matches!(left, Ok(1)), "all {sent} bytes were read in one turn");
     }
 
@@ -368,7 +400,7 @@ mod tests {
         let (inputs, mut heard) = mpsc::channel(2 * UNREAD);
         // Behind them come those that the kernel took the place of.
         let more = async { while orders.send(Order::Send(letter())).await.is_ok() {} };
-        tokio::join!(run(ConnectionId(1), stream, inbox, inputs, Arc::new(Semaphore::new(1))), more);
+        tokio::join!(run(ConnectionId(1), Link::plain(stream), inbox, inputs, Arc::new(Semaphore::new(1))), more);
         let mut last = None;
         while let Some(input) = heard.recv().await {
             last = Some(input);

@@ -25,7 +25,7 @@ use std::{
 };
 
 use tokio::{
-    net::{TcpListener, TcpSocket},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::mpsc,
     time::sleep,
 };
@@ -37,10 +37,11 @@ use self::{
     memory::Budget,
 };
 use super::{
+    link::Link,
     relay::{Applicant, Numbers, Relay, Settings, Standing},
     wire::proof::Challenge,
 };
-use crate::clock;
+use crate::{clock, sip::transport::TlsStore};
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -80,27 +81,55 @@ impl Gauges {
 
 /// Listeners of a relay that is not yet started.
 #[derive(Debug)]
-pub struct Bound(Vec<TcpListener>);
+pub struct Bound(Vec<Listener>);
+
+#[derive(Debug)]
+struct Listener {
+    socket: TcpListener,
+    /// What terminals are shown at one that speaks TLS.
+    certificates: Option<Arc<TlsStore>>,
+}
 
 impl Bound {
-    /// Opens them.
+    /// Opens them, without TLS.
     ///
     /// # Errors
     /// This address cannot be listened on.
     pub fn open(addresses: &[SocketAddr]) -> Result<Self, (SocketAddr, io::Error)> {
-        let open = |address: &SocketAddr| {
+        Self::open_with(addresses.iter().map(|address| (*address, None)))
+    }
+
+    /// Opens them; those that come with certificates speak TLS.
+    ///
+    /// # Errors
+    /// This address cannot be listened on.
+    pub fn open_with(listeners: impl IntoIterator<Item = (SocketAddr, Option<Arc<TlsStore>>)>) -> Result<Self, (SocketAddr, io::Error)> {
+        let open = |address: SocketAddr| {
             let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
             socket.set_reuseaddr(true)?;
-            socket.bind(*address)?;
+            socket.bind(address)?;
             socket.listen(BACKLOG)
         };
-        let open = |address: &SocketAddr| open(address).map_err(|error| (*address, error));
-        addresses.iter().map(open).collect::<Result<_, _>>().map(Self)
+        let open = |(address, certificates)| match open(address) {
+            Ok(socket) => Ok(Listener { socket, certificates }),
+            Err(error) => Err((address, error)),
+        };
+        listeners.into_iter().map(open).collect::<Result<_, _>>().map(Self)
     }
 
     /// What they listen on.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.0.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+        self.0.iter().filter_map(|listener| listener.socket.local_addr().ok()).collect()
+    }
+}
+
+impl Listener {
+    fn link(&self, stream: TcpStream) -> Option<Link> {
+        match &self.certificates {
+            None => Some(Link::plain(stream)),
+            // Whoever runs the relay sees to it that there is a certificate, and a reload keeps one.
+            Some(certificates) => certificates.server_config().map(|config| Link::open(stream, config)),
+        }
     }
 }
 
@@ -151,15 +180,16 @@ impl Running {
     }
 }
 
-async fn accept(listener: TcpListener, inputs: mpsc::Sender<Input>, stop: CancellationToken) {
+async fn accept(listener: Listener, inputs: mpsc::Sender<Input>, stop: CancellationToken) {
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = listener.socket.accept() => accepted,
             () = stop.cancelled() => return,
         };
         match accepted {
             Ok((stream, from)) => {
-                if inputs.send(Input::Connected { stream, from }).await.is_err() {
+                let Some(link) = listener.link(stream) else { continue };
+                if inputs.send(Input::Connected { link, from }).await.is_err() {
                     return;
                 }
             }

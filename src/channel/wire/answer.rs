@@ -18,7 +18,7 @@ pub const MAX_ADDRESS: usize = 261;
 pub struct Allocated {
     /// Its number.
     pub channel: ChannelNumber,
-    /// Where it is, `host:port`, in order of preference; at most [`MAX_ADDRESSES`].
+    /// Where it is, `host:port` or `tls://host:port` ([`address`](super::address)), in order of preference; at most [`MAX_ADDRESSES`].
     pub addresses: Vec<String>,
     /// What admits to it.
     pub key: ChannelKey,

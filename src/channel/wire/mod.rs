@@ -5,6 +5,7 @@
 //! | [`frame`] | preface, types, the frame |
 //! | `decoder` | frames out of a stream of bytes |
 //! | `message` | every frame as a value: [`Message`] |
+//! | [`address`] | where a relay is, and whether by TLS |
 //! | [`request`] | what terminals ask |
 //! | [`answer`] | what the relay tells |
 //! | [`refusal`] | why it refuses, and why somebody is gone |
@@ -15,6 +16,7 @@
 //! | [`chunk`] | what stands before a chunk on a data connection |
 //! | [`transfer`] | what two users say to each other by instant message |
 
+pub mod address;
 pub mod answer;
 pub mod chunk;
 mod decoder;

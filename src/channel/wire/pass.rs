@@ -106,7 +106,7 @@ pub struct Pass {
     pub content: ContentKey,
     /// What to go on by after a break.
     pub resume: ResumeSecret,
-    /// Where the relay is, `host:port`, the best first. At most [`MAX_ADDRESSES`]; none where the relay carries nothing.
+    /// Where the relay is, `host:port` or `tls://host:port`, the best first. At most [`MAX_ADDRESSES`]; none where the relay carries nothing.
     pub relays: Vec<String>,
     /// Where the sender listens. At most [`MAX_DIRECT`].
     pub direct: Vec<SocketAddr>,

@@ -63,6 +63,17 @@ pub async fn transports(context: &Context) -> Result<ClientTransports, Failure> 
 /// # Errors
 /// As [`transports`].
 pub async fn transports_traced(context: &Context, trace: Option<Trace>, label: Option<String>) -> Result<ClientTransports, Failure> {
+    let tls = trust(context)?;
+    let server = server(context);
+    let bound = ClientTransports::bind(&server, Some(Arc::new(tls)), trace, label).await;
+    bound.or_fail(ExitCode::Unreachable, format_args!("reach {}", server.uri))
+}
+
+/// Whose certificates are believed: the authority's that was named as the one to trust.
+///
+/// # Errors
+/// Its file cannot be read (exit code 2 or 4).
+pub fn trust(context: &Context) -> Result<TlsStore, Failure> {
     let tls = match &context.settings.config.ca {
         None => TlsStore::new(&TlsMaterial::default()),
         Some(path) => {
@@ -75,10 +86,7 @@ pub async fn transports_traced(context: &Context, trace: Option<Trace>, label: O
         }
     };
     let named = context.settings.config.ca.as_deref().map_or_else(String::new, |path| format!(" in {}", path.display()));
-    let tls = tls.or_fail(ExitCode::Usage, format_args!("read the authority's certificate{named}"))?;
-    let server = server(context);
-    let bound = ClientTransports::bind(&server, Some(Arc::new(tls)), trace, label).await;
-    bound.or_fail(ExitCode::Unreachable, format_args!("reach {}", server.uri))
+    tls.or_fail(ExitCode::Usage, format_args!("read the authority's certificate{named}"))
 }
 
 /// A control dialog with the server.

@@ -63,7 +63,7 @@ pub const NOTES: manual::Notes = manual::Notes {
         manual::COMMON_ENVIRONMENT[1],
         manual::SECRET_ENVIRONMENT[0],
         manual::SECRET_ENVIRONMENT[1],
-        ("CONFKIT_RELAY", "The relays that send and recv use, host or host:port, separated by commas."),
+        ("CONFKIT_RELAY", "The relays that send and recv use, host or host:port, or tls://host:port, separated by commas."),
     ],
     files: &[
         (

@@ -42,7 +42,9 @@ item! {
     pub struct RelayListener {
         /// Where. Port 0 lets the system choose.
         address: SocketAddr,
-        /// Required on an address that others than this machine can reach: what is sent through a channel is sealed from end to end, but who applies,
+        /// TLS, with the certificate of the section tls: terminals name the relay tls://HOST:PORT. Data connections come to the same port without it: what they carry is sealed from end to end.
+        tls: bool = false,
+        /// Required without tls on an address that others than this machine can reach: what is sent through a channel is sealed from end to end, but who applies,
         /// and the keys that admit to channels, can be read on the way.
         allow_plain: bool = false,
     }
@@ -87,7 +89,7 @@ impl HttpListener {
 impl RelayListener {
     /// A listener without further settings.
     pub fn at(address: SocketAddr) -> Self {
-        Self { address, allow_plain: false }
+        Self { address, tls: false, allow_plain: false }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     channel::relay::Anonymous,
     config::{
         schema::section,
-        value::{Advertised, Count, Size, Span},
+        value::{Count, RelayAddress, Size, Span},
     },
 };
 
@@ -16,8 +16,8 @@ const HOUR: u64 = 60 * MINUTE;
 section! {
     /// Relay channels, for the role relay: files that go from terminal to terminal while they are being read. Nothing of them is kept.
     pub struct Relay {
-        /// What terminals are told to reach the relay by instead of its addresses, such as relay.example:7420, the best first.
-        advertise: Vec<Advertised> = Vec::new(),
+        /// What terminals are told to reach the relay by instead of its addresses, such as relay.example:7420, or tls://relay.example:7420 for a listener with tls, the best first. Without a port, that of the listener.
+        advertise: Vec<RelayAddress> = Vec::new(),
         /// Who may have a channel without an account: loopback (terminals on this machine), everybody, or nobody. Receiving needs no account.
         anonymous: Anonymous = Anonymous::Loopback,
         /// What tickets are verified with where the role as runs elsewhere: the ticket-key of its /.well-known/confkit.

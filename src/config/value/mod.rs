@@ -15,7 +15,7 @@ use std::{
 pub use bytes::{Bandwidth, MaxSize, Size};
 pub use media::{CodecName, PortRange};
 pub use number::{Count, Span, Threads, Until};
-pub use place::{Advertised, Controller, Domain, Realm};
+pub use place::{Advertised, Controller, Domain, Realm, RelayAddress};
 use serde_yaml::Value;
 pub use word::{DigestAlgorithm, LogFormat, Role, Roles, SipTransport};
 
@@ -60,6 +60,7 @@ text_setting! {
     Domain: "a domain or an address",
     Realm: "a realm",
     Advertised: "a host, or a host and a port",
+    RelayAddress: "a host, or a host and a port, with tls:// before it for TLS",
     PortRange: "a range of ports such as 20000-29999, or system",
     CodecName: "pcmu or pcma",
     Controller: "an address on loopback or a name in a certificate",

@@ -3,7 +3,10 @@
 use std::{fmt, net::SocketAddr, str::FromStr};
 
 use super::{ValueError, wrong};
-use crate::sip::message::{Host, host_port};
+use crate::{
+    channel::wire::address::{TLS, split},
+    sip::message::{Host, host_port},
+};
 
 /// A domain of addresses of record, or an address, in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +82,38 @@ impl fmt::Display for Advertised {
             Some(port) => write!(f, "{}:{port}", self.host),
             None => write!(f, "{}", self.host),
         }
+    }
+}
+
+/// Where a relay is: a host, or a host and a port, behind `tls://` where requests to it go by TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelayAddress {
+    /// Requests go by TLS.
+    pub tls: bool,
+    /// Where.
+    pub place: Advertised,
+}
+
+impl RelayAddress {
+    /// As terminals are told it, with a port where it has none.
+    pub fn with_port(&self, port: u16) -> String {
+        let Advertised { host, port: own } = &self.place;
+        format!("{}{host}:{}", if self.tls { TLS } else { "" }, own.unwrap_or(port))
+    }
+}
+
+impl FromStr for RelayAddress {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let (tls, place) = split(text);
+        place.parse().map(|place| Self { tls, place })
+    }
+}
+
+impl fmt::Display for RelayAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.tls { TLS } else { "" }, self.place)
     }
 }
 

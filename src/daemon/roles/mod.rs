@@ -86,8 +86,8 @@ impl Roles {
         transports.flat_map(listening).collect()
     }
 
-    /// Every listener for relay channels.
-    pub(super) fn relaying(&self) -> Vec<SocketAddr> {
+    /// Every listener for relay channels, as programs on this machine reach it.
+    pub(super) fn relaying(&self) -> Vec<String> {
         self.relay.as_ref().map(Relay::listening).unwrap_or_default()
     }
 

@@ -1,21 +1,23 @@
 //! The relay.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use super::Ground;
 use crate::{
     channel::{
         relay::{Limits, Settings},
         server::{Admit, Bound, Gauges, NoTickets, Running},
+        wire::address::TLS,
     },
     clock,
-    config::{self, Config, Role},
+    config::{self, Config, RelayAddress, Role},
     daemon::{
         DaemonError,
         metrics::{Kind, Numbers, Page},
         ready::reachable,
         tickets::Tickets,
     },
+    sip::transport::TlsStore,
 };
 
 /// How often it is looked whether channels are over, when the relay is to stop.
@@ -25,7 +27,8 @@ const LOOK: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Relay {
     running: Running,
-    addresses: Vec<std::net::SocketAddr>,
+    /// Where it listens, as programs on this machine reach it.
+    addresses: Vec<String>,
     /// Where terminals are told that it is.
     told: Option<String>,
 }
@@ -34,12 +37,10 @@ impl Relay {
     /// Opens its listeners and starts it.
     pub(super) fn start(ground: &Ground<'_>) -> Result<Self, DaemonError> {
         let config = ground.config;
-        let bound = bind(config)?;
-        let addresses = bound.addresses();
-        let told: Vec<String> = match config.relay.advertise.as_slice() {
-            [] => addresses.iter().map(|address| reachable(*address).to_string()).collect(),
-            named => named.iter().map(ToString::to_string).collect(),
-        };
+        let bound = bind(config, Some(ground.certificates.store()))?;
+        let listeners: Vec<(bool, SocketAddr)> = config.listen.relay.iter().map(|listener| listener.tls).zip(bound.addresses()).collect();
+        let addresses: Vec<String> = listeners.iter().map(|(tls, address)| shown(*tls, *address)).collect();
+        let told = told(&config.relay.advertise, &listeners);
         let first = told.first().cloned();
         let settings = Settings { limits: limits(&config.relay), anonymous: config.relay.anonymous, addresses: told };
         let admit: Arc<dyn Admit> = match config.relay.ticket_key {
@@ -56,8 +57,8 @@ impl Relay {
         self.told.clone()
     }
 
-    /// Where it listens.
-    pub(super) fn listening(&self) -> Vec<std::net::SocketAddr> {
+    /// Where it listens, as programs on this machine reach it.
+    pub(super) fn listening(&self) -> Vec<String> {
         self.addresses.clone()
     }
 
@@ -85,12 +86,26 @@ impl Relay {
 
 /// Whether its listeners can be opened; they are closed again.
 pub(super) fn free(config: &Config) -> Result<(), DaemonError> {
-    if config.roles.has(Role::Relay) { bind(config).map(drop) } else { Ok(()) }
+    if config.roles.has(Role::Relay) { bind(config, None).map(drop) } else { Ok(()) }
 }
 
-fn bind(config: &Config) -> Result<Bound, DaemonError> {
-    let addresses: Vec<_> = config.listen.relay.iter().map(|listener| listener.address).collect();
-    Bound::open(&addresses).map_err(|(address, source)| DaemonError::Listen { what: "relay", address, source })
+fn bind(config: &Config, certificates: Option<&Arc<TlsStore>>) -> Result<Bound, DaemonError> {
+    let listeners = config.listen.relay.iter().map(|listener| (listener.address, certificates.filter(|_| listener.tls).cloned()));
+    Bound::open_with(listeners).map_err(|(address, source)| DaemonError::Listen { what: "relay", address, source })
+}
+
+fn shown(tls: bool, address: SocketAddr) -> String {
+    format!("{}{}", if tls { TLS } else { "" }, reachable(address))
+}
+
+/// Where terminals are told that the relay is: what is to be told of it, or its listeners, those with TLS first.
+fn told(advertised: &[RelayAddress], listeners: &[(bool, SocketAddr)]) -> Vec<String> {
+    if advertised.is_empty() {
+        let of = |wanted| listeners.iter().filter(move |(tls, _)| *tls == wanted).map(|(tls, address)| shown(*tls, *address));
+        return of(true).chain(of(false)).collect();
+    }
+    let port = |wanted| listeners.iter().find(|(tls, _)| *tls == wanted).map_or(0, |(_, address)| address.port());
+    advertised.iter().map(|told| told.with_port(port(told.tls))).collect()
 }
 
 fn limits(relay: &config::Relay) -> Limits {
@@ -143,5 +158,24 @@ impl Numbers for Told {
             page.labelled(Kind::Counter, "confkit_relay_gone_total", help, &[("reason", reason.as_str())], *count);
         }
         Box::pin(async {})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn terminals_are_told_what_is_advertised_with_the_port_of_its_listener_else_the_listeners_those_with_tls_first() {
+        let listeners = [(false, "0.0.0.0:7419"), (true, "192.0.2.1:7420")].map(|(tls, at)| (tls, at.parse().expect("an address")));
+        for (advertised, expected) in [
+            ("", "tls://192.0.2.1:7420 127.0.0.1:7419"),
+            ("tls://relay.example relay.example", "tls://relay.example:7420 relay.example:7419"),
+            ("tls://relay.example:443", "tls://relay.example:443"),
+            ("tls://[2001:db8::1]", "tls://[2001:db8::1]:7420"),
+        ] {
+            let advertised: Vec<RelayAddress> = advertised.split_terminator(' ').map(|one| one.parse().expect("one")).collect();
+            assert_eq!(told(&advertised, &listeners).join(" "), expected);
+        }
     }
 }

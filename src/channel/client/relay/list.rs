@@ -1,17 +1,24 @@
 //! The relays that a terminal knows.
 
-use crate::channel::client::proxy::Proxies;
+use std::sync::Arc;
 
-/// Where relays are, `host:port`, in the order of preference.
+use crate::{
+    channel::{client::proxy::Proxies, wire::address},
+    sip::transport::TlsStore,
+};
+
+/// Where relays are, `host:port` or `tls://host:port`, in the order of preference.
 #[derive(Debug, Clone, Default)]
 pub struct Relays {
     pub(super) names: Vec<String>,
     pub(super) proxies: Option<Proxies>,
+    /// Whose certificates are believed; without it nobody's.
+    pub(super) trust: Option<Arc<TlsStore>>,
 }
 
 impl From<Vec<String>> for Relays {
     fn from(names: Vec<String>) -> Self {
-        Self { names, proxies: None }
+        Self { names, proxies: None, trust: None }
     }
 }
 
@@ -24,7 +31,7 @@ impl Relays {
     /// Others, reached as these are.
     #[must_use]
     pub fn with_names(&self, names: Vec<String>) -> Self {
-        Self { names, proxies: self.proxies.clone() }
+        Self { names, proxies: self.proxies.clone(), trust: self.trust.clone() }
     }
 
     /// Those, by way of these proxies.
@@ -33,9 +40,15 @@ impl Relays {
         Self { proxies: Some(proxies), ..self }
     }
 
-    /// The proxy before a relay, `host:port`, without its password; none where it is reached without one.
+    /// The proxy before a relay, without its password; none where it is reached without one.
     pub fn proxy_before(&self, relay: &str) -> Option<String> {
-        self.proxies.as_ref()?.before(relay).ok()?.map(|proxy| proxy.to_string())
+        self.proxies.as_ref()?.before(address::split(relay).1).ok()?.map(|proxy| proxy.to_string())
+    }
+
+    /// Those, and whose certificates are believed of them that are spoken to by TLS.
+    #[must_use]
+    pub fn believing(self, trust: Arc<TlsStore>) -> Self {
+        Self { trust: Some(trust), ..self }
     }
 
     /// All but one.

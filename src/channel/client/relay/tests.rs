@@ -9,7 +9,10 @@ use tokio::{
 };
 
 use super::{called::in_turn, *};
-use crate::channel::Peer;
+use crate::channel::{
+    Peer,
+    wire::{RefusalCode, Refused},
+};
 
 #[tokio::test]
 async fn a_relay_that_takes_nothing_is_taken_for_gone() {

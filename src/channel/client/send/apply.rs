@@ -15,7 +15,7 @@ use crate::{
         },
         keys::{ContentKey, ResumeSecret},
         wire::{
-            Message,
+            Message, address,
             answer::Allocated,
             letter::Content,
             pass::{Pass, TransferId},
@@ -65,7 +65,7 @@ impl Terminal<'_> {
     pub(super) fn opening(&self, control: &Connection, allocated: &Allocated) -> Opening {
         let (ways, streams) = (control.ways(self.sending.ways), self.sending.streams);
         // A relay that says of itself that only this machine reaches it has nobody else to bring.
-        let of_this_machine = |address: &String| address.parse().is_ok_and(|address: SocketAddr| address.ip().is_loopback());
+        let of_this_machine = |told: &String| address::split(told).1.parse().is_ok_and(|told: SocketAddr| told.ip().is_loopback());
         let here = !allocated.addresses.is_empty() && allocated.addresses.iter().all(of_this_machine);
         Opening { ways, via: control.local_ip(), here, streams }
     }

@@ -23,7 +23,7 @@ use std::{fmt, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::{ChannelKey, pass::TransferId};
+use super::{ChannelKey, address, pass::TransferId};
 use crate::{
     account::{PublicKey, Signature},
     channel::ChannelNumber,
@@ -280,12 +280,13 @@ pub fn is_kind(kind: &str) -> bool {
     (1..=MAX_KIND).contains(&kind.len()) && kind.bytes().all(may)
 }
 
-/// Whether it could be one, `host:port` or `[address]:port`; whether it is, shows when it is called.
-fn is_address(address: &str) -> bool {
+/// Whether it could be one, `host:port` or `[address]:port`, of either behind `tls://`; whether it is, shows when it is called.
+fn is_address(told: &str) -> bool {
     let may = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]%".contains(&byte);
-    let Some((host, port)) = address.rsplit_once(':') else { return false };
+    let (_, place) = address::split(told);
+    let Some((host, port)) = place.rsplit_once(':') else { return false };
     let whole = host.strip_prefix('[').map_or(!host.is_empty() && !host.contains([':', '[', ']']), |rest| rest.ends_with(']'));
-    address.len() <= MAX_TOLD && address.bytes().all(may) && whole && port.parse::<u16>().is_ok_and(|port| port > 0)
+    told.len() <= MAX_TOLD && place.bytes().all(may) && whole && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 words!(Applies { Receiver = "receiver", Sender = "sender" });

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 
 use crate::{
     channel::{
-        client::{ChannelError, ProxyError, RelayError},
+        client::{ChannelError, Distrust, ProxyError, RelayError},
         pake::ExchangeError,
         wire::{Reason, RefusalCode, Refused, letter::FailedCode},
     },
@@ -90,6 +90,22 @@ fn code(error: &ChannelError) -> ExitCode {
     }
 }
 
+/// What to do where a relay's certificate is not believed.
+fn untrusted(why: &Distrust) -> &'static str {
+    match why {
+        Distrust::Issuer => {
+            "give the authority that its operator names with --ca FILE: of a relayd without another certificate, ca.pem in its data directory"
+        }
+        Distrust::Name(_) => {
+            "name the relay as its certificate does; its operator has another name put in by relay.advertise, or by another tls.certificate"
+        }
+        Distrust::Expired | Distrust::NotYet => {
+            "look at the clock of this machine; its operator gives it another (tls.certificate; without one relayd makes its own anew when it starts, or on SIGHUP)"
+        }
+        _ => "its operator gives it another certificate (tls.certificate)",
+    }
+}
+
 fn hint(error: &ChannelError) -> Option<String> {
     Some(match error {
         ChannelError::Relay(RelayError::Unreachable { .. } | RelayError::NoneReachable(_)) => {
@@ -97,6 +113,13 @@ fn hint(error: &ChannelError) -> Option<String> {
         }
         ChannelError::Relay(RelayError::NoRelay { .. }) => {
             "check host and port: relayd prints at its start where its relay listens (listen.relay, port 7420 by default)".to_owned()
+        }
+        ChannelError::Relay(RelayError::NoTls { .. }) => {
+            "name the port at which it does (listen.relay with tls: true), or leave tls:// out where others on the way may read who applies".to_owned()
+        }
+        ChannelError::Relay(RelayError::Untrusted { why, .. }) => untrusted(why).to_owned(),
+        ChannelError::Relay(RelayError::Handshake { .. }) => {
+            "its operator sees why in the log of relayd (confkit=debug), where it is one".to_owned()
         }
         ChannelError::Relay(RelayError::Proxy(ProxyError::Credentials { .. })) => {
             "give them as in --proxy http://USER:PASSWORD@HOST:PORT, or, so that nobody else sees them, under proxy in client.yaml"

@@ -36,16 +36,20 @@ pub mod signed;
 pub mod to;
 pub mod words;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
-    channel::client::{Proxies, ProxyUrl, ProxyUrlError, Relays, Ways},
+    channel::{
+        client::{Proxies, ProxyUrl, ProxyUrlError, Relays, Ways},
+        wire::address,
+    },
     cli::{
         Failure,
+        confctl::dialog,
         settings::{Context, environment},
         values,
     },
-    config::Advertised,
+    config::RelayAddress,
 };
 
 /// Where the relay is when nothing says otherwise.
@@ -57,9 +61,9 @@ const PORT: u16 = 7420;
 /// Which relay.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct RelayFlag {
-    /// Relay to use: host or host:port (repeatable; tried in order until one answers) [default: from the configuration, else this machine]
+    /// Relay to use: host or host:port, or tls://host:port for TLS (repeatable; tried in order until one answers) [default: from the configuration, else this machine]
     #[arg(long = "relay", value_name = "HOST", env = "CONFKIT_RELAY", hide_env_values = true, value_delimiter = ',')]
-    pub relays: Vec<Advertised>,
+    pub relays: Vec<RelayAddress>,
 
     /// Connect to relays through this proxy, such as socks5h://HOST:PORT or http://USER:PASSWORD@HOST:PORT, or through none [default: from the
     /// configuration, else from HTTPS_PROXY or ALL_PROXY]
@@ -112,7 +116,7 @@ impl RelayFlag {
     /// The addresses, in order of preference, and how they are reached.
     ///
     /// # Errors
-    /// A proxy that is none.
+    /// A proxy that is none; an authority that cannot be read, where one is needed.
     pub fn relays(&self, context: &Context) -> Result<Relays, Failure> {
         self.relays_or(None, context)
     }
@@ -120,23 +124,29 @@ impl RelayFlag {
     /// The same; where none is named, the one that a server tells.
     ///
     /// # Errors
-    /// A proxy that is none.
+    /// As [`RelayFlag::relays`].
     pub fn relays_or(&self, told: Option<String>, context: &Context) -> Result<Relays, Failure> {
         let proxies = self.proxies(context)?;
         let mut names = self.names(context);
         if names.is_empty() {
             names.push(told.unwrap_or_else(|| DEFAULT_RELAY.to_owned()));
         }
+        let needed = names.iter().any(|name| address::split(name).0);
         let relays = Relays::from(names);
-        Ok(match proxies {
+        let relays = match proxies {
             Some(proxies) => relays.by(proxies),
             None => relays,
-        })
+        };
+        match dialog::trust(context) {
+            Ok(trust) => Ok(relays.believing(Arc::new(trust))),
+            Err(failure) if needed => Err(failure),
+            Err(_) => Ok(relays),
+        }
     }
 
     /// Those that were named for this command, by flag or environment.
     fn given(&self) -> Vec<String> {
-        self.relays.iter().map(with_port).collect()
+        self.relays.iter().map(|relay| relay.with_port(PORT)).collect()
     }
 
     /// Whether no proxy is wanted, and that was said for this command.
@@ -164,13 +174,6 @@ impl RelayFlag {
     /// Those that the flag or the configuration names.
     fn names(&self, context: &Context) -> Vec<String> {
         let named = if self.relays.is_empty() { &context.settings.config.relays } else { &self.relays };
-        named.iter().map(with_port).collect()
-    }
-}
-
-fn with_port(relay: &Advertised) -> String {
-    match relay.port {
-        Some(_) => relay.to_string(),
-        None => format!("{relay}:{PORT}"),
+        named.iter().map(|relay| relay.with_port(PORT)).collect()
     }
 }

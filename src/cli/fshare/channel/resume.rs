@@ -173,7 +173,7 @@ async fn again(store: &RecordStore, record: &Record, relay: &RelayFlag, context:
 /// it: the other end would learn the address that it has hidden.
 fn named(resume: Resume, relay: &RelayFlag, context: &Context) -> Result<(Relays, Resume), Failure> {
     let relays = relay.relays(context)?;
-    let configured: Vec<String> = context.settings.config.relays.iter().map(super::with_port).collect();
+    let configured: Vec<String> = context.settings.config.relays.iter().map(|relay| relay.with_port(super::PORT)).collect();
     let mut resume = resume.by(&relay.given(), &configured);
     if let Some(proxy) = resume.proxy.clone().filter(|_| !relay.without_proxy()) {
         resume.relays.retain(|name| relays.proxy_before(name).is_some());

@@ -39,7 +39,7 @@ use crate::{
         client::{Session, TerminalConfig},
         wire::control::{Command, Data},
     },
-    config::{Advertised, ClientConfig},
+    config::{ClientConfig, RelayAddress},
     id::UserName,
     sdp::LocalAudio,
     sip::{endpoint::EndpointConfig, message::SipUri, transport::Trace},
@@ -228,8 +228,8 @@ impl Signed {
         loop {
             if let TransferEvent::Services(told) = self.next().await? {
                 let told = told.map_err(Failure::from)?;
-                let named = told.uri("relay").and_then(|relay| relay.parse::<Advertised>().ok());
-                self.relays = relay.relays_or(named.as_ref().map(super::with_port), context)?;
+                let named = told.uri("relay").and_then(|relay| relay.parse::<RelayAddress>().ok());
+                self.relays = relay.relays_or(named.map(|named| named.with_port(super::PORT)), context)?;
                 self.realm = told.realm.unwrap_or_else(|| self.realm.clone());
                 break;
             }

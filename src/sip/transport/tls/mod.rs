@@ -135,6 +135,11 @@ impl TlsStore {
         self.loaded().server.clone()
     }
 
+    /// What connections that something else than SIP opens do their handshakes with now: the peer is verified as one of ours is.
+    pub fn client_config(&self) -> Arc<ClientConfig> {
+        self.loaded().client().0
+    }
+
     pub(super) fn loaded(&self) -> Arc<Loaded> {
         self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
