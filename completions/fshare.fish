@@ -104,6 +104,7 @@ complete -c fshare -n "__fish_fshare_using_subcommand send" -s v -l verbose -d '
 complete -c fshare -n "__fish_fshare_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l from -d 'Sign in and wait for an offer from this user of your server, or from anyone, instead of using a code' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -s o -l output -d 'Folder to put files in; - writes a single file to standard output' -r -f -a "(__fish_complete_directories)"
+complete -c fshare -n "__fish_fshare_using_subcommand recv" -l output-file -d 'Save the single file that is offered under this name; several files, or a folder, are declined' -r -F
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l max-size -d 'Decline anything larger than this, such as 1GiB, and anything of unknown size (from a pipe)' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l patience -d 'How long to keep trying to reconnect after a break (0s: not at all)' -r
 complete -c fshare -n "__fish_fshare_using_subcommand recv" -l relay -d 'Relay to use: host or host:port, or tls://host:port for TLS (repeatable; tried in order until one answers) [default: from the configuration, else this machine]' -r

@@ -141,6 +141,9 @@ pub struct Record {
     /// Extended attributes are set.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub xattrs: bool,
+    /// The name that the only file gets instead of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub called: Option<super::name::SafePath>,
     /// Whether the batch has all its bytes, verified, and files are being put into place.
     pub placing: bool,
     /// Raised by one each time the transfer goes on: the epoch of sealed streams.

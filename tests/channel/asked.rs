@@ -282,3 +282,35 @@ fn what_is_on_standard_input_is_sent_as_a_text_where_that_is_said_and_a_long_one
     }
     assert_eq!(world.server.metric("confkit_relay_channels_total"), 1.0);
 }
+
+#[test]
+fn one_file_gets_the_name_that_is_asked_for_also_when_it_goes_on_and_several_do_not() {
+    let world = World::new("channel-named");
+    fs::write(world.place.path("notes.txt"), b"notes").expect("written");
+    fs::create_dir(world.place.path("folder")).expect("a folder");
+    for (sent, more, expected) in
+        [(&["notes.txt"][..], &[][..], 0), (&["notes.txt"], &[], 5), (&["notes.txt"], &["--rename"], 0), (&["folder"], &[], 2)]
+    {
+        let sending = world.send(sent, None);
+        let received = world.recv(&[&[&sending.code, "--yes", "--output-file", "out/renamed.txt"], more].concat());
+        assert_eq!(code(&received), expected, "{sent:?}, {more:?}: {}", said(&received));
+        drop(sending.end());
+    }
+    let named = [("renamed (1).txt".to_owned(), b"notes".to_vec()), ("renamed.txt".to_owned(), b"notes".to_vec())];
+    assert_eq!(contents(&world.place.path("out")), named);
+    let nothing = world.recv(&["7-zoo-zone", "--yes", "--output-file", "out/"]);
+    assert!(code(&nothing) == 2 && said(&nothing).contains("does not name a file"), "{}", said(&nothing));
+
+    fs::write(world.place.path("large.bin"), bytes(6 << 20)).expect("written");
+    let sending = world.send(&["large.bin", "--limit", "2MiB/s"], None);
+    let args = ["--json", "recv", &sending.code, "--yes", "--output-file", "begun/slides.bin"];
+    let mut lost = world.fshare(&args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("fshare runs");
+    let mut seen = BufReader::new(lost.stdout.take().expect("piped")).lines();
+    assert!(seen.any(|line| line.expect("text").contains("\"progress\"")));
+    lost.kill().expect("killed");
+    lost.wait().expect("waited for");
+    let back = world.fshare(&["resume", "recv-"]).output().expect("fshare runs");
+    assert_eq!(code(&back), 0, "{}", said(&back));
+    assert_eq!(sending.end().0, 0);
+    assert!(contents(&world.place.path("begun")) == [("slides.bin".to_owned(), bytes(6 << 20))]);
+}

@@ -240,6 +240,7 @@ impl Kept {
             reserve: 0,
             sparse: crate::transfer::Sparse::default(),
             xattrs: false,
+            called: None,
             placing: false,
             epoch: 0,
             created: now,

@@ -412,6 +412,7 @@ mod tests {
             reserve: 0,
             sparse: crate::transfer::Sparse::default(),
             xattrs: false,
+            called: None,
             placing: false,
             epoch: 0,
             created: 0,

@@ -148,6 +148,7 @@ fn receiver(stage: &Stage, terminal: &Terminal) -> recv::Args {
         verify: false,
         keep: false,
         output: stage.received(terminal.name.as_str()),
+        output_file: None,
         max_size: None,
         unknown_size: false,
         yes: true,

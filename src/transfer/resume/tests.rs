@@ -32,6 +32,7 @@ fn record(text: &str) -> Record {
         reserve: 0,
         sparse: Sparse::default(),
         xattrs: false,
+        called: None,
         placing: false,
         epoch: 0,
         created: 1_000,

@@ -9,7 +9,10 @@ use super::{
     Overwrite, SinkError,
     folder::{Folder, There},
 };
-use crate::transfer::manifest::{Entry, Kind};
+use crate::transfer::{
+    manifest::{Entry, Kind, Manifest},
+    name::SafePath,
+};
 
 /// Whether a batch could begin.
 pub(super) fn look(target: &Path, known: &[Entry], bytes: u64, overwrite: Overwrite) -> Result<(), SinkError> {
@@ -53,6 +56,14 @@ pub(super) fn conflicts(folder: &Folder, entries: &[Entry], overwrite: Overwrite
         }
     }
     Ok(skipped)
+}
+
+/// The only file of a batch by another name.
+pub(super) fn called(manifest: &Manifest, name: &SafePath) -> Result<Vec<Entry>, SinkError> {
+    match manifest.entries() {
+        [entry] if matches!(entry.kind, Kind::File { .. }) => Ok(vec![Entry { path: name.clone(), ..entry.clone() }]),
+        _ => Err(SinkError::NotOneFile),
+    }
 }
 
 /// Whether so many bytes have room, and leave `reserve`.

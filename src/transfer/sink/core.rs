@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::{
     Finished, SinkError, SinkOptions, SinkState,
-    before::{conflicts, enough_room},
+    before::{called, conflicts, enough_room},
     clear::clear,
     folder::{Folder, TOGETHER, set_mtime, set_xattrs},
     open::Open,
@@ -57,6 +57,8 @@ pub(super) struct Core {
     pub(super) sparse: Sparse,
     /// Extended attributes are set.
     pub(super) xattrs: bool,
+    /// The name that the only file gets instead of its own.
+    pub(super) called: Option<SafePath>,
     pub(super) cursor: Cursor,
     pub(super) open: Option<Open>,
     pub(super) complete: Complete,
@@ -112,7 +114,8 @@ impl Core {
         let created = resume::seconds(clock::wall());
         let tag = options.record.as_ref().map_or_else(|| tag(&clock::seed()), |(_, name)| record_tag(name.as_str(), created));
         let folder = Folder::open(target, tag)?;
-        let skipped = conflicts(&folder, manifest.entries(), options.overwrite)?;
+        let renamed = options.called.as_ref().map(|name| called(&manifest, name)).transpose()?;
+        let skipped = conflicts(&folder, renamed.as_deref().unwrap_or(manifest.entries()), options.overwrite)?;
         enough_room(&folder, options.sparse.room(&manifest, 0, 0, 0), options.reserve)?;
         let held = match options.record {
             None => None,
@@ -134,6 +137,7 @@ impl Core {
                     reserve: options.reserve,
                     sparse: options.sparse.clone(),
                     xattrs: options.xattrs,
+                    called: options.called.clone(),
                     placing: false,
                     epoch: 0,
                     created,
@@ -154,6 +158,7 @@ impl Core {
             reserve: options.reserve,
             sparse: options.sparse,
             xattrs: options.xattrs,
+            called: options.called,
             cursor,
             open: None,
             complete: Complete::default(),

@@ -116,8 +116,8 @@ pub enum SinkError {
         /// Ours.
         expected: Algorithm,
     },
-    /// Standard output takes one file.
-    #[error("only a batch of one file can be written to a stream")]
+    /// Standard output takes one file, and so does another name.
+    #[error("only a batch of one file can be written to a stream, or under another name")]
     NotOneFile,
     /// The batch offered now is another one than the one that was broken off.
     #[error("the batch was changed since the transfer was broken off")]
@@ -153,6 +153,8 @@ pub struct SinkOptions {
     pub sparse: Sparse,
     /// Extended attributes that the manifest has are set.
     pub xattrs: bool,
+    /// The name that a file gets instead of its own, where it is all that there is; otherwise nothing is put down.
+    pub called: Option<SafePath>,
     /// Where and under which name to keep a record for resuming. Without, a break is the end.
     pub record: Option<(RecordStore, TransferName)>,
     /// For the record: what the caller wants to find again.
@@ -168,6 +170,7 @@ impl Default for SinkOptions {
             reserve: 0,
             sparse: Sparse::default(),
             xattrs: false,
+            called: None,
             record: None,
             details: std::collections::BTreeMap::new(),
         }

@@ -131,21 +131,27 @@ impl Core {
         let mut taken: BTreeSet<SafePath> = self.manifest.entries().iter().map(|entry| entry.path.clone()).collect();
         let mut files = Vec::new();
         for (at, entry, digest) in self.complete_files() {
+            let wanted = self.wanted(&entry);
             let name = match (digest, self.placing.get(&at)) {
                 (Some(_), Some(name)) => name.clone(),
-                (Some(_), None) if self.overwrite == Overwrite::Rename => self.free_name(&entry.path, &taken)?,
+                (Some(_), None) if self.overwrite == Overwrite::Rename => self.free_name(wanted, &taken)?,
                 (Some(_), None) => {
-                    if self.overwrite == Overwrite::Refuse && self.folder.there(entry.path.as_str())? != There::Nothing {
-                        return Err(SinkError::Exists { path: entry.path.to_string() });
+                    if self.overwrite == Overwrite::Refuse && self.folder.there(wanted.as_str())? != There::Nothing {
+                        return Err(SinkError::Exists { path: wanted.to_string() });
                     }
-                    entry.path.clone()
+                    wanted.clone()
                 }
-                (None, _) => entry.path.clone(),
+                (None, _) => wanted.clone(),
             };
             taken.insert(name.clone());
             files.push(Placed { entry: at, path: digest.map(|_| self.folder.path().join(name.as_str())), name, digest });
         }
         Ok(files)
+    }
+
+    /// The name that a file is to get.
+    pub(super) fn wanted<'a>(&'a self, entry: &'a Entry) -> &'a SafePath {
+        self.called.as_ref().unwrap_or(&entry.path)
     }
 
     /// The name itself when nothing has it, else the first with a number that neither the disk nor the batch has.
@@ -189,7 +195,7 @@ impl Core {
             match (error.kind(), self.overwrite) {
                 // Somebody took the name meanwhile.
                 (ErrorKind::AlreadyExists, Overwrite::Rename) => {
-                    file.name = self.free_name(&entry.path, &BTreeSet::new())?;
+                    file.name = self.free_name(self.wanted(&entry), &BTreeSet::new())?;
                     file.path = Some(self.folder.path().join(file.name.as_str()));
                     if let Some(held) = &mut self.held {
                         held.append(&[place_line(file)])?;

@@ -49,6 +49,7 @@ impl Core {
             reserve: record.reserve,
             sparse: record.sparse,
             xattrs: record.xattrs,
+            called: record.called,
             cursor: Cursor::new(&manifest),
             open: None,
             complete: Complete::default(),
@@ -103,7 +104,7 @@ impl Core {
                 None => {
                     self.overwrite == Overwrite::Skip
                         && (file > begun || self.folder.len(&self.folder.part(at, &entry.path)).is_none())
-                        && self.folder.there(entry.path.as_str())? != There::Nothing
+                        && self.folder.there(self.wanted(entry).as_str())? != There::Nothing
                 }
             };
             if skip {

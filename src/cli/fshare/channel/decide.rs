@@ -21,7 +21,7 @@ use crate::{
         secret,
         settings::Context,
     },
-    transfer::{Manifest, Overwrite, RecordStore, Sink, SinkError, SinkOptions, TransferName, sink::SinkState},
+    transfer::{Entry, Kind, Manifest, Overwrite, RecordStore, SafePath, Sink, SinkError, SinkOptions, TransferName, sink::SinkState},
 };
 
 /// What was decided on, as the bar needs it.
@@ -110,6 +110,8 @@ pub struct Deciding<'a> {
     xattrs: bool,
     /// More is not taken.
     bound: Bound,
+    /// The name of the only file, instead of its own.
+    called: Option<SafePath>,
     /// What was begun before.
     pub taken: Option<Sink>,
     /// What is kept of it.
@@ -137,14 +139,36 @@ impl<'a> Deciding<'a> {
     pub fn new(context: &'a Context, output: PathBuf, overwrite: Overwrite, yes: bool, code: &str, ways: Ways) -> Self {
         let code = code.to_owned();
         let (taken, record, chosen, failure) = (None, None, Chosen::default(), None);
-        let (bound, xattrs) = (Bound::default(), false);
-        Self { context, output, overwrite, yes, resolved: yes, code, ways, lasting: true, xattrs, bound, taken, record, chosen, failure }
+        let (bound, xattrs, called) = (Bound::default(), false, None);
+        Self {
+            context,
+            output,
+            overwrite,
+            yes,
+            resolved: yes,
+            code,
+            ways,
+            lasting: true,
+            xattrs,
+            bound,
+            called,
+            taken,
+            record,
+            chosen,
+            failure,
+        }
     }
 
     /// Whether extended attributes are set; by itself they are not.
     #[must_use]
     pub fn xattrs(self, xattrs: bool) -> Self {
         Self { xattrs, ..self }
+    }
+
+    /// The only file gets this name instead of its own; several are not taken.
+    #[must_use]
+    pub fn called(self, called: Option<SafePath>) -> Self {
+        Self { called, ..self }
     }
 
     /// How much is taken at most. Texts are short.
@@ -204,10 +228,11 @@ impl<'a> Deciding<'a> {
         if let Some((told, said)) = self.bound.refuses(manifest.total()) {
             return Err((No::Declined(told), Failure::new(ExitCode::Declined, format!("not received: {said}"))));
         }
+        let entries = self.entries(manifest).map_err(|error| unfit(error.into()))?;
         if self.to_stdout() || self.resolved {
             return Ok(());
         }
-        match self.look(offer, manifest).await {
+        match self.look(offer, (manifest, entries)).await {
             Ok(()) if self.yes => Ok(()),
             Ok(()) => self.consent().await,
             Err(SinkError::Exists { path }) => self.resolve(&path).await,
@@ -215,13 +240,22 @@ impl<'a> Deciding<'a> {
         }
     }
 
+    /// What comes, by the names that it is to get.
+    fn entries(&self, manifest: &Manifest) -> Result<Vec<Entry>, SinkError> {
+        match (&self.called, manifest.entries()) {
+            (None, entries) => Ok(entries.to_vec()),
+            (Some(name), [entry]) if matches!(entry.kind, Kind::File { .. }) => Ok(vec![Entry { path: name.clone(), ..entry.clone() }]),
+            (Some(_), _) => Err(SinkError::NotOneFile),
+        }
+    }
+
     /// What is in the way of it, before anybody is asked. A folder that is not there yet has nothing in it.
-    async fn look(&self, offer: &Offer, manifest: &Manifest) -> Result<(), SinkError> {
+    async fn look(&self, offer: &Offer, (manifest, entries): (&Manifest, Vec<Entry>)) -> Result<(), SinkError> {
         let folder = self.output.clone();
         if !receive::on_disk(move || folder.exists()).await.unwrap_or(true) {
             return Ok(());
         }
-        Sink::look(&self.output, manifest.entries().to_vec(), offer.sparse.room(manifest, 0, 0, 0), self.overwrite).await
+        Sink::look(&self.output, entries, offer.sparse.room(manifest, 0, 0, 0), self.overwrite).await
     }
 
     async fn begin(&mut self, offer: &Offer, manifest: &Manifest, resume: &Resume) -> Result<Sink, (No, Failure)> {
@@ -240,6 +274,7 @@ impl<'a> Deciding<'a> {
             overwrite: self.overwrite,
             sparse: offer.sparse.clone(),
             xattrs: self.xattrs,
+            called: self.called.clone(),
             record,
             details,
             ..SinkOptions::default()
@@ -252,8 +287,9 @@ impl<'a> Deciding<'a> {
     }
 
     async fn consent(&self) -> Result<(), (No, Failure)> {
-        let question = match self.output.as_os_str().to_str() {
-            Some(".") => "Receive it into this folder".to_owned(),
+        let question = match (self.output.as_os_str().to_str(), &self.called) {
+            (_, Some(name)) => format!("Receive it as {}", safe_line(&self.output.join(name.as_str()).display().to_string())),
+            (Some("."), None) => "Receive it into this folder".to_owned(),
             _ => format!("Receive it into {}", safe_line(&self.output.display().to_string())),
         };
         match secret::agrees(&question, &self.context.output, &self.context.leaving).await {

@@ -115,7 +115,8 @@ fn hint(error: &ChannelError) -> Option<String> {
             "check host and port: relayd prints at its start where its relay listens (listen.relay, port 7420 by default)".to_owned()
         }
         ChannelError::Relay(RelayError::NoTls { .. }) => {
-            "name the port at which it does (listen.relay with tls: true), or leave tls:// out where others on the way may read who applies".to_owned()
+            "name the port at which it does (listen.relay with tls: true), or leave tls:// out where others on the way may read who applies"
+                .to_owned()
         }
         ChannelError::Relay(RelayError::Untrusted { why, .. }) => untrusted(why).to_owned(),
         ChannelError::Relay(RelayError::Handshake { .. }) => {

@@ -108,7 +108,12 @@ pub async fn receive(args: &Args, lasting: bool, signed: &mut Signed, context: &
     };
     let stop = context.leaving.child_token();
     let deciding = Deciding::new(context, args.output.clone(), args.policy.overwrite(), true, "", args.ways.ways());
-    let deciding = deciding.xattrs(args.xattrs).bounded(bound).lasting(lasting).resolving(!args.yes && secret::somebody(&context.output));
+    let deciding = deciding
+        .xattrs(args.xattrs)
+        .bounded(bound)
+        .called(recv::called(args)?)
+        .lasting(lasting)
+        .resolving(!args.yes && secret::somebody(&context.output));
     // On the heap: it is large, and in the middle of what is held meanwhile.
     let mut taken = Box::pin(recv::take(&receiving, deciding, context, &stop));
     let mut taken_back = None;

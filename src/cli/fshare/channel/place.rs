@@ -8,7 +8,10 @@ use std::{
 
 use nix::unistd::{AccessFlags, access};
 
-use crate::cli::{ExitCode, Failure, output::safe_line};
+use crate::{
+    cli::{ExitCode, Failure, output::safe_line},
+    transfer::SafePath,
+};
 
 /// What there is of a folder, which is made where it is not there, can be written to.
 ///
@@ -23,6 +26,30 @@ pub fn usable(folder: &Path) -> Result<(), Failure> {
             .hint("name a folder, or - to write one file to standard output"));
     }
     access(&there, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|error| refused(&shown, &error.into()))
+}
+
+/// The folder of `--output-file`.
+///
+/// # Errors
+/// The file has no name there, or is a folder (2).
+pub fn folder_of(file: &Path) -> Result<PathBuf, Failure> {
+    name_of(file)?;
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    Ok(folder.map_or_else(|| PathBuf::from("."), Path::to_owned))
+}
+
+/// The name of `--output-file` in its folder.
+///
+/// # Errors
+/// It is none for a file (2).
+pub fn name_of(file: &Path) -> Result<SafePath, Failure> {
+    let shown = safe_line(&file.display().to_string());
+    let named = file.as_os_str().to_str().filter(|text| !text.ends_with('/') && *text != "-").and(file.file_name());
+    let Some(name) = named.and_then(|name| name.to_str()) else {
+        return Err(Failure::usage(format!("--output-file {shown} does not name a file"))
+            .hint("use --output for a folder, or --output - for standard output"));
+    };
+    SafePath::new(name).map_err(|why| Failure::usage(format!("--output-file {shown}: {why}")))
 }
 
 /// The folder itself, or the one that is to have it.
@@ -51,5 +78,23 @@ mod tests {
         }
         assert_eq!(nearest(Path::new("surely-not-here/deep")), Path::new("."));
         assert!(usable(Path::new("/proc/version/x")).is_err_and(|failure| failure.hint.is_some()));
+    }
+
+    #[test]
+    fn the_name_of_a_file_and_its_folder_are_told_apart() {
+        for (file, expected) in [
+            ("out.txt", Some((".", "out.txt"))),
+            ("new/deep/out.txt", Some(("new/deep", "out.txt"))),
+            ("/out.txt", Some(("/", "out.txt"))),
+            ("out/", None),
+            ("-", None),
+            ("..", None),
+            ("", None),
+        ] {
+            let file = Path::new(file);
+            let told = folder_of(file).ok().zip(name_of(file).ok());
+            let told = told.as_ref().map(|(folder, name)| (folder.to_str().expect("text"), name.as_str()));
+            assert_eq!(told, expected, "{}", file.display());
+        }
     }
 }

@@ -36,7 +36,7 @@ use crate::{
     },
     clock,
     config::Size,
-    transfer::{Record, Sink, SinkError, resume::ResumeError},
+    transfer::{Record, SafePath, Sink, SinkError, resume::ResumeError},
 };
 
 /// Shown under the help.
@@ -44,6 +44,7 @@ pub const EXAMPLES: &str = "Examples:\n  \
     fshare recv 7-crystal-window\n  \
     fshare recv 7-crystal-window --output received --rename --yes\n  \
     fshare recv 7-crystal-window --output - | tar x\n  \
+    fshare recv 7-crystal-window --output-file slides-new.pdf\n  \
     fshare recv --from alice                     what alice sends with fshare send --to\n  \
     fshare recv --from anyone --keep --yes --output inbox --rename\n  \
     fshare recv                                  asks for the code";
@@ -91,6 +92,10 @@ pub struct Args {
     #[arg(short, long, value_name = "DIR", default_value = ".", value_hint = clap::ValueHint::DirPath)]
     pub output: PathBuf,
 
+    /// Save the single file that is offered under this name; several files, or a folder, are declined
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "keep"], value_hint = clap::ValueHint::FilePath)]
+    pub output_file: Option<PathBuf>,
+
     /// Accept what is offered without asking; the configuration can say so of single users (accept in client.yaml)
     #[arg(short, long)]
     pub yes: bool,
@@ -133,6 +138,10 @@ pub struct Args {
 /// # Errors
 /// With the exit code that says why.
 pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
+    let args = &match &args.output_file {
+        Some(file) => Args { output: place::folder_of(file)?, ..args.clone() },
+        None => args.clone(),
+    };
     if let Some(from) = &args.from {
         usable(args).await?;
         let by_rule = !context.settings.config.accept.is_empty() && !args.verify;
@@ -195,7 +204,10 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         ways: args.ways.ways(),
     };
     let deciding = Deciding::new(context, args.output.clone(), args.policy.overwrite(), args.yes, code.as_str(), args.ways.ways());
-    match (take(&receiving, deciding.xattrs(args.xattrs).bounded(bound(args)), context, &context.leaving).await, elsewhere) {
+    match (
+        take(&receiving, deciding.xattrs(args.xattrs).bounded(bound(args)).called(called(args)?), context, &context.leaving).await,
+        elsewhere,
+    ) {
         (Err(failure), Some((records, record))) if failure.code == ExitCode::NotFound => {
             let (name, folder) = (&record.transfer, safe_line(&record.target));
             context.output.note(format!("nobody is sending with this code now; resuming {name} in {folder}, which was begun with it"));
@@ -311,6 +323,14 @@ fn nobody(args: &Args) -> Failure {
         None => "use --yes to accept it without asking, or --output - to write a single file or a text to standard output",
     };
     Failure::usage("cannot ask whether to accept what comes: there is no terminal, or --json or --quiet was given").hint(hint)
+}
+
+/// The name that the only file gets, where one is given.
+///
+/// # Errors
+/// It is no name for a file (2).
+pub fn called(args: &Args) -> Result<Option<SafePath>, Failure> {
+    args.output_file.as_deref().map(place::name_of).transpose()
 }
 
 /// How much is taken at most.
