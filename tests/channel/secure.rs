@@ -1,6 +1,6 @@
 //! Relays that are spoken to by TLS: what goes through them, and what is said where it cannot.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use confkit::sip::transport::Authority;
 
@@ -99,7 +99,7 @@ fn what_is_gone_on_with_finds_its_relay_by_tls_again() {
 
 /// A relay with a certificate of an authority of the test's, for these names beside loopback's, that was issued so long ago; and where the authority is.
 fn certified(world: &World, name: &str, listen: &str, age: Duration) -> (Server, String) {
-    let then = SystemTime::now() - age;
+    let then = confkit::clock::wall() - age;
     let authority = Authority::generate(then).expect("an authority");
     let issued = authority.issue(then, &["other.example".to_owned()], &[]).expect("a certificate");
     let path = |what: &str| world.place.path(&format!("{name}-{what}"));

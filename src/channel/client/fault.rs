@@ -127,11 +127,13 @@ impl ChannelError {
                 _ => Ending::Final,
             },
             Self::Relay(RelayError::Refused(refused)) => of_refusal(refused),
-            // It stays so until somebody does something about it.
-            Self::Relay(RelayError::Untrusted { .. } | RelayError::NoTls { .. }) => Ending::Lasting,
+            // These stay so until somebody does something about them.
+            Self::Relay(RelayError::Untrusted { .. } | RelayError::NoTls { .. })
+            | Self::Sink(SinkError::NoSpace { .. } | SinkError::Io { .. })
+            | Self::Stopped
+            | Self::Absent(_) => Ending::Lasting,
             // A connection that is cut in the middle of a message is one of them.
             Self::Relay(_) | Self::Broken(_) | Self::Unreached(_) => passing,
-            Self::Sink(SinkError::NoSpace { .. } | SinkError::Io { .. }) | Self::Stopped | Self::Absent(_) => Ending::Lasting,
             Self::Some { why, .. } => why.ending(),
             Self::Exchange(_)
             | Self::Handover(_)
