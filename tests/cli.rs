@@ -82,7 +82,7 @@ fn wrong_usage_ends_with_2_and_says_what_is_right() {
         (CONFCTL, &["list", "--quiet", "--verbose"], "cannot be used with"),
         (RELAYD, &["print-config", "--roles", "swarm"], "later version"),
         (RELAYD, &["print-config", "--listen", "localhost"], "127.0.0.1:5060"),
-        (RELAYD, &["--ephemeral", "user", "list"], "behind \"relayd run\""),
+        (RELAYD, &["--ephemeral", "user", "list"], "after \"relayd run\""),
         (RELAYD, &["run", "--trace-secrets"], "--trace-sip"),
     ] {
         let ran = run(path, args);

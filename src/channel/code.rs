@@ -43,7 +43,7 @@ pub enum CodeError {
     #[error("a code begins with a number from 1 to {MAX_NAMEPLATE}, as in 7-crystal-window")]
     Nameplate,
     /// Nothing behind the number.
-    #[error("a code goes on behind its number, as in 7-crystal-window")]
+    #[error("a code has words after its number, as in 7-crystal-window")]
     Bare,
     /// One word of the list, and no more.
     #[error("a code has at least {WORDS} words, as in 7-crystal-window")]
@@ -62,7 +62,7 @@ pub enum CodeError {
         near: Option<&'static str>,
     },
     /// The beginning of several words.
-    #[error("\"{word}\", the {}, may be {}: {PREFIX} letters name a word", nth(*.at), among.join(", "))]
+    #[error("\"{word}\", the {}, could be {}: type {PREFIX} letters of it", nth(*.at), among.join(", "))]
     Several {
         /// Which word behind the number, from 1.
         at: usize,
@@ -72,7 +72,7 @@ pub enum CodeError {
         among: Vec<&'static str>,
     },
     /// Chosen, and too easily guessed.
-    #[error("a code of one's own has at least {MIN_CHOSEN} characters behind its number")]
+    #[error("a code that you choose has at least {MIN_CHOSEN} characters after its number")]
     Short,
     /// Over [`MAX_CODE`].
     #[error("a code has at most {MAX_CODE} characters")]

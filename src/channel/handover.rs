@@ -20,10 +20,10 @@ const HEAD: [u8; 2] = [1, 5];
 #[non_exhaustive]
 pub enum HandoverError {
     /// Something else than a pass came first.
-    #[error("the sender's first letter is no pass")]
+    #[error("the sender's first letter is not a pass")]
     Letter,
     /// It was sealed by nobody who has our key, or changed on the way.
-    #[error("the pass is not sealed by who agreed on the channel: somebody is between")]
+    #[error("the pass was not sealed by whoever agreed on the channel: someone is in between")]
     Forged,
     /// It opens, and is none.
     #[error(transparent)]

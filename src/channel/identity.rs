@@ -125,13 +125,13 @@ pub struct Known {
 #[non_exhaustive]
 pub enum KnownError {
     /// A line that is none.
-    #[error("line {0} is not \"USER@REALM KEY\": mend it or take it out")]
+    #[error("line {0} is not \"USER@REALM KEY\": correct it or remove it")]
     Line(usize),
     /// A contact that has two.
-    #[error("line {0} gives a contact a second key: take out the wrong one")]
+    #[error("line {0} gives a contact a second key: remove the wrong one")]
     Twice(usize),
     /// Over [`MAX_KNOWN`].
-    #[error("there are more than {MAX_KNOWN} known identities: take out such as are not needed")]
+    #[error("there are more than {MAX_KNOWN} known identities: remove those that you do not need")]
     Full,
 }
 

@@ -79,24 +79,24 @@ enum Letter {
 #[non_exhaustive]
 pub enum ExchangeError {
     /// At the sender: the receiver has shown that it does not know the code. Mistyped, or guessed at: the receiver's fault, and its one guess.
-    #[error("the receiver does not know the code: it was mistyped there, or somebody guessed")]
+    #[error("the receiver entered a wrong code: it was mistyped, or someone guessed")]
     WrongGuess,
     /// At the receiver: whoever answers does not know what the receiver knows, or somebody between the two changed what was said. Not the fault
     /// of the receiver's user: a sender that finds the code wrong does not answer at all.
-    #[error("whoever answers does not know the code: this is not the sender")]
+    #[error("whoever answered does not know the code: this is not the sender")]
     Impostor,
     /// Bytes that are no letter of the exchange, or a share that no honest peer sends. The peer's fault, or that of who is between. Nothing was
     /// guessed.
-    #[error("a letter of the exchange that is not of its form: {0}")]
+    #[error("malformed letter in the key exchange: {0}")]
     Malformed(&'static str),
     /// A letter that has its turn at another time: come twice, come back, or come behind the end. As [`ExchangeError::Malformed`].
-    #[error("a letter of the exchange out of turn (letter {0})")]
+    #[error("unexpected letter in the key exchange (letter {0})")]
     OutOfOrder(u8),
     /// The peer is another program, or a newer one. Nobody's fault; the message says what to do.
     #[error("the peer exchanges keys by version {0}, this program by version {VERSION}: use the same version on both sides")]
     Version(u8),
     /// What the sender handed over is none. The sender's fault, who knew the code.
-    #[error("the sender handed over something wrong: {0}")]
+    #[error("the sender handed over something invalid: {0}")]
     Pass(#[from] PassError),
 }
 
@@ -233,7 +233,7 @@ impl Receiver {
         match std::mem::replace(&mut self.state, Receiving::Over) {
             Receiving::Share(party, receiver) => {
                 let sender = share(letter_bytes, Letter::SenderShare, &receiver)?.to_vec();
-                let agreed = party.finish(&sender).map_err(|_| ExchangeError::Malformed("a share that is no point of the curve"))?;
+                let agreed = party.finish(&sender).map_err(|_| ExchangeError::Malformed("a share that is not a point on the curve"))?;
                 let confirmation = letter(Letter::ReceiverConfirms, &agreed.confirmation_mac);
                 self.state = Receiving::Confirmed(Box::new(agreed), Shares { receiver, sender });
                 Ok(Step::Send(confirmation))
@@ -313,7 +313,7 @@ impl Sender {
                 let (own, party) =
                     PartyB::<Spake2P256>::start(&self.password.w, &receiver, &sender, &[], rng).expect("the suite's constants are points");
                 let theirs = share(letter_bytes, Letter::ReceiverShare, &own)?.to_vec();
-                let agreed = party.finish(&theirs).map_err(|_| ExchangeError::Malformed("a share that is no point of the curve"))?;
+                let agreed = party.finish(&theirs).map_err(|_| ExchangeError::Malformed("a share that is not a point on the curve"))?;
                 let answer = letter(Letter::SenderShare, &own);
                 self.state = Sending::Share(Box::new(agreed), Shares { receiver: theirs, sender: own });
                 Ok(Step::Send(answer))
@@ -321,7 +321,7 @@ impl Sender {
             Sending::Share(agreed, shares) => {
                 let theirs: &[u8; CONFIRMATION] = body(letter_bytes, Letter::ReceiverConfirms)?
                     .try_into()
-                    .map_err(|_| ExchangeError::Malformed("a confirmation of another length"))?;
+                    .map_err(|_| ExchangeError::Malformed("a confirmation of the wrong length"))?;
                 agreed.verify_peer_confirmation(theirs).map_err(|_| ExchangeError::WrongGuess)?;
                 let pairwise = self.password.pairwise(&agreed, &shares);
                 let mut confirmation = [0; CONFIRMATION];
@@ -363,7 +363,7 @@ fn body(letter: &[u8], expected: Letter) -> Result<&[u8], ExchangeError> {
 fn share<'a>(letter: &'a [u8], expected: Letter, own: &[u8]) -> Result<&'a [u8], ExchangeError> {
     let share = body(letter, expected)?;
     if share.len() != SHARE {
-        return Err(ExchangeError::Malformed("a share of another length"));
+        return Err(ExchangeError::Malformed("a share of the wrong length"));
     }
     if share == own {
         return Err(ExchangeError::Malformed("our own share, sent back"));

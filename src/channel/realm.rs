@@ -56,16 +56,16 @@ pub enum RealmStanding {
 #[non_exhaustive]
 pub enum RealmError {
     /// A line that is none.
-    #[error("line {0} is not \"HOST:PORT REALM\": mend it or take it out")]
+    #[error("line {0} is not \"HOST:PORT REALM\": correct it or remove it")]
     Line(usize),
     /// A server that has two.
-    #[error("line {0} gives a server a second realm: take out the wrong one")]
+    #[error("line {0} gives a server a second realm: remove the wrong one")]
     Twice(usize),
     /// A realm that contacts cannot have.
     #[error("the server names a realm that has spaces, is empty, or is longer than {MAX_CONTACT} bytes")]
     Odd,
     /// Over [`MAX_REALMS`].
-    #[error("there are more than {MAX_REALMS} servers: take out such as are not needed")]
+    #[error("there are more than {MAX_REALMS} servers: remove those that you do not need")]
     Full,
 }
 

@@ -139,7 +139,7 @@ impl Failure {
 
     /// Exit code 2, because `who` fits several.
     pub fn ambiguous(who: &str, candidates: Vec<String>) -> Self {
-        let mut failure = Self::usage(format!("\"{who}\" fits more than one"));
+        let mut failure = Self::usage(format!("\"{who}\" matches more than one"));
         failure.hint = Some("name one of them by its id".to_owned());
         failure.details = candidates;
         failure

@@ -165,7 +165,7 @@ impl FromStr for Microphone {
             _ if text == "silence" => Ok(Self::Silence),
             Some(("tone", hz)) => match hz.parse::<f32>() {
                 Ok(hz) if (TONE_LOW_HZ..=TONE_HIGH_HZ).contains(&hz) => Ok(Self::Tone(hz)),
-                _ => Err(format!("\"{hz}\" is no frequency between {TONE_LOW_HZ} and {TONE_HIGH_HZ} hertz")),
+                _ => Err(format!("\"{hz}\" is not a frequency between {TONE_LOW_HZ} and {TONE_HIGH_HZ} hertz")),
             },
             _ if text.is_empty() => Err("expected FILE.wav, tone:HZ or silence".to_owned()),
             _ => Ok(Self::File(PathBuf::from(text))),

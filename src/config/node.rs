@@ -221,7 +221,7 @@ impl Setting for PathBuf {
         if text.is_empty() {
             faults.add(&node.at, "is an empty path");
         } else if text.starts_with("~") {
-            faults.add(&node.at, "begins with ~, which is a shell's; write the whole path");
+            faults.add(&node.at, "begins with ~, which only a shell expands; write the whole path");
         } else {
             // From a file, a relative path is meant from the file's folder; from anywhere else, from the working directory.
             return Some(node.layers.folder(&node.at).map_or_else(|| Self::from(&text), |folder| folder.join(&text)));

@@ -49,7 +49,7 @@ fn listeners(config: &Config, faults: &mut Faults) {
         }
         let twice = config.listen.sip.iter().take(index).any(|other| other.transport == transport && other.address == address);
         if twice && address.port() != 0 {
-            faults.add(&sip.index(index), "is listened on twice");
+            faults.add(&sip.index(index), "is listed twice");
         }
     }
     for (index, listener) in config.listen.http.iter().enumerate() {

@@ -110,7 +110,7 @@ fn a_value_that_is_not_of_its_form_is_told_what_would_be() {
             "relayd.yaml:1: conference.guests: \"maybe\" is not auto, yes or no: a guest policy is auto, yes or no",
         ),
         ("limits: {calls: 0}\n", "relayd.yaml:1: limits.calls: 0 is not a number from 1 to 1000000"),
-        ("data_dir: ~/confkit\n", "relayd.yaml:1: data_dir: begins with ~, which is a shell's; write the whole path"),
+        ("data_dir: ~/confkit\n", "relayd.yaml:1: data_dir: begins with ~, which only a shell expands; write the whole path"),
     ] {
         if expected.is_empty() {
             assert!(with(text).is_ok(), "{text}");
@@ -195,7 +195,7 @@ fn a_misspelt_variable_is_warned_of_and_not_an_error() {
         Sources { environment: environment(&[("RELAYD_STOP_GRCE", "1s"), ("RELAYD_PORT", "tcp://10.0.0.1")]), ..Sources::default() };
     let loaded = load(&sources).expect("loaded");
     let warned: Vec<String> = loaded.unknown_variables().iter().map(ToString::to_string).collect();
-    assert_eq!(warned[0], "the environment variable RELAYD_STOP_GRCE is no setting; did you mean RELAYD_STOP_GRACE?");
+    assert_eq!(warned[0], "the environment variable RELAYD_STOP_GRCE is not a setting; did you mean RELAYD_STOP_GRACE?");
 }
 
 #[test]

@@ -55,10 +55,10 @@ pub enum ManifestError {
     #[error("the batch is empty")]
     Empty,
     /// Two entries of one name.
-    #[error("the entry \"{0}\" is there twice")]
+    #[error("the entry \"{0}\" appears twice")]
     Twice(String),
     /// An entry below one that is no folder, or a folder after what is in it.
-    #[error("the entry \"{0}\" stands in something that is no folder, or before its folder")]
+    #[error("the entry \"{0}\" is in something that is not a folder, or comes before its folder")]
     NotInFolder(String),
     /// A symbolic link that leads out of the batch's folder, or an unusable one.
     #[error("the symbolic link \"{0}\" does not stay inside the batch")]
@@ -70,7 +70,7 @@ pub enum ManifestError {
     #[error("the sizes add up to more than {MAX_TOTAL} bytes")]
     Sum,
     /// A media type that is none.
-    #[error("the entry \"{0}\" has a media type that is none")]
+    #[error("the entry \"{0}\" has an invalid media type")]
     Mime(String),
 }
 
@@ -456,7 +456,7 @@ impl TryFrom<Wire> for Entry {
             return Err(format!("\"{}\" is a link with extended attributes", wire.path));
         }
         if wire.mtime_nanos >= 1_000_000_000 {
-            return Err(format!("\"{}\" has a time that is none", wire.path));
+            return Err(format!("\"{}\" has an invalid time", wire.path));
         }
         let mtime = wire.mtime.map(|seconds| Mtime { seconds, nanos: wire.mtime_nanos });
         // Bits that do not travel are dropped here, whatever the sender wrote.

@@ -45,7 +45,7 @@ pub enum ResumeError {
     #[error("there is no record of the transfer {0}")]
     Missing(TransferName),
     /// Another process, or another task, is at it.
-    #[error("the transfer {0} is running already")]
+    #[error("the transfer {0} is already running")]
     Busy(TransferName),
     /// It cannot be read: written by another version, or changed by something else.
     #[error("the record of the transfer {name} is unusable: {why}")]

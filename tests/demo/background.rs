@@ -177,7 +177,7 @@ fn whoever_waits_for_a_download_keeps_nobody_else_from_being_heard() {
         assert!(confkit::clock::now() < end, "nobody is refused");
         std::thread::park_timeout(Duration::from_millis(50));
     };
-    assert!(refused.contains("64 transfers are waited for already"), "{refused}");
+    assert!(refused.contains("already waiting for 64 transfers"), "{refused}");
     desk.ua(&["desk", "get", "nowhere.txt"]).ends_with(5);
     desk.told(&["desk", "status"]);
     // Who has gone is not waited for.
@@ -268,7 +268,7 @@ fn names_are_taken_once_and_errors_say_which() {
     let desk = Desk::new();
     desk.told(&["start", "desk", "--as", "alice"]);
     let taken = desk.ua(&["start", "desk", "--as", "bob"]).ends_with(5);
-    assert!(taken.err.contains("runs already"), "{}", taken.err);
+    assert!(taken.err.contains("is already running"), "{}", taken.err);
     desk.ua(&["stop", "couch"]).ends_with(4);
     desk.ua(&["couch", "status"]).ends_with(4);
     desk.ua(&["start", "list"]).ends_with(2);

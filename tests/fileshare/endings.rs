@@ -449,7 +449,7 @@ fn what_cannot_be_shared_is_said_in_plain_words() {
     let missing = place.fshare("alice", &["share", "standup", "nofile"]);
     assert!(said(&missing).contains("nofile cannot be read: No such file") && code(&missing) == 4, "{}", said(&missing));
     let root = place.fshare("alice", &["share", "standup", "/"]);
-    assert!(said(&root).contains("name what is in it") && code(&root) == 2, "{}", said(&root));
+    assert!(said(&root).contains("name its contents instead") && code(&root) == 2, "{}", said(&root));
     let nowhere = place.fshare("alice", &["get", "nowhere"]);
     assert!(said(&nowhere).contains("confctl list"), "{}", said(&nowhere));
 }

@@ -57,7 +57,7 @@ pub enum IdentityError {
         mode: u32,
     },
     /// What is there is no identity. It is not replaced: contacts know it.
-    #[error("{} holds no identity: put it back, or remove it to have a new one made, which contacts have to be told of", .0.display())]
+    #[error("{} does not hold an identity: restore it, or remove it to create a new one, which you then have to tell your contacts about", .0.display())]
     NoKey(PathBuf),
     /// The file of known identities cannot be used.
     #[error("{}: {why}", path.display())]

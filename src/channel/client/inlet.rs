@@ -69,10 +69,10 @@ pub enum InletError {
         index: u64,
     },
     /// A chunk is compressed though nobody agreed on that.
-    #[error("chunk {0} is compressed, on which nobody agreed")]
+    #[error("chunk {0} is compressed, which was not agreed on")]
     Compressed(u64),
     /// A chunk is not what is compressed as it was agreed on.
-    #[error("chunk {index} cannot be taken apart: {why}")]
+    #[error("chunk {index} cannot be decompressed: {why}")]
     Unpackable {
         /// Its number.
         index: u64,
@@ -80,7 +80,7 @@ pub enum InletError {
         why: Unfit,
     },
     /// A header out of bounds.
-    #[error("what comes is not what was sent: {0}")]
+    #[error("what arrives is not what was sent: {0}")]
     Header(#[from] ChunkError),
     /// It does not fit with those that came.
     #[error("{0}")]

@@ -34,7 +34,7 @@ pub enum ProxyError {
         why: io::Error,
     },
     /// It wants a name and a password, or others.
-    #[error("the proxy {proxy} wants {}", if *.given { "another name or password" } else { "a name and a password" })]
+    #[error("the proxy {proxy} requires {}", if *.given { "another name or password" } else { "a name and a password" })]
     Credentials {
         /// Which.
         proxy: String,
@@ -50,7 +50,7 @@ pub enum ProxyError {
         why: String,
     },
     /// It takes the connection, and says nothing.
-    #[error("the proxy {proxy} gives no answer in {seconds} s: it is no proxy of this kind, or waits for the relay")]
+    #[error("the proxy {proxy} did not answer within {seconds} s: it is not a proxy of this kind, or is waiting for the relay")]
     Silent {
         /// Which.
         proxy: String,
@@ -69,7 +69,7 @@ pub enum ProxyError {
 
 /// A text that is no proxy of ours. The text is not repeated: there may be a password in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a proxy is socks5h://HOST:PORT or http://HOST:PORT, with USER:PASSWORD@ before HOST where it wants that")]
+#[error("a proxy is socks5h://HOST:PORT or http://HOST:PORT, with USER:PASSWORD@ before HOST if it requires that")]
 pub struct ProxyUrlError;
 
 /// The URL of a proxy. Shown without its password.
@@ -189,7 +189,7 @@ impl Proxy {
     pub(super) async fn connect(&self, relay: &str) -> Result<(TcpStream, BytesMut), ProxyError> {
         let (proxy, uri) = (shown(&self.0), self.0.uri());
         let kind = Kind::of(&self.0)
-            .ok_or_else(|| ProxyError::Protocol { proxy: proxy.clone(), why: "it is of no kind that is known here".to_owned() })?;
+            .ok_or_else(|| ProxyError::Protocol { proxy: proxy.clone(), why: "proxies of its kind are not supported".to_owned() })?;
         let port = uri.port_u16().unwrap_or(match kind {
             Kind::Socks => SOCKS_PORT,
             Kind::Http => HTTP_PORT,
@@ -226,7 +226,7 @@ impl Proxy {
 
     async fn http(&self, stream: TcpStream, relay: &str, proxy: String) -> Result<(TcpStream, BytesMut), ProxyError> {
         let protocol = |why: String| ProxyError::Protocol { proxy: proxy.clone(), why };
-        let authority: Uri = relay.parse().map_err(|_| protocol(format!("{relay} is no address that it can be asked for")))?;
+        let authority: Uri = relay.parse().map_err(|_| protocol(format!("{relay} is not an address that it can connect to")))?;
         let mut request = Request::connect(authority).header(header::HOST, relay);
         if let Some(credentials) = self.0.basic_auth() {
             request = request.header(header::PROXY_AUTHORIZATION, credentials);

@@ -58,7 +58,7 @@ fn what_is_wrong_with_a_code_is_named_with_the_nearest_word() {
     assert_eq!(read(&"7".repeat(MAX_CODE + 1)), Err(CodeError::Long));
     let text = |typed| read(typed).expect_err("wrong").to_string();
     assert_eq!(text("7-crystal-widow"), "\"widow\", the second word, is not in the list: is it \"window\"?");
-    assert_eq!(text("7-crystal-wi"), "\"wi\", the second word, may be wide, width, wife, wild, will: 4 letters name a word");
+    assert_eq!(text("7-crystal-wi"), "\"wi\", the second word, could be wide, width, wife, wild, will: type 4 letters of it");
     assert_eq!(text("x"), "a code begins with a number from 1 to 999999, as in 7-crystal-window");
 }
 

@@ -83,7 +83,7 @@ impl Answerer {
         match (answering, standing) {
             (Err(why), _) => machine.decline(DeclineReason::Other, &why.to_string(), Ending::Forged(why)),
             (Ok(_), Standing::Changed { known }) => {
-                let text = "your identity is another than the one that is known here";
+                let text = "your identity is not the one known here";
                 machine.decline(DeclineReason::Identity, text, Ending::Changed { known, shown });
             }
             (Ok(answering), Standing::Known | Standing::New) => {

@@ -198,7 +198,7 @@ impl Offerer {
     fn judged(&mut self, shown: PublicKey) -> Option<Standing> {
         match judge(self.known, &shown) {
             Standing::Changed { known } => {
-                self.give_up("your identity is another than the one that is known here", Ending::Changed { known, shown });
+                self.give_up("your identity is not the one known here", Ending::Changed { known, shown });
                 None
             }
             standing @ (Standing::Known | Standing::New) => Some(standing),

@@ -160,11 +160,11 @@ fn what_is_no_letter_or_has_not_its_turn_is_named_and_costs_no_guess() {
         (third.clone(), ExchangeError::OutOfOrder(3)),
         (fourth.clone(), ExchangeError::OutOfOrder(4)),
         (vec![VERSION, 0], ExchangeError::OutOfOrder(0)),
-        (first[..66].to_vec(), ExchangeError::Malformed("a share of another length")),
-        (first[..35].to_vec(), ExchangeError::Malformed("a share of another length")),
-        ([first.as_slice(), &[0]].concat(), ExchangeError::Malformed("a share of another length")),
-        (share(vec![0; SHARE]), ExchangeError::Malformed("a share that is no point of the curve")),
-        (share([&[4], [1; 64].as_slice()].concat()), ExchangeError::Malformed("a share that is no point of the curve")),
+        (first[..66].to_vec(), ExchangeError::Malformed("a share of the wrong length")),
+        (first[..35].to_vec(), ExchangeError::Malformed("a share of the wrong length")),
+        ([first.as_slice(), &[0]].concat(), ExchangeError::Malformed("a share of the wrong length")),
+        (share(vec![0; SHARE]), ExchangeError::Malformed("a share that is not a point on the curve")),
+        (share([&[4], [1; 64].as_slice()].concat()), ExchangeError::Malformed("a share that is not a point on the curve")),
         (vec![1; MAX_LETTER + 1], ExchangeError::Malformed("too long")),
     ] {
         let mut sender = Sender::new(&password);
@@ -178,7 +178,7 @@ fn what_is_no_letter_or_has_not_its_turn_is_named_and_costs_no_guess() {
     let (_, mut sender, _) = confirming(&password, &password, 1);
     assert_eq!(
         error(sender.handle_letter(&[third.as_slice(), &[0]].concat(), &mut rng(0))),
-        ExchangeError::Malformed("a confirmation of another length")
+        ExchangeError::Malformed("a confirmation of the wrong length")
     );
     let (mut receiver, _, _) = confirming(&password, &password, 1);
     assert_eq!(error(receiver.handle_letter(&fourth[..30])), ExchangeError::Malformed("a confirmation that was cut"));

@@ -135,7 +135,7 @@ impl Relay {
             && let Verdict::Wait(wait) = self.guesses.check(now, from, None)
         {
             let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
-            return Err(Refused::new(RefusalCode::Rate, "too many codes that were wrong came from this address").retry(seconds));
+            return Err(Refused::new(RefusalCode::Rate, "too many wrong codes came from this address").retry(seconds));
         }
         if self.is_spent(meet.place) {
             return Err(self.nobody_there(now, id, meet.place));

@@ -94,9 +94,9 @@ impl Sender {
             (State::Deciding, Letter::Accept { from, way, once, compression }) => {
                 self.once = once;
                 if compression.is_some() && compression != self.compression {
-                    protocol("the receiver wants chunks to be compressed as nobody offered".into())
+                    protocol("the receiver asked for a compression that was not offered".into())
                 } else if self.total.is_some_and(|total| from > total) {
-                    protocol(format!("the receiver wants to go on at byte {from}, which is behind the end"))
+                    protocol(format!("the receiver wants to resume at byte {from}, which is past the end"))
                 } else {
                     (self.received, self.durable) = (from, from);
                     State::Accepted { from, way, packed: compression == Some(Compression::Zstd) }

@@ -16,10 +16,10 @@ const LENGTH_OF_MAGIC: usize = 4;
 #[non_exhaustive]
 pub enum FrameError {
     /// The connection does not begin with the preface: something else than a terminal or a relay.
-    #[error("this is no connection of a relay channel")]
+    #[error("this is not a connection to a relay")]
     Preface,
     /// A version that we do not speak.
-    #[error("version {0} of the relay's protocol is not spoken here (known: {VERSION})")]
+    #[error("version {0} of the relay's protocol is not supported (supported: {VERSION})")]
     Version(u8),
     /// A type that we do not know, and may not pass over.
     #[error("frames of type {0:#04x} are not known")]

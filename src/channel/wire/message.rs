@@ -143,7 +143,7 @@ fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     // Where, not what: a body may hold secrets.
     serde_json::from_slice(body).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => "a member is missing or not of its form".to_owned(),
-        _ => "it is no JSON".to_owned(),
+        _ => "it is not JSON".to_owned(),
     })
 }
 

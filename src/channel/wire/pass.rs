@@ -51,10 +51,10 @@ const VERSION: u8 = 1;
 #[non_exhaustive]
 pub enum PassError {
     /// Of a version that this program does not know.
-    #[error("a pass of version {0}, which this program does not know: a newer one reads it")]
+    #[error("a pass of version {0}, which needs a newer version of this program")]
     Version(u8),
     /// Not of the form, too short, too long, or out of a bound.
-    #[error("a pass that is not of its form: {0}")]
+    #[error("malformed pass: {0}")]
     Form(&'static str),
 }
 

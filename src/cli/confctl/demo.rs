@@ -74,7 +74,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
 fn mute(scenario: &mut Scenario, who: &str) -> Result<(), Failure> {
     if scenario.terminal(who).is_none() {
         let names: Vec<&str> = scenario.terminals.iter().map(|terminal| terminal.name.as_str()).collect();
-        return Err(Failure::usage(format!("\"{who}\" is no terminal of the demonstration; there are {}", names.join(", "))));
+        return Err(Failure::usage(format!("\"{who}\" is not a terminal of the demonstration; choose one of {}", names.join(", "))));
     }
     let listens = |step: &Step| step.each().any(|step| matches!(step.action, Action::Expect(_)));
     let at = scenario.steps.iter().position(listens).unwrap_or(scenario.steps.len());

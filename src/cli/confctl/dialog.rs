@@ -34,7 +34,7 @@ pub fn server(context: &Context) -> ServerAddress {
 pub async fn account(context: &Context) -> Result<Identity, Failure> {
     account_if_any(context).await?.ok_or_else(|| {
         Failure::new(ExitCode::Denied, "this needs an account on the server")
-            .hint("name one with --as (or CONFKIT_USER), and the file with its password with --credentials (or CONFKIT_CREDENTIALS); relayd says at its start where its own is")
+            .hint("name one with --as (or CONFKIT_USER), and the file that has its password with --credentials (or CONFKIT_CREDENTIALS); relayd prints at its start where its own is")
     })
 }
 
@@ -79,8 +79,8 @@ pub fn trust(context: &Context) -> Result<TlsStore, Failure> {
         Some(path) => {
             let roots = fs::read_to_string(path).map_err(|error| Failure::unreadable(path, &error))?;
             if !roots.contains(PEM_CERTIFICATE) {
-                let failure = Failure::usage(format!("{} holds no certificate in PEM", path.display()));
-                return Err(failure.hint("--ca takes the authority that relayd made: ca.pem in its data directory"));
+                let failure = Failure::usage(format!("{} contains no PEM certificate", path.display()));
+                return Err(failure.hint("give --ca the certificate of the authority that relayd created: ca.pem in its data directory"));
             }
             TlsStore::new(&TlsMaterial { roots, ..TlsMaterial::default() })
         }

@@ -327,8 +327,8 @@ impl Report for Attended {
                 page.line([Text::dim("calling "), Text::from(uri)]);
             }
             Self::PinWanted { .. } => {
-                let how = "type it (--dtmf), or set CONFKIT_PIN or --pin-file";
-                page.line([Text::odd("the conference wants a PIN: "), Text::from(how)]);
+                let how = "type it with --dtmf, use --pin-file, or set CONFKIT_PIN";
+                page.line([Text::odd("the conference requires a PIN: "), Text::from(how)]);
             }
             Self::Joined { uri, conference, codec, .. } => {
                 let what = if *conference { "in the conference " } else { "talking to " };

@@ -10,10 +10,10 @@ use crate::{
 pub const SILENT: &str = "is relayd running there? name the server with --server, wait longer with --timeout";
 
 /// What to do where there is no such conference.
-const LISTED: &str = "confctl list shows those that there are, and confctl create makes one";
+const LISTED: &str = "confctl list shows the existing ones, and confctl create creates one";
 
 /// What to do where the password is wrong.
-const PASSWORD: &str = "look at --as, and at the password: --password-file, CONFKIT_PASSWORD, or the line of the account in --credentials";
+const PASSWORD: &str = "check --as and the password: --password-file, CONFKIT_PASSWORD, or the line of the account in --credentials";
 
 /// What to do where the server's certificate is not believed.
 const UNTRUSTED: &str = "give --ca DATA_DIR/ca.pem: the authority in the data directory of that relayd";

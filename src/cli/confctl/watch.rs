@@ -137,7 +137,7 @@ async fn all(context: &Context, stop: &CancellationToken) -> Result<(), Failure>
                         continue;
                     }
                     if watched.len() >= MAX_WATCHED {
-                        context.output.warn(format_args!("{name} is not watched: {MAX_WATCHED} conferences are already"));
+                        context.output.warn(format_args!("not watching {name}: already watching {MAX_WATCHED} conferences"));
                         continue;
                     }
                     watched.insert(name.clone());
@@ -205,7 +205,7 @@ async fn watch(
             }
             () = &mut silent, if before.is_none() => {
                 let waited = humantime::format_duration(patience);
-                let failure = Failure::new(ExitCode::Unreachable, format!("{} says nothing of {name} in {waited}", context.settings.server));
+                let failure = Failure::new(ExitCode::Unreachable, format!("{} said nothing about {name} within {waited}", context.settings.server));
                 return Err(failure.hint(SILENT));
             }
             () = stop.cancelled() => return part(session, &context).await,

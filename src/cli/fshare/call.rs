@@ -119,10 +119,12 @@ impl Call {
                 match self.session.next().await {
                     Some(SharingEvent::Terminal(TerminalEvent::Established { focus: true, pin_wanted: false, .. })) => return Ok(()),
                     Some(SharingEvent::Terminal(TerminalEvent::Established { focus: true, .. })) => {
-                        return Err(Failure::new(ExitCode::Denied, "the conference wants a PIN").hint("set CONFKIT_PIN or --pin-file"));
+                        return Err(
+                            Failure::new(ExitCode::Denied, "the conference requires a PIN").hint("use --pin-file or set CONFKIT_PIN")
+                        );
                     }
                     Some(SharingEvent::Terminal(TerminalEvent::Established { .. })) => {
-                        return Err(Failure::new(ExitCode::NotFound, format!("{} is no conference", self.uri)));
+                        return Err(Failure::new(ExitCode::NotFound, format!("{} is not a conference", self.uri)));
                     }
                     Some(SharingEvent::Terminal(TerminalEvent::Refused(refusal))) => return Err(refusal.into()),
                     Some(SharingEvent::Terminal(TerminalEvent::Ended { .. })) | None => {

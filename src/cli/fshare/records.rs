@@ -238,7 +238,7 @@ pub async fn found(records: &RecordStore, text: &str) -> Result<(TransferName, R
 pub fn untaken(name: &TransferName, error: ResumeError) -> Failure {
     match error {
         ResumeError::Busy(_) => {
-            Failure::new(ExitCode::Conflict, format!("{name} is running already")).hint("stop it with Ctrl-C where it runs")
+            Failure::new(ExitCode::Conflict, format!("{name} is already running")).hint("stop it with Ctrl-C where it runs")
         }
         error => Failure::new(ExitCode::Failed, format!("failed to resume: {}", safe_line(&error.to_string())))
             .hint(format!("discard it with: fshare cancel {name}")),

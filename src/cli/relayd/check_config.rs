@@ -37,7 +37,7 @@ impl Report for Checked {
 /// No file is named, it cannot be read, or every problem that was found: exit code 2.
 pub fn run(args: &CheckArgs, context: &Context) -> Result<(), Failure> {
     let Some(file) = args.file.as_ref().or(context.global.config.as_ref()) else {
-        return Err(Failure::usage("no configuration file is named").hint("relayd check-config FILE, or --config FILE"));
+        return Err(Failure::usage("no configuration file was given").hint("relayd check-config FILE, or --config FILE"));
     };
     let sources = Sources { file: Some(file.clone()), ..context.sources(&Overrides::default()) };
     let loaded = config::load(&sources)?;

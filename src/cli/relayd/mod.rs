@@ -84,8 +84,7 @@ impl Program for Args {
         let given = |arg: &&clap::Arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
         match of_run.get_arguments().find(given).and_then(clap::Arg::get_long) {
             Some(flag) => {
-                let why =
-                    format!("--{flag} stands before the command \"{command}\"; put it behind \"relayd run\", or leave the command out");
+                let why = format!("--{flag} comes before the command \"{command}\"; put it after \"relayd run\", or leave the command out");
                 Err(clap::Error::raw(ErrorKind::ArgumentConflict, why))
             }
             None => Ok(()),

@@ -46,7 +46,7 @@ pub enum Fault {
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// The batch is not the one that was broken off. The sharer's.
-    #[error("the batch was changed since the transfer was broken off")]
+    #[error("the files changed since the transfer broke off")]
     OtherBatch,
     /// The hashes do not belong to the batch, or to its bytes. The sharer's, or the file server's.
     #[error("what came is not what was sent: {0}")]

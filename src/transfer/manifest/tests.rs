@@ -48,15 +48,18 @@ fn batches_that_cannot_be_put_down_are_refused_and_the_entry_is_named() {
     let unknown = entry("s", Kind::File { size: None });
     let cases: Vec<(Vec<Entry>, &str)> = vec![
         (vec![], "the batch is empty"),
-        (vec![file("a", 1), file("a", 1)], "the entry \"a\" is there twice"),
-        (vec![entry("a", Kind::Directory), entry("a", Kind::Directory)], "the entry \"a\" is there twice"),
-        (vec![file("a", 1), file("a/b", 1)], "the entry \"a/b\" stands in something that is no folder, or before its folder"),
-        (vec![link("a", "b"), file("a/x/b", 1)], "the entry \"a/x/b\" stands in something that is no folder, or before its folder"),
-        (vec![file("a/b", 1), entry("a", Kind::Directory)], "the entry \"a\" stands in something that is no folder, or before its folder"),
-        (vec![file("a/b", 1), file("a", 1)], "the entry \"a\" is there twice"),
+        (vec![file("a", 1), file("a", 1)], "the entry \"a\" appears twice"),
+        (vec![entry("a", Kind::Directory), entry("a", Kind::Directory)], "the entry \"a\" appears twice"),
+        (vec![file("a", 1), file("a/b", 1)], "the entry \"a/b\" is in something that is not a folder, or comes before its folder"),
+        (vec![link("a", "b"), file("a/x/b", 1)], "the entry \"a/x/b\" is in something that is not a folder, or comes before its folder"),
+        (
+            vec![file("a/b", 1), entry("a", Kind::Directory)],
+            "the entry \"a\" is in something that is not a folder, or comes before its folder",
+        ),
+        (vec![file("a/b", 1), file("a", 1)], "the entry \"a\" appears twice"),
         (vec![unknown, file("b", 1)], "the entry \"s\" is of unknown size, and so must be the only one"),
         (vec![file("a", MAX_TOTAL), file("b", 1)], "the sizes add up to more than 9223372036854775807 bytes"),
-        (vec![Entry { mime: Some("text/html; x".to_owned()), ..file("a", 1) }], "the entry \"a\" has a media type that is none"),
+        (vec![Entry { mime: Some("text/html; x".to_owned()), ..file("a", 1) }], "the entry \"a\" has an invalid media type"),
     ];
     for (entries, error) in cases {
         assert_eq!(Manifest::new(entries).expect_err(error).to_string(), error);
@@ -92,7 +95,7 @@ fn what_others_write_is_refused_by_name_and_bounds() {
     assert!(one(r#""path":"a","type":"directory","size":1"#).contains("a size or a target that its type cannot have"));
     assert!(one(r#""path":"a","type":"file","target":"b""#).contains("a size or a target"));
     assert!(one(r#""path":"a","type":"file","size":-1"#).contains("invalid value"));
-    assert!(one(r#""path":"a","type":"file","mtime":1,"mtime_nanos":1000000000"#).contains("a time that is none"));
+    assert!(one(r#""path":"a","type":"file","mtime":1,"mtime_nanos":1000000000"#).contains("an invalid time"));
     assert!(one(r#""path":"a","type":"device""#).contains("unknown variant"));
     assert!(one(r#""path":"a","type":"file","owner":"root""#).contains("unknown field"));
     assert_eq!(told(r#"{"version":2,"entries":[]}"#), "the manifest is of version 2, this program knows 1");

@@ -62,13 +62,13 @@ use super::{
 #[non_exhaustive]
 pub enum SinkError {
     /// There is something of this name, and it is not to be overwritten. The caller's to resolve.
-    #[error("{path} exists already")]
+    #[error("{path} already exists")]
     Exists {
         /// Below the target folder.
         path: String,
     },
     /// There is something of this name that is of another kind: a folder in place of a file, or the other way round.
-    #[error("{path} exists already and is {what}")]
+    #[error("{path} already exists and is {what}")]
     InTheWay {
         /// Below the target folder.
         path: String,
@@ -86,7 +86,7 @@ pub enum SinkError {
         available: u64,
     },
     /// More bytes than the manifest has. The sender's fault.
-    #[error("there are more bytes than the batch has")]
+    #[error("more bytes came than the batch has")]
     TooLong,
     /// The stream ended before the batch. The sender's fault, or the connection's.
     #[error("the stream ended at byte {received} of {total}")]
@@ -120,7 +120,7 @@ pub enum SinkError {
     #[error("only a batch of one file can be written to a stream, or under another name")]
     NotOneFile,
     /// The batch offered now is another one than the one that was broken off.
-    #[error("the batch was changed since the transfer was broken off")]
+    #[error("the files changed since the transfer broke off")]
     OtherBatch,
     /// The disk, or a permission.
     #[error("{path} could not be written: {source}")]

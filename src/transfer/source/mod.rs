@@ -69,7 +69,7 @@ pub enum SourceError {
         why: NameError,
     },
     /// The root of the file system.
-    #[error("{path} has no name that it could be sent by: name what is in it")]
+    #[error("{path} has no name to send it under: name its contents instead")]
     Nameless {
         /// The path.
         path: String,
@@ -83,7 +83,7 @@ pub enum SourceError {
         name: String,
     },
     /// Links that lead round in a circle, or folders deeper than a path may be.
-    #[error("{path} leads round in a circle, or too deep")]
+    #[error("{path} leads in a circle or too deep")]
     Circle {
         /// Where.
         path: String,
@@ -100,7 +100,7 @@ pub enum SourceError {
     #[error(transparent)]
     Manifest(#[from] ManifestError),
     /// A file has fewer bytes than announced.
-    #[error("{path} has shrunk while it was sent: {found} bytes instead of {announced}")]
+    #[error("{path} shrank while it was being sent: {found} bytes instead of {announced}")]
     Shrunk {
         /// The file.
         path: String,
@@ -110,7 +110,7 @@ pub enum SourceError {
         found: u64,
     },
     /// A file has more bytes than announced.
-    #[error("{path} has grown while it was sent: {found} bytes instead of {announced}")]
+    #[error("{path} grew while it was being sent: {found} bytes instead of {announced}")]
     Grown {
         /// The file.
         path: String,
@@ -120,7 +120,7 @@ pub enum SourceError {
         found: u64,
     },
     /// A file was written or replaced since the manifest was made.
-    #[error("{path} was changed while it was sent")]
+    #[error("{path} changed while it was being sent")]
     Changed {
         /// The file.
         path: String,

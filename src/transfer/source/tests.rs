@@ -134,8 +134,8 @@ async fn the_stream_is_the_same_from_any_offset_and_digested_as_it_is() {
 async fn files_that_change_while_they_are_read_end_the_stream_and_are_named() {
     type Change = fn(&Path);
     let cases: [(&str, Change); 5] = [
-        ("shrunk", |path| OpenOptions::new().write(true).open(path).expect("file").set_len(100_000).expect("shorter")),
-        ("grown", |path| OpenOptions::new().append(true).open(path).expect("file").write_all(b"more").expect("longer")),
+        ("shrank", |path| OpenOptions::new().write(true).open(path).expect("file").set_len(100_000).expect("shorter")),
+        ("grew", |path| OpenOptions::new().append(true).open(path).expect("file").write_all(b"more").expect("longer")),
         ("changed", |path| {
             let file = OpenOptions::new().write(true).open(path).expect("file");
             file.set_times(FileTimes::new().set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1))).expect("time");

@@ -42,7 +42,7 @@ impl fmt::Display for Unreached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(tried) = self;
         if tried.is_empty() {
-            return f.write_str("it named no address that could be tried from here");
+            return f.write_str("it named no address that this machine can try");
         }
         f.write_str("tried ")?;
         for (at, Tried { address, why }) in tried.iter().enumerate() {
@@ -112,7 +112,7 @@ async fn call(address: SocketAddr, stream: u8, pairwise: Arc<Pairwise>, until: I
             std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::ConnectionReset => "closed without an answer".to_owned(),
             _ => error.to_string(),
         })),
-        Ok(Err(Miss::Stranger)) => Err(tried("somebody else is there".to_owned())),
+        Ok(Err(Miss::Stranger)) => Err(tried("someone else answered".to_owned())),
         Err(_) => Err(tried("no answer".to_owned())),
     }
 }

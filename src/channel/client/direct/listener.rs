@@ -74,7 +74,7 @@ impl Opening {
                 tracing::info!(%error, "nobody can come directly");
                 Ok(None)
             }
-            Err(error) => Err(ChannelError::Unreached(format!("nothing can be listened on: {error}"))),
+            Err(error) => Err(ChannelError::Unreached(format!("cannot listen for direct connections: {error}"))),
         }
     }
 }
@@ -94,7 +94,7 @@ impl Listening {
     pub(super) fn open(via: Option<IpAddr>, here: bool) -> io::Result<Self> {
         let ips = named(&interfaces::own(), via, here);
         let Some(first) = ips.first() else {
-            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "this machine has no address that another could call"));
+            return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "this machine has no address that others can connect to"));
         };
         let socket = if here { listen(SocketAddr::new(*first, 0))? } else { listen_everywhere()? };
         Self::around(socket, ips)

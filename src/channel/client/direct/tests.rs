@@ -108,7 +108,7 @@ async fn somebody_else_at_the_address_of_the_sender_is_not_taken_for_it() {
     let Unreached(tried) = Dialling::begin(&[mute_at, parrot_at], key(1), None).settle(1).await.expect_err("nobody there");
     server.join_next().await.expect("one").expect("called");
     let of = |address| tried.iter().find(|tried| tried.address == address).map(|tried| tried.why.as_str());
-    assert_eq!((of(parrot_at), of(mute_at)), (Some("somebody else is there"), Some("no answer")));
+    assert_eq!((of(parrot_at), of(mute_at)), (Some("someone else answered"), Some("no answer")));
 }
 
 #[tokio::test]
@@ -193,5 +193,5 @@ async fn the_way_that_cannot_be_is_told_address_by_address() {
     let unreached = Dialling::begin(&[closed], key(1), None).settle(1).await.expect_err("nobody there");
     assert_eq!(unreached.to_string(), format!("tried {closed} (refused)"));
     let unreached = Dialling::begin(&[], key(1), None).settle(1).await.expect_err("nothing to try");
-    assert_eq!(unreached.to_string(), "it named no address that could be tried from here");
+    assert_eq!(unreached.to_string(), "it named no address that this machine can try");
 }

@@ -22,7 +22,7 @@ pub(super) async fn called(name: &str) -> io::Result<TcpStream> {
         Ok(stream) => return Ok(stream),
         Err(failed) => failed,
     };
-    Err(failed.into_iter().next().unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, "its name stands for no address")))
+    Err(failed.into_iter().next().unwrap_or_else(|| io::Error::new(io::ErrorKind::NotFound, "its name has no address")))
 }
 
 /// The first of the system's order first, then one of the other family, and so on (RFC 8305 §4).

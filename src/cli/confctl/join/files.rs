@@ -359,7 +359,7 @@ impl Files {
         }
         let Some(command) = self.args.on_file.clone() else { return Ok(()) };
         if self.commands.is_full() {
-            self.output.warn(format_args!("too many commands of --on-file wait: it is not run for {share}"));
+            self.output.warn(format_args!("too many --on-file commands are waiting: not running it for {share}"));
             return Ok(());
         }
         self.commands.run(command, share, downloaded, self.context.clone());

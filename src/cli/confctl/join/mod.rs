@@ -112,7 +112,7 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// How often that is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// What to do where a PIN is wanted.
-const PIN_HINT: &str = "type the PIN with --dtmf, or set CONFKIT_PIN or --pin-file";
+const PIN_HINT: &str = "type the PIN with --dtmf, use --pin-file, or set CONFKIT_PIN";
 /// How often is looked whether the conference is heard, so that what is to be shared can be.
 const SETTLE: Duration = Duration::from_millis(50);
 /// How long a conference may keep silent before that is shared all the same.
@@ -215,7 +215,7 @@ struct End {
 impl End {
     /// We leave: as was wanted, unless we have not been let in.
     fn by_us(entered: &Entered) -> Self {
-        let outside = || Failure::new(ExitCode::Denied, "left without having been let in: the conference wants a PIN").hint(PIN_HINT);
+        let outside = || Failure::new(ExitCode::Denied, "left without being let in: the conference requires a PIN").hint(PIN_HINT);
         Self { by: Side::Us, reason: None, failure: entered.waits.then(outside) }
     }
 
@@ -225,7 +225,7 @@ impl End {
         let said = text.clone().unwrap_or_else(|| "without a reason".to_owned());
         let guessed = reason.is_some_and(|reason| reason.cause == Some(403)) || said.starts_with(TOO_MANY_WRONG);
         let failure = if lost {
-            Failure::new(ExitCode::Unreachable, format!("{} does not answer any more: {said}", entered.uri)).hint(SILENT)
+            Failure::new(ExitCode::Unreachable, format!("{} no longer answers: {said}", entered.uri)).hint(SILENT)
         } else if entered.waits && guessed {
             Failure::new(ExitCode::Denied, format!("the conference did not let us in: {said}")).hint(PIN_HINT)
         } else {
@@ -289,7 +289,7 @@ async fn enter(participant: &Participant, happenings: &mut Happenings, context: 
     let answer = async {
         loop {
             let Some(event) = happenings.next().await else {
-                return Err(Failure::new(ExitCode::Failed, "the call is over before it began"));
+                return Err(Failure::new(ExitCode::Failed, "the call ended before it began"));
             };
             match event {
                 SharingEvent::Terminal(TerminalEvent::Established { focus, audio, pin_wanted }) => return Ok((focus, audio, pin_wanted)),
@@ -420,7 +420,7 @@ async fn stay(
                 let Ok(report) = participant.report().await else { continue };
                 if let Some(times) = silence.look(clock::now(), report.stats.packets_in) {
                     if times == 1 {
-                        output.warn(format_args!("nothing has come from {} for {} s", entered.uri, SILENCE.as_secs()));
+                        output.warn(format_args!("nothing received from {} for {} s", entered.uri, SILENCE.as_secs()));
                     }
                     participant.ask().await;
                 }

@@ -296,8 +296,8 @@ impl Agent {
     /// Whoever waits for a transfer keeps one of the places for that.
     fn waits(&self) -> Result<SemaphorePermit<'_>, Failure> {
         self.waits.try_acquire().map_err(|_| {
-            Failure::new(ExitCode::Conflict, format!("{WAITS} transfers are waited for already"))
-                .hint(format!("confctl ua {} status tells how far they are", self.name))
+            Failure::new(ExitCode::Conflict, format!("already waiting for {WAITS} transfers"))
+                .hint(format!("confctl ua {} status shows how far they are", self.name))
         })
     }
 

@@ -262,7 +262,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         (Verb::Stop(stop), None) => place::ask(&folder, &stop.name, &Request::Stop, patience).await.map(drop),
         (Verb::List, None) => list(&folder, context).await,
         (Verb::Start(_) | Verb::Stop(_) | Verb::List, Some(_)) => {
-            Err(Failure::usage("start, stop and list stand behind ua: confctl ua start NAME"))
+            Err(Failure::usage("start, stop and list come directly after ua: confctl ua start NAME"))
         }
         (_, None) => Err(Failure::usage("no terminal is named").hint("confctl ua NAME call ROOM")),
         (verb, Some(name)) => {

@@ -75,7 +75,7 @@ pub fn folder() -> Result<PathBuf, Failure> {
     }
     let found = fs::symlink_metadata(&folder).or_fail(ExitCode::Failed, what())?;
     if !found.is_dir() || found.uid() != user.as_raw() || found.mode() & 0o077 != 0 {
-        return Err(Failure::new(ExitCode::Denied, format!("{} is not a folder of this user's alone", folder.display()))
+        return Err(Failure::new(ExitCode::Denied, format!("{} is not a folder that only you can use", folder.display()))
             .hint("remove it, or set XDG_RUNTIME_DIR"));
     }
     Ok(folder)
@@ -147,7 +147,7 @@ pub fn listen(folder: &Path, name: &UaName) -> Result<Place, Failure> {
 
 /// A terminal of this name runs.
 pub fn taken(name: &UaName) -> Failure {
-    Failure::new(ExitCode::Conflict, format!("a terminal {name} runs already")).hint(format!("confctl ua stop {name}"))
+    Failure::new(ExitCode::Conflict, format!("a terminal {name} is already running")).hint(format!("confctl ua stop {name}"))
 }
 
 /// Says something to a terminal, and waits for the reply.
@@ -157,7 +157,8 @@ pub fn taken(name: &UaName) -> Failure {
 pub async fn ask(folder: &Path, name: &UaName, request: &Request, patience: Duration) -> Result<Reply, Failure> {
     let path = socket(folder, name);
     let mut stream = UnixStream::connect(&path).await.map_err(|_| {
-        Failure::new(ExitCode::NotFound, format!("no terminal {name} runs")).hint(format!("confctl ua list, confctl ua start {name}"))
+        Failure::new(ExitCode::NotFound, format!("no terminal {name} is running"))
+            .hint(format!("list them with confctl ua list, or start it with confctl ua start {name}"))
     })?;
     let line = serde_json::to_string(request).or_fail(ExitCode::Failed, "ask the terminal")?;
     let asked = async {

@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_relay_that_wants_a_longer_pause_is_to_be_asked_later_and_when_is_a_number() {
-        let refused = Refused::new(RefusalCode::Rate, "too many codes that were wrong came from this address").retry(33);
+        let refused = Refused::new(RefusalCode::Rate, "too many wrong codes came from this address").retry(33);
         let failure = of("failed to receive", &ChannelError::Relay(RelayError::Refused(refused)));
         assert_eq!((failure.code, failure.retry), (ExitCode::Unreachable, Some(33)));
         assert!(failure.hint.expect("a hint").contains("try again in 33 s"));

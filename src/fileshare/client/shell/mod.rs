@@ -246,7 +246,7 @@ fn of_sink(error: &SinkError) -> Failure {
         SinkError::TooLong | SinkError::TooShort { .. } | SinkError::Digest { .. } => {
             (FailureCode::Integrity, "what came is not what was sent")
         }
-        SinkError::OtherBatch => (FailureCode::Conflict, "the batch was changed since the transfer was broken off"),
+        SinkError::OtherBatch => (FailureCode::Conflict, "the files changed since the transfer broke off"),
         SinkError::NotOneFile => (FailureCode::Declined, "the receiver takes one file, and the batch is another"),
         _ => (FailureCode::Failed, "the receiver cannot put the files down"),
     };

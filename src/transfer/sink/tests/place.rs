@@ -60,7 +60,7 @@ async fn what_is_there_already_meets_the_policy() {
     };
     let folder = there();
     let error = Sink::create(folder.path(), batch.manifest.clone(), with(Overwrite::Refuse)).await.expect_err("refused");
-    assert_eq!(error.to_string(), "d/a.txt exists already");
+    assert_eq!(error.to_string(), "d/a.txt already exists");
 
     let folder = there();
     put(&batch, folder.path(), with(Overwrite::Replace)).await.expect("replaces");
@@ -83,7 +83,7 @@ async fn what_is_there_already_meets_the_policy() {
     fs::create_dir_all(folder.path().join("b")).expect("folder");
     for overwrite in [Overwrite::Replace, Overwrite::Refuse] {
         let error = Sink::create(folder.path(), batch.manifest.clone(), with(overwrite)).await.expect_err("in the way");
-        assert_eq!(error.to_string(), "b exists already and is a folder");
+        assert_eq!(error.to_string(), "b already exists and is a folder");
     }
 }
 
