@@ -141,7 +141,7 @@ fn what_keeps_terminal_and_relay_from_each_other_is_said_with_whose_fault_it_is_
         (format!("tls://{}", stranger(b"")), &ca, 7, "closes the connection without a word", "check host and port"),
         (format!("tls://{mute}"), &ca, 7, "takes the connection and gives no answer in 2 s", "check host and port"),
         (format!("tls://{}", closed()), &ca, 7, "cannot be reached: ", "is relayd running there?"),
-        (secure.clone(), &empty, 2, "holds no certificate in PEM", "ca.pem"),
+        (secure.clone(), &empty, 2, "contains no PEM certificate", "ca.pem"),
         (secure.clone(), &format!("{empty}-not-there"), 4, "empty-not-there", ""),
         ("https://relay.example".to_owned(), &ca, 2, "leave out https://, as in relay.example", ""),
         // And what is right is: the authority leads to it, and there is no such code.
