@@ -76,7 +76,7 @@ fn a_source_that_shrinks_fails_its_share_by_name_and_leaves_nothing_at_the_recei
     assert_eq!(sharer.end(), 1, "{}", sharer.told());
     assert!(sharer.told().contains("big.bin"), "{}", sharer.told());
     assert_ne!(receiver.end(), 0, "{}", receiver.told());
-    assert!(receiver.told().contains("changed while it was being sent"), "{}", receiver.told());
+    assert!(receiver.told().contains("changed while it was sent"), "{}", receiver.told());
     assert!(!house.path("got-0/big.bin").exists());
 }
 
