@@ -21,10 +21,7 @@ use zeroize::Zeroizing;
 
 use super::{
     id::{ChannelNumber, PLACE_LEN, Place},
-    wire::{
-        ChannelKey, Role,
-        proof::{Challenge, Proof},
-    },
+    wire::{ChannelKey, Role, direct::Call, proof::Proof},
 };
 use crate::transfer::seal::{KEY_LEN, TransferKey};
 
@@ -97,22 +94,24 @@ impl Pairwise {
         TransferKey::new(*derive(LETTERS, self.0.as_slice(), &[]))
     }
 
-    /// The proof of this key over a challenge of the other end, on a connection between the two that the relay has no part in: HMAC-SHA256
-    /// over `confkit direct proof v1` ‖ challenge ‖ the byte of `role`, who proves, ‖ `stream`, the index of the data connection.
-    pub fn prove(&self, challenge: &Challenge, role: Role, stream: u8) -> Proof {
+    /// The proof of this key by `role`, on a connection between the two that the relay has no part in: HMAC-SHA256 over `confkit direct proof v1` ‖
+    /// the challenge of who was called ‖ that of the caller ‖ a byte each: the caller's role, that of who proves, the index of the data connection.
+    /// As either may call the other, and both at once, a proof says who has: it is good on no connection that was made the other way.
+    pub fn prove(&self, call: &Call, role: Role) -> Proof {
         let key = derive::<KEY_LEN>(DIRECT, self.0.as_slice(), &[]);
         let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key.as_slice()));
         context.update(DIRECT_PROOF);
-        context.update(challenge);
-        context.update(&[role as u8, stream]);
+        context.update(&call.hello);
+        context.update(&call.claim);
+        context.update(&[call.caller as u8, role as u8, call.stream]);
         let mut bytes = [0; KEY_LEN];
         bytes.copy_from_slice(context.sign().as_ref());
         Proof::from_bytes(bytes)
     }
 
     /// True where a proof of the other end is right; in constant time.
-    pub fn verify(&self, challenge: &Challenge, role: Role, stream: u8, proof: &Proof) -> bool {
-        self.prove(challenge, role, stream) == *proof
+    pub fn verify(&self, call: &Call, role: Role, proof: &Proof) -> bool {
+        self.prove(call, role) == *proof
     }
 }
 
@@ -190,12 +189,17 @@ mod tests {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// The receiver has called.
+    fn call(stream: u8) -> Call {
+        Call { caller: Role::Receiver, hello: [2; 32], claim: [6; 32], stream }
+    }
+
     #[test]
     fn the_schedule_is_that_of_the_page_byte_for_byte() {
         let pairwise = Pairwise::new(&[1; 16], &[b"place", b"one", b"two"]);
         assert_eq!(hex(pairwise.0.as_slice()), PAIRWISE_KEY);
         assert_eq!(pairwise.letters().shown(), LETTERS_KEY);
-        assert_eq!(hex(pairwise.prove(&[2; 32], Role::Receiver, 3).as_bytes()), DIRECT_HMAC);
+        assert_eq!(hex(pairwise.prove(&call(3), Role::Receiver).as_bytes()), DIRECT_HMAC);
         let content = ContentKey::from_bytes([3; 32]).bind(ChannelNumber(0x0102), &ChannelKey::from_bytes([4; 32]));
         assert_eq!(content.shown(), CONTENT_KEY);
         let resume = ResumeSecret::from_bytes([5; 32]);
@@ -206,7 +210,7 @@ mod tests {
     // By Python's hmac over the table of this module.
     const PAIRWISE_KEY: &str = "0e1f90f974dd570831c6d46a75c49634194d8dfe7c19a5f1ab3f840d44eb8b98";
     const LETTERS_KEY: &str = "13ffe184cbb1631e98a44a6d18483983bb12397819c6d65fe9bf107af887cea1";
-    const DIRECT_HMAC: &str = "e09c6d3f0ad50ade5e8f07159fd8d779e02041a8b86db17dee1478efd0cb327a";
+    const DIRECT_HMAC: &str = "e69b4655122e54d30b40ebfb41761414ea616bb0a3fac5afa747c8376e3c05e1";
     const CONTENT_KEY: &str = "608896d27f775b456d328b13654d9fd0c60f3398f8df9d5d3b9d22d457fce9fb";
     const PLACE: [u8; 32] = [
         226, 56, 205, 38, 207, 111, 176, 19, 103, 31, 235, 52, 208, 126, 183, 16, 159, 96, 57, 244, 0, 28, 63, 146, 216, 118, 95, 252, 165,
@@ -241,14 +245,17 @@ mod tests {
     }
 
     #[test]
-    fn a_direct_proof_holds_for_one_challenge_one_end_and_one_connection() {
+    fn a_direct_proof_holds_for_one_call_one_end_and_one_connection() {
         let (pairwise, other) = (Pairwise::new(&[1; 16], &[]), Pairwise::new(&[2; 16], &[]));
-        let proof = pairwise.prove(&[2; 32], Role::Receiver, 0);
-        assert!(pairwise.verify(&[2; 32], Role::Receiver, 0, &proof));
-        assert!(!pairwise.verify(&[3; 32], Role::Receiver, 0, &proof));
-        assert!(!pairwise.verify(&[2; 32], Role::Sender, 0, &proof), "reflected");
-        assert!(!pairwise.verify(&[2; 32], Role::Receiver, 1, &proof));
-        assert!(!other.verify(&[2; 32], Role::Receiver, 0, &proof));
+        let proof = pairwise.prove(&call(0), Role::Receiver);
+        assert!(pairwise.verify(&call(0), Role::Receiver, &proof));
+        assert!(!pairwise.verify(&Call { hello: [3; 32], ..call(0) }, Role::Receiver, &proof));
+        assert!(!pairwise.verify(&Call { claim: [3; 32], ..call(0) }, Role::Receiver, &proof));
+        assert!(!pairwise.verify(&Call { hello: [6; 32], claim: [2; 32], ..call(0) }, Role::Receiver, &proof), "turned round");
+        assert!(!pairwise.verify(&Call { caller: Role::Sender, ..call(0) }, Role::Receiver, &proof), "of a call the other way");
+        assert!(!pairwise.verify(&call(0), Role::Sender, &proof), "reflected");
+        assert!(!pairwise.verify(&call(1), Role::Receiver, &proof));
+        assert!(!other.verify(&call(0), Role::Receiver, &proof));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{
             chunk::Header,
             frame::MAX_BODY,
             letter::{Compression, Content, Failed, Letter, Offer, Way},
-            pass::Pass,
+            pass::{MAX_DIRECT, Pass},
             transfer::Body,
         },
     },
@@ -141,13 +141,14 @@ pub fn session(data: &[u8]) {
         streams: 2,
         compression: Some(Compression::Zstd),
         sparse: Sparse::default(),
+        calls: true,
     };
     let json = Bytes::copy_from_slice(json);
     let mut sender = Sender::new(offer.clone(), json.clone());
     let mut receiver = Receiver::default();
     let mut intake: Option<Intake> = None;
     let (mut written, mut over) = (0, [0; 2]);
-    let (mut now, mut from) = (clock::now(), None);
+    let (mut now, mut from, mut called) = (clock::now(), None, false);
     for letter in [Letter::Offer(offer), Letter::Manifest(json)] {
         receiver.handle_letter(letter);
     }
@@ -158,6 +159,7 @@ pub fn session(data: &[u8]) {
                 ReceiverAction::Tell(letter) => assert_eq!(Letter::read(&letter.write().into()), Ok(letter)),
                 ReceiverAction::Ask { offer, manifest } => {
                     intake = Some(Intake::new(0, manifest.total(), offer.chunk, offer.streams));
+                    receiver.handle_listening(vec![([127, 0, 0, 1], 4000).into()]);
                     receiver.handle_answer(Ok((0, Way::Relay)));
                 }
                 ReceiverAction::Verify(trailer) => {
@@ -174,6 +176,10 @@ pub fn session(data: &[u8]) {
             assert_eq!(over[1], 0, "it says something behind its end");
             match action {
                 SenderAction::Tell(letter) => assert_eq!(Letter::read(&letter.write().into()), Ok(letter)),
+                SenderAction::Call(addresses) => {
+                    assert!(addresses.len() <= MAX_DIRECT && !std::mem::replace(&mut called, true), "it calls once");
+                    sender.handle_called(None);
+                }
                 SenderAction::Begin { from: begins, .. } => assert_eq!(from.replace(begins), None, "it begins once"),
                 SenderAction::Over(_) => over[1] += 1,
             }

@@ -31,6 +31,7 @@ use confkit::{
         invite::{Action, Answerer, Decision, Ending, MessageId, Offerer, Patience},
         wire::{
             ChannelKey, Role,
+            direct::Call,
             pass::TransferId,
             transfer::{Applies, Body, Grant},
         },
@@ -137,7 +138,8 @@ fn play(script: &str) -> String {
         run.drain();
     }
     run.wait_until(until);
-    let shown: Vec<_> = run.agreed.iter().map(|agreed| *agreed.pairwise.prove(&[0; 32], Role::Sender, 0).as_bytes()).collect();
+    let call = Call { caller: Role::Receiver, hello: [0; 32], claim: [0; 32], stream: 0 };
+    let shown: Vec<_> = run.agreed.iter().map(|agreed| *agreed.pairwise.prove(&call, Role::Sender).as_bytes()).collect();
     run.text.push_str(match shown[..] {
         [one, other] if one == other => "both have one key\n",
         [_, _] => "both have keys, and not the same\n",

@@ -379,6 +379,7 @@ impl<'a> File<'a> {
             streams,
             compression: None,
             sparse: confkit::transfer::Sparse::default(),
+            calls: false,
         }
     }
 

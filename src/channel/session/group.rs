@@ -84,6 +84,8 @@ impl Group {
     /// Offers a batch with its manifest as JSON to so many receivers, one at least.
     pub fn new(offer: Offer, manifest: Bytes, wanted: usize) -> Self {
         let (members, out) = (BTreeMap::new(), VecDeque::new());
+        // What all get, the relay copies for each: nobody is called.
+        let offer = Offer { calls: false, ..offer };
         Self { offer, manifest, wanted: wanted.max(1), members, begun: false, over: false, out }
     }
 
@@ -152,7 +154,7 @@ impl Group {
                 }
                 // Several are sent to by the relay, which makes copies: nobody is offered to come directly.
                 Some(SenderAction::Begin { from, way: Way::Relay, packed }) => (member.from, member.packed) = (Some(from), packed),
-                Some(SenderAction::Begin { .. }) => {
+                Some(SenderAction::Begin { .. } | SenderAction::Call(_)) => {
                     member.session.handle_failure(Failed::new(FailedCode::Protocol, "several receivers come by the relay"));
                     return self.poll_action();
                 }

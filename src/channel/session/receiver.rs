@@ -1,7 +1,9 @@
 //! The receiver's side.
 
 use std::{
+    collections::VecDeque,
     mem,
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
@@ -50,10 +52,24 @@ pub enum ReceiverAction {
 #[derive(Debug)]
 pub struct Receiver {
     state: State,
-    /// Before anything else.
-    tell: Option<Letter>,
+    /// Before anything else; two at most, as the first is said when the second may be.
+    tell: VecDeque<Letter>,
     once: bool,
     inversions: u64,
+    called: Called,
+}
+
+/// How far the calls of the sender are.
+#[derive(Debug)]
+enum Called {
+    /// It does not call, or there was no offer yet.
+    Never,
+    /// It does when it is told where.
+    Offered,
+    /// It was told.
+    Wanted,
+    /// It has: all data connections are there, or why not, in words.
+    Ended(Option<String>),
 }
 
 #[derive(Debug)]
@@ -95,7 +111,7 @@ struct Receiving {
 
 impl Default for Receiver {
     fn default() -> Self {
-        Self { state: State::Waiting, tell: None, once: false, inversions: 0 }
+        Self { state: State::Waiting, tell: VecDeque::new(), once: false, inversions: 0, called: Called::Never }
     }
 }
 
@@ -106,7 +122,19 @@ impl Receiver {
         self.state = match (state, letter) {
             (over @ (State::Settled(_) | State::Over | State::Failing(_)), _) => over,
             (_, Letter::Failed(failed)) => State::Settled(Err(Failure::Theirs(failed))),
-            (State::Waiting, Letter::Offer(offer)) => describe(offer, BytesMut::new()),
+            (State::Waiting, Letter::Offer(offer)) => {
+                if offer.calls {
+                    self.called = Called::Offered;
+                }
+                describe(offer, BytesMut::new())
+            }
+            // Where it was decided meanwhile it comes too late, and is nobody's fault.
+            (state @ (State::Deciding { .. } | State::Receiving(_) | State::Verifying), Letter::Called { unreached })
+                if matches!(self.called, Called::Wanted) =>
+            {
+                self.called = Called::Ended(unreached);
+                state
+            }
             (State::Describing { offer, mut json }, Letter::Manifest(part)) if json.len() + part.len() <= offer.manifest as usize => {
                 json.extend_from_slice(&part);
                 describe(offer, json)
@@ -123,6 +151,28 @@ impl Receiver {
         };
     }
 
+    /// A port is open for the sender, at these addresses: it is told, where it calls. It is worth opening one only where [`Receiver::may_be_called`].
+    pub fn handle_listening(&mut self, addresses: Vec<SocketAddr>) {
+        if self.may_be_called() {
+            self.called = Called::Wanted;
+            self.tell.push_back(Letter::Listening { addresses });
+        }
+    }
+
+    /// Whether the sender calls when it is told where.
+    pub fn may_be_called(&self) -> bool {
+        matches!((&self.state, &self.called), (State::Deciding { .. }, Called::Offered))
+    }
+
+    /// What came of the sender's calls, once it has said so: all data connections are there, or why not, in words.
+    pub fn called(&self) -> Option<Result<(), &str>> {
+        match &self.called {
+            Called::Ended(None) => Some(Ok(())),
+            Called::Ended(Some(why)) => Some(Err(why)),
+            Called::Never | Called::Offered | Called::Wanted => None,
+        }
+    }
+
     /// Nothing of what comes is kept for another process; to be said before [`Receiver::handle_answer`].
     pub fn keep_nothing(&mut self) {
         self.once = true;
@@ -133,7 +183,7 @@ impl Receiver {
         let state = mem::replace(&mut self.state, State::Over);
         self.state = match (state, answer) {
             (State::Deciding { total, files, compression }, Ok((from, way))) => {
-                self.tell = Some(Letter::Accept { from, way, once: self.once, compression });
+                self.tell.push_back(Letter::Accept { from, way, once: self.once, compression });
                 State::Receiving(Box::new(Receiving {
                     total,
                     files,
@@ -147,7 +197,7 @@ impl Receiver {
                 }))
             }
             (State::Deciding { .. }, Err(why)) => {
-                self.tell = Some(Letter::Decline { why: why.clone() });
+                self.tell.push_back(Letter::Decline { why: why.clone() });
                 State::Settled(Err(Failure::Declined(why)))
             }
             (other, _) => other,
@@ -180,7 +230,7 @@ impl Receiver {
     /// The answer to [`ReceiverAction::Verify`]; so many files were left as they were here.
     pub fn handle_verified(&mut self, skipped: u32) {
         if let State::Verifying = self.state {
-            self.tell = Some(Letter::Done { skipped });
+            self.tell.push_back(Letter::Done { skipped });
             self.state = State::Settled(Ok(()));
         }
     }
@@ -192,7 +242,7 @@ impl Receiver {
 
     /// What to do next.
     pub fn poll_action(&mut self, now: Instant) -> Option<ReceiverAction> {
-        if let Some(letter) = self.tell.take() {
+        if let Some(letter) = self.tell.pop_front() {
             return Some(ReceiverAction::Tell(letter));
         }
         let (state, action) = match mem::replace(&mut self.state, State::Over) {

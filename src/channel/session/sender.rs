@@ -1,12 +1,15 @@
 //! The sender's side of one receiver.
 
-use std::mem;
+use std::{mem, net::SocketAddr};
 
 use bytes::Bytes;
 
 use super::WINDOW;
 use crate::{
-    channel::wire::letter::{Compression, End, Failed, FailedCode, Letter, MAX_PART, Offer, Way},
+    channel::wire::{
+        letter::{Compression, End, Failed, FailedCode, Letter, MAX_PART, Offer, Way},
+        pass::MAX_DIRECT,
+    },
     transfer::Trailer,
 };
 
@@ -15,6 +18,8 @@ use crate::{
 pub enum SenderAction {
     /// Seal and send this letter.
     Tell(Letter),
+    /// Call the receiver at these addresses, and answer by [`Sender::handle_called`], unless it begins before that. It is said once.
+    Call(Vec<SocketAddr>),
     /// Send chunks, from this byte of the batch's stream on.
     Begin {
         /// The byte.
@@ -49,6 +54,24 @@ pub struct Sender {
     durable: u64,
     once: bool,
     skipped: u32,
+    calling: Calling,
+}
+
+/// How far the calls to the receiver are.
+#[derive(Debug, PartialEq, Eq)]
+enum Calling {
+    /// Nobody offered any, or the time for them is over.
+    Never,
+    /// They were offered.
+    Offered,
+    /// The receiver wants them: the shell is to be told.
+    Wanted(Vec<SocketAddr>),
+    /// It was.
+    Running,
+    /// The receiver is to be told why they came to nothing, or that they have not.
+    Ended(Option<String>),
+    /// It was, and can come by them.
+    Reached,
 }
 
 #[derive(Debug)]
@@ -79,7 +102,8 @@ impl Sender {
     /// Offers a batch with its manifest as JSON.
     pub fn new(offer: Offer, manifest: Bytes) -> Self {
         let (total, compression) = (offer.bytes, offer.compression);
-        Self { total, compression, state: State::New { offer, manifest }, received: 0, durable: 0, once: false, skipped: 0 }
+        let calling = if offer.calls { Calling::Offered } else { Calling::Never };
+        Self { total, compression, state: State::New { offer, manifest }, received: 0, durable: 0, once: false, skipped: 0, calling }
     }
 
     /// A letter of the receiver's.
@@ -97,6 +121,8 @@ impl Sender {
                     protocol("the receiver asked for a compression that was not offered".into())
                 } else if self.total.is_some_and(|total| from > total) {
                     protocol(format!("the receiver wants to resume at byte {from}, which is past the end"))
+                } else if way == Way::Called && self.calling != Calling::Reached {
+                    protocol("the receiver comes by calls that have not reached it".into())
                 } else {
                     (self.received, self.durable) = (from, from);
                     State::Accepted { from, way, packed: compression == Some(Compression::Zstd) }
@@ -115,8 +141,24 @@ impl Sender {
                 self.skipped = skipped;
                 State::Settled(Ok(()))
             }
+            (State::Deciding, Letter::Listening { addresses }) if self.calling == Calling::Offered => {
+                if addresses.len() > MAX_DIRECT {
+                    protocol(format!("the receiver names {} addresses", addresses.len()))
+                } else {
+                    self.calling = Calling::Wanted(addresses);
+                    State::Deciding
+                }
+            }
             (_, letter) => protocol(format!("the receiver said {} at the wrong moment", name(&letter))),
         };
+    }
+
+    /// The answer to [`SenderAction::Call`]: all data connections are there, or why they are not, in words. It comes too late where the receiver has
+    /// decided meanwhile.
+    pub fn handle_called(&mut self, unreached: Option<String>) {
+        if self.calling == Calling::Running {
+            self.calling = Calling::Ended(unreached);
+        }
     }
 
     /// All chunks are on their way: `chunks` of them, the last one empty; these are the digests.
@@ -138,6 +180,9 @@ impl Sender {
 
     /// What to do next.
     pub fn poll_action(&mut self) -> Option<SenderAction> {
+        if let State::Deciding = self.state {
+            return self.poll_calling();
+        }
         let (state, action) = match mem::replace(&mut self.state, State::Over) {
             State::New { offer, manifest } => (State::Describing { rest: manifest }, Some(SenderAction::Tell(Letter::Offer(offer)))),
             State::Describing { rest } if rest.is_empty() => (State::Deciding, None),
@@ -159,6 +204,20 @@ impl Sender {
             quiet @ (State::Deciding | State::Sending | State::Verifying | State::Over) => (quiet, None),
         };
         self.state = state;
+        action
+    }
+
+    /// What is to be done about calls, while the receiver decides.
+    fn poll_calling(&mut self) -> Option<SenderAction> {
+        let (calling, action) = match mem::replace(&mut self.calling, Calling::Never) {
+            Calling::Wanted(addresses) => (Calling::Running, Some(SenderAction::Call(addresses))),
+            Calling::Ended(unreached) => {
+                let calling = if unreached.is_none() { Calling::Reached } else { Calling::Never };
+                (calling, Some(SenderAction::Tell(Letter::Called { unreached })))
+            }
+            quiet => (quiet, None),
+        };
+        self.calling = calling;
         action
     }
 
@@ -204,5 +263,7 @@ pub(super) fn name(letter: &Letter) -> &'static str {
         Letter::End(_) => "end",
         Letter::Done { .. } => "done",
         Letter::Failed(_) => "failed",
+        Letter::Listening { .. } => "listening",
+        Letter::Called { .. } => "called",
     }
 }

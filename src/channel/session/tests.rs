@@ -1,6 +1,9 @@
 //! Sender and receiver against each other.
 
-use std::time::{Duration, Instant};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 
@@ -35,6 +38,7 @@ fn batch(bytes: &[u8]) -> (Offer, Bytes, Trailer) {
         streams: 1,
         compression: None,
         sparse: Sparse::default(),
+        calls: true,
     };
     (offer, json, Trailer { algorithm: Algorithm::Blake3, files: vec![Digest::blake3(bytes)] })
 }
@@ -51,6 +55,10 @@ struct Talk {
     said: Vec<String>,
     /// What the receiver put down.
     put: Vec<u8>,
+    /// The receiver names these, and decides when the test says so.
+    listens: Option<Vec<SocketAddr>>,
+    /// What the sender was to call.
+    calls: Vec<Vec<SocketAddr>>,
     answer: Result<(u64, Way), String>,
     began: Option<(u64, Way)>,
     packed: Option<bool>,
@@ -68,6 +76,8 @@ impl Talk {
             now: crate::clock::now(),
             said: Vec::new(),
             put: Vec::new(),
+            listens: None,
+            calls: Vec::new(),
             answer: Ok((0, Way::Relay)),
             began: None,
             packed: None,
@@ -88,6 +98,7 @@ impl Talk {
                         let read = Letter::read(&letter.write().into()).expect("what is written is read");
                         self.receiver.handle_letter(read);
                     }
+                    SenderAction::Call(addresses) => self.calls.push(addresses),
                     SenderAction::Begin { from, way, packed } => (self.began, self.packed) = (Some((from, way)), Some(packed)),
                     SenderAction::Over(how) => self.ends.0 = Some(how),
                 }
@@ -104,7 +115,10 @@ impl Talk {
                         assert_eq!((offer.files as usize, manifest.files().len()), (1, 1));
                         let from = self.answer.as_ref().map_or(0, |(from, _)| *from);
                         self.intake = Intake::new(from, manifest.total(), offer.chunk, offer.streams);
-                        self.receiver.handle_answer(self.answer.clone());
+                        match self.listens.clone() {
+                            Some(addresses) => self.receiver.handle_listening(addresses),
+                            None => self.receiver.handle_answer(self.answer.clone()),
+                        }
                     }
                     ReceiverAction::Verify(trailer) => {
                         if trailer == self.trailer {
@@ -193,6 +207,65 @@ fn a_receiver_goes_on_where_it_was_and_one_that_does_not_want_says_why() {
     assert_eq!(talk.ends, (declined.clone(), declined));
 }
 
+fn addresses(count: u8) -> Vec<SocketAddr> {
+    (0..count).map(|at| ([192, 0, 2, at], 4000).into()).collect()
+}
+
+/// A receiver that names so many addresses, and decides later.
+fn listening(count: u8) -> Talk {
+    let mut talk = Talk::new(b"abcdef");
+    talk.listens = Some(addresses(count));
+    talk.settle();
+    talk
+}
+
+#[test]
+fn a_sender_calls_a_receiver_that_says_where_once_and_says_what_came_of_it() {
+    for (unreached, way) in [(None, Way::Called), (None, Way::Direct), (None, Way::Relay), (Some("refused".to_owned()), Way::Relay)] {
+        let mut talk = listening(16);
+        assert_eq!((&talk.calls[..], talk.receiver.called()), (&[addresses(16)][..], None));
+        assert_eq!(&talk.said[2..], ["< listening"]);
+        talk.sender.handle_called(unreached.clone());
+        talk.settle();
+        assert_eq!(talk.receiver.called(), Some(unreached.as_deref().map_or(Ok(()), Err)));
+        assert!(!talk.receiver.may_be_called(), "it was, once");
+        talk.receiver.handle_answer(Ok((0, way)));
+        talk.settle();
+        assert_eq!((talk.began, &talk.said[3..]), (Some((0, way)), &["> called", "< accept"].map(str::to_owned)[..]));
+    }
+}
+
+#[test]
+fn who_has_decided_hears_no_more_of_calls_and_one_that_was_on_its_way_does_no_harm() {
+    // The sender hears the decision first…
+    let mut talk = listening(1);
+    talk.receiver.handle_answer(Ok((0, Way::Direct)));
+    talk.settle();
+    talk.sender.handle_called(None);
+    talk.settle();
+    assert_eq!((talk.began, &talk.said[3..]), (Some((0, Way::Direct)), &["< accept"].map(str::to_owned)[..]));
+    // …or both speak at the same time.
+    let mut talk = listening(1);
+    talk.receiver.handle_answer(Ok((0, Way::Relay)));
+    talk.receiver.handle_letter(Letter::Called { unreached: None });
+    talk.settle();
+    assert_eq!((talk.began, &talk.ends), (Some((0, Way::Relay)), &(None, None)));
+}
+
+#[test]
+fn nobody_is_told_where_to_call_who_does_not_call() {
+    let mut talk = Talk::new(b"abcdef");
+    let (offer, json, _) = batch(b"abcdef");
+    talk.sender = Sender::new(Offer { calls: false, ..offer }, json);
+    talk.listens = Some(addresses(1));
+    talk.settle();
+    assert!(!talk.receiver.may_be_called());
+    assert_eq!(talk.said, ["> offer", "> manifest"]);
+    talk.sender.handle_letter(Letter::Listening { addresses: addresses(1) });
+    talk.settle();
+    assert_eq!((talk.failed(&talk.ends.0), talk.calls.len()), (FailedCode::Protocol, 0));
+}
+
 #[test]
 fn what_is_not_what_was_sent_ends_both_sides_by_integrity() {
     type Wrong = fn(&mut Talk);
@@ -233,7 +306,32 @@ fn what_is_not_what_was_sent_ends_both_sides_by_integrity() {
 #[test]
 fn what_a_peer_must_not_say_ends_the_session_and_is_told_to_it() {
     type Wrong = fn(&mut Talk);
-    let cases: [(&str, Wrong); 7] = [
+    let cases: [(&str, Wrong); 14] = [
+        ("addresses before the manifest", |talk| talk.sender.handle_letter(Letter::Listening { addresses: addresses(1) })),
+        ("addresses twice", |talk| {
+            *talk = listening(1);
+            talk.sender.handle_letter(Letter::Listening { addresses: addresses(1) });
+        }),
+        ("addresses when it is decided", |talk| {
+            talk.settle();
+            talk.sender.handle_letter(Letter::Listening { addresses: addresses(1) });
+        }),
+        ("too many addresses", |talk| *talk = listening(17)),
+        ("that it comes by calls that have reached nobody", |talk| {
+            *talk = listening(1);
+            talk.sender.handle_called(Some("refused".to_owned()));
+            talk.settle();
+            talk.receiver.handle_answer(Ok((0, Way::Called)));
+        }),
+        ("what came of calls that nobody asked for", |talk| {
+            talk.settle();
+            talk.receiver.handle_letter(Letter::Called { unreached: None });
+        }),
+        ("what came of its calls twice", |talk| {
+            *talk = listening(1);
+            talk.receiver.handle_letter(Letter::Called { unreached: None });
+            talk.receiver.handle_letter(Letter::Called { unreached: None });
+        }),
         ("accept before the manifest", |talk| {
             talk.sender.handle_letter(Letter::Accept { from: 0, way: Way::Relay, once: false, compression: None });
         }),

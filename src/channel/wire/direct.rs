@@ -1,17 +1,18 @@
-//! What is said on a direct connection before its chunks. The receiver has called, and speaks first: who merely connects hears nothing.
+//! What is said on a direct connection before its chunks. Either end may have called the other; who has speaks first, so that who merely connects
+//! hears nothing.
 //!
 //! | from | bytes | what |
 //! |---|---|---|
-//! | receiver | 8 | [`PREFACE`] |
-//! | sender | 8 + 32 | the preface, and its challenge: [`Hello`] |
-//! | receiver | 1 + 32 + 32 | which data connection this is, its own challenge, its proof: [`Claim`] |
-//! | sender | 32 | its proof, over the receiver's challenge |
+//! | caller | 8 | [`PREFACE`] |
+//! | called | 8 + 32 | the preface, and its challenge: [`Hello`] |
+//! | caller | 1 + 32 + 32 | which data connection this is, its own challenge, its proof: [`Claim`] |
+//! | called | 32 | its proof |
 //!
-//! Both proofs are [`crate::channel::keys::Pairwise::prove`], each over the challenge of the other. Then chunks, as on any data connection. Who says anything else is
-//! closed without a word.
+//! Both proofs are [`crate::channel::keys::Pairwise::prove`], over the same [`Call`]. Then chunks, as on any data connection. Who says anything else
+//! is closed without a word.
 
 use super::{
-    Proof,
+    Proof, Role,
     frame::PREFACE,
     proof::{Challenge, LENGTH},
 };
@@ -21,21 +22,34 @@ pub const HELLO: usize = PREFACE.len() + LENGTH;
 /// Length of a [`Claim`], in bytes.
 pub const CLAIM: usize = 1 + 2 * LENGTH;
 
-/// What the sender says to who has shown that it speaks this protocol.
+/// What was said on a connection, which the proofs of both ends are made over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    /// Who has called the other.
+    pub caller: Role,
+    /// The challenge of who was called.
+    pub hello: Challenge,
+    /// The caller's.
+    pub claim: Challenge,
+    /// Which data connection it is.
+    pub stream: u8,
+}
+
+/// What who was called says to who has shown that it speaks this protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
-    /// What the receiver's proof is made over. New on each connection.
+    /// What both proofs are made over. New on each connection.
     pub challenge: Challenge,
 }
 
-/// What the receiver says to it.
+/// What the caller says to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// Which data connection this is, from 0.
     pub stream: u8,
-    /// What the sender's proof is made over. New on each connection.
+    /// What both proofs are made over, too. New on each connection.
     pub challenge: Challenge,
-    /// The receiver's.
+    /// The caller's.
     pub proof: Proof,
 }
 

@@ -11,8 +11,12 @@
 //! | 7 | `end` | sender | JSON: [`End`] |
 //! | 8 | `done` | receiver | JSON: [`Letter::Done`] |
 //! | 9 | `failed` | either | JSON: [`Failed`] |
+//! | 10 | `listening` | receiver | JSON: [`Letter::Listening`] |
+//! | 11 | `called` | sender | JSON: [`Letter::Called`] |
 //!
 //! Unknown members of a JSON object are skipped, so that later versions may say more; unknown kinds are not.
+
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -73,6 +77,9 @@ pub struct Offer {
     /// Files with holes, and how many bytes of each are in none: at most [`MAX_SPARSE`](crate::transfer::sparse::MAX_SPARSE).
     #[serde(default, skip_serializing_if = "Sparse::is_empty")]
     pub sparse: Sparse,
+    /// The sender calls a receiver that says where: [`Letter::Listening`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub calls: bool,
 }
 
 /// How a chunk may be compressed: those that are have the flag [`COMPRESSED`](super::chunk::COMPRESSED).
@@ -104,16 +111,18 @@ pub enum Way {
     /// Through the relay.
     #[default]
     Relay,
-    /// By direct connections.
+    /// By direct connections that the receiver has made to the sender.
     Direct,
+    /// By those that the sender has made to the receiver.
+    Called,
 }
 
 impl Way {
-    /// Its name, for programs.
+    /// Its name, for programs: who has called whom is of no use to them.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Relay => "relay",
-            Self::Direct => "direct",
+            Self::Direct | Self::Called => "direct",
         }
     }
 
@@ -212,6 +221,16 @@ pub enum Letter {
     },
     /// It failed at the side that says so.
     Failed(Failed),
+    /// The receiver has a port open for the sender, and has not got through to the sender's yet.
+    Listening {
+        /// Where; at most [`MAX_DIRECT`](super::pass::MAX_DIRECT).
+        addresses: Vec<SocketAddr>,
+    },
+    /// What came of the sender's calls.
+    Called {
+        /// Why none of the addresses leads to the receiver, in words; none where all data connections are there and proven.
+        unreached: Option<String>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -245,6 +264,17 @@ struct Done {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+#[derive(Serialize, Deserialize)]
+struct Listening {
+    addresses: Vec<SocketAddr>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Called {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unreached: Option<String>,
 }
 
 impl Failed {
@@ -287,6 +317,11 @@ impl Letter {
                 let Failed { code, text } = json(kind, &rest)?;
                 Self::Failed(Failed::new(code, text))
             }
+            10 => {
+                let Listening { addresses } = json(kind, &rest)?;
+                Self::Listening { addresses }
+            }
+            11 => Self::Called { unreached: json::<Called>(kind, &rest)?.unreached.map(cut) },
             other => return Err(LetterError::Kind(other)),
         })
     }
@@ -312,6 +347,8 @@ impl Letter {
             Self::End(end) => json(7, end),
             Self::Done { skipped } => json(8, &Done { skipped: *skipped }),
             Self::Failed(Failed { code, text }) => json(9, &Failed { code: *code, text: cut(text.clone()) }),
+            Self::Listening { addresses } => json(10, &Listening { addresses: addresses.clone() }),
+            Self::Called { unreached } => json(11, &Called { unreached: unreached.clone().map(cut) }),
         }
     }
 }
@@ -333,7 +370,9 @@ mod tests {
             streams: 1,
             compression: None,
             sparse: Sparse::default(),
+            calls: false,
         };
+        let calling = Offer { calls: true, ..offer.clone() };
         let packing = Offer { compression: Some(Compression::Zstd), sparse: Sparse::new([(1, 4096)]), ..offer.clone() };
         let digest = "01".repeat(32);
         let told = format!(
@@ -346,12 +385,14 @@ mod tests {
                 Letter::Offer(packing),
                 told.replace("\"streams\":1", "\"streams\":1,\"compression\":\"zstd\",\"sparse\":{\"1\":4096}").leak(),
             ),
+            (Letter::Offer(calling), told.replace("\"streams\":1", "\"streams\":1,\"calls\":true").leak()),
             (Letter::Manifest(Bytes::from_static(b"{}")), "\u{2}{}"),
             (Letter::Accept { from: 7, way: Way::Relay, once: false, compression: None }, "\u{3}{\"from\":7}"),
             (
                 Letter::Accept { from: 7, way: Way::Direct, once: true, compression: None },
                 "\u{3}{\"from\":7,\"way\":\"direct\",\"once\":true}",
             ),
+            (Letter::Accept { from: 7, way: Way::Called, once: false, compression: None }, "\u{3}{\"from\":7,\"way\":\"called\"}"),
             (
                 Letter::Accept { from: 7, way: Way::Relay, once: false, compression: Some(Compression::Zstd) },
                 "\u{3}{\"from\":7,\"compression\":\"zstd\"}",
@@ -366,6 +407,12 @@ mod tests {
             (Letter::Done { skipped: 0 }, "\u{8}{}"),
             (Letter::Done { skipped: 2 }, "\u{8}{\"skipped\":2}"),
             (Letter::Failed(Failed::new(FailedCode::NoSpace, "full")), "\u{9}{\"code\":\"no-space\",\"text\":\"full\"}"),
+            (
+                Letter::Listening { addresses: vec![([192, 0, 2, 1], 4000).into(), "[2001:db8::1]:5000".parse().expect("one")] },
+                "\u{a}{\"addresses\":[\"192.0.2.1:4000\",\"[2001:db8::1]:5000\"]}",
+            ),
+            (Letter::Called { unreached: None }, "\u{b}{}"),
+            (Letter::Called { unreached: Some("no".into()) }, "\u{b}{\"unreached\":\"no\"}"),
         ]
     }
 
@@ -382,10 +429,17 @@ mod tests {
         let read = |bytes: &[u8]| Letter::read(&Bytes::copy_from_slice(bytes));
         assert_eq!(read(b""), Err(LetterError::Length(0)));
         assert_eq!(read(&vec![2; MAX_LETTER + 1]), Err(LetterError::Length(MAX_LETTER + 1)));
-        assert_eq!(read(b"\x0a{}"), Err(LetterError::Kind(10)));
-        for bytes in
-            [b"\x03{}".as_slice(), b"\x03", b"\x03{\"from\":-1}", b"\x01{}", b"\x08x", b"\x05{\"received\":1}", b"\x09{\"code\":\"x\"}"]
-        {
+        assert_eq!(read(b"\x0c{}"), Err(LetterError::Kind(12)));
+        for bytes in [
+            b"\x03{}".as_slice(),
+            b"\x03",
+            b"\x03{\"from\":-1}",
+            b"\x01{}",
+            b"\x08x",
+            b"\x05{\"received\":1}",
+            b"\x09{\"code\":\"x\"}",
+            b"\x0a{\"addresses\":[\"localhost:4000\"]}",
+        ] {
             assert!(matches!(read(bytes), Err(LetterError::Form { .. })), "{bytes:?}");
         }
     }

@@ -147,6 +147,16 @@ pub enum Role {
     Receiver = 2,
 }
 
+impl Role {
+    /// The other end's.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Sender => Self::Receiver,
+            Self::Receiver => Self::Sender,
+        }
+    }
+}
+
 /// What a proof is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {

@@ -1,10 +1,10 @@
-//! Which addresses a sender names, and in which order a receiver tries them. Pure.
+//! Which addresses an end names, and in which order the other tries them. Pure.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::channel::wire::pass::MAX_DIRECT;
 
-/// Lowest port that is called: a sender listens on one of the system's. So nobody who knows a code can have a receiver knock at well-known doors.
+/// Lowest port that is called: either end listens on one of the system's. So nobody who knows a code can have the other knock at well-known doors.
 const LOWEST_PORT: u16 = 1024;
 
 /// Beginnings of names of interfaces behind which there are only containers and virtual machines of the same host.
@@ -21,10 +21,10 @@ pub struct Interface {
     pub prefix: u8,
 }
 
-/// The addresses that a sender names, the best first, at most [`MAX_DIRECT`]. `via` is the one by which it reaches the relay; `here` says that
+/// The addresses that an end names, the best first, at most [`MAX_DIRECT`]. `via` is the one by which it reaches the relay; `here` says that
 /// the relay is reached by this machine alone, and so whoever comes is on it.
 ///
-/// Not named are addresses of IPv6 that hold for one link, as they say nothing without the name of an interface at the receiver.
+/// Not named are addresses of IPv6 that hold for one link, as they say nothing without the name of an interface at the other end.
 pub fn named(own: &[Interface], via: Option<IpAddr>, here: bool) -> Vec<IpAddr> {
     let mut named: Vec<(u8, IpAddr)> = Vec::new();
     for interface in own {
@@ -44,9 +44,9 @@ pub fn named(own: &[Interface], via: Option<IpAddr>, here: bool) -> Vec<IpAddr> 
     named.into_iter().map(|(_, ip)| ip).take(MAX_DIRECT).collect()
 }
 
-/// In which order a receiver with these interfaces tries what a sender has named: the same host, the same network, the others.
+/// In which order an end with these interfaces tries what the other has named: the same host, the same network, the others.
 ///
-/// Left out is what cannot lead to a sender, or would lead elsewhere: addresses that name nobody or many; loopback, where the sender names
+/// Left out is what cannot lead to the other end, or would lead elsewhere: addresses that name nobody or many; loopback, where it names
 /// addresses of other machines; addresses of one link where we are on no such link; ports below 1,024.
 pub fn order(offered: &[SocketAddr], own: &[Interface]) -> Vec<SocketAddr> {
     let ours = |ip: IpAddr| own.iter().any(|interface| interface.ip.to_canonical() == ip);

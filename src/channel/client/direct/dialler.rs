@@ -1,4 +1,4 @@
-//! The receiver's side: every address that the sender named, side by side, and the first that proves to be the sender.
+//! Who calls: every address that the other end named, side by side, and the first that proves to be it.
 
 use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ use crate::{
         server::watch_over,
         wire::{
             Proof, Role,
-            direct::{Claim, HELLO, Hello},
+            direct::{Call, Claim, HELLO, Hello},
             frame::PREFACE,
             proof::{Challenge, LENGTH},
         },
@@ -56,19 +56,24 @@ impl fmt::Display for Unreached {
 /// A direct way that is looked for while a person decides. Dropping it ends that.
 #[derive(Debug)]
 pub(in crate::channel::client) struct Dialling {
-    pairwise: Arc<Pairwise>,
+    key: Key,
     way: JoinSet<Result<(SocketAddr, TcpStream), Unreached>>,
+    /// What came of it, once that is known.
+    first: Option<Result<(SocketAddr, TcpStream), Unreached>>,
 }
 
+/// What we prove, and as whom.
+type Key = (Arc<Pairwise>, Role);
+
 impl Dialling {
-    /// Begins to try what a sender has named, for a second; where nothing else will do (`patience`), for longer.
-    pub(in crate::channel::client) fn begin(offered: &[SocketAddr], pairwise: Pairwise, patience: Option<Duration>) -> Self {
-        let pairwise = Arc::new(pairwise);
+    /// Begins to try what the other end has named, for a second; where nothing else will do (`patience`), for longer. We are `own`.
+    pub(in crate::channel::client) fn begin(offered: &[SocketAddr], pairwise: Pairwise, own: Role, patience: Option<Duration>) -> Self {
+        let key = (Arc::new(pairwise), own);
         let until = Instant::from_std(clock::now()) + patience.unwrap_or(WITHIN);
         let attempts: Vec<Attempt<_, _>> = order(offered, &interfaces::own())
             .into_iter()
             .map(|address| {
-                let call = call(address, 0, Arc::clone(&pairwise), until);
+                let call = call(address, 0, key.clone(), until);
                 let attempt: Attempt<(SocketAddr, TcpStream), Tried> = Box::pin(async move { call.await.map(|stream| (address, stream)) });
                 attempt
             })
@@ -76,7 +81,20 @@ impl Dialling {
         let race = Race::new(attempts, STEP).first();
         let mut way = JoinSet::new();
         way.spawn(async move { race.await.map_err(Unreached) });
-        Self { pairwise, way }
+        Self { key, way, first: None }
+    }
+
+    /// Whether the other end was found, once that is known. Dropping the future loses nothing.
+    pub(in crate::channel::client) async fn reached(&mut self) -> bool {
+        self.first().await.is_ok()
+    }
+
+    async fn first(&mut self) -> &Result<(SocketAddr, TcpStream), Unreached> {
+        if self.first.is_none() {
+            self.first = self.way.join_next().await.and_then(Result::ok);
+        }
+        // Only a runtime that goes down ends it without a word.
+        self.first.get_or_insert_with(|| Err(Unreached::default()))
     }
 
     /// All data connections, in the order of their indices.
@@ -84,12 +102,12 @@ impl Dialling {
     /// # Errors
     /// There is no direct way, or not for so many connections.
     pub(in crate::channel::client) async fn settle(mut self, streams: u8) -> Result<Vec<TcpStream>, Unreached> {
-        // Only a runtime that goes down ends it without a word.
-        let (address, first) = self.way.join_next().await.and_then(Result::ok).unwrap_or_else(|| Err(Unreached::default()))?;
+        self.first().await;
+        let (address, first) = self.first.take().unwrap_or_else(|| Err(Unreached::default()))?;
         let until = Instant::from_std(clock::now()) + FURTHER;
         let mut calling = JoinSet::new();
         for stream in 1..streams {
-            let call = call(address, stream, Arc::clone(&self.pairwise), until);
+            let call = call(address, stream, self.key.clone(), until);
             calling.spawn(async move { call.await.map(|connection| (stream, connection)) });
         }
         let mut all = vec![(0, first)];
@@ -103,9 +121,9 @@ impl Dialling {
 }
 
 /// One data connection.
-async fn call(address: SocketAddr, stream: u8, pairwise: Arc<Pairwise>, until: Instant) -> Result<TcpStream, Tried> {
+async fn call(address: SocketAddr, stream: u8, key: Key, until: Instant) -> Result<TcpStream, Tried> {
     let tried = |why: String| Tried { address, why };
-    match timeout_at(until, prove(address, stream, &pairwise)).await {
+    match timeout_at(until, prove(address, stream, &key)).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(Miss::Io(error))) => Err(tried(match error.kind() {
             std::io::ErrorKind::ConnectionRefused => "refused".to_owned(),
@@ -129,7 +147,7 @@ impl From<std::io::Error> for Miss {
     }
 }
 
-async fn prove(address: SocketAddr, index: u8, pairwise: &Pairwise) -> Result<TcpStream, Miss> {
+async fn prove(address: SocketAddr, index: u8, (pairwise, own): &Key) -> Result<TcpStream, Miss> {
     let mut stream = TcpStream::connect(address).await?;
     watch_over(&stream)?;
     stream.write_all(&PREFACE).await?;
@@ -137,10 +155,11 @@ async fn prove(address: SocketAddr, index: u8, pairwise: &Pairwise) -> Result<Tc
     stream.read_exact(&mut hello).await?;
     let hello = Hello::read(&hello).ok_or(Miss::Stranger)?;
     let challenge: Challenge = ChaCha12Rng::from_seed(clock::seed()).random();
-    let proof = pairwise.prove(&hello.challenge, Role::Receiver, index);
+    let call = Call { caller: *own, hello: hello.challenge, claim: challenge, stream: index };
+    let proof = pairwise.prove(&call, *own);
     stream.write_all(&Claim { stream: index, challenge, proof }.write()).await?;
     let mut answer = [0; LENGTH];
     stream.read_exact(&mut answer).await?;
-    let proven = pairwise.verify(&challenge, Role::Sender, index, &Proof::from_bytes(answer));
+    let proven = pairwise.verify(&call, own.other(), &Proof::from_bytes(answer));
     if proven { Ok(stream) } else { Err(Miss::Stranger) }
 }

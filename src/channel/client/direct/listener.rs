@@ -1,4 +1,4 @@
-//! The sender's side: a port that is open for one attempt.
+//! Who is called: a port that is open for one attempt.
 
 use std::{
     io,
@@ -24,12 +24,12 @@ use tokio::{
 use super::{Ways, addresses::named, interfaces};
 use crate::{
     channel::{
-        client::fault::ChannelError,
+        client::relay::Connection,
         keys::Pairwise,
         server::watch_over,
         wire::{
-            Role,
-            direct::{CLAIM, Claim, Hello},
+            Role, address,
+            direct::{CLAIM, Call, Claim, Hello},
             frame::PREFACE,
         },
     },
@@ -44,10 +44,10 @@ const TO_PROVE: Duration = Duration::from_secs(3);
 const BACKLOG: i32 = 32;
 /// How long nothing is accepted after the system had no descriptor left.
 const BREATH: Duration = Duration::from_millis(100);
-/// How long proven connections are waited for, once the receiver has said that it comes by them.
+/// How long proven connections are waited for, once the other end has said that it comes by them.
 const TO_COME: Duration = Duration::from_secs(3);
 
-/// How a port is opened for a receiver.
+/// How a port is opened for the other end.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::channel::client) struct Opening {
     pub(in crate::channel::client) ways: Ways,
@@ -60,22 +60,20 @@ pub(in crate::channel::client) struct Opening {
 }
 
 impl Opening {
-    /// A port, where bytes may go directly and somebody could come.
-    ///
-    /// # Errors
-    /// There is none, and nothing else will do.
-    pub(in crate::channel::client) fn open(&self) -> Result<Option<Listening>, ChannelError> {
+    /// Where bytes go by the relay of `control`, which says of itself that it is at `relays`.
+    pub(in crate::channel::client) fn at(control: &Connection, relays: &[String], ways: Ways, streams: u8) -> Self {
+        // A relay that says of itself that only this machine reaches it has nobody else to bring.
+        let of_this_machine = |told: &String| address::split(told).1.parse().is_ok_and(|told: SocketAddr| told.ip().is_loopback());
+        let here = !relays.is_empty() && relays.iter().all(of_this_machine);
+        Self { ways: control.ways(ways), via: control.local_ip(), here, streams }
+    }
+
+    /// A port, where bytes may go directly and somebody could come. Where there is none the other end may still be called.
+    pub(in crate::channel::client) fn open(&self) -> Option<Listening> {
         if !self.ways.may_be_direct() {
-            return Ok(None);
+            return None;
         }
-        match Listening::open(self.via, self.here) {
-            Ok(listening) => Ok(Some(listening)),
-            Err(error) if self.ways.may_be_relayed() => {
-                tracing::info!(%error, "nobody can come directly");
-                Ok(None)
-            }
-            Err(error) => Err(ChannelError::Unreached(format!("cannot listen for direct connections: {error}"))),
-        }
+        Listening::open(self.via, self.here).inspect_err(|error| tracing::info!(%error, "nobody can come directly")).ok()
     }
 }
 
@@ -112,15 +110,15 @@ impl Listening {
         Ok(Self { socket, addresses })
     }
 
-    /// Where a receiver may call.
+    /// Where the other end may call.
     pub(in crate::channel::client) fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
 
-    /// Lets in who proves `pairwise`, with at most so many data connections.
-    pub(in crate::channel::client) fn serve(self, pairwise: Pairwise, streams: u8) -> Serving {
+    /// Lets in who proves `pairwise` to us, who are `own`, with at most so many data connections.
+    pub(in crate::channel::client) fn serve(self, pairwise: Pairwise, own: Role, streams: u8) -> Serving {
         let (give, came) = mpsc::channel(usize::from(streams.max(1)));
-        let door = Door { pairwise: Arc::new(pairwise), streams, proven: Arc::new(AtomicU16::new(0)), give };
+        let door = Door { pairwise: Arc::new(pairwise), own, streams, proven: Arc::new(AtomicU16::new(0)), give };
         let mut open = JoinSet::new();
         open.spawn(door.keep(self.socket));
         Serving { came, streams, _open: open }
@@ -151,7 +149,7 @@ pub(in crate::channel::client) struct Serving {
 }
 
 impl Serving {
-    /// The data connections, in the order of their indices, once the receiver has said that it comes by them.
+    /// The data connections, in the order of their indices, once the other end has said that it comes by them.
     ///
     /// # Errors
     /// Not all are there.
@@ -177,6 +175,7 @@ impl Serving {
 #[derive(Debug, Clone)]
 struct Door {
     pairwise: Arc<Pairwise>,
+    own: Role,
     streams: u8,
     /// A bit for each data connection that was proven.
     proven: Arc<AtomicU16>,
@@ -218,7 +217,8 @@ impl Door {
         let mut claim = [0; CLAIM];
         stream.read_exact(&mut claim).await?;
         let Claim { stream: index, challenge, proof } = Claim::read(&claim);
-        if !self.pairwise.verify(&hello.challenge, Role::Receiver, index, &proof) || index >= self.streams {
+        let call = Call { caller: self.own.other(), hello: hello.challenge, claim: challenge, stream: index };
+        if !self.pairwise.verify(&call, call.caller, &proof) || index >= self.streams {
             return Ok(());
         }
         let bit = 1 << index;
@@ -230,7 +230,7 @@ impl Door {
         if self.proven.fetch_or(bit, Ordering::AcqRel) & bit != 0 {
             return Ok(());
         }
-        stream.write_all(self.pairwise.prove(&challenge, Role::Sender, index).as_bytes()).await?;
+        stream.write_all(self.pairwise.prove(&call, self.own).as_bytes()).await?;
         // Nobody takes them any more where the attempt is over.
         let _ = self.give.send((index, stream)).await;
         Ok(())

@@ -1,14 +1,15 @@
-//! The direct way: the receiver calls the sender, and chunks need no relay. `docs/protocols/channel.md`, "Direct connections".
+//! The direct way: one end calls the other, and chunks need no relay. The receiver calls first; where it does not get through at once, the sender
+//! calls it, too. `docs/protocols/channel.md`, "Direct connections".
 //!
 //! | file | what | pure |
 //! |---|---|---|
 //! | `addresses.rs` | which addresses are named, and in which order they are tried | yes |
 //! | `interfaces.rs` | the addresses of this machine | no |
-//! | `listener.rs` | the sender's side: a port for one attempt | no |
-//! | `dialler.rs` | the receiver's side: all addresses within a second | no |
+//! | `listener.rs` | who is called: a port for one attempt | no |
+//! | `dialler.rs` | who calls: all addresses within a second | no |
 //!
-//! Both ends prove that they have the pairwise key, each over a challenge of the other: so nobody else gets chunks, and nobody else's chunks are
-//! waited for. Nothing of this touches what the relay sees: addresses travel in the sealed pass.
+//! Both ends prove that they have the pairwise key, over a challenge of each: so nobody else gets chunks, and nobody else's chunks are waited for.
+//! Nothing of this touches what the relay sees: addresses travel in the sealed pass, and in a sealed letter.
 
 mod addresses;
 mod dialler;

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `meet.rs` | how it comes to know the sender: by a code, by what was agreed on with another user, or again after a break |
 //! | `session.rs` | the sender in the channel, from entering to the end |
+//! | `reach.rs` | whether they come directly |
 //! | `download.rs` | the chunks |
 
 mod download;
 mod meet;
+mod reach;
 mod session;
 #[cfg(test)]
 mod tests;

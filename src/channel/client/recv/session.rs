@@ -11,6 +11,7 @@ use tokio::{
 use super::{
     Decide, No, Placed, RecvEvent, Terminal,
     download::{By, Download, Taken},
+    reach::{Reaching, Tell},
 };
 use crate::{
     channel::{
@@ -18,7 +19,7 @@ use crate::{
         attempt::Ending,
         client::{
             again::Resume,
-            direct::{Dialling, Unreached, over, soon},
+            direct::{Opening, over, soon},
             fault::ChannelError,
             inlet::{Arrivals, Inlet},
             relay::{Connection, RelayError, Relays},
@@ -62,8 +63,10 @@ pub(super) struct Session<'a, 't> {
     ended: bool,
     /// Dropping it ends what is in it.
     connections: JoinSet<Taken>,
-    /// The direct way, while it is looked for.
-    dialling: Option<Dialling>,
+    /// The direct way, until it is decided.
+    reaching: Option<Reaching>,
+    /// What the sender says of its calls goes there.
+    called: Option<Tell>,
     way: Way,
     /// A data connection broke: until then the reason may come by the relay.
     broken: Option<(Instant, ChannelError)>,
@@ -75,10 +78,7 @@ impl<'a, 't> Session<'a, 't> {
         let Received { pairwise, pass } = known;
         let door = Door { channel: pass.channel, key: pass.key.clone(), role: Role::Receiver };
         let (ways, patience) = (control.ways(terminal.receiving.ways), terminal.receiving.patience);
-        let dialling = (ways.may_be_direct() && !pass.direct.is_empty()).then(|| {
-            let patience = (!ways.may_be_relayed()).then_some(patience);
-            Dialling::begin(&pass.direct, pairwise.clone(), patience)
-        });
+        let reaching = Some(Reaching::begin(&pass, pairwise.clone(), ways, patience));
         Self {
             terminal,
             door,
@@ -91,7 +91,8 @@ impl<'a, 't> Session<'a, 't> {
             writes: None,
             ended: false,
             connections: JoinSet::new(),
-            dialling,
+            reaching,
+            called: None,
             way: Way::Relay,
             broken: None,
         }
@@ -182,13 +183,16 @@ impl<'a, 't> Session<'a, 't> {
             Ok(stands) => stands,
             Err(error) => return Err(self.failed(control, error).await),
         };
-        let mut dialling = self.dialling.take();
-        let mut direct = None;
-        if !self.terminal.receiving.ways.may_be_relayed() {
+        let Some(mut reaching) = self.reaching.take() else { return Err(ChannelError::Stopped) };
+        self.listen(control, &mut reaching, offer.streams).await?;
+        let (mut reaching, mut direct) = (Some(reaching), None);
+        if !self.terminal.receiving.ways.may_be_relayed()
+            && let Some(reaching) = reaching.take()
+        {
             // Before anybody is asked about what cannot come.
-            match self.decided(control, settle(dialling.take(), offer.streams)).await? {
+            match self.decided(control, reaching.settle(offer.streams)).await? {
                 Ok(connections) => direct = Some(connections),
-                Err(unreached) => return Err(self.failed(control, ChannelError::Unreached(unreached.to_string())).await),
+                Err(why) => return Err(self.failed(control, ChannelError::Unreached(why)).await),
             }
         }
         let resume = Resume::of(&self.pass, control, &self.terminal.receiving.relays);
@@ -205,8 +209,10 @@ impl<'a, 't> Session<'a, 't> {
                 Err(No::Unfit(error)) => return Err(self.failed(control, error).await),
             },
         };
-        if begins.is_ok() && dialling.is_some() {
-            let settled = self.decided(control, settle(dialling, offer.streams)).await?;
+        if begins.is_ok()
+            && let Some(reaching) = reaching.take()
+        {
+            let settled = self.decided(control, reaching.settle(offer.streams)).await?;
             direct = settled.inspect_err(|why| tracing::info!(%why, "not directly")).ok();
         }
         let answer = match begins {
@@ -220,15 +226,32 @@ impl<'a, 't> Session<'a, 't> {
                 let (inlet, arrivals) =
                     Inlet::new(opener, offer.chunk, offer.compression == Some(Compression::Zstd), intake, writer.clone());
                 (self.arrivals, self.writes) = (Some(arrivals), writer.map(Writes));
-                self.way = if direct.is_some() { Way::Direct } else { Way::Relay };
+                self.way = direct.as_ref().map_or(Way::Relay, |(way, _)| *way);
                 self.terminal.begun.cancel();
                 self.terminal.hear(RecvEvent::Begun { from, way: self.way }).await;
-                self.take(control.here(), offer.streams, inlet, direct);
+                self.take(control.here(), offer.streams, inlet, direct.map(|(_, connections)| connections));
                 Ok((from, self.way))
             }
             Err(why) => Err(why),
         };
         self.machine.handle_answer(answer);
+        Ok(())
+    }
+
+    /// Tells a sender that calls where to, unless we have got through to it by now.
+    async fn listen(&mut self, control: &mut Connection, reaching: &mut Reaching, streams: u8) -> Result<(), ChannelError> {
+        if !self.machine.may_be_called() {
+            return Ok(());
+        }
+        let opening = Opening::at(control, &self.pass.relays, self.terminal.receiving.ways, streams);
+        let Some((addresses, tell)) = self.decided(control, reaching.open(&opening)).await? else { return Ok(()) };
+        self.called = Some(tell);
+        self.machine.handle_listening(addresses);
+        // While it is being decided the machine has nothing else to say.
+        while let Some(ReceiverAction::Tell(letter)) = self.machine.poll_action(clock::now()) {
+            control.until_room().await?;
+            self.tell(control, &letter)?;
+        }
         Ok(())
     }
 
@@ -265,7 +288,15 @@ impl<'a, 't> Session<'a, 't> {
             tokio::select! {
                 decided = &mut decision => return Ok(decided),
                 message = control.next() => match message? {
-                    Message::Letter { peer: Peer::SENDER, body } => self.machine.handle_letter(self.sealed.open(&body)?),
+                    Message::Letter { peer: Peer::SENDER, body } => {
+                        self.machine.handle_letter(self.sealed.open(&body)?);
+                        if let Some(called) = self.machine.called()
+                            && let Some(tell) = self.called.take()
+                        {
+                            // Who wanted to know may have got through meanwhile.
+                            let _ = tell.send(called.map_err(str::to_owned));
+                        }
+                    }
                     Message::Gone(gone) if gone.peer == Peer::SENDER => return Err(ChannelError::Gone(gone.reason)),
                     _ => {}
                 },
@@ -359,13 +390,5 @@ async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => pending().await,
-    }
-}
-
-/// The direct connections, once they are there.
-async fn settle(dialling: Option<Dialling>, streams: u8) -> Result<Vec<TcpStream>, Unreached> {
-    match dialling {
-        Some(dialling) => dialling.settle(streams).await,
-        None => Err(Unreached::default()),
     }
 }

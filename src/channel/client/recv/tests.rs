@@ -55,7 +55,8 @@ async fn a_direct_connection_that_breaks_ends_the_attempt_at_both_ends_as_one_to
         let mut known = terminal.meet(&mut control, &Password::of_code(&code), false, &mut rng).await.expect("met");
         Door { channel: known.pass.channel, key: known.pass.key.clone(), role: Role::Receiver }.enter(&mut control);
         known.pass.direct = vec![bridge(known.pass.direct[0], 1 << 20).await];
-        let mut person = Thoughtful { folder: stand.inbox(), thinks: Duration::ZERO };
+        // Until then the bridge has been crossed, which goes before what the sender may have done meanwhile.
+        let mut person = Thoughtful { folder: stand.inbox(), thinks: Duration::from_millis(300) };
         let ended = Session::new(&mut terminal, &control, known, Peer::SENDER).run(&mut control, &mut person).await;
         control.say_farewell(Reason::Failed, PATIENCE).await;
         let written = terminal.sink.map_or(0, |sink| sink.state().written);

@@ -1,7 +1,5 @@
 //! Steps 2 and 3 of the second embodiment: the sender applies, and makes the pass of what it was given.
 
-use std::net::SocketAddr;
-
 use super::Terminal;
 use crate::{
     channel::{
@@ -15,7 +13,7 @@ use crate::{
         },
         keys::{ContentKey, ResumeSecret},
         wire::{
-            Message, address,
+            Message,
             answer::Allocated,
             letter::Content,
             pass::{Pass, TransferId},
@@ -63,11 +61,7 @@ impl Terminal<'_> {
 
     /// How a port is opened for a receiver that can reach us.
     pub(super) fn opening(&self, control: &Connection, allocated: &Allocated) -> Opening {
-        let (ways, streams) = (control.ways(self.sending.ways), self.sending.streams);
-        // A relay that says of itself that only this machine reaches it has nobody else to bring.
-        let of_this_machine = |told: &String| address::split(told).1.parse().is_ok_and(|told: SocketAddr| told.ip().is_loopback());
-        let here = !allocated.addresses.is_empty() && allocated.addresses.iter().all(of_this_machine);
-        Opening { ways, via: control.local_ip(), here, streams }
+        Opening::at(control, &allocated.addresses, self.sending.ways, self.sending.streams)
     }
 
     /// The same where we are at a place already, and so at the relay where the receiver is.

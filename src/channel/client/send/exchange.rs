@@ -16,7 +16,7 @@ use crate::{
         Peer,
         client::{direct::Opening, fault::ChannelError, relay::Connection},
         pake::{self, Agreed, ExchangeError, Password, Step},
-        wire::{Message, pass::Pass},
+        wire::{Message, Role, pass::Pass},
     },
     clock,
 };
@@ -153,11 +153,11 @@ pub(super) fn admit(
     opening: &Opening,
     pass: Pass,
 ) -> Result<Known, ChannelError> {
-    let listening = opening.open()?;
+    let listening = opening.open();
     let direct = listening.as_ref().map_or_else(Vec::new, |listening| listening.addresses().to_vec());
     let pass = Pass { direct, ..pass };
     let (pairwise, letter) = agreed.letter(&pass).map_err(|error| ChannelError::Protocol(error.to_string()))?;
     control.tell(&Message::Letter { peer, body: letter.into() });
-    let serving = listening.map(|listening| listening.serve(pairwise.clone(), opening.streams));
+    let serving = listening.map(|listening| listening.serve(pairwise.clone(), Role::Sender, opening.streams));
     Ok(Known { pairwise, pass, serving, met: Some(peer) })
 }

@@ -57,9 +57,9 @@ impl Terminal<'_> {
         let Agreed { transfer, pairwise, grant: Grant { number, addresses, key }, peer: _ } = rendezvous.take()?;
         let allocated = Allocated { channel: number, addresses, key, expires: 0, nameplate: None };
         let opening = self.opening(control, &allocated);
-        let listening = opening.open()?;
+        let listening = opening.open();
         let direct = listening.as_ref().map_or_else(Vec::new, |listening| listening.addresses().to_vec());
-        let serving = listening.map(|listening| listening.serve(pairwise.clone(), opening.streams));
+        let serving = listening.map(|listening| listening.serve(pairwise.clone(), Role::Sender, opening.streams));
         Ok(Known { pairwise, pass: Pass { transfer, direct, ..self.pass(&allocated, None) }, serving, met: None })
     }
 

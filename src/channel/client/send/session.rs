@@ -1,9 +1,10 @@
 //! One receiver in the channel, from its entering to its end.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{net::SocketAddr, sync::atomic::Ordering, time::Duration};
 
 use bytes::Bytes;
 use tokio::{
+    net::TcpStream,
     sync::watch,
     task::JoinSet,
     time::{Instant, timeout},
@@ -14,7 +15,7 @@ use crate::{
     channel::{
         Peer,
         client::{
-            direct::{Serving, over, soon},
+            direct::{Dialling, Serving, Unreached, over, soon},
             fault::ChannelError,
             outlet::{Sent, chunk_of},
             relay::{Connection, RelayError},
@@ -34,6 +35,14 @@ use crate::{
 /// How long a receiver that has the pass may take to enter the channel: where it agreed on it with `--verify`, somebody reads words aloud.
 const COMING: Duration = Duration::from_secs(300);
 
+/// Our calls to a receiver that has named addresses. Dropping them ends them.
+#[derive(Default)]
+struct Calls {
+    addresses: Vec<SocketAddr>,
+    running: JoinSet<Result<Vec<TcpStream>, Unreached>>,
+    ended: Option<Result<Vec<TcpStream>, Unreached>>,
+}
+
 /// See the [module](self).
 pub(super) struct Session<'a> {
     terminal: &'a Terminal<'a>,
@@ -48,6 +57,7 @@ pub(super) struct Session<'a> {
     sent: Option<Sent>,
     /// Until the receiver has said by which way it comes.
     serving: Option<Serving>,
+    calls: Calls,
     way: Way,
     /// A data connection broke: until then the reason may come by the relay.
     broken: Option<(Instant, ChannelError)>,
@@ -67,11 +77,12 @@ impl<'a> Session<'a> {
         let seat = coming.unwrap_or(Err(ChannelError::Absent(COMING)))?;
         let manifest = terminal.sending.source.manifest();
         let json = Bytes::from(manifest.to_json());
-        let machine = Sender::new(offer(terminal.sending, manifest, &json), json);
+        let calls = control.ways(terminal.sending.ways).may_be_direct();
+        let machine = Sender::new(Offer { calls, ..offer(terminal.sending, manifest, &json) }, json);
         let limit = watch::Sender::new(machine.limit());
         let sealed = Sealed::new(&known.pairwise, known.pass.transfer, Role::Sender);
-        let (uploading, sent, way, broken) = (JoinSet::new(), None, Way::Relay, None);
-        Ok(Self { terminal, known, door, seat, machine, sealed, limit, uploading, sent, serving, way, broken })
+        let (uploading, sent, calls, way, broken) = (JoinSet::new(), None, Calls::default(), Way::Relay, None);
+        Ok(Self { terminal, known, door, seat, machine, sealed, limit, uploading, sent, serving, calls, way, broken })
     }
 
     /// Hands the pass over to a receiver who has agreed on the channel, and knows nothing of it yet but number and key.
@@ -90,6 +101,7 @@ impl<'a> Session<'a> {
                         control.until_room().await?;
                         self.tell(control, &letter)?;
                     }
+                    SenderAction::Call(addresses) => self.call(addresses),
                     SenderAction::Begin { from, way, packed } => self.begin(control, (from, packed), way).await?,
                     SenderAction::Over(how) => {
                         // Whether the last of our letters gets there changes nothing.
@@ -105,28 +117,42 @@ impl<'a> Session<'a> {
                 Some(done) = self.uploading.join_next() => {
                     self.handle_upload(control, done.unwrap_or(Err(ChannelError::Stopped))).await?;
                 }
+                Some(called) = self.calls.running.join_next() => {
+                    let called = called.unwrap_or_else(|_| Err(Unreached::default()));
+                    self.machine.handle_called(called.as_ref().err().map(ToString::to_string));
+                    self.calls.ended = Some(called);
+                }
                 error = over(&mut self.broken) => return self.failed(control, error).await,
             }
         }
     }
 
+    /// Calls the receiver, while it decides and may still get through to us.
+    fn call(&mut self, addresses: Vec<SocketAddr>) {
+        let Sending { ways, patience, streams, .. } = self.terminal.sending;
+        let patience = (!ways.may_be_relayed()).then_some(*patience);
+        let dialling = Dialling::begin(&addresses, self.known.pairwise.clone(), Role::Sender, patience);
+        self.calls.running.spawn(dialling.settle(*streams));
+        self.calls.addresses = addresses;
+    }
+
     /// The receiver wants it from this byte on, compressed or not, and comes by this way.
     async fn begin(&mut self, control: &mut Connection, (from, packed): (u64, bool), way: Way) -> Result<(), ChannelError> {
-        let by = match (way, self.serving.take(), self.terminal.sending.ways.may_be_relayed()) {
+        let (serving, calls) = (self.serving.take(), std::mem::take(&mut self.calls));
+        let by = match (way, serving, calls.ended) {
             (Way::Direct, Some(serving), _) => By::Direct(serving),
-            (Way::Relay, unused, true) => {
+            (Way::Called, _, Some(Ok(connections))) => By::Called(connections),
+            (Way::Relay, unused, ended) => {
+                let tried = self.tried(&calls.addresses, ended.as_ref());
+                if !self.terminal.sending.ways.may_be_relayed() {
+                    return self.failed(control, ChannelError::Unreached(tried)).await;
+                }
                 if unused.is_some() {
-                    let offered = &self.known.pass.direct;
-                    tracing::info!(?offered, "the receiver comes by the relay, though it was offered to come directly");
+                    tracing::info!(tried, "the receiver comes by the relay, though it was offered to come directly");
                 }
                 By::Relay { relay: control.here().clone(), door: self.door.clone(), seats: vec![self.seat] }
             }
-            (Way::Relay, _, false) => {
-                let offered: Vec<String> = self.known.pass.direct.iter().map(ToString::to_string).collect();
-                let why = format!("the receiver came to none of {}", offered.join(", "));
-                return self.failed(control, ChannelError::Unreached(why)).await;
-            }
-            (Way::Direct, None, _) => {
+            (Way::Direct | Way::Called, ..) => {
                 let why = "the receiver comes directly, which nobody offered".to_owned();
                 return self.failed(control, ChannelError::Protocol(why)).await;
             }
@@ -138,6 +164,21 @@ impl<'a> Session<'a> {
         self.terminal.hear(SendEvent::Begun { from, way, once }).await;
         self.uploading.spawn(self.terminal.upload(by, &self.known.pass, from, packed, self.limit.subscribe()));
         Ok(())
+    }
+
+    /// What came of both ways to go directly, in words.
+    fn tried(&self, called: &[SocketAddr], ended: Option<&Result<Vec<TcpStream>, Unreached>>) -> String {
+        let offered: Vec<String> = self.known.pass.direct.iter().map(ToString::to_string).collect();
+        let theirs = match &offered[..] {
+            [] => "this machine has no address for the receiver to come to".to_owned(),
+            offered => format!("the receiver came to none of {}", offered.join(", ")),
+        };
+        let ours = match ended {
+            _ if called.is_empty() => "and named no address of its own".to_owned(),
+            Some(Err(unreached)) => format!("and could not be called: {unreached}"),
+            Some(Ok(_)) | None => "and did not wait to be called".to_owned(),
+        };
+        format!("{theirs}, {ours}")
     }
 
     async fn handle_message(&mut self, message: Message) -> Result<(), ChannelError> {
@@ -232,5 +273,6 @@ pub(super) fn offer(sending: &Sending, manifest: &Manifest, json: &Bytes) -> Off
         streams: sending.streams,
         compression: (sending.compress != Policy::Never).then_some(Compression::Zstd),
         sparse: sending.source.sparse(),
+        calls: false,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use tokio::sync::watch;
+use tokio::{net::TcpStream, sync::watch};
 
 use super::Terminal;
 use crate::{
@@ -26,6 +26,8 @@ pub(super) enum By {
     Relay { relay: Relays, door: Door, seats: Vec<Peer> },
     /// The receiver has come to our own port.
     Direct(Serving),
+    /// We have called the receiver.
+    Called(Vec<TcpStream>),
 }
 
 impl Terminal<'_> {
@@ -53,6 +55,7 @@ impl Terminal<'_> {
                     joined.into_iter().map(|(stream, _)| stream).collect()
                 }
                 By::Direct(serving) => serving.take().await.map_err(ChannelError::Broken)?,
+                By::Called(connections) => connections,
             };
             let sent = Outlet { reader, sealer, chunk, limit: limits, rate, policy, gone }.send(connections).await?;
             // What was sent before a break may have to be read again for it.

@@ -26,6 +26,7 @@ fn group(wanted: usize) -> Group {
         streams: 1,
         compression: Some(Compression::Zstd),
         sparse: Sparse::default(),
+        calls: false,
     };
     Group::new(offer, json, wanted)
 }
