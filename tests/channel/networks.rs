@@ -20,27 +20,7 @@ fn across_networks_it_goes_directly_and_where_a_filter_swallows_that_by_the_rela
     let shown = on_a_router(
         "networks::across_networks_it_goes_directly_and_where_a_filter_swallows_that_by_the_relay_within_a_second_or_so",
         || {
-            ip(&["address", "add", &format!("{RELAY}/24"), "dev", "lo"]);
-            ip(&["link", "add", "name", "home", "type", "bridge"]);
-            ip(&["address", "add", "192.168.7.1/24", "dev", "home"]);
-            let (alice, bob, carol) = (Host::new("alice", ALICE), Host::new("bob", BOB), Host::new("carol", CAROL));
-            ip(&["link", "set", "alice", "master", "home"]);
-            ip(&["link", "set", "bob", "master", "home"]);
-            ip(&["link", "set", "home", "up"]);
-            ip(&["address", "add", "198.51.100.1/24", "dev", "carol"]);
-            let place = Place::new("channel-networks");
-            let listen = format!("relay: [{{address: \"{RELAY}:0\", allow_plain: true}}]");
-            let world = World {
-                server: Server::start(
-                    &place,
-                    "relay",
-                    &format!("roles: [relay]\nlisten: {{{listen}}}\nrelay: {{anonymous: everybody}}\n"),
-                    &[],
-                ),
-                place,
-            };
-            fs::write(world.place.path("large.bin"), bytes(3_000_000)).expect("written");
-
+            let (world, [alice, bob, carol]) = networks("channel-networks");
             let in_one_network = transfer(&world, &alice, &bob, &[]);
             assert_eq!(in_one_network.0, "direct");
             let from_elsewhere = transfer(&world, &carol, &alice, &[]);
@@ -56,6 +36,53 @@ fn across_networks_it_goes_directly_and_where_a_filter_swallows_that_by_the_rela
     );
     if let Err(why) = shown {
         not_shown(&format!("transfers across networks, since the system permits no networks of the test's own: {why}"));
+    }
+}
+
+/// The networks, with the three on them, and a relay that has a file of theirs in its folder.
+fn networks(name: &str) -> (World, [Host; 3]) {
+    ip(&["address", "add", &format!("{RELAY}/24"), "dev", "lo"]);
+    ip(&["link", "add", "name", "home", "type", "bridge"]);
+    ip(&["address", "add", "192.168.7.1/24", "dev", "home"]);
+    let (alice, bob, carol) = (Host::new("alice", ALICE), Host::new("bob", BOB), Host::new("carol", CAROL));
+    ip(&["link", "set", "alice", "master", "home"]);
+    ip(&["link", "set", "bob", "master", "home"]);
+    ip(&["link", "set", "home", "up"]);
+    ip(&["address", "add", "198.51.100.1/24", "dev", "carol"]);
+    let place = Place::new(name);
+    let listen = format!("relay: [{{address: \"{RELAY}:0\", allow_plain: true}}]");
+    let world = World {
+        server: Server::start(&place, "relay", &format!("roles: [relay]\nlisten: {{{listen}}}\nrelay: {{anonymous: everybody}}\n"), &[]),
+        place,
+    };
+    fs::write(world.place.path("large.bin"), bytes(3_000_000)).expect("written");
+    (world, [alice, bob, carol])
+}
+
+/// The router lets nobody call bob, as where his network translates addresses: what others send to ports that he listens on is lost. Which of two
+/// sorts a port is shows by its number: Linux gives a program that calls even ones, and one that listens odd ones, where the range begins so.
+#[test]
+fn a_sender_that_nobody_can_call_calls_the_receiver() {
+    let shown = on_a_router("networks::a_sender_that_nobody_can_call_calls_the_receiver", || {
+        let (world, [_, bob, carol]) = networks("channel-translated");
+        let status = bob.command("sh").args(["-c", "echo 40000 40019 > /proc/sys/net/ipv4/ip_local_port_range"]).status();
+        assert!(status.expect("sh runs").success());
+        for port in (40_001..40_020).step_by(2) {
+            ip(&["rule", "add", "from", CAROL, "to", BOB, "ipproto", "tcp", "dport", &port.to_string(), "blackhole"]);
+        }
+        for more in [&[][..], &["--direct-only"]] {
+            let called = transfer(&world, &bob, &carol, more);
+            assert_eq!(called.0, "direct");
+            assert!(called.1 < Duration::from_secs(1), "without waiting for the receiver's own calls: {:?}", called.1);
+        }
+        // The other way round bob calls, as receivers do; and a receiver that hides is not called, and waits for nothing.
+        assert_eq!(transfer(&world, &carol, &bob, &[]).0, "direct");
+        let hidden = transfer(&world, &bob, &carol, &["--relay-only"]);
+        assert_eq!(hidden.0, "relay");
+        assert!(hidden.1 < Duration::from_secs(1), "at once: {:?}", hidden.1);
+    });
+    if let Err(why) = shown {
+        not_shown(&format!("a sender that nobody can call, since the system permits no networks of the test's own: {why}"));
     }
 }
 

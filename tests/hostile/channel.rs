@@ -5,6 +5,8 @@
 mod admission;
 #[path = "channel/chunks.rs"]
 mod chunks;
+#[path = "channel/direct.rs"]
+mod direct;
 #[path = "channel/ends.rs"]
 mod ends;
 #[path = "channel/files.rs"]
@@ -75,13 +77,19 @@ impl World {
     /// `fshare --json …` by way of a relay, and no other; `before` are words before it. What breaks is not gone
     /// on with.
     pub fn start_with(&self, before: &[&str], relay: &str, args: &[&str]) -> Fshare {
+        self.start_by(before, relay, args, &["--relay-only"])
+    }
+
+    /// The same by whatever way these flags say.
+    pub fn start_by(&self, before: &[&str], relay: &str, args: &[&str], way: &[&str]) -> Fshare {
         let fshare = env!("CARGO_BIN_EXE_fshare");
         let words: Vec<&str> = before
             .iter()
             .copied()
             .chain([fshare, "--json"])
             .chain(args.iter().copied())
-            .chain(["--relay-only", "--patience", "0s"])
+            .chain(way.iter().copied())
+            .chain(["--patience", "0s"])
             .collect();
         self.spawn(args[0], relay, &words)
     }

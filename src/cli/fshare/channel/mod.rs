@@ -96,7 +96,7 @@ pub struct WayFlags {
     #[arg(long, conflicts_with = "direct_only")]
     pub relay_only: bool,
 
-    /// Fail if the two machines cannot reach each other directly, instead of using the relay
+    /// Fail if neither machine can reach the other directly, instead of using the relay
     #[arg(long)]
     pub direct_only: bool,
 }
