@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::{
     channel::{
-        client::direct::{Dialling, Opening, Serving, Ways},
+        client::direct::{Dialling, Opening, Serving, Unreached, Ways},
         keys::Pairwise,
         wire::{Role, letter::Way, pass::Pass},
     },
@@ -83,16 +83,18 @@ impl Reaching {
         let Self { ours, theirs, .. } = self;
         let (mut we, mut they) = (String::new(), String::new());
         let calling = async {
-            match ours {
-                Some(dialling) => dialling.settle(streams).await.map_err(|unreached| we = unreached.to_string()),
-                None => Err(we = "it named no address that could be tried from here".to_owned()),
-            }
+            let settled = match ours {
+                Some(dialling) => dialling.settle(streams).await,
+                None => Err(Unreached::default()),
+            };
+            settled.map_err(|unreached| we = unreached.to_string())
         };
         let called = async {
-            match theirs {
-                Ok(theirs) => theirs.come().await.map_err(|why| they = format!("called from there: {why}")),
-                Err(why) => Err(they = why.to_owned()),
-            }
+            let come = match theirs {
+                Ok(theirs) => theirs.come().await.map_err(|why| format!("called from there: {why}")),
+                Err(why) => Err(why.to_owned()),
+            };
+            come.map_err(|why| they = why)
         };
         tokio::select! {
             biased;

@@ -119,7 +119,7 @@ impl<'a, 't> Session<'a, 't> {
                         control.until_room().await?;
                         self.tell(control, &letter)?;
                     }
-                    ReceiverAction::Ask { offer, manifest } => self.ask(control, decide, &offer, &manifest).await?,
+                    ReceiverAction::Ask { offer, manifest } => Box::pin(self.ask(control, decide, &offer, &manifest)).await?,
                     ReceiverAction::Verify(trailer) => self.verify(control, trailer).await?,
                     ReceiverAction::Over(Ok(())) => return Ok(()),
                     ReceiverAction::Over(Err(failure)) => {

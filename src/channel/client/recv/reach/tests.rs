@@ -114,7 +114,7 @@ async fn what_was_broken_off_goes_on_by_calls_of_the_sender_again() {
         let resume = crate::channel::client::again::Resume::of(&known.pass, &receiver.control, &stand.relays);
         let some = async {
             while progress.received() == 0 {
-                sleep(Duration::from_millis(5)).await
+                sleep(Duration::from_millis(5)).await;
             }
         };
         tokio::select! {
