@@ -6,9 +6,9 @@ use super::*;
 fn one_of_several_receivers_that_holds_the_others_back_is_put_out_and_gets_the_rest_once_it_reads_again() {
     let place = Place::new("channel-slow");
     let world = World { server: Server::start(&place, "relay", "roles: [relay]\nrelay: {patience: 1s}\n", &[]), place };
-    let content = bytes(32 << 20);
+    let content = bytes(24 << 20);
     fs::write(world.place.path("talk.bin"), &content).expect("written");
-    let mut sending = world.send(&["talk.bin", "--receivers", "3", "--limit", "16MiB/s", "--compress", "never"], None);
+    let mut sending = world.send(&["talk.bin", "--receivers", "3", "--limit", "8MiB/s", "--compress", "never"], None);
     let mut receivers = ["one", "two", "stopped"].map(|folder| world.receiving(&[&sending.code, "--yes", "--output", folder]));
     let mut told = receivers.each_mut().map(events);
     event(&mut told[2], "progress");
@@ -29,7 +29,7 @@ fn one_of_several_receivers_that_holds_the_others_back_is_put_out_and_gets_the_r
     }
     signal(Signal::SIGCONT);
     let again = event(&mut told[2], "begun");
-    assert!(again["from"].as_u64().is_some_and(|from| from > 0 && from < 32 << 20), "{again}");
+    assert!(again["from"].as_u64().is_some_and(|from| from > 0 && from < 24 << 20), "{again}");
     event(&mut told[2], "received");
     let ends = receivers.map(|child| child.wait_with_output().expect("ended"));
     assert_eq!(ends.each_ref().map(code), [0; 3], "{}", ends.iter().map(said).collect::<String>());
