@@ -9,8 +9,10 @@ mod asked;
 #[path = "channel/compression.rs"]
 mod compression;
 #[path = "support/hosts.rs"]
+#[expect(clippy::print_stdout, reason = "what was seen is told to whoever runs it")]
 mod hosts;
 #[path = "channel/networks.rs"]
+#[expect(clippy::print_stdout, reason = "what was seen is told to whoever runs it")]
 mod networks;
 #[path = "channel/patience.rs"]
 mod patience;
