@@ -107,7 +107,7 @@ const TRIES: usize = 3;
 pub async fn ask_code(output: &Output, leaving: &CancellationToken) -> Result<Code, Failure> {
     let mut tries = 0;
     loop {
-        let typed = ask_openly("Code", output, leaving).await.map_err(|failure| match failure.code {
+        let typed = ask_openly("Code:", output, leaving).await.map_err(|failure| match failure.code {
             ExitCode::Usage => Failure::usage("no code was given, and there is no terminal to ask for one")
                 .hint("give it as an argument: fshare recv 7-crystal-window"),
             _ => failure,
@@ -166,7 +166,7 @@ pub async fn agrees(question: &str, output: &Output, leaving: &CancellationToken
 }
 
 async fn ask(prompt: &str, output: &Output, leaving: &CancellationToken) -> Result<Zeroizing<String>, Failure> {
-    ask_terminal(prompt, output, leaving, false).await
+    ask_terminal(&format!("{prompt}:"), output, leaving, false).await
 }
 
 async fn ask_openly(prompt: &str, output: &Output, leaving: &CancellationToken) -> Result<Zeroizing<String>, Failure> {
@@ -181,7 +181,7 @@ async fn ask_terminal(prompt: &str, output: &Output, leaving: &CancellationToken
         return Err(nobody());
     }
     let mut terminal = fs::File::options().read(true).write(true).open("/dev/tty").map_err(|_| nobody())?;
-    write!(terminal, "{prompt}: ").or_fail(ExitCode::Failed, "write to the terminal")?;
+    write!(terminal, "{prompt} ").or_fail(ExitCode::Failed, "write to the terminal")?;
     let _quiet = if shown { None } else { Some(Unechoed::begin(&terminal)?) };
     // Reading blocks; when somebody presses Ctrl-C instead, the thread is left behind and the program ends.
     let reader = terminal.try_clone().or_fail(ExitCode::Failed, "read from the terminal")?;

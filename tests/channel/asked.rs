@@ -171,8 +171,8 @@ fn at_a_terminal_a_mistyped_code_is_asked_for_again_and_what_is_in_the_way_is_a_
     };
     terminal.answer("Code: ", "7-crystl-window");
     terminal.answer("Code: ", "7 crystal window");
-    terminal.answer("or (c)ancel?: ", "what");
-    terminal.answer("or (c)ancel?: ", "r");
+    terminal.answer("or (c)ancel? ", "what");
+    terminal.answer("or (c)ancel? ", "r");
     let (ended, text) = terminal.end();
     assert_eq!(ended, 0, "{text}");
     assert!(text.contains("that is not a valid code") && text.contains("notes (1).txt"), "{text}");
@@ -188,7 +188,7 @@ fn at_a_terminal_a_mistyped_code_is_asked_for_again_and_what_is_in_the_way_is_a_
     assert_eq!(terminal.end().0, 2);
     let sending = world.send(&["notes.txt"], None);
     let mut terminal = Terminal::open(world.fshare(&["recv", &sending.code, "--output", "out"])).expect("there was one");
-    terminal.answer("or (c)ancel?: ", "c");
+    terminal.answer("or (c)ancel? ", "c");
     assert_eq!(terminal.end().0, 6);
     assert_eq!(sending.end().0, 6);
 }
