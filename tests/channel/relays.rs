@@ -270,14 +270,14 @@ fn what_is_wrong_with_a_proxy_is_said_and_never_its_password() {
     for (url, to, expected, why) in [
         (format!("socks5h://bob:hunter2@{nowhere}"), None, 7, "cannot be reached"),
         (format!("http://bob:hunter2@{nowhere}"), None, 7, "cannot be reached"),
-        (format!("socks5h://{socks}"), None, 3, "wants a name and a password"),
-        (format!("http://{http}"), None, 3, "wants a name and a password"),
-        (format!("socks5h://bob:hunter2@{socks}"), None, 3, "wants another name or password"),
-        (format!("http://bob:hunter2@{http}"), None, 3, "wants another name or password"),
+        (format!("socks5h://{socks}"), None, 3, "requires a name and a password"),
+        (format!("http://{http}"), None, 3, "requires a name and a password"),
+        (format!("socks5h://bob:hunter2@{socks}"), None, 3, "requires another name or password"),
+        (format!("http://bob:hunter2@{http}"), None, 3, "requires another name or password"),
         (format!("socks5h://bob:secret@{socks}"), Some(nowhere), 7, "does not connect to the relay: connection refused"),
         (format!("http://bob:secret@{http}"), Some(nowhere), 7, "does not connect to the relay: 502"),
-        (format!("http://bob:hunter2@{other}"), None, 7, "gives no answer in 2 s"),
-        (format!("socks5h://bob:hunter2@{other}"), None, 7, "gives no answer in 2 s"),
+        (format!("http://bob:hunter2@{other}"), None, 7, "did not answer within 2 s"),
+        (format!("socks5h://bob:hunter2@{other}"), None, 7, "did not answer within 2 s"),
         ("gopher://bob:hunter2@proxy.example".to_owned(), None, 2, "a proxy is socks5h://"),
     ] {
         let mut args = vec!["send", "notes.txt", "--timeout", "2s", "--proxy", &url];
