@@ -1,6 +1,6 @@
 //! What is taken without anybody being asked, by a rule of the configuration, and what is not taken at all.
 
-use crate::{cli::fshare::show::human, config::Accept, id::UserName};
+use crate::{channel::wire::letter::Content, cli::fshare::show::human, config::Accept, id::UserName};
 
 /// Whether a rule takes what a user offers. `known`: by an identity that is known. `size`: bytes of all; none where not known yet, which only a rule
 /// without a largest size takes.
@@ -25,12 +25,13 @@ impl Bound {
         Self { most, unknown, offered: false }
     }
 
-    /// The same for what was said to be so large, and was said yes to.
+    /// The same for what was said to be so large, and was said yes to. It is never more than before.
     #[must_use]
     pub fn offered(self, size: Option<u64>) -> Self {
-        match size {
-            Some(size) => Self { most: Some(size), unknown: false, offered: true },
-            None => self,
+        match (size, self.most) {
+            (Some(size), Some(most)) if most < size => Self { unknown: false, ..self },
+            (Some(size), _) => Self { most: Some(size), unknown: false, offered: true },
+            (None, _) => self,
         }
     }
 
@@ -52,6 +53,27 @@ impl Bound {
                 format!("its size is unknown, and the receiver accepts {} at most", human(most)),
                 format!("its size is unknown, and --max-size is {} (--unknown-size accepts it all the same)", human(most)),
             )),
+        }
+    }
+}
+
+/// What was said yes to before anything came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promised {
+    /// Files, or a text.
+    pub content: Content,
+    /// Files and folders.
+    pub count: u32,
+}
+
+impl Promised {
+    /// Why what comes is not taken, though something was: it is another thing, or has more in it. Nothing where it is.
+    pub fn refuses(&self, content: Content, count: usize) -> Option<&'static str> {
+        match (self.content, content) {
+            (Content::Text, Content::Files) => Some("files would come, and a text was offered"),
+            (Content::Files, Content::Text) => Some("a text would come, and files were offered"),
+            _ if u32::try_from(count).is_ok_and(|count| count <= self.count) => None,
+            _ => Some("more files and folders would come than were offered"),
         }
     }
 }
@@ -96,8 +118,28 @@ mod tests {
             // More than was said yes to.
             (Bound::default().offered(Some(5)), Some(6), Some("6 B would come, and 5 B were offered")),
             (Bound::default().offered(Some(5)), Some(5), None),
+            // What is offered raises nothing.
+            (bound.offered(Some(8 << 20)), Some(2 << 20), Some("it has 2.00 MiB, and --max-size is 1.00 MiB")),
+            (bound.offered(Some(5)), Some(6), Some("6 B would come, and 5 B were offered")),
         ] {
             assert_eq!(bound.refuses(size).map(|(_, said)| said).as_deref(), expected, "{bound:?}, {size:?}");
+        }
+    }
+
+    #[test]
+    fn who_agreed_to_a_text_gets_no_files_and_who_agreed_to_one_file_gets_no_two() {
+        let (text, files) = (Promised { content: Content::Text, count: 1 }, Promised { content: Content::Files, count: 2 });
+        for (promised, content, count, expected) in [
+            (text, Content::Text, 1, None),
+            (text, Content::Files, 1, Some("files would come, and a text was offered")),
+            (text, Content::Text, 2, Some("more files and folders would come than were offered")),
+            (files, Content::Files, 1, None),
+            (files, Content::Files, 2, None),
+            (files, Content::Files, 3, Some("more files and folders would come than were offered")),
+            (files, Content::Files, usize::MAX, Some("more files and folders would come than were offered")),
+            (files, Content::Text, 1, Some("a text would come, and files were offered")),
+        ] {
+            assert_eq!(promised.refuses(content, count), expected, "{promised:?}, {content:?}, {count}");
         }
     }
 }

@@ -8,7 +8,11 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{accept::Bound, failure, kept, show::Carried};
+use super::{
+    accept::{Bound, Promised},
+    failure, kept,
+    show::Carried,
+};
 use crate::{
     channel::{
         client::{ChannelError, Decide, No, Resume, Ways},
@@ -110,6 +114,8 @@ pub struct Deciding<'a> {
     xattrs: bool,
     /// More is not taken.
     bound: Bound,
+    /// Nor anything else than was said yes to.
+    promised: Option<Promised>,
     /// The name of the only file, instead of its own.
     called: Option<SafePath>,
     /// What was begun before.
@@ -139,7 +145,7 @@ impl<'a> Deciding<'a> {
     pub fn new(context: &'a Context, output: PathBuf, overwrite: Overwrite, yes: bool, code: &str, ways: Ways) -> Self {
         let code = code.to_owned();
         let (taken, record, chosen, failure) = (None, None, Chosen::default(), None);
-        let (bound, xattrs, called) = (Bound::default(), false, None);
+        let (bound, promised, xattrs, called) = (Bound::default(), None, false, None);
         Self {
             context,
             output,
@@ -151,6 +157,7 @@ impl<'a> Deciding<'a> {
             lasting: true,
             xattrs,
             bound,
+            promised,
             called,
             taken,
             record,
@@ -175,6 +182,12 @@ impl<'a> Deciding<'a> {
     #[must_use]
     pub fn bounded(self, bound: Bound) -> Self {
         Self { bound, ..self }
+    }
+
+    /// What was said yes to before: anything else is not taken.
+    #[must_use]
+    pub fn promised(self, promised: Promised) -> Self {
+        Self { promised: Some(promised), ..self }
     }
 
     /// Whether what breaks off is kept for another process; it is by itself.
@@ -202,6 +215,9 @@ impl<'a> Deciding<'a> {
 
     /// A sink; or what the sender is told, and what we say ourselves.
     async fn sink(&mut self, offer: &Offer, manifest: &Manifest, resume: &Resume) -> Result<Sink, (No, Failure)> {
+        if let Some(why) = self.promised.and_then(|promised| promised.refuses(offer.content, manifest.entries().len())) {
+            return Err((No::Declined(why.to_owned()), Failure::new(ExitCode::Declined, format!("not received: {why}"))));
+        }
         let text = (offer.content == Content::Text).then(Text::default);
         let sink = match (self.taken.take(), &text) {
             (Some(sink), _) if *sink.manifest() == *manifest => sink,

@@ -1,7 +1,7 @@
 //! `fshare recv --from`: what users of our server offer.
 
 use super::{
-    accept::{self, Bound},
+    accept::{self, Bound, Promised},
     decide::{Deciding, MAX_TEXT},
     ending,
     recv::{self, Args, From, Taken},
@@ -16,7 +16,7 @@ use crate::{
         identity::{Standing, words},
         invite::{Decision, Ending},
         terminal::{TransferCommand, TransferEvent, Wait},
-        wire::transfer::Offer,
+        wire::{letter::Content, transfer::Offer},
     },
     cli::{
         ExitCode, Failure,
@@ -37,7 +37,9 @@ struct Met {
     agreed: Agreed,
     standing: Standing,
     control: Option<Connection>,
-    /// What was said yes to.
+    /// What was said yes to…
+    promised: Promised,
+    /// …and how much of it.
     bound: Bound,
 }
 
@@ -92,7 +94,7 @@ pub async fn listen(from: Option<UserName>, signed: &Signed) -> Result<(), Failu
 /// # Errors
 /// With the exit code that says why.
 pub async fn receive(args: &Args, lasting: bool, signed: &mut Signed, context: &Context) -> Result<Taken, Failure> {
-    let Met { peer, agreed, standing, control, bound } = meet(args, signed, context).await?;
+    let Met { peer, agreed, standing, control, promised, bound } = meet(args, signed, context).await?;
     let contact = signed.contact(&peer)?;
     if let Err(failure) = signed.pin(&contact, &agreed, standing).await {
         signed.tell(TransferCommand::Cancel("the receiver cannot record the sender's identity".to_owned())).await;
@@ -111,6 +113,7 @@ pub async fn receive(args: &Args, lasting: bool, signed: &mut Signed, context: &
     let deciding = deciding
         .xattrs(args.xattrs)
         .bounded(bound)
+        .promised(promised)
         .called(recv::called(args)?)
         .lasting(lasting)
         .resolving(!args.yes && secret::somebody(&context.output));
@@ -152,7 +155,7 @@ fn is_met(by: &Way) -> bool {
 /// Waits for an offer that is wanted, until both have agreed on a channel.
 async fn meet(args: &Args, signed: &mut Signed, context: &Context) -> Result<Met, Failure> {
     let (mut control, mut why) = (None::<Connection>, None);
-    let (mut offered, mut bound) = (None::<UserName>, recv::bound(args));
+    let (mut offered, mut promised, mut bound) = (None::<UserName>, None::<Promised>, recv::bound(args));
     let mut leaving = false;
     loop {
         let event = tokio::select! {
@@ -178,6 +181,7 @@ async fn meet(args: &Args, signed: &mut Signed, context: &Context) -> Result<Met
             }
             TransferEvent::Asked { offer, standing } => match ask(args, &offer, standing, signed, context).await {
                 Ok(Asked::Accepted) => {
+                    promised = Some(self::promised(&offer));
                     bound = bound.offered(size(&offer));
                     continue;
                 }
@@ -228,13 +232,20 @@ async fn meet(args: &Args, signed: &mut Signed, context: &Context) -> Result<Met
             _ => continue,
         };
         let Some(peer) = offered else { return Err(Failure::silent(ExitCode::Interrupted)) };
-        let ending = match (ending, &why) {
-            (Ending::Agreed { agreed, standing }, None) => return Ok(Met { peer, agreed: *agreed, standing, control, bound }),
-            (ending, _) => ending,
+        let ending = match (ending, &why, promised) {
+            (Ending::Agreed { agreed, standing }, None, Some(promised)) => {
+                return Ok(Met { peer, agreed: *agreed, standing, control, promised, bound });
+            }
+            (ending, ..) => ending,
         };
         let failure = ending::failure(&ending, &peer, signed).unwrap_or_else(|| Failure::silent(ExitCode::Failed));
         return Err(why.unwrap_or(failure));
     }
+}
+
+/// What is offered, as it is to come.
+fn promised(offer: &Offer) -> Promised {
+    Promised { content: if offer.kind == TEXT { Content::Text } else { Content::Files }, count: offer.count }
 }
 
 /// Bytes of what is offered, where that is known. A text has no more than is shown.
