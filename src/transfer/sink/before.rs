@@ -58,10 +58,12 @@ pub(super) fn conflicts(folder: &Folder, entries: &[Entry], overwrite: Overwrite
     Ok(skipped)
 }
 
-/// The only file of a batch by another name.
+/// The only file of a batch by another name. It is in no folder: that would be made, and nobody has asked for it.
 pub(super) fn called(manifest: &Manifest, name: &SafePath) -> Result<Vec<Entry>, SinkError> {
     match manifest.entries() {
-        [entry] if matches!(entry.kind, Kind::File { .. }) => Ok(vec![Entry { path: name.clone(), ..entry.clone() }]),
+        [entry] if matches!(entry.kind, Kind::File { .. }) && entry.path.parent().is_none() => {
+            Ok(vec![Entry { path: name.clone(), ..entry.clone() }])
+        }
         _ => Err(SinkError::NotOneFile),
     }
 }

@@ -260,7 +260,9 @@ impl<'a> Deciding<'a> {
     fn entries(&self, manifest: &Manifest) -> Result<Vec<Entry>, SinkError> {
         match (&self.called, manifest.entries()) {
             (None, entries) => Ok(entries.to_vec()),
-            (Some(name), [entry]) if matches!(entry.kind, Kind::File { .. }) => Ok(vec![Entry { path: name.clone(), ..entry.clone() }]),
+            (Some(name), [entry]) if matches!(entry.kind, Kind::File { .. }) && entry.path.parent().is_none() => {
+                Ok(vec![Entry { path: name.clone(), ..entry.clone() }])
+            }
             (Some(_), _) => Err(SinkError::NotOneFile),
         }
     }

@@ -85,6 +85,19 @@ async fn one_file_goes_to_a_stream_and_a_full_device_is_told() {
 }
 
 #[tokio::test]
+async fn a_file_that_gets_another_name_makes_no_folders_of_its_own() {
+    let folder = TempDir::new().expect("folder");
+    let options = SinkOptions { called: Some(SafePath::new("out.pdf").expect("a name")), ..SinkOptions::default() };
+    let deep = Batch::files(&[("a/b/c/x", 10)], 18);
+    let sink = Sink::create(folder.path(), deep.manifest.clone(), options.clone()).await;
+    assert!(matches!(sink, Err(SinkError::NotOneFile)));
+    assert_eq!(fs::read_dir(folder.path()).expect("folder").count(), 0);
+    let plain = Batch::files(&[("x", 10)], 18);
+    put(&plain, folder.path(), options).await.expect("finishes");
+    assert_eq!(fs::read(folder.path().join("out.pdf")).expect("there"), plain.stream);
+}
+
+#[tokio::test]
 async fn ten_thousand_small_files_arrive() {
     let names: Vec<String> = (0..10_000).map(|at| format!("d{}/f{at}", at % 50)).collect();
     let batch = Batch::files(&names.iter().map(|name| (name.as_str(), 37)).collect::<Vec<_>>(), 19);
