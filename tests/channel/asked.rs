@@ -309,6 +309,15 @@ fn one_file_gets_the_name_that_is_asked_for_also_when_it_goes_on_and_several_do_
     assert!(seen.any(|line| line.expect("text").contains("\"progress\"")));
     lost.kill().expect("killed");
     lost.wait().expect("waited for");
+    // By another name, or as larger than is wanted, it does not go on.
+    for (args, expected, why) in [
+        (["--output-file", "begun/new.bin", "--yes"].as_slice(), 2, "fshare cancel recv-"),
+        (&["--output", "begun", "--yes", "--max-size", "1MiB"], 6, "--max-size is 1.00 MiB"),
+    ] {
+        let refused = world.recv(&[&[sending.code.as_str()], args].concat());
+        assert_eq!(code(&refused), expected, "{args:?}: {}", said(&refused));
+        assert!(said(&refused).contains(why), "{args:?}: {}", said(&refused));
+    }
     let back = world.fshare(&["resume", "recv-"]).output().expect("fshare runs");
     assert_eq!(code(&back), 0, "{}", said(&back));
     assert_eq!(sending.end().0, 0);

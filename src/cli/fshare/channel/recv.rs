@@ -26,6 +26,7 @@ use crate::{
         ExitCode, Failure, OrFail as _,
         fshare::{
             bar::REDRAW,
+            kept::total,
             receive::{self, Policy, on_disk},
             show::{Received, at},
         },
@@ -176,6 +177,7 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         }
         // With several by one code a person has to say which.
         if let [record] = known.as_slice() {
+            fits(args, record)?;
             let (name, folder) = (&record.transfer, safe_line(&record.target));
             context.output.note(format!("resuming {name} in {folder} (to discard it: fshare cancel {name})"));
             return resume::receive(&records, record, &args.relay, args.patience, context).await;
@@ -214,6 +216,25 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
             resume::receive(&records, &record, &args.relay, args.patience, context).await
         }
         (taken, _) => taken.map(drop),
+    }
+}
+
+/// Whether what was begun before may go on as it is: by the name that is asked for now, and no larger than is taken now.
+///
+/// # Errors
+/// It has another name (2), or is larger (6).
+fn fits(args: &Args, record: &Record) -> Result<(), Failure> {
+    let (name, asked) = (&record.transfer, called(args)?);
+    if let Some(asked) = asked.filter(|asked| record.called.as_ref() != Some(asked)) {
+        let text = format!("{name} was begun with this code in {}, and not as {asked}", safe_line(&record.target));
+        return Err(
+            Failure::usage(text).hint(format!("leave out --output-file to resume it, or discard it first with: fshare cancel {name}"))
+        );
+    }
+    match total(record).and_then(|total| bound(args).refuses(Some(total))) {
+        Some((_, said)) => Err(Failure::new(ExitCode::Declined, format!("{name} was not resumed: {said}"))
+            .hint(format!("discard it with: fshare cancel {name}"))),
+        None => Ok(()),
     }
 }
 
