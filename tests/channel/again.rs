@@ -148,3 +148,17 @@ fn what_was_begun_by_a_proxy_goes_on_without_one_where_that_is_said_and_is_given
     let alone = world.fshare(&["resume", "send-", "--proxy", "none", "--patience", "1s"]).output().expect("fshare runs");
     assert_eq!(code(&alone), 9, "{}", said(&alone));
 }
+
+#[test]
+fn what_was_begun_by_a_proxy_keeps_nobody_from_its_code_when_that_is_chosen_again() {
+    let world = World::new("channel-proxy-code-again");
+    let (address, _asked) = proxy::start(proxy::Manner::Socks, true);
+    let code = broken_off(&world, &["--proxy", &format!("socks5h://bob:secret@{address}")]);
+    fs::write(world.place.path("other.bin"), bytes(10)).expect("written");
+    let other = world.send(&["other.bin", "--code", &code], None);
+    let received = world.recv(&[&code, "--yes", "--output", "elsewhere"]);
+    assert_eq!(self::code(&received), 0, "{}", said(&received));
+    assert!(said(&received).contains("no proxy is set now: looking for whoever"), "{}", said(&received));
+    assert_eq!(other.end().0, 0);
+    assert!(fs::read(world.place.path("elsewhere/other.bin")).expect("there") == bytes(10));
+}

@@ -190,7 +190,6 @@ pub async fn run(args: &Args, context: &Context) -> Result<(), Failure> {
         if resume::receive_if_there(records, record, &args.relay, args.patience, context).await? {
             return Ok(());
         }
-        context.output.note("it is not there: looking for whoever is sending with this code now");
     }
     usable(args).await?;
     // A code is good once: who could not say yes does not use it up.

@@ -86,10 +86,13 @@ pub async fn receive(
     patience: PatienceFlag,
     context: &Context,
 ) -> Result<(), Failure> {
-    go_on(store, record, relay, (patience.patience, patience.patience), context).await.1
+    let way = again(store, record, relay, context).await?;
+    let (receiving, deciding) = take_up(store, record, way, (patience.patience, patience.patience), context).await?;
+    recv::take(&receiving, deciding, context, &context.leaving).await.map(drop)
 }
 
-/// The same where its sender is there now, where only the two come; false where it is not.
+/// The same where its sender is there now, where only the two come; false where it is not, or where what was begun cannot be gone on with: the code may
+/// have been chosen again, for something that does not depend on it. Either is told.
 ///
 /// # Errors
 /// As [`receive`], once they have met.
@@ -100,40 +103,57 @@ pub async fn receive_if_there(
     patience: PatienceFlag,
     context: &Context,
 ) -> Result<bool, Failure> {
-    match go_on(store, record, relay, (patience.patience, PEEK.min(patience.patience)), context).await {
-        (false, Err(failure)) if matches!(failure.code, ExitCode::Resumable | ExitCode::Unreachable) => Ok(false),
-        (_, how) => how.map(|()| true),
-    }
-}
-
-/// Whether the two have met, and how it ended. `first` is how long the sender is looked for until then.
-async fn go_on(
-    store: &RecordStore,
-    record: &Record,
-    relay: &RelayFlag,
-    (comeback, first): (Duration, Duration),
-    context: &Context,
-) -> (bool, Result<(), Failure>) {
+    let times = (patience.patience, PEEK.min(patience.patience));
     let taken = async {
-        let name = &record.transfer;
-        let (relays, resume) = again(store, record, relay, context).await?;
-        // Ours from here on: nobody else takes it up while the sender is waited for.
-        let sink = Sink::resume(store, name).await.map_err(|error| match error {
-            SinkError::Resume(error) => untaken(name, error),
-            error => failure::broken("failed to resume", &error.into(), Some(name)),
-        })?;
-        let (_, ways) = sink.record().and_then(kept::resume).ok_or_else(|| unusable(name))?;
-        let patience = context.settings.config.timeout.get();
-        let receiving = Receiving { relays, patience, comeback, first, by: Way::Kept(resume), ways };
-        Ok((receiving, Deciding::taken(context, sink, (store.clone(), name.clone()))))
+        let (resume, _) = kept::resume(record).ok_or_else(|| unusable(&record.transfer))?;
+        take_up(store, record, named(resume, relay, context)?, times, context).await
     };
     let (receiving, deciding) = match taken.await {
         Ok(taken) => taken,
-        Err(failure) => return (true, Err(failure)),
+        Err(failure) => {
+            context.output.note(format!("{}: looking for whoever is sending with this code now", failure.message));
+            return Ok(false);
+        }
     };
     let chosen = deciding.chosen.clone();
     let ended = recv::take(&receiving, deciding, context, &context.leaving).await;
-    (chosen.state().is_some(), ended.map(drop))
+    let met = chosen.state().is_some();
+    match ended {
+        Err(failure) if !met && matches!(failure.code, ExitCode::Resumable | ExitCode::Unreachable) => {
+            context.output.note("it is not there: looking for whoever is sending with this code now");
+            Ok(false)
+        }
+        ended => {
+            // Only now is it known that what is named is where the other end of this one comes, too.
+            if met
+                && ended.is_err()
+                && let Err(failure) = again(store, record, relay, context).await
+            {
+                tracing::debug!(name = %record.transfer, why = %failure.message, "by which relay it went on was not noted");
+            }
+            ended.map(|_| true)
+        }
+    }
+}
+
+/// Takes up what was begun, to go on with it at these relays. `first` is how long the sender is looked for until the two have met.
+async fn take_up<'a>(
+    store: &RecordStore,
+    record: &Record,
+    (relays, resume): (Relays, Resume),
+    (comeback, first): (Duration, Duration),
+    context: &'a Context,
+) -> Result<(Receiving, Deciding<'a>), Failure> {
+    let name = &record.transfer;
+    // Ours from here on: nobody else takes it up while the sender is waited for.
+    let sink = Sink::resume(store, name).await.map_err(|error| match error {
+        SinkError::Resume(error) => untaken(name, error),
+        error => failure::broken("failed to resume", &error.into(), Some(name)),
+    })?;
+    let (_, ways) = sink.record().and_then(kept::resume).ok_or_else(|| unusable(name))?;
+    let patience = context.settings.config.timeout.get();
+    let receiving = Receiving { relays, patience, comeback, first, by: Way::Kept(resume), ways };
+    Ok((receiving, Deciding::taken(context, sink, (store.clone(), name.clone()))))
 }
 
 /// Where the other end of what is given up may wait to go on with it; nowhere where the record does not say.
