@@ -181,6 +181,8 @@ impl ChannelError {
             Self::Sink(SinkError::NotOneFile) => "the receiver accepts only a single file".to_owned(),
             Self::Sink(SinkError::Io { .. } | SinkError::Resume(_)) => "it could not be written".to_owned(),
             Self::Source(SourceError::Io { .. }) => "a file cannot be read".to_owned(),
+            // Nor is what answers at which address here.
+            Self::Unreached(_) => "no direct connection came about".to_owned(),
             other => other.to_string(),
         };
         Failed::new(code, text)

@@ -256,6 +256,11 @@ impl Connection {
         self.link.socket().local_addr().ok().map(|address| address.ip().to_canonical())
     }
 
+    /// The relay is reached by loopback: whoever else is there is on this machine, too.
+    pub(super) fn is_of_this_machine(&self) -> bool {
+        self.local_ip().is_some_and(|ip| ip.is_loopback())
+    }
+
     /// No sign of life is asked for: that is the matter of another connection.
     pub(super) fn may_be_quiet(&mut self) {
         self.quiet = true;

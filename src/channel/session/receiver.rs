@@ -159,6 +159,11 @@ impl Receiver {
         }
     }
 
+    /// A letter that is to go at once; whatever else there is to do waits for [`Receiver::poll_action`].
+    pub fn take_letter(&mut self) -> Option<Letter> {
+        self.tell.pop_front()
+    }
+
     /// Whether the sender calls when it is told where.
     pub fn may_be_called(&self) -> bool {
         matches!((&self.state, &self.called), (State::Deciding { .. }, Called::Offered))

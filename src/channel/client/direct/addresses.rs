@@ -47,12 +47,10 @@ pub fn named(own: &[Interface], via: Option<IpAddr>, here: bool) -> Vec<IpAddr> 
 /// In which order an end with these interfaces tries what the other has named: the same host, the same network, the others.
 ///
 /// Left out is what cannot lead to the other end, or would lead elsewhere: addresses that name nobody or many; loopback, where it names
-/// addresses of other machines; addresses of one link where we are on no such link; ports below 1,024.
-pub fn order(offered: &[SocketAddr], own: &[Interface]) -> Vec<SocketAddr> {
+/// addresses of other machines, which it does unless `here`: we reach the relay by loopback ourselves, and so does whoever else reaches it; addresses of one link where we are on no such link; ports below 1,024.
+pub fn order(offered: &[SocketAddr], own: &[Interface], here: bool) -> Vec<SocketAddr> {
     let ours = |ip: IpAddr| own.iter().any(|interface| interface.ip.to_canonical() == ip);
     let beside = |ip: IpAddr| own.iter().any(|interface| !interface.ip.is_loopback() && interface.holds(ip));
-    let here = offered.iter().all(|address| address.ip().is_loopback())
-        || offered.iter().any(|address| !address.ip().is_loopback() && ours(address.ip()));
     let mut order: Vec<(u8, SocketAddr)> = Vec::new();
     for address in offered {
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
@@ -143,23 +141,25 @@ mod tests {
     #[test]
     fn a_receiver_tries_its_own_host_first_then_its_networks_then_the_others() {
         let home = [("lo", "127.0.0.1/8"), ("eth0", "192.168.1.9/24"), ("eth0", "2001:db8:1::9/64"), ("docker0", "172.17.0.1/16")];
-        for (what, own_list, offered, expected) in [
-            ("a neighbour", &home[..], "203.0.113.7:4000 192.168.1.5:4000", "192.168.1.5:4000 203.0.113.7:4000"),
-            ("by IPv6", &home, "10.0.0.5:4000 [2001:db8:1::5]:4000", "[2001:db8:1::5]:4000 10.0.0.5:4000"),
-            ("far away", &home, "192.168.2.5:4000 [2001:db8:2::5]:4000", "192.168.2.5:4000 [2001:db8:2::5]:4000"),
-            ("ourselves", &home, "10.0.0.5:4000 192.168.1.9:4000 127.0.0.1:4000", "192.168.1.9:4000 127.0.0.1:4000 10.0.0.5:4000"),
-            ("loopback alone", &home, "127.0.0.1:4000 [::1]:4000", "127.0.0.1:4000 [::1]:4000"),
-            ("another's loopback", &home, "192.168.1.5:4000 127.0.0.1:4000", "192.168.1.5:4000"),
-            ("one link, not ours", &home, "169.254.3.4:4000 [fe80::5]:4000 10.0.0.5:4000", "10.0.0.5:4000"),
-            ("one link, ours", &[("usb0", "169.254.9.9/16")], "169.254.3.4:4000", "169.254.3.4:4000"),
-            ("nobody", &home, "0.0.0.0:4000 [::]:4000 224.0.0.1:4000 255.255.255.255:4000 [ff02::1]:4000", ""),
-            ("doors that are none of ours", &home, "192.168.1.5:22 192.168.1.5:0", ""),
-            ("twice, and in disguise", &home, "192.168.1.5:4000 [::ffff:192.168.1.5]:4000", "192.168.1.5:4000"),
-            ("no network of our own", &[], "203.0.113.7:4000", "203.0.113.7:4000"),
-            ("nothing", &home, "", ""),
+        for (what, here, own_list, offered, expected) in [
+            ("a neighbour", false, &home[..], "203.0.113.7:4000 192.168.1.5:4000", "192.168.1.5:4000 203.0.113.7:4000"),
+            ("by IPv6", false, &home, "10.0.0.5:4000 [2001:db8:1::5]:4000", "[2001:db8:1::5]:4000 10.0.0.5:4000"),
+            ("far away", false, &home, "192.168.2.5:4000 [2001:db8:2::5]:4000", "192.168.2.5:4000 [2001:db8:2::5]:4000"),
+            ("ourselves", true, &home, "10.0.0.5:4000 192.168.1.9:4000 127.0.0.1:4000", "192.168.1.9:4000 127.0.0.1:4000 10.0.0.5:4000"),
+            ("loopback alone", true, &home, "127.0.0.1:4000 [::1]:4000", "127.0.0.1:4000 [::1]:4000"),
+            ("loopback alone, though the relay is elsewhere", false, &home, "127.0.0.1:4000 [::1]:4000", ""),
+            ("ourselves, and a door of ours", false, &home, "172.17.0.1:4000 127.0.0.1:6379", "172.17.0.1:4000"),
+            ("another's loopback", false, &home, "192.168.1.5:4000 127.0.0.1:4000", "192.168.1.5:4000"),
+            ("one link, not ours", false, &home, "169.254.3.4:4000 [fe80::5]:4000 10.0.0.5:4000", "10.0.0.5:4000"),
+            ("one link, ours", false, &[("usb0", "169.254.9.9/16")], "169.254.3.4:4000", "169.254.3.4:4000"),
+            ("nobody", false, &home, "0.0.0.0:4000 [::]:4000 224.0.0.1:4000 255.255.255.255:4000 [ff02::1]:4000", ""),
+            ("doors that are none of ours", false, &home, "192.168.1.5:22 192.168.1.5:0", ""),
+            ("twice, and in disguise", false, &home, "192.168.1.5:4000 [::ffff:192.168.1.5]:4000", "192.168.1.5:4000"),
+            ("no network of our own", false, &[], "203.0.113.7:4000", "203.0.113.7:4000"),
+            ("nothing", false, &home, "", ""),
         ] {
             let offered: Vec<SocketAddr> = offered.split_whitespace().map(|address| address.parse().expect("an address")).collect();
-            assert_eq!(joined(&order(&offered, &own(own_list))), expected, "{what}");
+            assert_eq!(joined(&order(&offered, &own(own_list), here)), expected, "{what}");
         }
     }
 

@@ -66,11 +66,17 @@ pub(in crate::channel::client) struct Dialling {
 type Key = (Arc<Pairwise>, Role);
 
 impl Dialling {
-    /// Begins to try what the other end has named, for a second; where nothing else will do (`patience`), for longer. We are `own`.
-    pub(in crate::channel::client) fn begin(offered: &[SocketAddr], pairwise: Pairwise, own: Role, patience: Option<Duration>) -> Self {
+    /// Begins to try what the other end has named, for a second; where nothing else will do (`patience`), for longer. We are `own`; `here` says that we reach the relay by loopback.
+    pub(in crate::channel::client) fn begin(
+        offered: &[SocketAddr],
+        pairwise: Pairwise,
+        own: Role,
+        patience: Option<Duration>,
+        here: bool,
+    ) -> Self {
         let key = (Arc::new(pairwise), own);
         let until = Instant::from_std(clock::now()) + patience.unwrap_or(WITHIN);
-        let attempts: Vec<Attempt<_, _>> = order(offered, &interfaces::own())
+        let attempts: Vec<Attempt<_, _>> = order(offered, &interfaces::own(), here)
             .into_iter()
             .map(|address| {
                 let call = call(address, 0, key.clone(), until);

@@ -55,7 +55,7 @@ async fn claim(address: SocketAddr, stream: u8, by: &Pairwise) -> TcpStream {
 async fn the_two_find_each_other_and_have_their_connections_in_the_same_order() {
     let (addresses, listening) = open();
     let serving = listening.serve(key(1), Role::Sender, 4);
-    let theirs = Dialling::begin(&addresses, key(1), Role::Receiver, None).settle(4).await.expect("reached");
+    let theirs = Dialling::begin(&addresses, key(1), Role::Receiver, None, true).settle(4).await.expect("reached");
     let ours = serving.take().await.expect("come");
     assert_eq!((theirs.len(), ours.len()), (4, 4));
     for (at, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
@@ -68,9 +68,9 @@ async fn either_may_call_and_each_lets_in_the_other_alone() {
     for own in [Role::Sender, Role::Receiver] {
         let (addresses, listening) = open();
         let serving = listening.serve(key(1), own, 2);
-        let Unreached(tried) = Dialling::begin(&addresses, key(1), own, None).settle(2).await.expect_err("one of its own kind");
+        let Unreached(tried) = Dialling::begin(&addresses, key(1), own, None, true).settle(2).await.expect_err("one of its own kind");
         assert_eq!(tried, [Tried { address: addresses[0], why: "closed without an answer".to_owned() }]);
-        let theirs = Dialling::begin(&addresses, key(1), own.other(), None).settle(2).await.expect("reached");
+        let theirs = Dialling::begin(&addresses, key(1), own.other(), None, true).settle(2).await.expect("reached");
         assert_eq!((theirs.len(), serving.take().await.expect("come").len()), (2, 2));
     }
 }
@@ -87,9 +87,9 @@ async fn two_that_call_are_not_taken_for_called_by_each_other() {
         to.read_exact(&mut claim[PREFACE.len()..]).await.expect("a claim");
         Claim::read(claim.last_chunk().expect("long enough"))
     };
-    let sender = Dialling::begin(&[address], key(1), Role::Sender, None);
+    let sender = Dialling::begin(&[address], key(1), Role::Sender, None, true);
     let (mut to_sender, _) = between.accept().await.expect("a call");
-    let receiver = Dialling::begin(&[address], key(1), Role::Receiver, None);
+    let receiver = Dialling::begin(&[address], key(1), Role::Receiver, None, true);
     let (mut to_receiver, _) = between.accept().await.expect("a call");
     let senders = answer([3; 32], &mut to_sender).await;
     let receivers = answer(senders.challenge, &mut to_receiver).await;
@@ -106,8 +106,11 @@ async fn the_port_is_closed_when_all_have_come_and_when_the_attempt_is_over() {
     for complete in [true, false] {
         let (addresses, listening) = open();
         let serving = listening.serve(key(1), Role::Sender, 1);
-        let theirs =
-            if complete { Some(Dialling::begin(&addresses, key(1), Role::Receiver, None).settle(1).await.expect("reached")) } else { None };
+        let theirs = if complete {
+            Some(Dialling::begin(&addresses, key(1), Role::Receiver, None, true).settle(1).await.expect("reached"))
+        } else {
+            None
+        };
         let kept = if complete {
             Some(serving.take().await.expect("come"))
         } else {
@@ -123,10 +126,10 @@ async fn the_port_is_closed_when_all_have_come_and_when_the_attempt_is_over() {
 async fn who_has_another_key_is_not_let_in_on_either_side() {
     let (addresses, listening) = open();
     let serving = listening.serve(key(1), Role::Sender, 1);
-    let Unreached(tried) = Dialling::begin(&addresses, key(2), Role::Receiver, None).settle(1).await.expect_err("another key");
+    let Unreached(tried) = Dialling::begin(&addresses, key(2), Role::Receiver, None, true).settle(1).await.expect_err("another key");
     assert_eq!(tried, [Tried { address: addresses[0], why: "closed without an answer".to_owned() }]);
     // The right one still comes in.
-    let theirs = Dialling::begin(&addresses, key(1), Role::Receiver, None).settle(1).await.expect("reached");
+    let theirs = Dialling::begin(&addresses, key(1), Role::Receiver, None, true).settle(1).await.expect("reached");
     drop((theirs, serving.take().await.expect("come")));
 }
 
@@ -145,7 +148,8 @@ async fn somebody_else_at_the_address_of_the_sender_is_not_taken_for_it() {
         let rest = heard(stream).await;
         assert!(rest.is_empty(), "no more is said to a stranger");
     });
-    let Unreached(tried) = Dialling::begin(&[mute_at, parrot_at], key(1), Role::Receiver, None).settle(1).await.expect_err("nobody there");
+    let Unreached(tried) =
+        Dialling::begin(&[mute_at, parrot_at], key(1), Role::Receiver, None, true).settle(1).await.expect_err("nobody there");
     server.join_next().await.expect("one").expect("called");
     let of = |address| tried.iter().find(|tried| tried.address == address).map(|tried| tried.why.as_str());
     assert_eq!((of(parrot_at), of(mute_at)), (Some("someone else answered"), Some("no answer")));
@@ -206,7 +210,7 @@ async fn a_crowd_before_the_door_is_sent_away_and_who_is_silent_has_a_short_time
     for silent in crowd {
         assert!(heard(silent).await.is_empty());
     }
-    let theirs = Dialling::begin(&addresses, key(1), Role::Receiver, None).settle(1).await.expect("reached");
+    let theirs = Dialling::begin(&addresses, key(1), Role::Receiver, None, true).settle(1).await.expect("reached");
     drop((theirs, serving.take().await.expect("come")));
 }
 
@@ -230,8 +234,8 @@ async fn both_families_are_listened_for_and_called() {
 #[tokio::test]
 async fn the_way_that_cannot_be_is_told_address_by_address() {
     let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("up");
-    let unreached = Dialling::begin(&[closed], key(1), Role::Receiver, None).settle(1).await.expect_err("nobody there");
+    let unreached = Dialling::begin(&[closed], key(1), Role::Receiver, None, true).settle(1).await.expect_err("nobody there");
     assert_eq!(unreached.to_string(), format!("tried {closed} (refused)"));
-    let unreached = Dialling::begin(&[], key(1), Role::Receiver, None).settle(1).await.expect_err("nothing to try");
+    let unreached = Dialling::begin(&[], key(1), Role::Receiver, None, true).settle(1).await.expect_err("nothing to try");
     assert_eq!(unreached.to_string(), "it named no address that this machine can try");
 }

@@ -49,10 +49,10 @@ pub(super) type Tell = oneshot::Sender<Result<(), String>>;
 
 impl Reaching {
     /// Begins to call a sender with this pass. `patience` is for where nothing but `ways` will do.
-    pub(super) fn begin(pass: &Pass, pairwise: Pairwise, ways: Ways, patience: Duration) -> Self {
+    pub(super) fn begin(pass: &Pass, pairwise: Pairwise, ways: Ways, patience: Duration, here: bool) -> Self {
         let patience = (!ways.may_be_relayed()).then_some(patience);
         let calls = ways.may_be_direct() && !pass.direct.is_empty();
-        let ours = calls.then(|| Dialling::begin(&pass.direct, pairwise.clone(), Role::Receiver, patience));
+        let ours = calls.then(|| Dialling::begin(&pass.direct, pairwise.clone(), Role::Receiver, patience, here));
         Self { pairwise, began: clock::now().into(), patience, ours, theirs: Err("it calls nobody") }
     }
 

@@ -78,7 +78,7 @@ impl<'a, 't> Session<'a, 't> {
         let Received { pairwise, pass } = known;
         let door = Door { channel: pass.channel, key: pass.key.clone(), role: Role::Receiver };
         let (ways, patience) = (control.ways(terminal.receiving.ways), terminal.receiving.patience);
-        let reaching = Some(Reaching::begin(&pass, pairwise.clone(), ways, patience));
+        let reaching = Some(Reaching::begin(&pass, pairwise.clone(), ways, patience, control.is_of_this_machine()));
         Self {
             terminal,
             door,
@@ -247,8 +247,7 @@ impl<'a, 't> Session<'a, 't> {
         let Some((addresses, tell)) = self.decided(control, reaching.open(&opening)).await? else { return Ok(()) };
         self.called = Some(tell);
         self.machine.handle_listening(addresses);
-        // While it is being decided the machine has nothing else to say.
-        while let Some(ReceiverAction::Tell(letter)) = self.machine.poll_action(clock::now()) {
+        while let Some(letter) = self.machine.take_letter() {
             control.until_room().await?;
             self.tell(control, &letter)?;
         }

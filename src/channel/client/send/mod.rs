@@ -270,6 +270,9 @@ async fn to_several(
     progress: &Progress,
     stop: &CancellationToken,
 ) -> Result<Sent, ChannelError> {
+    if !sending.ways.may_be_relayed() {
+        return Err(ChannelError::Unreached("the bytes for several receivers go through the relay".to_owned()));
+    }
     let mut terminal = Terminal::new(sending, events, progress, None);
     let mut attempts = Attempts::new(sending.comeback);
     loop {

@@ -101,7 +101,7 @@ impl<'a> Session<'a> {
                         control.until_room().await?;
                         self.tell(control, &letter)?;
                     }
-                    SenderAction::Call(addresses) => self.call(addresses),
+                    SenderAction::Call(addresses) => self.call(addresses, control.is_of_this_machine()),
                     SenderAction::Begin { from, way, packed } => self.begin(control, (from, packed), way).await?,
                     SenderAction::Over(how) => {
                         // Whether the last of our letters gets there changes nothing.
@@ -119,7 +119,12 @@ impl<'a> Session<'a> {
                 }
                 Some(called) = self.calls.running.join_next() => {
                     let called = called.unwrap_or_else(|_| Err(Unreached::default()));
-                    self.machine.handle_called(called.as_ref().err().map(ToString::to_string));
+                    // What is behind which address here is nobody else's matter.
+                    let why = called.as_ref().err().map(|unreached| {
+                        tracing::info!(%unreached, "the receiver cannot be called");
+                        format!("none of {} addresses answered as it", unreached.0.len())
+                    });
+                    self.machine.handle_called(why);
                     self.calls.ended = Some(called);
                 }
                 error = over(&mut self.broken) => return self.failed(control, error).await,
@@ -128,10 +133,10 @@ impl<'a> Session<'a> {
     }
 
     /// Calls the receiver, while it decides and may still get through to us.
-    fn call(&mut self, addresses: Vec<SocketAddr>) {
+    fn call(&mut self, addresses: Vec<SocketAddr>, here: bool) {
         let Sending { ways, patience, streams, .. } = self.terminal.sending;
         let patience = (!ways.may_be_relayed()).then_some(*patience);
-        let dialling = Dialling::begin(&addresses, self.known.pairwise.clone(), Role::Sender, patience);
+        let dialling = Dialling::begin(&addresses, self.known.pairwise.clone(), Role::Sender, patience, here);
         self.calls.running.spawn(dialling.settle(*streams));
         self.calls.addresses = addresses;
     }

@@ -140,6 +140,10 @@ pub async fn sending(args: &Args, context: &Context) -> Result<(Sending, Option<
             (share::source(&args.paths, name, options, &context.output).await?, Content::Files)
         }
     };
+    if args.receivers.get() > 1 && args.ways.direct_only {
+        return Err(Failure::usage("several receivers get the bytes through the relay, which --direct-only rules out")
+            .hint("send to each of them with a code of its own, or leave --direct-only out"));
+    }
     // What comes from a pipe is to arrive in order.
     let streams = if source.manifest().total().is_none() { 1 } else { args.streams };
     let secret = match &args.code {

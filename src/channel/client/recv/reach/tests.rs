@@ -154,7 +154,7 @@ async fn reaching(ways: Ways, patience: Duration, said: Option<Result<(), String
         direct: vec![closed().await],
     };
     let began = clock::now();
-    let mut reaching = Reaching::begin(&pass, pairwise, ways, patience);
+    let mut reaching = Reaching::begin(&pass, pairwise, ways, patience, true);
     let opened = reaching.open(&Opening { ways, via: None, here: true, streams: 1 }).await;
     let (_kept, tell): (_, Option<oneshot::Sender<_>>) = opened.unzip();
     let _tell = match said {
