@@ -61,7 +61,7 @@ async fn receive_all(args: &Args, from: &From, signed: &mut Signed, context: &Co
     };
     let shown = from.as_ref().map(ToString::to_string);
     listen(from.clone(), signed).await?;
-    context.output.event(&Carried::Waiting { at: at(), user: signed.own.user.to_string(), from: shown })?;
+    say(args, context, &Carried::Waiting { at: at(), user: signed.own.user.to_string(), from: shown })?;
     if let Some(user) = &from {
         signed.tell(TransferCommand::LookUp(user.clone())).await;
     }
@@ -253,6 +253,15 @@ fn size(offer: &Offer) -> Option<u64> {
     if offer.kind == TEXT { Some(MAX_TEXT as u64) } else { offer.size }
 }
 
+/// Tells what goes on before anything comes: not on standard output where that is for what comes.
+fn say(args: &Args, context: &Context, what: &Carried) -> Result<(), Failure> {
+    if recv::to_stdout(args) {
+        what.remark(&context.output);
+        return Ok(());
+    }
+    context.output.event(what)
+}
+
 /// What came of asking.
 enum Asked {
     Accepted,
@@ -267,11 +276,11 @@ async fn ask(args: &Args, offer: &Offer, standing: Standing, signed: &mut Signed
     let contact = signed.contact(&offer.from)?;
     let Offer { transfer, from, count, size, kind, .. } = offer;
     let (transfer, from) = (transfer.to_string(), from.to_string());
-    context.output.event(&Carried::Invited { at: at(), transfer, from, count: *count, bytes: *size, kind: kind.clone() })?;
+    say(args, context, &Carried::Invited { at: at(), transfer, from, count: *count, bytes: *size, kind: kind.clone() })?;
     let (theirs, own_words) = (words(&contact, &offer.identity), signed.own_words()?);
     let known = standing == Standing::Known;
     let shown = Carried::Identity { at: at(), contact: contact.to_string(), known, words: theirs, own_words, compare: args.verify };
-    context.output.event(&shown)?;
+    say(args, context, &shown)?;
     let refused = recv::bound(args).refuses(*size).filter(|_| offer.kind != TEXT);
     if let Some((told, said)) = refused {
         signed.tell(TransferCommand::Decide(Decision::Decline(told))).await;

@@ -358,7 +358,8 @@ pub fn bound(args: &Args) -> Bound {
     Bound::of(args.max_size.map(Size::get), args.unknown_size)
 }
 
-fn to_stdout(args: &Args) -> bool {
+/// What comes goes to standard output, and nothing else does.
+pub fn to_stdout(args: &Args) -> bool {
     args.output.as_os_str() == "-"
 }
 

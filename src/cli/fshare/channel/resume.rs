@@ -32,7 +32,7 @@ use crate::{
 /// How long a relay may take to say whether the other side is there, when something is called off: who gives up does not wait for long.
 const CALL_OFF: Duration = Duration::from_secs(2);
 /// How long the sender of something that was begun before is looked for before a code is taken as a new one.
-const PEEK: Duration = Duration::from_secs(2);
+const PEEK: Duration = Duration::from_secs(5);
 
 /// Goes on with what was sent.
 ///

@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use serde::Serialize;
 
-use super::DEFAULT_RELAY;
+use super::{DEFAULT_RELAY, to::TEXT};
 use crate::{
     channel::wire::letter::Way,
     cli::{
@@ -319,6 +319,12 @@ impl Carried {
                 (true, format!("{reason}; looking for it for up to {patience} s; the code stays valid"))
             }
             Self::Back { .. } => (false, "back at the relay; the code is still valid".to_owned()),
+            Self::Waiting { user, from, .. } => {
+                (false, format!("signed in as {user}, waiting for files from {}", from.as_deref().unwrap_or("anybody")))
+            }
+            Self::Invited { from, count, bytes, kind, .. } => (false, format!("{from} offers {}", offered(kind, *count, *bytes))),
+            Self::Identity { known: true, compare: false, .. } => return None,
+            Self::Identity { contact, words, own_words, .. } => (false, format!("{contact} has the words {words}; yours are {own_words}")),
             _ => return None,
         })
     }
@@ -338,8 +344,7 @@ impl Report for Carried {
                 page.line([Text::from(format!("signed in as {user}, waiting for files from {whom}"))])
             }
             Self::Invited { from, count, bytes, kind, .. } => {
-                let what = if kind == "text" { "a text".to_owned() } else { pieces(*count, *bytes) };
-                page.line([Text::strong(from), Text::from(format!(" offers {what}"))])
+                page.line([Text::strong(from), Text::from(format!(" offers {}", offered(kind, *count, *bytes)))])
             }
             Self::Identity { known: true, compare: false, .. }
             | Self::Begun { from: 0, .. }
@@ -410,6 +415,11 @@ impl Report for Carried {
             }
         };
     }
+}
+
+/// What another user offers.
+fn offered(kind: &str, count: u32, bytes: Option<u64>) -> String {
+    if kind == TEXT { "a text".to_owned() } else { pieces(count, bytes) }
 }
 
 /// What the receiver has left as it was there, and whether that is all of it.
