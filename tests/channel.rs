@@ -210,10 +210,14 @@ fn a_pipe_goes_to_a_pipe_and_a_text_is_shown_and_not_kept() {
     assert_eq!(sending.end().0, 0);
 
     let folder = world.place.folder("empty");
-    let sending = world.send(&["--text", "at ten\n\u{1b}[2Jor eleven"], None);
+    let sending = world.send(&["--text", "at ten\n\u{1b}[2Jor\televen"], None);
     let received = world.recv(&[&sending.code, "--yes", "--output", "empty"]);
     let told: Value = serde_json::from_slice(&received.stdout).expect("an event, and nothing else");
-    assert_eq!((told["event"].as_str(), told["text"].as_str()), (Some("text"), Some("at ten\n\\u{1b}[2Jor eleven")));
+    assert_eq!((told["event"].as_str(), told["text"].as_str()), (Some("text"), Some("at ten\n\\u{1b}[2Jor\televen")));
+    assert_eq!(sending.end().0, 0);
+    let sending = world.send(&["--text", "a\tb"], None);
+    let received = world.fshare(&["recv", &sending.code, "--output", "-"]).output().expect("fshare runs");
+    assert_eq!(received.stdout, b"a\tb\n");
     assert_eq!(sending.end().0, 0);
     assert_eq!(fs::read_dir(folder).expect("a folder").count(), 0);
 }

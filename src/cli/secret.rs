@@ -137,6 +137,8 @@ pub async fn choose<T: Copy>(
         if let Some((_, chosen)) = choices.iter().find(|(letter, _)| Some(*letter) == first) {
             return Ok(Some(*chosen));
         }
+        let letters: Vec<String> = choices.iter().map(|(letter, _)| letter.to_string()).collect();
+        output.warn(format!("answer with one of {}", letters.join(", ")));
     }
     Ok(None)
 }

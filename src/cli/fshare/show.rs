@@ -164,6 +164,11 @@ pub struct Received {
 }
 
 impl Received {
+    /// Whether something of its name was there, and was left as it was.
+    pub fn is_skipped(&self) -> bool {
+        self.blake3.is_none()
+    }
+
     /// As it is in its place.
     pub fn of(placed: &Placed) -> Self {
         Self {

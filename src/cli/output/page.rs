@@ -185,6 +185,8 @@ pub struct Page {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Block {
     Line(Vec<Text>),
+    /// A line that is safe already.
+    Safe(String),
     Field(String, Vec<Text>),
     Table(Table),
 }
@@ -202,9 +204,10 @@ impl Page {
         self
     }
 
-    /// Lines of a text of several, such as a ladder, each made safe.
+    /// Lines of a text of several, such as a ladder, each made safe. Tabs stay: what was sent may be pasted.
     pub fn lines(&mut self, text: &str) -> &mut Self {
-        self.blocks.extend(text.lines().map(|line| Block::Line(vec![Text::from(line)])));
+        let safe = |line: &str| line.split('\t').map(safe::line).collect::<Vec<_>>().join("\t");
+        self.blocks.extend(text.lines().map(|line| Block::Safe(safe(line))));
         self
     }
 
@@ -229,6 +232,10 @@ impl Page {
                     pieces.iter().for_each(|piece| piece.write(&mut text, look));
                     text.push('\n');
                 }
+                Block::Safe(line) => {
+                    text.push_str(line);
+                    text.push('\n');
+                }
                 Block::Field(name, value) => {
                     let follows = matches!(at.checked_sub(1).and_then(|before| self.blocks.get(before)), Some(Block::Field(..)));
                     if !follows {
@@ -248,7 +255,7 @@ impl Page {
     fn field_width(&self, from: usize) -> usize {
         let run = self.blocks.iter().skip(from).map_while(|block| match block {
             Block::Field(name, _) => Some(name.chars().count()),
-            Block::Line(_) | Block::Table(_) => None,
+            Block::Line(_) | Block::Safe(_) | Block::Table(_) => None,
         });
         run.max().unwrap_or(0)
     }

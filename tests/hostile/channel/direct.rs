@@ -54,10 +54,8 @@ async fn a_receiver_that_names_addresses_of_others_has_a_sender_say_nothing_to_t
     let doors = [22, 0, 1023].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
     receiver.tell(&Letter::Listening { addresses: [&[mute, speaker][..], &doors].concat() }).await;
     let Ok(Letter::Called { unreached: Some(why) }) = receiver.hear().await else { panic!("it says that it reached nobody") };
-    for told in [format!("{mute} (no answer)"), format!("{speaker} (someone else answered)")] {
-        assert!(why.contains(&told), "{why}");
-    }
-    assert!(doors.iter().all(|door| !why.contains(&format!("{door} "))), "well-known doors are not knocked at: {why}");
+    // Well-known doors are not knocked at, and what is behind which address is not told.
+    assert_eq!(why, "none of 2 addresses answered as it");
     assert_eq!(mute_heard.await.expect("called"), PREFACE, "and no more");
     let heard = speaker_heard.await.expect("called");
     assert!(heard.starts_with(&PREFACE) && heard.len() == PREFACE.len() + CLAIM, "{}", heard.len());

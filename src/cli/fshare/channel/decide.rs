@@ -72,10 +72,11 @@ pub const MAX_TEXT: usize = 64 * 1024;
 struct Text(Arc<Mutex<Vec<u8>>>);
 
 impl Text {
-    /// As it may be shown on a terminal: line by line, without what would command the terminal.
+    /// As it may be shown on a terminal: its lines and tabs, without what would command the terminal.
     fn safe(&self) -> String {
         let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&bytes).lines().map(safe_line).collect::<Vec<_>>().join("\n")
+        let safe = |line: &str| line.split('\t').map(safe_line).collect::<Vec<_>>().join("\t");
+        String::from_utf8_lossy(&bytes).lines().map(safe).collect::<Vec<_>>().join("\n")
     }
 }
 

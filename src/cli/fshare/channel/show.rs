@@ -403,7 +403,12 @@ impl Report for Carried {
             Self::Text { text, .. } => page.lines(text),
             Self::Received { bytes, files, seconds, source, .. } => {
                 let whole = amount(files.len() as u64, Some(*bytes));
-                page.line([Text::from(format!("received and verified, {whole} in {seconds:.1} s {}", by(source)))]);
+                let how = match files.iter().filter(|file| file.is_skipped()).count() {
+                    0 => format!("received and verified, {whole}"),
+                    kept if kept == files.len() => format!("nothing kept of {whole}: files of these names are there already"),
+                    kept => format!("received and verified, {whole}, {kept} of them not kept: there already"),
+                };
+                page.line([Text::from(format!("{how} in {seconds:.1} s {}", by(source)))]);
                 for file in files.iter().take(20) {
                     let path = file.path.clone().unwrap_or_else(|| format!("{} (skipped)", file.name));
                     page.line([Text::from("  "), Text::from(path)]);
