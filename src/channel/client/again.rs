@@ -14,6 +14,7 @@ use crate::channel::{
     keys::ResumeSecret,
     wire::{
         Reason,
+        address::TLS,
         pass::{Pass, TransferId},
     },
 };
@@ -51,13 +52,18 @@ impl Resume {
     /// before, the other end may not know of it.
     #[must_use]
     pub fn by(self, first: &[String], others: &[String]) -> Self {
+        let all: Vec<&String> = first.iter().chain(&self.relays).chain(others).collect();
         let mut relays: Vec<String> = Vec::new();
-        for relay in first.iter().chain(&self.relays).chain(others) {
-            if !relays.contains(relay) {
-                relays.push(relay.clone());
+        for relay in &all {
+            // One that is known by TLS now is not called without it.
+            let secured = format!("{TLS}{relay}");
+            let relay = if all.contains(&&secured) { secured } else { (*relay).clone() };
+            if !relays.contains(&relay) {
+                relays.push(relay);
             }
         }
-        let anywhere = relays.len() > 1 && !self.relays.is_empty() && relays.first() != self.relays.first();
+        let same = |(now, before): (&String, &String)| now.trim_start_matches(TLS) == before.trim_start_matches(TLS);
+        let anywhere = relays.len() > 1 && relays.first().zip(self.relays.first()).is_some_and(|pair| !same(pair));
         Self { relays, anywhere, ..self }
     }
 
@@ -134,6 +140,8 @@ mod tests {
             (&["b"], &["a", "b"], &[], &["b", "a"], true),
             (&[], &["a"], &["c"], &["a", "c"], false),
             (&["new"], &[], &[], &["new"], false),
+            (&["tls://a"], &["a", "b"], &[], &["tls://a", "b"], false),
+            (&[], &["a", "b"], &["tls://a"], &["tls://a", "b"], false),
         ] {
             let resume = kept(before).by(&named(first), &named(others));
             assert_eq!((resume.relays, resume.anywhere), (named(expected), anywhere), "{first:?}, {before:?}, {others:?}");

@@ -51,13 +51,10 @@ impl Rendezvous {
 
     /// The connection to the relay: ours, or one to where the other side says that it is.
     pub(super) async fn reach(&self, relays: &Relays, patience: Duration) -> Result<Connection, RelayError> {
-        let (control, told) = self.with(|inner| {
-            let told = inner.agreed.as_ref().map(|agreed| agreed.grant.addresses.clone());
-            (inner.control.take(), told.filter(|told| !told.is_empty()))
-        });
+        let (control, told) = self.with(|inner| (inner.control.take(), inner.agreed.as_ref().map(|agreed| agreed.grant.addresses.clone())));
         match control {
             Some(control) => Ok(control),
-            None => Connection::open(&told.map_or_else(|| relays.clone(), |told| relays.with_names(told)), patience).await,
+            None => Connection::open(&relays.or_told(told.unwrap_or_default()), patience).await,
         }
     }
 

@@ -146,7 +146,8 @@ async fn two_who_find_no_common_way_after_a_break_look_for_each_other_until_pati
             },);
         for (who, at, error) in [("the sender", sender, sent), ("the receiver", receiver, received)] {
             assert!(error.is_resumable(), "{who} with {senders:?}: {error:?}");
-            assert!(at.duration_since(begun) > comeback / 2, "{who} with {senders:?} gave up at once: {error:?}");
+            // The last wait before the end of patience is not begun: it may be drawn as long as two thirds of it.
+            assert!(at.duration_since(begun) > comeback / 4, "{who} with {senders:?} gave up at once: {error:?}");
         }
         stand.relay.shut_down().await;
     }

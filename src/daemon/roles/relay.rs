@@ -98,14 +98,15 @@ fn shown(tls: bool, address: SocketAddr) -> String {
     format!("{}{}", if tls { TLS } else { "" }, reachable(address))
 }
 
-/// Where terminals are told that the relay is: what is to be told of it, or its listeners, those with TLS first.
+/// Where terminals are told that the relay is: what is to be told of it, by TLS first, or its listeners, those without TLS only where none has it.
 fn told(advertised: &[RelayAddress], listeners: &[(bool, SocketAddr)]) -> Vec<String> {
     if advertised.is_empty() {
-        let of = |wanted| listeners.iter().filter(move |(tls, _)| *tls == wanted).map(|(tls, address)| shown(*tls, *address));
-        return of(true).chain(of(false)).collect();
+        let wanted = listeners.iter().any(|(tls, _)| *tls);
+        return listeners.iter().filter(|(tls, _)| *tls == wanted).map(|(tls, address)| shown(*tls, *address)).collect();
     }
     let port = |wanted| listeners.iter().find(|(tls, _)| *tls == wanted).map_or(0, |(_, address)| address.port());
-    advertised.iter().map(|told| told.with_port(port(told.tls))).collect()
+    let of = |wanted| advertised.iter().filter(move |told| told.tls == wanted).map(|told| told.with_port(port(told.tls)));
+    of(true).chain(of(false)).collect()
 }
 
 fn limits(relay: &config::Relay) -> Limits {
@@ -166,10 +167,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn terminals_are_told_what_is_advertised_with_the_port_of_its_listener_else_the_listeners_those_with_tls_first() {
+    fn terminals_are_told_what_is_advertised_with_the_port_of_its_listener_else_the_listeners_and_of_tls_before_anything_without() {
         let listeners = [(false, "0.0.0.0:7419"), (true, "192.0.2.1:7420")].map(|(tls, at)| (tls, at.parse().expect("an address")));
         for (advertised, expected) in [
-            ("", "tls://192.0.2.1:7420 127.0.0.1:7419"),
+            ("", "tls://192.0.2.1:7420"),
+            ("relay.example tls://relay.example", "tls://relay.example:7420 relay.example:7419"),
             ("tls://relay.example relay.example", "tls://relay.example:7420 relay.example:7419"),
             ("tls://relay.example:443", "tls://relay.example:443"),
             ("tls://[2001:db8::1]", "tls://[2001:db8::1]:7420"),
@@ -177,5 +179,6 @@ mod tests {
             let advertised: Vec<RelayAddress> = advertised.split_terminator(' ').map(|one| one.parse().expect("one")).collect();
             assert_eq!(told(&advertised, &listeners).join(" "), expected);
         }
+        assert_eq!(told(&[], &listeners[..1]).join(" "), "127.0.0.1:7419");
     }
 }

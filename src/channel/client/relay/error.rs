@@ -119,9 +119,14 @@ pub(super) fn stranger(said: &[u8]) -> &'static str {
     begins.iter().find(|(begin, _)| said.starts_with(begin)).map_or("something else", |(_, who)| who)
 }
 
-/// Why none of several relays is of use: what one of them said goes before what nobody said.
+/// Why none of several relays is of use: what one of them said goes before what nobody said. Where one may be back in a moment, another that
+/// cannot be trusted ends nothing.
 pub(super) fn none_of(mut failed: Vec<(String, RelayError)>) -> RelayError {
-    let nobody = |error: &RelayError| matches!(error, RelayError::Unreachable { .. } | RelayError::NoRelay { .. });
+    let absent = |error: &RelayError| matches!(error, RelayError::Unreachable { .. } | RelayError::NoRelay { .. });
+    let waits = failed.iter().any(|(_, error)| absent(error));
+    let untrusted =
+        |error: &RelayError| matches!(error, RelayError::NoTls { .. } | RelayError::Untrusted { .. } | RelayError::Handshake { .. });
+    let nobody = |error: &RelayError| absent(error) || (waits && untrusted(error));
     if let Some(at) = failed.iter().position(|(_, error)| !nobody(error)) {
         return failed.swap_remove(at).1;
     }

@@ -34,6 +34,17 @@ impl Relays {
         Self { names, proxies: self.proxies.clone(), trust: self.trust.clone() }
     }
 
+    /// Those that a relay or the other end tells of, reached as these are; where one of either list is spoken to by TLS, none without it, and these
+    /// where that leaves none: nobody else leads out of TLS.
+    #[must_use]
+    pub(in crate::channel::client) fn or_told(&self, mut told: Vec<String>) -> Self {
+        let secured = |name: &String| address::split(name).0;
+        if told.iter().chain(&self.names).any(secured) {
+            told.retain(secured);
+        }
+        if told.is_empty() { self.clone() } else { self.with_names(told) }
+    }
+
     /// Those, by way of these proxies.
     #[must_use]
     pub fn by(self, proxies: Proxies) -> Self {
@@ -54,5 +65,25 @@ impl Relays {
     /// All but one.
     pub(super) fn without(&self, name: &str) -> Self {
         self.with_names(self.names.iter().filter(|one| *one != name).cloned().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_leads_out_of_tls_by_what_he_tells_of_relays() {
+        let names = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        for (own, told, expected) in [
+            ("a:1", "", "a:1"),
+            ("a:1", "b:2 c:3", "b:2 c:3"),
+            ("a:1", "b:2 tls://c:3", "tls://c:3"),
+            ("tls://a:1", "tls://a:1 a:2", "tls://a:1"),
+            ("tls://a:1", "a:2", "tls://a:1"),
+            ("b:1 tls://a:1", "c:2", "b:1 tls://a:1"),
+        ] {
+            assert_eq!(Relays::from(names(own)).or_told(names(told)).names(), names(expected), "{own}, told {told}");
+        }
     }
 }

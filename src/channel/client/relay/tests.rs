@@ -145,6 +145,10 @@ fn of_several_that_failed_what_one_has_said_goes_before_what_nobody_said() {
     assert_eq!(none_of(vec![silent("a:1")]).to_string(), "the relay a:1 cannot be reached: refused");
     assert_eq!(none_of(vec![silent("a:1"), silent("b:2")]).to_string(), "none of the relays can be reached: a:1 (refused), b:2 (refused)");
     assert_eq!(none_of(vec![silent("a:1"), refused]).to_string(), "the relay refuses: too old");
+    let plain = || ("tls://b:2".to_owned(), RelayError::NoTls { address: "b:2".to_owned() });
+    assert_eq!(none_of(vec![plain()]).to_string(), "the relay b:2 speaks no TLS there");
+    let waits = none_of(vec![silent("a:1"), plain()]).to_string();
+    assert_eq!(waits, "none of the relays can be reached: a:1 (refused), tls://b:2 (the relay b:2 speaks no TLS there)");
 }
 
 #[tokio::test]
