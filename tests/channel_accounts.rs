@@ -29,12 +29,7 @@ mod rules;
 #[path = "channel_accounts/tickets.rs"]
 mod tickets;
 
-use std::{
-    fs,
-    io::{BufRead as _, BufReader},
-    process::Stdio,
-    time::Duration,
-};
+use std::{fs, time::Duration};
 
 use house::{House, bytes, code, said};
 
@@ -157,16 +152,12 @@ fn on_standard_output_there_is_what_another_user_has_sent_and_nothing_else() {
     // Fits into a pipe that nobody reads from yet.
     let notes: Vec<u8> = (0..=255).cycle().take(50_000).collect();
     fs::write(house.place.path("notes.bin"), &notes).expect("written");
-    for flags in [&["recv"][..], &["--json", "recv"]] {
-        let args = [flags, &["--from", "alice", "--yes", "--output", "-"]].concat();
-        let mut receiving =
-            house.fshare("bob", &args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("fshare runs");
-        let mut lines = BufReader::new(receiving.stderr.take().expect("piped")).lines();
-        assert!(lines.by_ref().map_while(Result::ok).any(|line| line.contains("waiting for files from alice")), "{flags:?}");
-        let sent = house::run(&mut house.fshare("alice", &["send", "notes.bin", "--to", "bob"]));
-        assert_eq!(code(&sent), 0, "{}", said(&sent));
-        let received = receiving.wait_with_output().expect("ended");
-        assert!(received.status.success() && received.stdout == notes, "{flags:?}: {} bytes", received.stdout.len());
+    for flags in [&["--from", "alice", "--yes"][..], &["--from", "alice", "--yes", "--json"]] {
+        let output = house.output_of(flags, || {
+            let sent = house::run(&mut house.fshare("alice", &["send", "notes.bin", "--to", "bob"]));
+            assert_eq!(code(&sent), 0, "{}", said(&sent));
+        });
+        assert!(output == notes, "{flags:?}: {} bytes", output.len());
     }
 }
 

@@ -71,6 +71,18 @@ impl House {
         self.begin(user, &[&["--json", "recv"], args].concat())
     }
 
+    /// What is on standard output of bob's `fshare recv --output -`, by what is done once it waits.
+    pub fn output_of(&self, args: &[&str], meanwhile: impl FnOnce()) -> Vec<u8> {
+        let args = [&["recv", "--output", "-"], args].concat();
+        let mut receiving = begin(self.fshare("bob", &args).stdin(Stdio::null()));
+        let mut said = BufReader::new(receiving.stderr.take().expect("piped")).lines();
+        assert!(said.by_ref().map_while(Result::ok).any(|line| line.contains("waiting for files from")), "{args:?}");
+        meanwhile();
+        let received = receiving.wait_with_output().expect("ended");
+        assert!(received.status.success(), "{args:?}: {:?}", received.status);
+        received.stdout
+    }
+
     /// `fshare` as a user, which runs on.
     pub fn begin(&self, user: &str, args: &[&str]) -> Running {
         Running::start(&mut self.fshare(user, args))
