@@ -33,6 +33,11 @@ pub fn safe_line(text: &str) -> String {
     safe::line(text).into_owned()
 }
 
+/// Text from elsewhere of several lines, which does nothing to a terminal; its tabs stay.
+pub fn safe_lines(text: &str) -> String {
+    safe::lines(text).collect::<Vec<_>>().join("\n")
+}
+
 /// What a command says, for people. Its JSON is its `Serialize`.
 pub trait Report: Serialize {
     /// Writes it on a page.

@@ -206,8 +206,7 @@ impl Page {
 
     /// Lines of a text of several, such as a ladder, each made safe. Tabs stay: what was sent may be pasted.
     pub fn lines(&mut self, text: &str) -> &mut Self {
-        let safe = |line: &str| line.split('\t').map(safe::line).collect::<Vec<_>>().join("\t");
-        self.blocks.extend(text.lines().map(|line| Block::Safe(safe(line))));
+        self.blocks.extend(safe::lines(text).map(Block::Safe));
         self
     }
 

@@ -33,6 +33,11 @@ pub fn line(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// Each line of a text of several, as [`line`]; tabs stay, as what was sent may be pasted.
+pub fn lines(text: &str) -> impl Iterator<Item = String> {
+    text.lines().map(|one| one.split('\t').map(line).collect::<Vec<_>>().join("\t"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

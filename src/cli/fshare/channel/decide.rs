@@ -21,7 +21,7 @@ use crate::{
     cli::{
         ExitCode, Failure,
         fshare::{kept::of_total, receive, show::at},
-        output::safe_line,
+        output::{safe_line, safe_lines},
         secret,
         settings::Context,
     },
@@ -75,8 +75,7 @@ impl Text {
     /// As it may be shown on a terminal: its lines and tabs, without what would command the terminal.
     fn safe(&self) -> String {
         let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let safe = |line: &str| line.split('\t').map(safe_line).collect::<Vec<_>>().join("\t");
-        String::from_utf8_lossy(&bytes).lines().map(safe).collect::<Vec<_>>().join("\n")
+        safe_lines(&String::from_utf8_lossy(&bytes))
     }
 }
 
